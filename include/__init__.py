@@ -1,0 +1,1 @@
+"""The Millrace library: everything that does not need Airflow to run."""
