@@ -213,11 +213,11 @@ class Lake:
 
     # Objects
 
-    def list(self, ref: str, prefix: str = "") -> Iterator[LakeObject]:
-        """Objects below a prefix, in the order of their paths."""
+    def list(self, ref: str, prefix: str = "", after: str = "") -> Iterator[LakeObject]:
+        """Objects below a prefix whose path comes after `after`, in the order of their paths."""
         call = self._client.objects_api.list_objects
         with self._errors(f"objects of {ref!r} below {prefix!r}"):
-            for item in _pages(lambda **page: call(self.repository, ref, prefix=prefix, **page)):
+            for item in _pages(lambda **page: call(self.repository, ref, prefix=prefix, **page), after):
                 yield LakeObject(str(item.path), int(item.size_bytes), str(item.checksum))
 
     def folders(self, ref: str, prefix: str) -> Iterator[str]:
@@ -280,8 +280,8 @@ class Lake:
             return _NoChanges(f"{where}: {said}")
         if error.status in (401, 403):
             return Unauthorized(
-                f"the lake refused access key {self.connection.access_key_id!r} for {where} ({error.status}): "
-                "set the connection's login and password to a key pair that may do this"
+                f"the lake refused access key {self.connection.access_key_id!r} for {where} "
+                f"({error.status}): set the connection's login and password to a key pair that may do this"
             )
         if error.status == 404:
             return Absent(f"there is no {where}: {said}")
@@ -310,8 +310,7 @@ def _unless(cause: type[MillraceError]) -> Iterator[None]:
         return
 
 
-def _pages(call: Callable[..., Any]) -> Iterator[Any]:
-    after = ""
+def _pages(call: Callable[..., Any], after: str = "") -> Iterator[Any]:
     while True:
         answer = call(after=after, amount=_PAGE, **_LIMITS)
         yield from answer.results
