@@ -1,0 +1,1 @@
+"""Millrace for Airflow: hooks, operators, sensors and the parts that DAG files are wired from."""

@@ -1,0 +1,1 @@
+"""Connections to the lake and to MLflow."""

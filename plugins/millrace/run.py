@@ -1,0 +1,59 @@
+"""What a task knows of its run: when it is for, who it is.
+
+A run's logical date may be missing (REST, asset and manual runs), so nothing else reads it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from include.exceptions import Misconfigured
+from include.identity import RunIdentity
+
+
+def as_of(context: Mapping[str, Any]) -> datetime:
+    """The moment that a run looks back from.
+
+    The end of its data interval; else its logical date; else when it was to run. Cron runs have the
+    first, manual runs with a date the second, REST and asset runs the third.
+    """
+    dag_run = context["dag_run"]
+    moment: datetime = dag_run.data_interval_end or dag_run.logical_date or dag_run.run_after
+    return moment
+
+
+def days(context: Mapping[str, Any], timezone: str) -> tuple[date, date]:
+    """The first and the last day that a run is for, both included.
+
+    The params `start` and `end` if given (one alone stands for both); else the local days that ended in
+    the run's data interval; else the last local day that is over.
+    """
+    params = context["params"]
+    start, end = params.get("start") or params.get("end"), params.get("end") or params.get("start")
+    if start and end:
+        return _ordered(date.fromisoformat(start), date.fromisoformat(end))
+    zone, moment = ZoneInfo(timezone), as_of(context)
+    last = moment.astimezone(zone).date() - timedelta(days=1)
+    begin = context["dag_run"].data_interval_start or moment
+    return min(last, begin.astimezone(zone).date()), last
+
+
+def identity(context: Mapping[str, Any]) -> RunIdentity:
+    """The run behind a task, to be named on commits, versions and decisions."""
+    dag_run = context["dag_run"]
+    logical = dag_run.logical_date
+    return RunIdentity(
+        dag_id=dag_run.dag_id,
+        run_id=dag_run.run_id,
+        try_number=context["ti"].try_number,
+        logical_date=logical.isoformat() if logical else "",
+    )
+
+
+def _ordered(first: date, last: date) -> tuple[date, date]:
+    if last < first:
+        raise Misconfigured(f"start {first} is after end {last}; give the earlier day as start")
+    return first, last
