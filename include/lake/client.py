@@ -174,11 +174,13 @@ class Lake:
 
     # Versions
 
-    def save(self, branch: str, message: str, metadata: dict[str, str]) -> str | None:
+    def save(
+        self, branch: str, message: str, metadata: dict[str, str], *, allow_empty: bool = False
+    ) -> str | None:
         """Commit what was uploaded to a branch; the commit id, or None where nothing had changed."""
         from lakefs_client.model.commit_creation import CommitCreation
 
-        creation = CommitCreation(message=message, metadata=metadata)
+        creation = CommitCreation(message=message, metadata=metadata, allow_empty=allow_empty)
         with _unless(_NoChanges), self._errors(f"commit to {branch!r}"):
             return str(self._client.commits_api.commit(self.repository, branch, creation, **_LIMITS).id)
         return None

@@ -1,0 +1,61 @@
+"""Brings the rows of `{pipeline}` into the lake, checked before anybody sees them.
+
+**Produces** one commit on the pipeline's branch with the partitions of the run's days, and the asset
+event that names it. Ingesting a day again replaces it; if nothing changed there is no new commit.
+
+**Flow**: `open_branch` makes a branch for this run, `load` streams the source into it, `validate` runs
+the Great Expectations suite on the branch, `publish` merges: the one moment at which readers see
+anything, atomically for all days.
+
+**When red**: `load` or `validate` is red when the data is bad; then `quarantine` has kept the branch
+(`quarantine-…`) with the reason in its commit, and readers still see the former state. With bad data
+nothing is lost and nothing is broken downstream; the partition is missing until it is mended.
+
+**Look** at the log of the red task (rule, column and count), then at the report it links to in MLflow.
+
+**Run again**: mend the source, clear `open_branch` with everything downstream. To ingest other days,
+trigger the DAG with `start` and `end`.
+"""
+
+from millrace.dag import INTERVAL_PARAMS, pipelines, stage_dag, table_asset
+from millrace.operators.ingest import LoadOperator, QuarantineOperator, ValidateOperator
+from millrace.operators.lakefs import LakeFSCreateBranchOperator, LakeFSMergeOperator
+
+BRANCH = "ingest-{{ partition() }}-{{ run_hash() }}"
+DAYS = {"first": "{{ first_day() }}", "last": "{{ last_day() }}"}
+LOADED = "{{ ti.xcom_pull('load')['%s'] }}"
+
+for pipeline in pipelines("ingest"):
+    lake = pipeline.lake
+    with stage_dag(
+        pipeline,
+        "ingest",
+        doc=__doc__,
+        cron=pipeline.schedule.ingest,
+        params=INTERVAL_PARAMS,
+        max_active_runs=4,
+    ):
+        open_branch = LakeFSCreateBranchOperator(
+            task_id="open_branch", repository=lake.repository, branch=BRANCH, source=lake.branch
+        )
+        load = LoadOperator(task_id="load", pipeline=pipeline.name, branch=BRANCH, **DAYS)
+        validate = ValidateOperator(task_id="validate", pipeline=pipeline.name, branch=BRANCH, **DAYS)
+        publish = LakeFSMergeOperator(
+            task_id="publish",
+            repository=lake.repository,
+            source=BRANCH,
+            into=lake.branch,
+            metadata={
+                "pipeline": pipeline.name,
+                "partition": "{{ partition() }}",
+                "rows": LOADED % "rows",
+                "source_checksum": LOADED % "source_checksum",
+            },
+            outlets=[table_asset(pipeline)],
+        )
+        quarantine = QuarantineOperator(
+            task_id="quarantine", pipeline=pipeline.name, branch=BRANCH, trigger_rule="one_failed"
+        )
+
+        open_branch >> load >> validate >> publish
+        [load, validate] >> quarantine

@@ -1,0 +1,70 @@
+"""Trains `{pipeline}` on one version of its data and lets the gate decide about the result.
+
+**Produces** a training run in MLflow; if the gate lets it pass, a registered version that becomes
+`champion` (the former one becomes `previous`); a line in the ledger either way.
+
+**Flow**: `pin` turns the data version into a commit and tags it, `train` fits and logs the model,
+`evaluate` scores it and the champion on the same held-out rows, `gate` decides, `register` makes the
+version, `promote` moves the aliases. With `gate.approval` a person is asked before `promote`.
+
+**Green with skipped tasks** means that the gate (or the person) said no: a normal outcome. The reasons
+are in the log of `gate` and in the ledger.
+
+**When red**: too little data, a service that stayed away, or model code that failed; the champion is
+unchanged. **Look** at the log of the red task, then at the run in MLflow's experiment `{pipeline}.train`.
+
+**Run again**: clear the red task; finished steps are found and not repeated. The retrain trigger, other
+systems and people start this DAG with `reason`, and optionally `ref`, `until` and `params`.
+"""
+
+from airflow.providers.standard.operators.hitl import ApprovalOperator
+from airflow.sdk import chain
+
+from include.jobs.spec import Job
+from millrace.dag import TRAIN_PARAMS, model_asset, pipelines, stage_dag
+from millrace.jobs import job_operator
+from millrace.operators.model import GateOperator, PinOperator, PromoteOperator, RegisterOperator
+
+SNAPSHOT = {
+    "commit": "{{ ti.xcom_pull('pin')['commit'] }}",
+    "until": "{{ ti.xcom_pull('pin')['until'] }}",
+}
+TRAINED = "{{ ti.xcom_pull('train')['run_id'] }}"
+REGISTERED = "{{ ti.xcom_pull('register')['version'] }}"
+
+for pipeline in pipelines("train"):
+    with stage_dag(
+        pipeline,
+        "train",
+        doc=__doc__,
+        cron=pipeline.schedule.train,
+        params=TRAIN_PARAMS,
+        max_active_runs=1,
+    ):
+        pin = PinOperator(
+            task_id="pin",
+            pipeline=pipeline.name,
+            ref="{{ params.ref or '' }}",
+            until="{{ params.until or '' }}",
+            tag="train-{{ run_hash() }}",
+        )
+        train = job_operator(Job.TRAIN, pipeline, **SNAPSHOT, params="{{ params.params | tojson }}")
+        evaluate = job_operator(Job.EVALUATE, pipeline, **SNAPSHOT, candidate=TRAINED)
+        gate = GateOperator(task_id="gate", pipeline=pipeline.name, scores_from="evaluate")
+        register = RegisterOperator(task_id="register", pipeline=pipeline.name, training_run=TRAINED)
+        approve = [
+            ApprovalOperator(
+                task_id="approve",
+                subject=f"Make the candidate the champion of {pipeline.name}?",
+                body="Version " + REGISTERED + ": {{ ti.xcom_pull('gate')['reasons'] | join('; ') }}",
+            )
+        ] * pipeline.gate.approval
+        promote = PromoteOperator(
+            task_id="promote",
+            pipeline=pipeline.name,
+            version=REGISTERED,
+            reason="{{ params.reason }}",
+            outlets=[model_asset(pipeline)],
+        )
+
+        chain(pin, train, evaluate, gate, register, *approve, promote)

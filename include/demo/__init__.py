@@ -1,0 +1,1 @@
+"""The demo: the closed loop on real data, driven from outside as another system would."""

@@ -1,0 +1,162 @@
+"""Airflow seen from outside: the calls of the REST API that the demo and the benchmark need.
+
+API: https://airflow.apache.org/docs/apache-airflow/stable/stable-rest-api-ref.html
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from datetime import datetime
+from functools import cached_property
+from typing import Any, NamedTuple
+
+from include.exceptions import Absent, MillraceError, Unauthorized, Unavailable
+
+_POLL_SECONDS = 0.2
+_FINAL = {"success", "failed"}
+
+
+class TaskRun(NamedTuple):
+    """How one task of a run went; `queued`, `start` and `end` are None where it never got that far."""
+
+    task_id: str
+    state: str
+    queued: datetime | None
+    start: datetime | None
+    end: datetime | None
+
+
+class RunFailed(MillraceError):
+    """A DAG run ended red."""
+
+
+class Airflow:
+    """A client that starts runs and waits for them.
+
+    :param url: the api-server, `http://localhost:8080`.
+    """
+
+    def __init__(self, url: str, username: str, password: str) -> None:
+        self.url = url
+        self.username = username
+        self._password = password
+
+    def start(self, dag_id: str, run_id: str, conf: dict[str, Any] | None = None) -> None:
+        """Start a run unless it exists; a run that had failed is cleared and goes on where it stopped."""
+        from airflow_client.client.exceptions import ApiException
+        from airflow_client.client.models.trigger_dag_run_post_body import TriggerDAGRunPostBody
+
+        body = TriggerDAGRunPostBody(dag_run_id=run_id, conf=conf or {}, logical_date=None)
+        try:
+            self._api("DagRunApi").trigger_dag_run(dag_id, body)
+        except ApiException as error:
+            if error.status != 409:
+                raise RunFailed(f"{dag_id} did not start {run_id!r}: {error.status} {error.body}") from error
+            if self.state(dag_id, run_id) == "failed":
+                self._clear(dag_id, run_id)
+
+    def wait(
+        self, dag_id: str, run_id: str, *, timeout: float = 600, tick: Callable[[], None] = lambda: None
+    ) -> str:
+        """Wait until a run is over; its final state. Raises RunFailed after `timeout` seconds."""
+        deadline = time.monotonic() + timeout
+        while (state := self.state(dag_id, run_id)) not in _FINAL:
+            if time.monotonic() > deadline:
+                raise RunFailed(f"{dag_id} {run_id!r} is still {state!r} after {timeout:.0f} s")
+            tick()
+            time.sleep(_POLL_SECONDS)
+        return state
+
+    def run(self, dag_id: str, run_id: str, conf: dict[str, Any] | None = None) -> None:
+        """Start a run and wait until it is green; raises RunFailed naming the red tasks otherwise."""
+        self.start(dag_id, run_id, conf)
+        if self.wait(dag_id, run_id) != "success":
+            red = [task.task_id for task in self.tasks(dag_id, run_id) if task.state == "failed"]
+            raise RunFailed(f"{dag_id} {run_id!r} failed in {red}; see {self.link(dag_id, run_id)}")
+
+    def state(self, dag_id: str, run_id: str) -> str:
+        """The state of a run; raises Absent if there is none."""
+        from airflow_client.client.exceptions import NotFoundException
+
+        try:
+            return str(self._api("DagRunApi").get_dag_run(dag_id, run_id).state.value)
+        except NotFoundException as error:
+            raise Absent(f"{dag_id} has no run {run_id!r}") from error
+
+    def tasks(self, dag_id: str, run_id: str) -> list[TaskRun]:
+        """The task instances of a run."""
+        found = self._api("TaskInstanceApi").get_task_instances(dag_id, run_id).task_instances
+        return [
+            TaskRun(
+                task.task_id,
+                getattr(task.state, "value", "none"),
+                task.queued_when,
+                task.start_date,
+                task.end_date,
+            )
+            for task in found
+        ]
+
+    def result(self, dag_id: str, run_id: str, task_id: str) -> Any:
+        """What a task returned, or None."""
+        from airflow_client.client.exceptions import NotFoundException
+
+        try:
+            entry = self._api("XComApi").get_xcom_entry(dag_id, run_id, task_id, "return_value")
+        except NotFoundException:
+            return None
+        value = entry.actual_instance.value if hasattr(entry, "actual_instance") else entry.value
+        return json.loads(value) if isinstance(value, str) and value[:1] in '{["' else value
+
+    def wait_for_dag(self, dag_id: str, timeout: float = 120) -> None:
+        """Wait until a DAG is known, as it is some seconds after the first start."""
+        from airflow_client.client.exceptions import NotFoundException
+
+        deadline = time.monotonic() + timeout
+        while True:
+            try:
+                self._api("DAGApi").get_dag(dag_id)
+                return
+            except NotFoundException as error:
+                if time.monotonic() > deadline:
+                    raise Absent(
+                        f"Airflow at {self.url} knows no DAG {dag_id!r}; see its import errors"
+                    ) from error
+            time.sleep(1)
+
+    def link(self, dag_id: str, run_id: str) -> str:
+        """The run's page."""
+        return f"{self.url}/dags/{dag_id}/runs/{run_id}"
+
+    def _clear(self, dag_id: str, run_id: str) -> None:
+        from airflow_client.client.models.clear_task_instances_body import ClearTaskInstancesBody
+
+        body = ClearTaskInstancesBody(
+            dry_run=False, dag_run_id=run_id, only_failed=True, include_downstream=True
+        )
+        self._api("TaskInstanceApi").post_clear_task_instances(dag_id, body)
+
+    def _api(self, name: str) -> Any:
+        import airflow_client.client as client
+
+        return getattr(client, name)(self._client)
+
+    @cached_property
+    def _client(self) -> Any:
+        import airflow_client.client as client
+
+        return client.ApiClient(client.Configuration(host=self.url, access_token=self._token()))
+
+    def _token(self) -> str:
+        import urllib3
+
+        body = {"username": self.username, "password": self._password}
+        try:
+            answer = urllib3.request("POST", f"{self.url}/auth/token", json=body, timeout=10, retries=2)
+        except urllib3.exceptions.HTTPError as error:
+            raise Unavailable(f"Airflow at {self.url} does not answer; run `make up`") from error
+        if answer.status != 201:
+            raise Unauthorized(f"Airflow at {self.url} refused user {self.username!r} ({answer.status})")
+        return str(answer.json()["access_token"])

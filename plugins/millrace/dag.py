@@ -1,0 +1,153 @@
+"""What the DAG files are wired from: one DAG a stage and pipeline, its schedule, params and macros."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import timedelta
+from typing import Any
+
+from airflow.sdk import DAG, Asset, CronTriggerTimetable, Param, get_parsing_context
+from jinja2 import pass_context
+
+from include import catalog
+from include.settings import settings
+from include.spec import Pipeline
+from millrace import retries
+from millrace.run import days, identity
+
+INTERVAL_PARAMS = {
+    "start": Param(
+        None,
+        type=["null", "string"],
+        format="date",
+        title="First day",
+        description="Replaces the schedule's interval. Given alone, that one day.",
+    ),
+    "end": Param(
+        None,
+        type=["null", "string"],
+        format="date",
+        title="Last day",
+        description="Included. Given alone, that one day.",
+    ),
+}
+TRAIN_PARAMS = {
+    "reason": Param(
+        "asked for by hand",
+        type="string",
+        minLength=3,
+        maxLength=500,
+        title="Why",
+        description="Goes into the ledger.",
+    ),
+    "ref": Param(
+        None,
+        type=["null", "string"],
+        minLength=1,
+        title="Data version",
+        description="A branch, tag or commit of the lake; empty: the pipeline's branch as it is now.",
+    ),
+    "until": Param(
+        None,
+        type=["null", "string"],
+        format="date",
+        title="Last day to learn from",
+        description="Empty: the newest partition of that version.",
+    ),
+    "params": Param(
+        {}, type="object", title="Model parameters", description="Laid over `model.params` of pipeline.yaml."
+    ),
+}
+
+
+def pipelines(stage: str) -> Iterator[Pipeline]:
+    """The pipelines whose DAGs of this stage are to be built now.
+
+    While a task starts, Airflow parses the file for one DAG only: then that pipeline alone is read, so
+    that starting a task costs the same with one pipeline and with a thousand. Broken pipelines are left
+    out here and reported by dags/broken.py, so that none hides the others.
+    """
+    wanted = get_parsing_context().dag_id
+    for name in catalog.names(settings().pipelines):
+        if wanted is None or wanted == dag_id(name, stage):
+            found = catalog.read(settings().pipelines / name)
+            if isinstance(found, Pipeline):
+                yield found
+
+
+def dag_id(pipeline: str, stage: str) -> str:
+    """The id of a pipeline's DAG of one stage."""
+    return f"{pipeline}.{stage}"
+
+
+def stage_dag(
+    pipeline: Pipeline,
+    stage: str,
+    *,
+    doc: str,
+    cron: str | None,
+    params: Mapping[str, Param],
+    max_active_runs: int,
+) -> DAG:
+    """A DAG of one stage, with everything that the stages have in common."""
+    return DAG(
+        dag_id=dag_id(pipeline.name, stage),
+        description=f"{pipeline.description} ({doc.strip().splitlines()[0]})",
+        doc_md=doc.replace("{pipeline}", pipeline.name),
+        schedule=_timetable(cron, pipeline.source.timezone) if cron else None,
+        catchup=False,
+        max_active_runs=max_active_runs,
+        is_paused_upon_creation=False,
+        default_args=retries.default_args(owner=pipeline.owner, delay=settings().retry_delay),
+        params=dict(params),
+        tags=[pipeline.name, stage, *pipeline.tags],
+        user_defined_macros=_macros(pipeline),
+    )
+
+
+def table_asset(pipeline: Pipeline) -> Asset:
+    """The asset that a published partition of the pipeline's table updates."""
+    lake = pipeline.lake
+    return Asset(f"lakefs://{lake.repository}/{lake.branch}/{lake.table}")
+
+
+def model_asset(pipeline: Pipeline) -> Asset:
+    """The asset that a new champion updates."""
+    return Asset(f"mlflow://{pipeline.name}")
+
+
+def _timetable(cron: str, timezone: str) -> CronTriggerTimetable:
+    return CronTriggerTimetable(cron, timezone=timezone, interval=_interval(cron))
+
+
+def _interval(cron: str) -> timedelta:
+    """How many days lie between two runs, at least one: a weekly run is for a week of partitions."""
+    from croniter import croniter
+
+    ticks = croniter(cron)
+    first, second = (ticks.get_next(float) for _ in range(2))
+    return timedelta(days=max(1, round((second - first) / 86_400)))
+
+
+def _macros(pipeline: Pipeline) -> dict[str, Any]:
+    """Names for templates: a run's days, and names that derive from the run and so survive retries."""
+    timezone = pipeline.source.timezone
+
+    @pass_context
+    def first_day(context: Any) -> str:
+        return days(context, timezone)[0].isoformat()
+
+    @pass_context
+    def last_day(context: Any) -> str:
+        return days(context, timezone)[1].isoformat()
+
+    @pass_context
+    def run_hash(context: Any) -> str:
+        return identity(context).short_hash
+
+    @pass_context
+    def partition(context: Any) -> str:
+        first, last = days(context, timezone)
+        return first.isoformat() if first == last else f"{first.isoformat()}_{last.isoformat()}"
+
+    return {"first_day": first_day, "last_day": last_day, "run_hash": run_hash, "partition": partition}
