@@ -1,0 +1,112 @@
+"""Getting rows into the lake: load into a branch, check it there, or take it out of the way."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import date
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from include.identity import RunIdentity
+from include.lake.client import Lake, LakeObject
+from include.lake.table import Table
+from include.spec import Pipeline
+
+_PART = "part-0.parquet"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Loaded:
+    """What `load` put on the branch; `written` counts partitions whose content is new."""
+
+    commit: str
+    rows: int
+    partitions: int
+    written: int
+    source_checksum: str
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def load(
+    spec: Pipeline,
+    table: Table,
+    branch: str,
+    first: date,
+    last: date,
+    *,
+    folder: Path,
+    run: RunIdentity,
+    sql_url: str | None = None,
+) -> Loaded:
+    """Stream the source's rows from `first` to `last` into a branch, and commit them.
+
+    One partition is in memory and on disk at a time. A partition whose content is on the branch already
+    is not uploaded, so a second try, and a second run, writes only what is missing. Raises BadData if the
+    source cannot be read.
+    """
+    from include.sources import read_days, write_partition
+
+    stored = table.parts(branch, first, last)
+    rows, partitions, written, digest = 0, 0, 0, hashlib.sha256()
+    with TemporaryDirectory(prefix="millrace-") as scratch:
+        file = Path(scratch) / _PART
+        for day, batches in read_days(spec, first, last, folder=folder, sql_url=sql_url):
+            part = write_partition(batches, file)
+            written += _replace(table, branch, day, file if part.rows else None, stored.get(day, []))
+            rows, partitions = rows + part.rows, partitions + (part.rows > 0)
+            digest.update(f"{day} {part.sha256}\n".encode())
+    metadata = {
+        **run.metadata(),
+        "pipeline": spec.name,
+        "partition": f"{first}" if first == last else f"{first}_{last}",
+        "rows": str(rows),
+        "source_checksum": digest.hexdigest(),
+    }
+    made = table.lake.save(branch, f"{run.dag_id}: load {metadata['partition']}", metadata)
+    return Loaded(
+        commit=made or table.lake.commit_of(branch),
+        rows=rows,
+        partitions=partitions,
+        written=written,
+        source_checksum=digest.hexdigest(),
+    )
+
+
+def quarantine(lake: Lake, branch: str, *, reasons: Sequence[str], run: RunIdentity, keep: bool) -> str | None:
+    """Take a branch with bad data out of the way; the name it is kept under, or None.
+
+    The kept branch ends in a commit that names the reasons. (Names of branches cannot hold a slash on
+    lakeFS, so `quarantine-` is a prefix of the name.)
+    """
+    kept = f"quarantine-{branch.removeprefix('ingest-')}" if keep else None
+    if kept and lake.exists(branch):
+        message = "quarantined: " + "; ".join(reasons)[:1000]
+        lake.save(branch, message, run.metadata(), allow_empty=True)
+        lake.create_branch(kept, branch)
+    lake.delete_branch(branch)
+    return kept
+
+
+def _replace(table: Table, branch: str, day: date, file: Path | None, stored: Sequence[LakeObject]) -> bool:
+    """Make a partition hold exactly one file, or nothing; whether that changed it."""
+    path = table.prefix(day) + _PART
+    stale = [part for part in stored if file is None or part.path != path]
+    for part in stale:
+        table.lake.delete(branch, part.path)
+    if file is None or any(part.path == path and _holds(part, file) for part in stored):
+        return bool(stale)
+    table.lake.upload(branch, path, file)
+    return True
+
+
+def _holds(stored: LakeObject, file: Path) -> bool:
+    """Whether a stored object has a file's content. lakeFS states the MD5 of an upload as its checksum."""
+    if stored.size != file.stat().st_size:
+        return False
+    with file.open("rb") as content:
+        return stored.checksum == hashlib.file_digest(content, "md5").hexdigest()

@@ -1,0 +1,34 @@
+"""Which failures are retried."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from airflow.sdk import RetryAction
+
+from include.exceptions import Absent, BadData, Conflict, Fault, Misconfigured, PipelineInvalid, Unavailable
+from millrace.retries import BY_KIND_OF_FAILURE, default_args
+
+
+@pytest.mark.parametrize(
+    ("error", "action"),
+    [
+        (Unavailable("x"), RetryAction.DEFAULT),
+        (KeyError("unknown cause"), RetryAction.DEFAULT),
+        (Misconfigured("x"), RetryAction.FAIL),
+        (PipelineInvalid("f", [Fault("a", "b")]), RetryAction.FAIL),
+        (BadData("x"), RetryAction.FAIL),
+        (Absent("x"), RetryAction.FAIL),
+        (Conflict("x"), RetryAction.FAIL),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_only_what_may_go_away_is_retried(error: Exception, action: RetryAction) -> None:
+    assert BY_KIND_OF_FAILURE.evaluate(error, try_number=1, max_tries=4).action is action
+
+
+def test_waits_double_and_are_bounded() -> None:
+    arguments = default_args(owner="me", delay=timedelta(seconds=10))
+    assert (arguments["retries"], arguments["retry_exponential_backoff"]) == (4, True)
+    assert arguments["max_retry_delay"] == timedelta(seconds=80)

@@ -1,0 +1,86 @@
+"""A run's days: the same answer for cron, manual, REST and asset runs."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from include.exceptions import Misconfigured
+from millrace.run import as_of, days, identity
+
+NEW_YORK = "America/New_York"
+EVENING = datetime(2013, 4, 2, 23, 30, tzinfo=UTC)  # 19:30 in New York
+MIDNIGHT = datetime(2013, 4, 2, 4, 0, tzinfo=UTC)  # 00:00 in New York
+NIGHT = datetime(2013, 4, 2, 6, 0, tzinfo=UTC)  # 02:00 in New York
+DAY_BEFORE = datetime(2013, 4, 1, 4, 0, tzinfo=UTC)
+
+
+def context(
+    *,
+    interval: tuple[datetime, datetime] | None = None,
+    logical: datetime | None = None,
+    run_after: datetime = EVENING,
+    **params: str | None,
+) -> dict[str, Any]:
+    start, end = interval or (None, None)
+    dag_run = SimpleNamespace(
+        dag_id="flights.ingest",
+        run_id="r1",
+        data_interval_start=start,
+        data_interval_end=end,
+        logical_date=logical,
+        run_after=run_after,
+    )
+    return {"dag_run": dag_run, "params": params, "ti": SimpleNamespace(try_number=2)}
+
+
+@pytest.mark.parametrize(
+    ("made_by", "expected"),
+    [
+        (context(interval=(DAY_BEFORE, MIDNIGHT), logical=MIDNIGHT), date(2013, 4, 1)),
+        (context(interval=(NIGHT.replace(day=1), NIGHT), logical=NIGHT), date(2013, 4, 1)),
+        (context(logical=EVENING), date(2013, 4, 1)),
+        (context(run_after=EVENING), date(2013, 4, 1)),
+        (context(run_after=MIDNIGHT), date(2013, 4, 1)),
+        (context(run_after=MIDNIGHT.replace(hour=3)), date(2013, 3, 31)),
+    ],
+    ids=["cron-midnight", "cron-night", "manual-with-date", "rest-or-asset", "at-midnight", "before-midnight"],
+)
+def test_a_run_is_for_the_last_local_day_that_is_over(made_by: dict[str, Any], expected: date) -> None:
+    assert days(made_by, NEW_YORK) == (expected, expected)
+
+
+def test_a_weekly_run_is_for_every_day_of_its_interval() -> None:
+    week = (datetime(2013, 3, 26, 4, tzinfo=UTC), MIDNIGHT)
+    assert days(context(interval=week, logical=MIDNIGHT), NEW_YORK) == (date(2013, 3, 26), date(2013, 4, 1))
+
+
+def test_params_replace_the_interval() -> None:
+    asked = context(interval=(DAY_BEFORE, MIDNIGHT), start="2013-01-01", end="2013-03-31")
+    assert days(asked, NEW_YORK) == (date(2013, 1, 1), date(2013, 3, 31))
+
+
+@pytest.mark.parametrize("given", [{"start": "2013-01-05"}, {"end": "2013-01-05", "start": None}])
+def test_one_param_alone_stands_for_both(given: dict[str, Any]) -> None:
+    assert days(context(**given), NEW_YORK) == (date(2013, 1, 5), date(2013, 1, 5))
+
+
+def test_days_in_the_wrong_order_are_refused() -> None:
+    with pytest.raises(Misconfigured, match="start 2013-02-01 is after end 2013-01-01"):
+        days(context(start="2013-02-01", end="2013-01-01"), NEW_YORK)
+
+
+def test_as_of_prefers_the_interval_then_the_logical_date_then_the_time_to_run() -> None:
+    assert as_of(context(interval=(DAY_BEFORE, MIDNIGHT), logical=NIGHT)) == MIDNIGHT
+    assert as_of(context(logical=NIGHT)) == NIGHT
+    assert as_of(context(run_after=EVENING)) == EVENING
+
+
+def test_identity_is_the_same_for_every_try_but_for_the_try() -> None:
+    first = identity(context(logical=NIGHT))
+    assert (first.key, first.try_number) == ("flights.ingest/r1", 2)
+    assert first.short_hash == identity(context()).short_hash
+    assert len(first.short_hash) == 8
