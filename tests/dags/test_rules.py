@@ -1,0 +1,81 @@
+"""House rules over every DAG. A message names the DAG, the task and the way out."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from include import catalog
+from include.settings import settings
+from millrace.retries import BY_KIND_OF_FAILURE
+
+ROOT = Path(__file__).resolve().parents[2]
+STAGES = ("ingest", "train", "monitor")
+
+
+@pytest.fixture(scope="module")
+def bag() -> Any:
+    from airflow.dag_processing.dagbag import DagBag
+
+    return DagBag(ROOT / "dags", include_examples=False)
+
+
+def test_the_bag_holds_every_stage_of_every_pipeline(bag: Any) -> None:
+    assert bag.import_errors == {}
+    names = catalog.names(settings().pipelines)
+    assert names
+    assert set(bag.dags) == {f"{name}.{stage}" for name in names for stage in STAGES}
+
+
+def test_every_dag_tells_what_it_is_for(bag: Any) -> None:
+    for dag in bag.dags.values():
+        for part in ("**Produces**", "**Flow**", "**Run again**"):
+            assert part in (dag.doc_md or ""), f"{dag.dag_id}: its docstring lacks {part}"
+        assert "{pipeline}" not in dag.doc_md, f"{dag.dag_id}: doc_md holds an unfilled name"
+
+
+def test_every_dag_has_an_owner_tags_and_a_bound_of_runs(bag: Any) -> None:
+    for dag in bag.dags.values():
+        assert {dag.dag_id.split(".")[0], dag.dag_id.split(".")[1]} <= set(dag.tags), f"{dag.dag_id}: tags"
+        assert dag.max_active_runs <= 4, f"{dag.dag_id}: set max_active_runs"
+        assert not dag.catchup, f"{dag.dag_id}: catchup would replay history at first start"
+        assert not dag.is_paused_upon_creation, f"{dag.dag_id}: cron schedules are on"
+
+
+def test_every_task_fails_by_kind(bag: Any) -> None:
+    for dag in bag.dags.values():
+        for task in dag.tasks:
+            where = f"{dag.dag_id}.{task.task_id}"
+            assert task.owner not in ("", "airflow"), f"{where}: owner comes from pipeline.yaml"
+            assert task.retry_policy is BY_KIND_OF_FAILURE, f"{where}: use millrace.dag.stage_dag"
+            assert task.retries > 0, f"{where}: transient failures need retries"
+            assert task.retry_delay > timedelta(0), f"{where}: a retry needs a wait"
+
+
+def test_every_param_refuses_rubbish(bag: Any) -> None:
+    for dag in bag.dags.values():
+        for name, param in dag.params.items():
+            schema = dag.params.get_param(name).schema
+            assert "type" in schema, f"{dag.dag_id}: param {name!r} ({param!r}) needs a type"
+
+
+def test_sensors_free_their_worker_slot(bag: Any) -> None:
+    sensors = [task for dag in bag.dags.values() for task in dag.tasks if hasattr(task, "poke")]
+    assert sensors
+    for task in sensors:
+        assert task.mode == "reschedule", f"{task.dag_id}.{task.task_id}: mode='reschedule'"
+        assert task.timeout <= 86_400, f"{task.dag_id}.{task.task_id}: a sensor must give up within a day"
+
+
+def test_what_is_published_is_announced_as_an_asset(bag: Any) -> None:
+    outlets = {
+        f"{dag.dag_id}.{task.task_id}": [asset.uri for asset in task.outlets]
+        for dag in bag.dags.values()
+        for task in dag.tasks
+        if task.outlets
+    }
+    assert outlets["flights.ingest.publish"] == ["lakefs://flights/main/departures"]
+    assert outlets["flights.train.promote"] == ["mlflow://flights"]
