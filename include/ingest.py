@@ -77,7 +77,9 @@ def load(
     )
 
 
-def quarantine(lake: Lake, branch: str, *, reasons: Sequence[str], run: RunIdentity, keep: bool) -> str | None:
+def quarantine(
+    lake: Lake, branch: str, *, reasons: Sequence[str], run: RunIdentity, keep: bool
+) -> str | None:
     """Take a branch with bad data out of the way; the name it is kept under, or None.
 
     The kept branch ends in a commit that names the reasons. (Names of branches cannot hold a slash on

@@ -111,7 +111,7 @@ class Lake:
         """The server's version; raises where the address or the keys are wrong."""
         with self._errors("the lake"):
             self._client.repositories_api.list_repositories(amount=1, **_LIMITS)
-            return str(self._client.config_api.get_config(**_LIMITS).version_config.version)
+            return str(self._client.config_api.get_config(**_LIMITS).version_config["version"])
 
     def ensure_repository(self, storage_namespace: str, branch: str = "main") -> None:
         """Create the repository unless it exists."""
@@ -162,7 +162,7 @@ class Lake:
         call = self._client.branches_api.list_branches
         with self._errors("branches"):
             for branch in _pages(lambda **page: call(self.repository, prefix=prefix, **page)):
-                yield str(branch.id)
+                yield str(branch["id"])
 
     def tag(self, name: str, ref: str) -> str:
         """Tag a commit unless the tag exists; the commit that the tag stands for."""
@@ -211,7 +211,7 @@ class Lake:
         call = self._client.refs_api.diff_refs
         with self._errors(f"diff of {left!r} and {right!r}"):
             for change in _pages(lambda **page: call(self.repository, left, right, type="three_dot", **page)):
-                yield Change(str(change.path), str(change.type))
+                yield Change(str(change["path"]), str(change["type"]))
 
     # Objects
 
@@ -220,7 +220,7 @@ class Lake:
         call = self._client.objects_api.list_objects
         with self._errors(f"objects of {ref!r} below {prefix!r}"):
             for item in _pages(lambda **page: call(self.repository, ref, prefix=prefix, **page), after):
-                yield LakeObject(str(item.path), int(item.size_bytes), str(item.checksum))
+                yield _object(item)
 
     def folders(self, ref: str, prefix: str) -> Iterator[str]:
         """The common prefixes one level below a prefix, each ending in `/`."""
@@ -229,8 +229,8 @@ class Lake:
             for item in _pages(
                 lambda **page: call(self.repository, ref, prefix=prefix, delimiter="/", **page)
             ):
-                if item.path_type == "common_prefix":
-                    yield str(item.path)
+                if item["path_type"] == "common_prefix":
+                    yield str(item["path"])
 
     def upload(self, branch: str, path: str, file: Path) -> LakeObject:
         """Upload a file to a branch; it is seen by others once it is committed and merged.
@@ -241,7 +241,7 @@ class Lake:
             answer = self._client.objects_api.upload_object(
                 self.repository, branch, path, content=content, **_LIMITS
             )
-        return LakeObject(str(answer.path), int(answer.size_bytes), str(answer.checksum))
+        return _object(answer)
 
     def download(self, ref: str, path: str) -> bytes:
         """The content of an object."""
@@ -300,6 +300,7 @@ class _NoChanges(MillraceError):
     """A commit or merge had nothing to do."""
 
 
+# Without its check of types an answer is not walked twice; nested values are plain dicts then.
 _LIMITS = {"_request_timeout": _TIMEOUT, "_check_return_type": False}
 
 
@@ -316,18 +317,22 @@ def _pages(call: Callable[..., Any], after: str = "") -> Iterator[Any]:
     while True:
         answer = call(after=after, amount=_PAGE, **_LIMITS)
         yield from answer.results
-        if not answer.pagination.has_more:
+        if not answer.pagination["has_more"]:
             return
-        after = answer.pagination.next_offset
+        after = answer.pagination["next_offset"]
+
+
+def _object(answer: Any) -> LakeObject:
+    return LakeObject(str(answer["path"]), int(answer["size_bytes"]), str(answer["checksum"]))
 
 
 def _commit(answer: Any) -> Commit:
     return Commit(
-        id=str(answer.id),
-        message=str(answer.message),
-        created=datetime.fromtimestamp(answer.creation_date, UTC),
+        id=str(answer["id"]),
+        message=str(answer["message"]),
+        created=datetime.fromtimestamp(answer["creation_date"], UTC),
         metadata=dict(answer.get("metadata") or {}),
-        parents=tuple(answer.parents),
+        parents=tuple(answer["parents"]),
     )
 
 

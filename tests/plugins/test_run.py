@@ -47,7 +47,14 @@ def context(
         (context(run_after=MIDNIGHT), date(2013, 4, 1)),
         (context(run_after=MIDNIGHT.replace(hour=3)), date(2013, 3, 31)),
     ],
-    ids=["cron-midnight", "cron-night", "manual-with-date", "rest-or-asset", "at-midnight", "before-midnight"],
+    ids=[
+        "cron-midnight",
+        "cron-night",
+        "manual-with-date",
+        "rest-or-asset",
+        "at-midnight",
+        "before-midnight",
+    ],
 )
 def test_a_run_is_for_the_last_local_day_that_is_over(made_by: dict[str, Any], expected: date) -> None:
     assert days(made_by, NEW_YORK) == (expected, expected)

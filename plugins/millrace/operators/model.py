@@ -42,7 +42,9 @@ class PinOperator(PipelineOperator):
             ) from error
         days = table.days(commit)
         if not days:
-            raise NotEnoughData(f"{spec.lake.table!r} has no partition at {commit}; run {spec.name}.ingest first")
+            raise NotEnoughData(
+                f"{spec.lake.table!r} has no partition at {commit}; run {spec.name}.ingest first"
+            )
         until = min(date.fromisoformat(self.until), days[-1]) if self.until else days[-1]
         return {"commit": commit, "until": until.isoformat(), "tag": self.tag}
 

@@ -1,0 +1,81 @@
+"""The JSON of the published API, made from our records."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from itertools import islice
+from typing import Any
+
+from include.embedded.lakefs.database import CommitRecord, Repository
+from include.embedded.lakefs.tree import Difference, Entry
+
+MAX_PER_PAGE = 1000
+Json = dict[str, Any]
+
+
+def repository(facts: Repository) -> Json:
+    return {
+        "id": facts.name,
+        "creation_date": facts.created,
+        "default_branch": facts.default_branch,
+        "storage_namespace": facts.namespace,
+        "read_only": False,
+    }
+
+
+def commit(record: CommitRecord) -> Json:
+    return {
+        "id": record.id,
+        "parents": list(record.parents),
+        "committer": record.committer,
+        "message": record.message,
+        "creation_date": record.created,
+        "meta_range_id": record.version,
+        "metadata": record.metadata,
+        "generation": record.generation,
+        "version": 1,
+    }
+
+
+def ref(name: str, commit_id: str) -> Json:
+    return {"id": name, "commit_id": commit_id}
+
+
+def stats(entry: Entry) -> Json:
+    return {
+        "path": entry.path,
+        "path_type": "object",
+        "physical_address": f"local://{entry.address}",
+        "checksum": entry.checksum,
+        "size_bytes": entry.size,
+        "mtime": entry.mtime,
+        "content_type": entry.content_type,
+        "metadata": entry.metadata,
+    }
+
+
+def change(difference: Difference) -> Json:
+    kind = "added" if difference.left is None else "removed" if difference.right is None else "changed"
+    size = (difference.right or difference.left).size  # type: ignore[union-attr]
+    return {"type": kind, "path": difference.path, "path_type": "object", "size_bytes": size}
+
+
+def common_prefix(path: str, kind: str | None = None) -> Json:
+    return {"path": path, "path_type": "common_prefix", **({"type": kind} if kind else {})}
+
+
+def page(items: Iterable[Any], amount: int, shape: Callable[[Any], Json], name: Callable[[Any], str]) -> Json:
+    """One page of a listing: `amount` items at most, and where the next page begins."""
+    limit = MAX_PER_PAGE if amount < 0 else min(amount or 100, MAX_PER_PAGE)
+    found = list(islice(items, limit + 1))
+    shown = found[:limit]
+    more = len(found) > limit
+    return {
+        "pagination": {
+            "has_more": more,
+            "next_offset": name(shown[-1]) if more else "",
+            "results": len(shown),
+            "max_per_page": MAX_PER_PAGE,
+        },
+        "results": [shape(item) for item in shown],
+    }

@@ -1,0 +1,230 @@
+"""Refs, commits, staging and ranges, in SQLite.
+
+One writer at a time, `synchronous=FULL`: what a transaction confirmed survives a power cut, and a commit or
+a merge is one transaction, so nobody sees half of it.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from include.embedded.lakefs.tree import Entry, Span, decode
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS repositories (
+    name TEXT PRIMARY KEY, namespace TEXT NOT NULL, default_branch TEXT NOT NULL, created INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS commits (
+    repository TEXT, id TEXT, body TEXT NOT NULL, PRIMARY KEY (repository, id)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS refs (
+    repository TEXT, kind TEXT, name TEXT, commit_id TEXT NOT NULL,
+    PRIMARY KEY (repository, kind, name)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS staging (
+    repository TEXT, branch TEXT, path TEXT, entry TEXT,
+    PRIMARY KEY (repository, branch, path)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS versions (id TEXT PRIMARY KEY, spans TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS ranges (id TEXT PRIMARY KEY, content BLOB NOT NULL);
+"""
+_CACHED_RANGES = 256
+_Row = tuple[Any, ...]
+
+
+@dataclass(frozen=True)
+class Repository:
+    """A repository's own facts; `created` in seconds since 1970."""
+
+    name: str
+    namespace: str
+    default_branch: str
+    created: int
+
+
+@dataclass(frozen=True)
+class CommitRecord:
+    """A commit; `version` names its list of ranges, `generation` is one more than its parents' highest."""
+
+    id: str
+    version: str
+    message: str
+    created: int
+    committer: str
+    generation: int
+    parents: tuple[str, ...] = ()
+    metadata: dict[str, str] = field(default_factory=dict)
+
+
+class Database:
+    """The server's one SQLite file; safe to use from many threads."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._local = threading.local()
+        self._writing = threading.RLock()
+        self._connection.executescript(_SCHEMA)
+        self.load_range = lru_cache(maxsize=_CACHED_RANGES)(self._load_range)
+        self.load_version = lru_cache(maxsize=64)(self._load_version)
+
+    @property
+    def _connection(self) -> sqlite3.Connection:
+        if not hasattr(self._local, "connection"):
+            connection = sqlite3.connect(self._file, isolation_level=None, timeout=30)
+            connection.execute("PRAGMA journal_mode=WAL")
+            connection.execute("PRAGMA synchronous=FULL")
+            self._local.connection = connection
+        found: sqlite3.Connection = self._local.connection
+        return found
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """All of what is done inside, or nothing; one at a time."""
+        with self._writing:
+            connection = self._connection
+            if connection.in_transaction:
+                yield connection
+                return
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield connection
+            except BaseException:
+                connection.rollback()
+                raise
+            connection.commit()
+
+    # Repositories
+
+    def repository(self, name: str) -> Repository | None:
+        row = self._one("SELECT * FROM repositories WHERE name = ?", name)
+        return Repository(*row) if row else None
+
+    def repositories(self) -> list[Repository]:
+        return [Repository(*row) for row in self._all("SELECT * FROM repositories ORDER BY name")]
+
+    def add_repository(self, repository: Repository) -> None:
+        self._do(
+            "INSERT INTO repositories VALUES (?, ?, ?, ?)",
+            repository.name,
+            repository.namespace,
+            repository.default_branch,
+            repository.created,
+        )
+
+    def remove_repository(self, name: str) -> None:
+        with self.transaction():
+            self._do("DELETE FROM repositories WHERE name = ?", name)
+            for table in ("commits", "refs", "staging"):
+                self._do(f"DELETE FROM {table} WHERE repository = ?", name)  # noqa: S608 - names from above
+
+    # Refs: kind is "branch" or "tag"
+
+    def ref(self, repository: str, kind: str, name: str) -> str | None:
+        row = self._one(
+            "SELECT commit_id FROM refs WHERE repository = ? AND kind = ? AND name = ?",
+            repository,
+            kind,
+            name,
+        )
+        return str(row[0]) if row else None
+
+    def refs(self, repository: str, kind: str, prefix: str, after: str, limit: int) -> list[tuple[str, str]]:
+        """Names and commits, in order; `limit` rows at most."""
+        rows = self._all(
+            "SELECT name, commit_id FROM refs WHERE repository = ? AND kind = ? AND name > ? "
+            "AND substr(name, 1, ?) = ? ORDER BY name LIMIT ?",
+            *(repository, kind, after, len(prefix), prefix, limit),
+        )
+        return [(str(name), str(commit)) for name, commit in rows]
+
+    def set_ref(self, repository: str, kind: str, name: str, commit: str) -> None:
+        self._do("INSERT OR REPLACE INTO refs VALUES (?, ?, ?, ?)", repository, kind, name, commit)
+
+    def remove_ref(self, repository: str, kind: str, name: str) -> None:
+        self._do("DELETE FROM refs WHERE repository = ? AND kind = ? AND name = ?", repository, kind, name)
+
+    # Commits and versions
+
+    def commit(self, repository: str, commit_id: str) -> CommitRecord | None:
+        row = self._one("SELECT body FROM commits WHERE repository = ? AND id = ?", repository, commit_id)
+        return _record(row[0]) if row else None
+
+    def commits_like(self, repository: str, prefix: str) -> list[str]:
+        """Up to two ids that begin with a prefix: enough to tell one from several."""
+        rows = self._all(
+            "SELECT id FROM commits WHERE repository = ? AND id >= ? AND id < ? LIMIT 2",
+            *(repository, prefix, prefix + "g"),
+        )
+        return [str(row[0]) for row in rows]
+
+    def add_commit(self, repository: str, record: CommitRecord) -> None:
+        body = json.dumps({**record.__dict__, "parents": list(record.parents)})
+        self._do("INSERT OR IGNORE INTO commits VALUES (?, ?, ?)", repository, record.id, body)
+
+    def _load_version(self, version: str) -> list[Span]:
+        row = self._one("SELECT spans FROM versions WHERE id = ?", version)
+        return [Span(*span) for span in json.loads(self._present(row, version)[0])]
+
+    def add_version(self, version: str, spans: Sequence[Span]) -> None:
+        self._do("INSERT OR IGNORE INTO versions VALUES (?, ?)", version, json.dumps(spans))
+
+    def _load_range(self, name: str) -> tuple[Entry, ...]:
+        row = self._one("SELECT content FROM ranges WHERE id = ?", name)
+        return decode(self._present(row, name)[0])
+
+    def add_range(self, name: str, content: bytes) -> None:
+        self._do("INSERT OR IGNORE INTO ranges VALUES (?, ?)", name, content)
+
+    # Staging: what was written to a branch since its last commit; None stands for removed
+
+    def staged(
+        self, repository: str, branch: str, start: str = "", limit: int = -1
+    ) -> list[tuple[str, Entry | None]]:
+        rows = self._all(
+            "SELECT path, entry FROM staging WHERE repository = ? AND branch = ? AND path >= ? "
+            "ORDER BY path LIMIT ?",
+            *(repository, branch, start, limit),
+        )
+        return [(str(path), Entry(*json.loads(entry)) if entry else None) for path, entry in rows]
+
+    def staged_entry(self, repository: str, branch: str, path: str) -> tuple[bool, Entry | None]:
+        """Whether a path is staged, and as what."""
+        row = self._one(
+            "SELECT entry FROM staging WHERE repository = ? AND branch = ? AND path = ?",
+            repository,
+            branch,
+            path,
+        )
+        return (row is not None), (Entry(*json.loads(row[0])) if row and row[0] else None)
+
+    def stage(self, repository: str, branch: str, path: str, entry: Entry | None) -> None:
+        body = json.dumps(entry.to_row()) if entry else None
+        self._do("INSERT OR REPLACE INTO staging VALUES (?, ?, ?, ?)", repository, branch, path, body)
+
+    def clear_staging(self, repository: str, branch: str) -> None:
+        self._do("DELETE FROM staging WHERE repository = ? AND branch = ?", repository, branch)
+
+    def _present(self, row: _Row | None, name: str) -> _Row:
+        if row is None:
+            raise RuntimeError(f"{name} is missing from {self._file}: restore the lake from a backup")
+        return row
+
+    def _do(self, statement: str, *values: object) -> None:
+        with self.transaction() as connection:
+            connection.execute(statement, values)
+
+    def _one(self, query: str, *values: object) -> _Row | None:
+        found: _Row | None = self._connection.execute(query, values).fetchone()
+        return found
+
+    def _all(self, query: str, *values: object) -> list[_Row]:
+        return self._connection.execute(query, values).fetchall()
+
+
+def _record(body: str) -> CommitRecord:
+    fields = json.loads(body)
+    return CommitRecord(**{**fields, "parents": tuple(fields["parents"])})

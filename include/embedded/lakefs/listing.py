@@ -1,0 +1,61 @@
+"""Listing with a delimiter: what lies below a common prefix is shown as that prefix, once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Protocol, TypeVar
+
+_LAST = "\U0010ffff"
+"""Sorts behind every character that a path can hold."""
+
+
+class _Named(Protocol):
+    @property
+    def path(self) -> str: ...
+
+
+Item = TypeVar("Item", bound=_Named)
+
+
+def after(
+    scan: Callable[[str], Iterator[Item]], prefix: str, delimiter: str, start: str
+) -> Iterator[Item | str]:
+    """Items below `prefix` behind `start`, those below a common prefix as that prefix.
+
+    `scan(path)` reads from a path on; it is called again behind each common prefix, so the items below one
+    are never read.
+    """
+    begin = max(prefix, start)
+    while True:
+        for item in scan(begin):
+            if item.path <= start and start:
+                continue
+            folder = _folder(item.path, prefix, delimiter)
+            if folder is None:
+                yield item
+                continue
+            if folder > start:
+                yield folder
+            begin = folder + _LAST
+            break
+        else:
+            return
+
+
+def grouped(items: Iterable[Item], prefix: str, delimiter: str, start: str) -> Iterator[Item | str]:
+    """The same over items that are at hand already."""
+    last = None
+    for item in items:
+        folder = _folder(item.path, prefix, delimiter)
+        if folder is None:
+            yield item
+        elif folder != last and folder > start:
+            last = folder
+            yield folder
+
+
+def _folder(path: str, prefix: str, delimiter: str) -> str | None:
+    if not delimiter:
+        return None
+    end = path.find(delimiter, len(prefix))
+    return None if end < 0 else path[: end + len(delimiter)]

@@ -1,0 +1,212 @@
+"""Versions: a sorted list of immutable ranges of entries, addressed by their content.
+
+A range ends behind an entry whose path hashes to a boundary, so where ranges end depends on the paths
+alone: the same content gives the same ranges whatever its history, and two versions share every range in
+which they agree. That is what lets a commit, a diff and a merge cost what changed (plus one line of the
+list for each range) and not what exists.
+
+Source: Graveler's "metarange" and "ranges",
+https://docs.lakefs.io/understand/how/versioning-internals/
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import zlib
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from operator import attrgetter
+from typing import NamedTuple
+
+_ENTRIES_A_RANGE = 128
+"""Mean number of entries in a range: a commit of one object rewrites about that many lines."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One object of a version. `checksum` is the MD5 of its content, `address` its SHA-256."""
+
+    path: str
+    checksum: str
+    size: int
+    address: str
+    mtime: int
+    content_type: str = "application/octet-stream"
+    metadata: dict[str, str] = field(default_factory=dict)
+
+    def same_as(self, other: Entry | None) -> bool:
+        """Whether both hold the same content and metadata; when it was written does not count."""
+        return other is not None and (self.checksum, self.size, self.metadata, self.content_type) == (
+            other.checksum,
+            other.size,
+            other.metadata,
+            other.content_type,
+        )
+
+    def to_row(self) -> list[object]:
+        return [
+            self.path,
+            self.checksum,
+            self.size,
+            self.address,
+            self.mtime,
+            self.content_type,
+            self.metadata,
+        ]
+
+
+class Span(NamedTuple):
+    """One range as its version lists it: its id, its first and last path, its number of entries."""
+
+    id: str
+    first: str
+    last: str
+    entries: int
+
+
+class Difference(NamedTuple):
+    """A path on which two versions disagree; None where a side does not have it."""
+
+    path: str
+    left: Entry | None
+    right: Entry | None
+
+
+Edit = tuple[str, Entry | None]
+"""A path with its new entry, or None to remove it."""
+
+Load = Callable[[str], Sequence[Entry]]
+"""Reads a range by its id."""
+
+Save = Callable[[str, bytes], None]
+"""Writes a range under its id; writing the same again changes nothing."""
+
+
+def encode(entries: Sequence[Entry]) -> tuple[str, bytes]:
+    """A range as bytes, and the id that follows from its content."""
+    plain = json.dumps([entry.to_row() for entry in entries], separators=(",", ":"), sort_keys=True).encode()
+    return hashlib.sha256(plain).hexdigest(), zlib.compress(plain, 1)
+
+
+def decode(content: bytes) -> tuple[Entry, ...]:
+    """The entries of a range."""
+    return tuple(Entry(*row) for row in json.loads(zlib.decompress(content)))
+
+
+def find(spans: Sequence[Span], path: str, load: Load) -> Entry | None:
+    """The entry of a path, or None; reads one range at most."""
+    at = bisect_left(spans, path, key=attrgetter("last"))
+    if at == len(spans) or path < spans[at].first:
+        return None
+    entries = load(spans[at].id)
+    found = bisect_left(entries, path, key=attrgetter("path"))
+    return entries[found] if found < len(entries) and entries[found].path == path else None
+
+
+def scan(spans: Sequence[Span], start: str, load: Load) -> Iterator[Entry]:
+    """Entries from the path `start` on, in order; ranges are read as they are reached."""
+    for span in spans[bisect_left(spans, start, key=attrgetter("last")) :]:
+        entries = load(span.id)
+        yield from entries[bisect_left(entries, start, key=attrgetter("path")) :]
+
+
+def apply(spans: Sequence[Span], edits: Sequence[Edit], load: Load, save: Save) -> list[Span]:
+    """The version that follows from one by edits (sorted by path); ranges without an edit are kept."""
+    writer = _Writer(save)
+    done = 0
+    for span in spans:
+        is_last = span is spans[-1]
+        end = len(edits) if is_last else bisect_left(edits, (span.last + "\0",), lo=done)
+        mine = edits[done:end]
+        done = end
+        if mine or writer.is_open:
+            writer.add(_merged(load(span.id), mine))
+        else:
+            writer.spans.append(span)
+    writer.add(_merged((), edits[done:]))
+    return writer.close()
+
+
+def diff(left: Sequence[Span], right: Sequence[Span], load: Load) -> Iterator[Difference]:
+    """Where two versions disagree, by path; ranges that both have are not read."""
+    shared = {span.id for span in left} & {span.id for span in right}
+    yield from _joined(_outside(left, shared, load), _outside(right, shared, load))
+
+
+def three_way(
+    base: Sequence[Span], ours: Sequence[Span], theirs: Sequence[Span], load: Load
+) -> Iterator[tuple[Difference, Entry | None]]:
+    """What `theirs` changed since `base`, each with our entry of that path, where we differ from it.
+
+    With our entry equal to the base's the change can be taken over, otherwise both sides changed it.
+    """
+    for change in diff(base, theirs, load):
+        mine = find(ours, change.path, load)
+        agrees = change.right.same_as(mine) if change.right else mine is None
+        if not agrees:
+            yield change, mine
+
+
+class _Writer:
+    """Collects entries into ranges that end at boundaries."""
+
+    def __init__(self, save: Save) -> None:
+        self.spans: list[Span] = []
+        self._save = save
+        self._open: list[Entry] = []
+
+    @property
+    def is_open(self) -> bool:
+        return bool(self._open)
+
+    def add(self, entries: Iterable[Entry]) -> None:
+        for entry in entries:
+            self._open.append(entry)
+            if _is_boundary(entry.path):
+                self._flush()
+
+    def close(self) -> list[Span]:
+        if self._open:
+            self._flush()
+        return self.spans
+
+    def _flush(self) -> None:
+        name, content = encode(self._open)
+        self._save(name, content)
+        self.spans.append(Span(name, self._open[0].path, self._open[-1].path, len(self._open)))
+        self._open = []
+
+
+def _is_boundary(path: str) -> bool:
+    digest = hashlib.blake2b(path.encode(), digest_size=4).digest()
+    return int.from_bytes(digest, "big") % _ENTRIES_A_RANGE == 0
+
+
+def _merged(entries: Iterable[Entry], edits: Sequence[Edit]) -> Iterator[Entry]:
+    changed = dict(edits)
+    kept = (entry for entry in entries if entry.path not in changed)
+    new = [entry for entry in changed.values() if entry is not None]
+    yield from sorted([*kept, *new], key=attrgetter("path"))
+
+
+def _outside(spans: Sequence[Span], shared: set[str], load: Load) -> Iterator[Entry]:
+    for span in spans:
+        if span.id not in shared:
+            yield from load(span.id)
+
+
+def _joined(left: Iterator[Entry], right: Iterator[Entry]) -> Iterator[Difference]:
+    a, b = next(left, None), next(right, None)
+    while a or b:
+        if a and (b is None or a.path < b.path):
+            yield Difference(a.path, a, None)
+            a = next(left, None)
+        elif b and (a is None or b.path < a.path):
+            yield Difference(b.path, None, b)
+            b = next(right, None)
+        elif a and b:
+            if not a.same_as(b):
+                yield Difference(a.path, a, b)
+            a, b = next(left, None), next(right, None)

@@ -1,0 +1,94 @@
+"""The settings of a deployment: the one module that reads the environment.
+
+Which value counts:
+
+- a variable of the environment, if set and not empty;
+- else its line in `.env` in the project's root;
+- else the default below, as listed in `.env.example`.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from functools import cache
+from pathlib import Path
+
+from pydantic import Field, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from include.spec import Runtime
+
+ROOT = Path(__file__).resolve().parents[1]
+"""The project's folder."""
+
+Port = int
+
+
+class _Settings(BaseSettings):
+    model_config = SettingsConfigDict(
+        env_file=ROOT / ".env", env_ignore_empty=True, extra="ignore", frozen=True, populate_by_name=True
+    )
+
+
+class Settings(_Settings):
+    """What an operator of Millrace may change."""
+
+    var: Path = Field(
+        ROOT / "var",
+        alias="MILLRACE_VAR",
+        description="Everything that is kept: databases, lake, logs, secrets.",
+    )
+    pipelines: Path = Field(
+        ROOT / "include/pipelines", alias="MILLRACE_PIPELINES", description="The folder of the pipelines."
+    )
+    airflow_port: Port = Field(
+        8080, alias="AIRFLOW_PORT", ge=1, le=65535, description="Airflow's web UI and API."
+    )
+    mlflow_port: Port = Field(5000, alias="MLFLOW_PORT", ge=1, le=65535, description="MLflow.")
+    lakefs_port: Port = Field(8000, alias="LAKEFS_PORT", ge=1, le=65535, description="The lake.")
+    runtime: Runtime = Field(
+        Runtime.PROCESS, alias="RUNTIME", description="Where jobs run whose pipeline says `auto`."
+    )
+    parallelism: int = Field(4, alias="PARALLELISM", ge=1, description="Tasks at once.")
+    retry_seconds: float = Field(
+        10, alias="RETRY_SECONDS", gt=0, description="Wait before a task's second try; doubles each time."
+    )
+    code_version: str = Field(
+        "",
+        alias="CODE_VERSION",
+        description="Git commit written on what is made; empty: as found by `make up`.",
+    )
+
+    @field_validator("var", "pipelines")
+    @classmethod
+    def _absolute(cls, value: Path) -> Path:
+        return value.expanduser().resolve()
+
+    @property
+    def retry_delay(self) -> timedelta:
+        """The wait before a task's second try."""
+        return timedelta(seconds=self.retry_seconds)
+
+
+class LakeServerSettings(_Settings):
+    """What the embedded lake server is told, in the words of a real lakeFS's environment."""
+
+    listen_address: str = Field("127.0.0.1:8000", alias="LAKEFS_LISTEN_ADDRESS")
+    path: Path = Field(ROOT / "var/lakefs", alias="LAKEFS_BLOCKSTORE_LOCAL_PATH")
+    access_key_id: str = Field(alias="LAKEFS_INSTALLATION_ACCESS_KEY_ID", min_length=1)
+    secret_access_key: str = Field(alias="LAKEFS_INSTALLATION_SECRET_ACCESS_KEY", min_length=16)
+
+
+class ServiceSettings(_Settings):
+    """Where a job outside Airflow finds the lake and MLflow, in the words of their own clients."""
+
+    lake_endpoint: str = Field(alias="LAKECTL_SERVER_ENDPOINT_URL")
+    lake_access_key_id: str = Field(alias="LAKECTL_CREDENTIALS_ACCESS_KEY_ID")
+    lake_secret_access_key: str = Field(alias="LAKECTL_CREDENTIALS_SECRET_ACCESS_KEY")
+    tracking_uri: str = Field(alias="MLFLOW_TRACKING_URI")
+
+
+@cache
+def settings() -> Settings:
+    """The deployment's settings, read once a process."""
+    return Settings()

@@ -1,0 +1,88 @@
+"""A lake server in a process of its own, so that it can be killed like one."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import urllib3
+
+from include.lake.client import Lake, LakeConnection
+from include.settings import ROOT
+
+ACCESS_KEY = "AKIATESTTESTTESTTEST"
+SECRET_KEY = "secret-secret-secret-secret-secret-1234"
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@dataclass
+class LakeServer:
+    """A running server; `kill` and `start` may be called again and again."""
+
+    folder: Path
+    port: int
+    process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def connection(self) -> LakeConnection:
+        return LakeConnection(
+            endpoint=f"http://127.0.0.1:{self.port}", access_key_id=ACCESS_KEY, secret_access_key=SECRET_KEY
+        )
+
+    def lake(self, repository: str) -> Lake:
+        lake = Lake(self.connection, repository)
+        lake.ensure_repository(f"local://{repository}")
+        return lake
+
+    def start(self) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "include.embedded.lakefs"],
+            cwd=ROOT,
+            env={
+                **os.environ,
+                "LAKEFS_LISTEN_ADDRESS": f"127.0.0.1:{self.port}",
+                "LAKEFS_BLOCKSTORE_LOCAL_PATH": str(self.folder),
+                "LAKEFS_INSTALLATION_ACCESS_KEY_ID": ACCESS_KEY,
+                "LAKEFS_INSTALLATION_SECRET_ACCESS_KEY": SECRET_KEY,
+            },
+        )
+        deadline = time.monotonic() + 20
+        while True:
+            try:
+                urllib3.request(
+                    "GET", f"{self.connection.endpoint}/api/v1/healthcheck", timeout=1, retries=False
+                )
+                return
+            except urllib3.exceptions.HTTPError:
+                if self.process.poll() is not None or time.monotonic() > deadline:
+                    raise
+                time.sleep(0.05)
+
+    def kill(self) -> None:
+        if self.process:
+            self.process.kill()
+            self.process.wait()
+            self.process = None
+
+
+@contextmanager
+def run_lake_server(folder: Path) -> Iterator[LakeServer]:
+    """A server over a folder, stopped at the end also when the test fails."""
+    server = LakeServer(folder, free_port())
+    server.start()
+    try:
+        yield server
+    finally:
+        server.kill()
