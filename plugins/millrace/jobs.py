@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from airflow.sdk import BaseOperator
 
 from include.exceptions import Misconfigured

@@ -128,7 +128,7 @@ _public = APIRouter()
 _private = APIRouter()
 
 
-@_public.get("/healthcheck", status_code=204)
+@_public.get("/healthcheck", status_code=204, response_class=Response)
 def healthcheck() -> None:
     """Whether the server is up."""
 
@@ -185,7 +185,7 @@ def get_repository(store: InStore) -> Json:
     return answers.repository(store.facts)
 
 
-@_private.delete("/repositories/{repository}", status_code=204)
+@_private.delete("/repositories/{repository}", status_code=204, response_class=Response)
 def delete_repository(store: InStore) -> None:
     store.database.remove_repository(store.facts.name)
 
@@ -218,7 +218,7 @@ def get_branch(store: InStore, branch: str) -> Json:
     return answers.ref(branch, store.branch(branch).id)
 
 
-@_private.delete("/repositories/{repository}/branches/{branch}", status_code=204)
+@_private.delete("/repositories/{repository}/branches/{branch}", status_code=204, response_class=Response)
 def delete_branch(store: InStore, branch: str) -> None:
     store.delete_branch(branch)
 
@@ -233,7 +233,7 @@ def get_tag(store: InStore, tag: str) -> Json:
     return answers.ref(tag, store.tag(tag))
 
 
-@_private.delete("/repositories/{repository}/tags/{tag}", status_code=204)
+@_private.delete("/repositories/{repository}/tags/{tag}", status_code=204, response_class=Response)
 def delete_tag(store: InStore, tag: str) -> None:
     store.delete_tag(tag)
 
@@ -376,7 +376,7 @@ async def upload_object(
     return answers.stats(entry)
 
 
-@_private.delete("/repositories/{repository}/branches/{branch}/objects", status_code=204)
+@_private.delete("/repositories/{repository}/branches/{branch}/objects", status_code=204, response_class=Response)
 def delete_object(store: InStore, branch: str, path: str) -> None:
     store.stage(branch, path, None)
 

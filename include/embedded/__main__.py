@@ -1,0 +1,71 @@
+"""`python -m include.embedded up|down|status|logs`: the verbs behind the Makefile."""
+
+from __future__ import annotations
+
+import os
+import sys
+from argparse import ArgumentParser
+
+from rich.console import Console
+from rich.table import Table
+
+from include.embedded import processes
+from include.embedded.stack import PARTS, Stack
+from include.exceptions import MillraceError
+from include.settings import Settings
+
+_console = Console(highlight=False)
+_MIB = 2**20
+
+
+def up(stack: Stack) -> int:
+    """Start the stack and say where it is."""
+    with _console.status("starting") as status:
+
+        def say(text: str) -> None:
+            _console.print(f"[dim]·[/dim] {text}")
+            status.update(text)
+
+        stack.up(say)
+    for name, value in stack.summary():
+        _console.print(f"{name:>10}  {value}", soft_wrap=True)
+    return 0
+
+
+def down(stack: Stack) -> int:
+    """Stop the stack."""
+    stack.down(lambda text: _console.print(f"[dim]·[/dim] {text}"))
+    return 0
+
+
+def status(stack: Stack) -> int:
+    """Show each part's state and the memory of all; 1 unless all are well."""
+    health = stack.health()
+    table = Table("part", "state")
+    for part in PARTS:
+        table.add_row(part, f"[{'green' if health[part] == 'well' else 'red'}]{health[part]}")
+    _console.print(table)
+    members = stack.members()
+    _console.print(f"{len(members)} processes, {processes.memory(members) / _MIB:,.0f} MiB (PSS)")
+    return int(set(health.values()) != {"well"})
+
+
+def logs(stack: Stack) -> int:
+    """Follow what the parts print."""
+    os.execvp("tail", ["tail", "-n", "100", "-F", str(stack.log)])  # noqa: S606, S607 - the user's own tail
+
+
+def main() -> int:
+    """Run one verb."""
+    verbs = {verb.__name__: verb for verb in (up, down, status, logs)}
+    parser = ArgumentParser(prog="python -m include.embedded", description=__doc__)
+    parser.add_argument("verb", choices=sorted(verbs))
+    try:
+        return verbs[parser.parse_args().verb](Stack(Settings()))
+    except MillraceError as error:
+        Console(stderr=True, highlight=False).print(f"[red]error[/red] {error}", soft_wrap=True)
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

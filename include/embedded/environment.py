@@ -1,0 +1,158 @@
+"""The environment in which the parts of the embedded stack run: every setting with its reason."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from include.embedded.secrets import USER, Secrets, password_file
+from include.settings import ROOT, Settings
+
+HOST = "127.0.0.1"
+
+# Forked once into every worker: what tasks import, and what Airflow itself imports late in a task.
+_PRELOADED = (
+    "airflow.executors.local_executor",
+    "airflow.sdk.execution_time.supervisor",
+    "airflow.sdk.execution_time.task_runner",
+    "airflow.dag_processing.dagbag",
+    "airflow.providers.standard.operators.hitl",
+    "airflow.providers.standard.operators.trigger_dagrun",
+    "include.embedded.preload",
+)
+
+
+def urls(settings: Settings) -> dict[str, str]:
+    """Where the parts are reached."""
+    return {
+        "airflow": f"http://{HOST}:{settings.airflow_port}",
+        "mlflow": f"http://{HOST}:{settings.mlflow_port}",
+        "lake": f"http://{HOST}:{settings.lakefs_port}",
+    }
+
+
+def environment(settings: Settings, secrets: Secrets, database: str) -> dict[str, str]:
+    """The variables for every part; `database` is the socket folder of PostgreSQL."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW__")}
+    inherited.pop("PYTHONDONTWRITEBYTECODE", None)  # without bytecode every cold import costs twice
+    return {
+        **inherited,
+        **_python(settings),
+        **_services(settings, secrets),
+        **_airflow(settings, secrets, database),
+        **_quiet(),
+        "MLFLOW_BACKEND": f"postgresql+psycopg2://postgres@/mlflow?host={database}",
+        "MLFLOW_ARTIFACTS": str(settings.var / "mlflow"),
+    }
+
+
+def _python(settings: Settings) -> dict[str, str]:
+    bin_folder = Path(sys.executable).parent
+    return {
+        "PATH": f"{bin_folder}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
+        "PYTHONPATH": str(ROOT),
+        "PYTHONUNBUFFERED": "1",
+        "MILLRACE_VAR": str(settings.var),
+        "MILLRACE_PIPELINES": str(settings.pipelines),
+        "AIRFLOW_PORT": str(settings.airflow_port),
+        "MLFLOW_PORT": str(settings.mlflow_port),
+        "RETRY_SECONDS": str(settings.retry_seconds),
+        "CODE_VERSION": settings.code_version or _git_commit(),
+        # Workers are forked beside each other: one thread a library, or they fight for the cores.
+        "OMP_NUM_THREADS": "2",
+        "OPENBLAS_NUM_THREADS": "1",
+    }
+
+
+def _services(settings: Settings, secrets: Secrets) -> dict[str, str]:
+    found = urls(settings)
+    lake = {
+        "conn_type": "lakefs",
+        "host": found["lake"],
+        "login": secrets.lake_access_key_id,
+        "password": secrets.lake_secret_access_key,
+    }
+    return {
+        "LAKEFS_LISTEN_ADDRESS": f"{HOST}:{settings.lakefs_port}",
+        "LAKEFS_BLOCKSTORE_LOCAL_PATH": str(settings.var / "lakefs"),
+        "LAKEFS_INSTALLATION_ACCESS_KEY_ID": secrets.lake_access_key_id,
+        "LAKEFS_INSTALLATION_SECRET_ACCESS_KEY": secrets.lake_secret_access_key,
+        "AIRFLOW_CONN_LAKEFS_DEFAULT": json.dumps(lake),
+        "AIRFLOW_CONN_MLFLOW_DEFAULT": json.dumps({"conn_type": "http", "host": found["mlflow"]}),
+        "MLFLOW_TRACKING_URI": found["mlflow"],
+    }
+
+
+def _airflow(settings: Settings, secrets: Secrets, database: str) -> dict[str, str]:
+    url = urls(settings)["airflow"]
+    sections: dict[str, dict[str, object]] = {
+        "core": {
+            "dags_folder": ROOT / "dags",
+            "plugins_folder": ROOT / "plugins",
+            "load_examples": False,
+            "executor": "LocalExecutor",
+            "parallelism": settings.parallelism,
+            "fernet_key": secrets.fernet_key,
+            "simple_auth_manager_users": f"{USER}:admin",
+            "simple_auth_manager_passwords_file": password_file(settings.var),
+            # Given in full: with a port other than 8080 tasks would call localhost:8080.
+            "execution_api_server_url": f"{url}/execution/",
+            "mp_forkserver_preload": ",".join(_PRELOADED),
+        },
+        "database": {"sql_alchemy_conn": f"postgresql+psycopg2://postgres@/airflow?host={database}"},
+        "api": {
+            "host": HOST,
+            "port": settings.airflow_port,
+            "base_url": url,
+            "workers": 1,
+            "secret_key": secrets.api_secret,
+        },
+        "api_auth": {"jwt_secret": secrets.jwt_secret},
+        "scheduler": {
+            # Workers inherit the imports of a server that has them; the scheduler's only, as the
+            # triggerer would load the same libraries a second time.
+            "mp_start_method": "forkserver",
+            "scheduler_idle_sleep_time": 0.1,
+            # A killed worker's task is noticed after this many seconds and tried again.
+            "task_instance_heartbeat_timeout": 30,
+            "orphaned_tasks_check_interval": 30,
+        },
+        "dag_processor": {"refresh_interval": 10, "min_file_process_interval": 10, "parsing_processes": 1},
+        "logging": {"base_log_folder": settings.var / "log" / "tasks"},
+        "usage_data_collection": {"enabled": False},
+    }
+    return {
+        "AIRFLOW_HOME": str(settings.var / "airflow"),
+        **{
+            f"AIRFLOW__{section.upper()}__{name.upper()}": str(value)
+            for section, options in sections.items()
+            for name, value in options.items()
+        },
+    }
+
+
+def _quiet() -> dict[str, str]:
+    """What would otherwise call out, or start helpers that nobody here uses."""
+    return {
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+        "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",  # the task's own retries wait longer, and say so
+        "MLFLOW_HTTP_REQUEST_TIMEOUT": "30",
+        "GX_ANALYTICS_ENABLED": "false",
+        "DO_NOT_TRACK": "1",
+        "GIT_PYTHON_REFRESH": "quiet",
+    }
+
+
+def _git_commit() -> str:
+    git = shutil.which("git")
+    if git is None:
+        return ""
+    asked = subprocess.run(
+        [git, "-C", str(ROOT), "rev-parse", "HEAD"], capture_output=True, text=True, check=False
+    )
+    return asked.stdout.strip()

@@ -1,0 +1,250 @@
+"""Starting and stopping the whole platform on this machine.
+
+`up` prepares (secrets, database, schema), hands the parts of the Procfile to honcho, and waits until each
+says that it is well. `down` leaves no process, no lock and no socket. Both may be killed and run again.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from include.embedded import postgres, processes, secrets
+from include.embedded.environment import HOST, environment, urls
+from include.embedded.processes import Record
+from include.exceptions import Misconfigured, Unavailable
+from include.lake.client import Lake, LakeConnection
+from include.settings import ROOT, Settings
+
+PORTS = {"airflow": "AIRFLOW_PORT", "mlflow": "MLFLOW_PORT", "lake": "LAKEFS_PORT"}
+PARTS = ("postgres", "lake", "mlflow", "airflow", "scheduler", "dag-processor", "triggerer")
+_START_SECONDS = 180
+_STOP_SECONDS = 12
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Stack:
+    """The platform below one folder, `settings.var`."""
+
+    settings: Settings
+
+    @property
+    def database(self) -> Path:
+        return self.settings.var / "postgres"
+
+    @property
+    def log(self) -> Path:
+        """What the parts print, each line behind the part's name."""
+        return self.settings.var / "log" / "stack.log"
+
+    @property
+    def _record_file(self) -> Path:
+        return self.settings.var / "run" / "stack.json"
+
+    def record(self) -> Record | None:
+        """What is known of the started processes."""
+        return Record.read(self._record_file)
+
+    def up(self, say: Say) -> None:
+        """Start what does not run and wait until all is well; harmless if it is.
+
+        Raises Misconfigured for a port that is taken, Unavailable (with the end of the log) if a part dies
+        or does not become well.
+        """
+        with self._lock():
+            record = self.record()
+            if record is None or record.process() is None:
+                if record:
+                    processes.end(record.members(), grace=5)
+                self._refuse_busy_ports()
+                self._start(say)
+            self._wait(say)
+            self._prepare_lake()
+
+    def down(self, say: Say) -> None:
+        """Stop everything; fine if nothing runs."""
+        with self._lock():
+            if record := self.record():
+                say("stopping Airflow, MLflow and the lake")
+                members = record.members()
+                supervisor = record.process()
+                if supervisor:
+                    supervisor.terminate()
+                    processes.wait_gone(supervisor, _STOP_SECONDS)
+                processes.end([process for process in members if process.is_running()], grace=5)
+                self._record_file.unlink(missing_ok=True)
+            say("stopping PostgreSQL")
+            postgres.stop(self.database)
+        (self.settings.var / "run" / "lock").unlink(missing_ok=True)
+
+    def health(self) -> dict[str, str]:
+        """For each part `well`, or what is the matter with it."""
+        found = dict.fromkeys(PARTS, "does not answer")
+        if postgres.pid(self.database):
+            found["postgres"] = "well"
+        where = urls(self.settings)
+        for part, path in (("lake", "/api/v1/healthcheck"), ("mlflow", "/health")):
+            if _get(where[part] + path) is not None:
+                found[part] = "well"
+        answer = _get(where["airflow"] + "/api/v2/monitor/health")
+        if answer is not None:
+            found["airflow"] = "well"
+            for part in ("scheduler", "dag-processor", "triggerer"):
+                state = (answer.get(part.replace("-", "_")) or {}).get("status")
+                found[part] = "well" if state == "healthy" else f"says {state!r}"
+        return found
+
+    def members(self) -> list[psutil.Process]:
+        """Every process of the stack, the database's too."""
+        record = self.record()
+        found = record.members() if record else []
+        if server := postgres.pid(self.database):
+            main = psutil.Process(server)
+            found = [*found, main, *main.children(recursive=True)]
+        return found
+
+    def summary(self) -> list[tuple[str, str]]:
+        """Where everything is, for people; never a secret."""
+        where = urls(self.settings)
+        return [
+            ("Airflow", f"{where['airflow']}  user {secrets.USER!r}"),
+            ("password", f"in {secrets.password_file(self.settings.var)}"),
+            ("MLflow", where["mlflow"]),
+            ("lake", f"{where['lake']}  (lakeFS API)"),
+            ("logs", f"{self.log.parent}"),
+        ]
+
+    def connection(self) -> LakeConnection:
+        """The lake, as the stack's own keys open it."""
+        found = secrets.ensure(self.settings.var)
+        return LakeConnection(
+            endpoint=urls(self.settings)["lake"],
+            access_key_id=found.lake_access_key_id,
+            secret_access_key=found.lake_secret_access_key,
+        )
+
+    @contextmanager
+    def _lock(self) -> Iterator[None]:
+        """One `up` or `down` at a time; the lock ends with the process, however that ends."""
+        folder = self.settings.var / "run"
+        folder.mkdir(parents=True, exist_ok=True)
+        with (folder / "lock").open("w") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
+
+    def _refuse_busy_ports(self) -> None:
+        ports = urls(self.settings)
+        for part, variable in PORTS.items():
+            port = int(ports[part].rsplit(":", 1)[1])
+            with socket.socket() as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                try:
+                    probe.bind((HOST, port))
+                except OSError as error:
+                    raise Misconfigured(
+                        f"port {port} for {part} is taken by {processes.listening_on(port)}; "
+                        f"stop it, or set {variable} to a free port (in the environment or in .env)"
+                    ) from error
+
+    def _start(self, say: Say) -> None:
+        from importlib.metadata import version
+
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        made = secrets.ensure(self.settings.var)
+        say("starting PostgreSQL")
+        database = postgres.start(self.database)
+        variables = environment(self.settings, made, database)
+        if postgres.migrated_to(database) != version("apache-airflow-core"):
+            say("bringing Airflow's database to its schema")
+            self._run(["airflow", "db", "migrate"], variables)
+            postgres.note_migration(database, version("apache-airflow-core"))
+        if self.log.exists():
+            self.log.replace(self.log.with_suffix(".log.1"))
+        with self.log.open("ab") as log:
+            # `-e`: honcho would lay .env over the environment, which counts more (include/settings.py)
+            supervisor = subprocess.Popen(
+                [
+                    sys.executable,
+                    "-m",
+                    "honcho",
+                    "--no-colour",
+                    "-e",
+                    os.devnull,
+                    "-f",
+                    str(ROOT / "Procfile"),
+                    "start",
+                ],
+                cwd=ROOT,
+                env=variables,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        Record(supervisor.pid, psutil.Process(supervisor.pid).create_time()).write(self._record_file)
+
+    def _run(self, command: list[str], variables: dict[str, str]) -> None:
+        with self.log.open("ab") as log:
+            ended = subprocess.run(command, cwd=ROOT, env=variables, stdout=log, stderr=log, check=False)
+        if ended.returncode:
+            raise Unavailable(f"{' '.join(command)!r} ended with {ended.returncode}:\n{self.tail()}")
+
+    def _prepare_lake(self) -> None:
+        from include import catalog
+
+        for spec in catalog.valid(self.settings.pipelines):
+            lake = Lake(self.connection(), spec.lake.repository)
+            lake.ensure_repository(f"local://{spec.lake.repository}", spec.lake.branch)
+
+    def _wait(self, say: Say) -> None:
+        deadline, told = time.monotonic() + _START_SECONDS, set[str]()
+        while True:
+            record = self.record()
+            supervisor = record.process() if record else None
+            if record is None or supervisor is None:
+                raise Unavailable(f"a part of the stack died at its start:\n{self.tail()}")
+            Record(record.supervisor, record.created, processes.sessions_below(supervisor)).write(
+                self._record_file
+            )
+            health = self.health()
+            for part in [part for part, state in health.items() if state == "well" and part not in told]:
+                told.add(part)
+                say(f"{part} is well")
+            if len(told) == len(PARTS):
+                return
+            if time.monotonic() > deadline:
+                ill = ", ".join(f"{part} {state}" for part, state in health.items() if state != "well")
+                raise Unavailable(f"not well after {_START_SECONDS} s: {ill}\n{self.tail()}")
+            time.sleep(0.3)
+
+    def tail(self, lines: int = 25) -> str:
+        """The end of the log."""
+        if not self.log.exists():
+            return f"(no log at {self.log})"
+        return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
+
+
+def _get(url: str) -> dict[str, Any] | None:
+    """The JSON of an answer, an empty one for no JSON, None for no good answer."""
+    import urllib3
+
+    try:
+        answer = urllib3.request("GET", url, timeout=2, retries=False)
+        if answer.status >= 300:
+            return None
+        return dict(answer.json()) if answer.data.startswith(b"{") else {}
+    except (urllib3.exceptions.HTTPError, ValueError):
+        return None
