@@ -189,9 +189,9 @@ def _across(raw: dict[str, Any], folder: Path) -> list[Fault]:
     if isinstance(at("model", "features"), dict) and not seen:
         faults.append(Fault("model.features", "names no column; a model needs at least one"))
     dropped = at("privacy", "drop", default=[])
-    for path in (("model", "target"), ("model", "time"), ("source", "partition_by")):
-        if at(*path) is not None and isinstance(dropped, list) and at(*path) in dropped:
-            faults.append(Fault(".".join(path), f"{at(*path)!r} is dropped by privacy.drop"))
+    for keys in (("model", "target"), ("model", "time"), ("source", "partition_by")):
+        if at(*keys) is not None and isinstance(dropped, list) and at(*keys) in dropped:
+            faults.append(Fault(".".join(keys), f"{at(*keys)!r} is dropped by privacy.drop"))
     return faults
 
 

@@ -13,6 +13,7 @@ from typing import Any
 from include.identity import RunIdentity
 from include.lake.client import Lake, LakeObject
 from include.lake.table import Table
+from include.sources import Partition, partitions
 from include.spec import Pipeline
 
 _PART = "part-0.parquet"
@@ -49,17 +50,14 @@ def load(
     is not uploaded, so a second try, and a second run, writes only what is missing. Raises BadData if the
     source cannot be read.
     """
-    from include.sources import read_days, write_partition
-
     stored = table.parts(branch, first, last)
-    rows, partitions, written, digest = 0, 0, 0, hashlib.sha256()
+    rows, filled, written, digest = 0, 0, 0, hashlib.sha256()
     with TemporaryDirectory(prefix="millrace-") as scratch:
-        file = Path(scratch) / _PART
-        for day, batches in read_days(spec, first, last, folder=folder, sql_url=sql_url):
-            part = write_partition(batches, file)
-            written += _replace(table, branch, day, file if part.rows else None, stored.get(day, []))
-            rows, partitions = rows + part.rows, partitions + (part.rows > 0)
-            digest.update(f"{day} {part.sha256}\n".encode())
+        found = partitions(spec, first, last, folder=folder, scratch=Path(scratch), sql_url=sql_url)
+        for part in found:
+            written += _replace(table, branch, part, stored.get(part.day, []))
+            rows, filled = rows + part.rows, filled + (part.rows > 0)
+            digest.update(f"{part.day} {part.sha256}\n".encode())
     metadata = {
         **run.metadata(),
         "pipeline": spec.name,
@@ -71,7 +69,7 @@ def load(
     return Loaded(
         commit=made or table.lake.commit_of(branch),
         rows=rows,
-        partitions=partitions,
+        partitions=filled,
         written=written,
         source_checksum=digest.hexdigest(),
     )
@@ -94,15 +92,15 @@ def quarantine(
     return kept
 
 
-def _replace(table: Table, branch: str, day: date, file: Path | None, stored: Sequence[LakeObject]) -> bool:
+def _replace(table: Table, branch: str, part: Partition, stored: Sequence[LakeObject]) -> bool:
     """Make a partition hold exactly one file, or nothing; whether that changed it."""
-    path = table.prefix(day) + _PART
-    stale = [part for part in stored if file is None or part.path != path]
-    for part in stale:
-        table.lake.delete(branch, part.path)
-    if file is None or any(part.path == path and _holds(part, file) for part in stored):
+    path = table.prefix(part.day) + _PART
+    stale = [item for item in stored if part.file is None or item.path != path]
+    for item in stale:
+        table.lake.delete(branch, item.path)
+    if part.file is None or any(item.path == path and _holds(item, part.file) for item in stored):
         return bool(stale)
-    table.lake.upload(branch, path, file)
+    table.lake.upload(branch, path, part.file)
     return True
 
 

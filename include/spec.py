@@ -277,8 +277,7 @@ class Monitoring(Section):
 class Privacy(Section):
     """Columns of the source that never reach the lake as they are."""
 
-    drop: list[str] = Field(default_factory=list, description="Left out.")
-    hash: list[str] = Field(default_factory=list, description="Stored as a keyed hash.")
+    drop: list[str] = Field(default_factory=list, description="Left out when rows are read.")
 
 
 class Pipeline(Section):

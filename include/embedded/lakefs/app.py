@@ -376,7 +376,9 @@ async def upload_object(
     return answers.stats(entry)
 
 
-@_private.delete("/repositories/{repository}/branches/{branch}/objects", status_code=204, response_class=Response)
+@_private.delete(
+    "/repositories/{repository}/branches/{branch}/objects", status_code=204, response_class=Response
+)
 def delete_object(store: InStore, branch: str, path: str) -> None:
     store.stage(branch, path, None)
 

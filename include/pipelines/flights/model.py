@@ -1,0 +1,49 @@
+"""Gradient-boosted trees over hour, weekday, distance, carrier, airports and the origin's weather."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sklearn.pipeline import Pipeline
+
+    from include.spec import Model
+
+TRUSTED_TYPES = [
+    "sklearn.ensemble._hist_gradient_boosting.binning._BinMapper",
+    "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
+    "sklearn._loss.link.LogitLink",
+    "sklearn._loss.link.Interval",
+    "sklearn._loss.loss.HalfBinomialLoss",
+    "sklearn._loss._loss.CyHalfBinomialLoss",
+    "sklearn.compose._column_transformer._RemainderColsList",
+]
+"""What a stored model may hold beyond numbers and lists; each is a class of scikit-learn's own."""
+
+
+def build(model: Model) -> Pipeline:
+    """An unfitted estimator with `predict_proba`, of the contract's columns, parameters and seed.
+
+    Categories that were not seen in training, and missing numbers, are a branch of their own in the trees.
+    """
+    from sklearn.compose import ColumnTransformer
+    from sklearn.ensemble import HistGradientBoostingClassifier
+    from sklearn.pipeline import Pipeline
+    from sklearn.preprocessing import OrdinalEncoder
+
+    categories = OrdinalEncoder(
+        handle_unknown="use_encoded_value", unknown_value=-1, encoded_missing_value=-1, dtype="float32"
+    )
+    columns = ColumnTransformer(
+        [
+            ("categorical", categories, model.features.categorical),
+            ("numerical", "passthrough", model.features.numerical),
+        ],
+        verbose_feature_names_out=False,
+    )
+    trees = HistGradientBoostingClassifier(
+        categorical_features=list(range(len(model.features.categorical))),
+        random_state=model.seed,
+        **model.params,
+    )
+    return Pipeline([("columns", columns), ("trees", trees)])

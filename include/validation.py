@@ -1,0 +1,244 @@
+"""Checking rows with a Great Expectations suite, before anybody else sees them.
+
+A suite is a YAML file with two lists. `partitions` holds for a table with one row for each day of the run
+(columns `dt`, `rows`), so counts are checked for every day of a range, and a day without rows is seen.
+`rows` holds for the rows. Each entry has `type`, `kwargs`, and `severity`: `critical` (the default) makes
+the verdict negative, `warning` and `info` are reported only.
+
+Reports hold rules, columns and counts, never values of the data.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+from functools import cache
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from include.exceptions import Misconfigured
+from include.verdict import Verdict
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_ROWS_AT_ONCE = 250_000
+"""Whole partitions are checked together up to about so many rows: memory stays bounded."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Check:
+    """How one expectation went. `unexpected` and `rows` are counts; `error` names what kept it from running."""
+
+    type: str
+    columns: str
+    severity: str
+    passed: bool
+    unexpected: int | None = None
+    rows: int | None = None
+    error: str = ""
+
+    def sentence(self) -> str:
+        """What failed, in one line."""
+        where = f"{self.columns}: " if self.columns else ""
+        if self.error:
+            return f"{where}{self.type} could not run: {self.error} (severity {self.severity})"
+        counted = f" for {self.unexpected} of {self.rows} rows" if self.unexpected is not None else ""
+        return f"{where}{self.type} failed{counted} (severity {self.severity})"
+
+
+@dataclass(frozen=True)
+class Report:
+    """The verdict over a run's rows, and each check behind it."""
+
+    verdict: Verdict
+    checks: tuple[Check, ...]
+
+    def html(self, title: str) -> str:
+        """A page for people."""
+        rows = "\n".join(_row(check) for check in sorted(self.checks, key=lambda check: check.passed))
+        state = "passed" if self.verdict.passed else "failed"
+        return _PAGE.format(title=escape(title), state=state, count=len(self.checks), rows=rows)
+
+
+def validate(suite: Path, days: Iterator[tuple[date, pd.DataFrame | None]]) -> Report:
+    """Check every day of a run, in order; a day's frame is None where it has no rows.
+
+    Raises Misconfigured, naming file and entry, if the suite itself is wrong.
+    """
+    import pandas as pd
+
+    wanted = _read(suite)
+    checks: list[Check] = []
+    counts: list[dict[str, Any]] = []
+    for some, frame in _slices(days):
+        counts += some
+        if frame is not None:
+            checks += _run(frame, wanted["rows"])
+    checks += _run(pd.DataFrame(counts, columns=["dt", "rows"]), wanted["partitions"])
+    merged = _merged(checks)
+    failed = [check for check in merged if not check.passed]
+    critical = [check for check in failed if check.severity == "critical"]
+    numbers = {
+        "rows": float(sum(count["rows"] for count in counts)),
+        "partitions": float(len(counts)),
+        "expectations": float(len(merged)),
+        "failed": float(len(failed)),
+        "failed.critical": float(len(critical)),
+    }
+    reasons = tuple(check.sentence() for check in [*critical, *(c for c in failed if c not in critical)])
+    return Report(Verdict(passed=not critical, reasons=reasons, numbers=numbers), tuple(merged))
+
+
+def _slices(
+    days: Iterator[tuple[date, pd.DataFrame | None]],
+) -> Iterator[tuple[list[dict[str, Any]], pd.DataFrame | None]]:
+    """Days gathered to at most about `_ROWS_AT_ONCE` rows: their counts, and their rows together."""
+    import pandas as pd
+
+    counts: list[dict[str, Any]] = []
+    frames: list[pd.DataFrame] = []
+    for day, frame in days:
+        counts.append({"dt": day.isoformat(), "rows": 0 if frame is None else len(frame)})
+        if frame is not None:
+            frames.append(frame)
+        if sum(map(len, frames)) >= _ROWS_AT_ONCE:
+            yield counts, pd.concat(frames, ignore_index=True)
+            counts, frames = [], []
+    if counts:
+        yield counts, pd.concat(frames, ignore_index=True) if frames else None
+
+
+def _read(suite: Path) -> dict[str, list[Any]]:
+    try:
+        raw = yaml.safe_load(suite.read_text(encoding="utf-8"))
+    except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
+        raise Misconfigured(f"{suite} cannot be read: {error}") from error
+    if not isinstance(raw, dict) or set(raw) - {"rows", "partitions"}:
+        raise Misconfigured(f"{suite}: write the lists 'rows' and 'partitions', nothing else")
+    found = {
+        part: [_expectation(suite, part, entry) for entry in raw.get(part) or []]
+        for part in ("rows", "partitions")
+    }
+    if not found["partitions"]:
+        raise Misconfigured(
+            f"{suite}: 'partitions' is empty; at least expect a count of rows, or no rows would pass"
+        )
+    return found
+
+
+def _expectation(suite: Path, part: str, entry: Any) -> Any:
+    from great_expectations import expectations
+
+    where = f"{suite}: {part}: {entry!r}"
+    try:
+        name = "".join(word.capitalize() for word in entry["type"].split("_"))
+        return getattr(expectations, name)(
+            severity=entry.get("severity", "critical"), **entry.get("kwargs", {})
+        )
+    except (KeyError, TypeError) as error:
+        raise Misconfigured(f"{where} is no entry; write type, kwargs and severity") from error
+    except AttributeError as error:
+        raise Misconfigured(f"{where}: Great Expectations has no expectation {entry['type']!r}") from error
+    except ValueError as error:  # pydantic's, with its own account of what is wrong
+        raise Misconfigured(f"{where}: {error}") from error
+
+
+@cache
+def _context() -> Any:
+    import great_expectations
+
+    logging.getLogger("great_expectations._docs_decorators").setLevel(logging.CRITICAL)
+    context = great_expectations.get_context(mode="ephemeral")
+    context.variables.progress_bars = {"globally": False}  # type: ignore[assignment]
+    return context
+
+
+def _run(frame: pd.DataFrame, expectations: list[Any]) -> list[Check]:
+    from great_expectations import ExpectationSuite
+
+    source = _context().data_sources.add_or_update_pandas("run")
+    batch = source.add_dataframe_asset("rows").add_batch_definition_whole_dataframe("whole")
+    suite = ExpectationSuite(name="suite", expectations=expectations)
+    # BASIC with no list of unexpected values: counts, and nothing of the data.
+    wanted = {"result_format": "BASIC", "partial_unexpected_count": 0}
+    found = batch.get_batch({"dataframe": frame}).validate(suite, result_format=wanted)
+    return [_check(result) for result in found.results]
+
+
+def _check(result: Any) -> Check:
+    config, counts = result.expectation_config, result.result or {}
+    columns = config.kwargs.get("column") or ", ".join(config.kwargs.get("column_list") or [])
+    mismatched = (counts.get("details") or {}).get("mismatched") or {}
+    named = "; ".join(f"{kind} {', '.join(map(str, names))}" for kind, names in sorted(mismatched.items()))
+    return Check(
+        type=config.type,
+        columns=columns or named,
+        severity=str(getattr(config.severity, "value", config.severity) or "critical"),
+        passed=bool(result.success),
+        unexpected=counts.get("unexpected_count"),
+        rows=counts.get("element_count"),
+        error=_error(result.exception_info or {}),
+    )
+
+
+def _error(info: dict[str, Any]) -> str:
+    """Why an expectation could not run. Its message may quote values, so only known causes are told."""
+    raised = [one for one in (info, *info.values()) if isinstance(one, dict) and one.get("raised_exception")]
+    if not raised:
+        return ""
+    message = str(raised[0].get("exception_message"))
+    if "does not exist" in message or "column not found" in message.lower():
+        return "the column is missing"
+    return "the column has another type than the rule needs"
+
+
+def _merged(checks: list[Check]) -> list[Check]:
+    """One check for each rule, over all slices."""
+    found: dict[tuple[str, str, str], list[Check]] = {}
+    for check in checks:
+        found.setdefault((check.type, check.columns, check.severity), []).append(check)
+    return [_over_slices(several) for several in found.values()]
+
+
+def _over_slices(several: list[Check]) -> Check:
+    def total(name: str) -> int | None:
+        counts = [getattr(check, name) for check in several if getattr(check, name) is not None]
+        return sum(counts) if counts else None
+
+    worst = next((check for check in several if not check.passed), several[0])
+    return Check(
+        type=worst.type,
+        columns=worst.columns,
+        severity=worst.severity,
+        passed=worst.passed,
+        unexpected=total("unexpected"),
+        rows=total("rows"),
+        error=worst.error,
+    )
+
+
+def _row(check: Check) -> str:
+    counted = f"{check.unexpected:,} of {check.rows:,}" if check.unexpected is not None else ""
+    state = "passed" if check.passed else check.severity
+    cells = (state, check.columns, check.type, counted, check.error)
+    return f'<tr class="{state}">' + "".join(f"<td>{escape(cell)}</td>" for cell in cells) + "</tr>"
+
+
+_PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}: {state}</title>
+<style>
+body {{ font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 70rem; color: #1d2433 }}
+h1 {{ font-size: 1.3rem }} table {{ border-collapse: collapse; width: 100% }}
+td, th {{ text-align: left; padding: .35rem .7rem; border-bottom: 1px solid #e3e6ee }}
+tr.critical td:first-child {{ color: #b3261e; font-weight: 600 }}
+tr.warning td:first-child, tr.info td:first-child {{ color: #9a6700; font-weight: 600 }}
+tr.passed td:first-child {{ color: #1a7f37 }}
+</style><h1>{title}: {state}</h1><p>{count} expectations; counts of rows, no values of the data.</p>
+<table><tr><th>state</th><th>columns</th><th>expectation</th><th>unexpected rows</th><th>remark</th></tr>
+{rows}</table></html>
+"""
