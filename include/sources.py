@@ -117,7 +117,7 @@ def _cut(
     if strangers and not _holds_other_days(spec.source):
         raise BadData(
             f"{strangers} of {batch.num_rows} rows have a {spec.source.partition_by!r} outside of "
-            f"{first} … {last} ({spec.source.timezone}); the source must give the rows of the days it is asked for"
+            f"{first} … {last} ({spec.source.timezone}); the source must give the days it is asked for"
         )
     kept = batch.drop_columns([name for name in spec.privacy.drop if name in batch.schema.names])
     for day in sorted(set(pc.drop_null(days).to_pylist())):

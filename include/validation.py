@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from functools import cache
 from html import escape
@@ -33,10 +33,11 @@ _ROWS_AT_ONCE = 250_000
 
 @dataclass(frozen=True, kw_only=True)
 class Check:
-    """How one expectation went. `unexpected` and `rows` are counts; `error` names what kept it from running."""
+    """How one expectation went: `rule` its limits; `unexpected`, `rows` counts; `error` what stopped it."""
 
     type: str
     columns: str
+    rule: str
     severity: str
     passed: bool
     unexpected: int | None = None
@@ -155,7 +156,7 @@ def _context() -> Any:
 
     logging.getLogger("great_expectations._docs_decorators").setLevel(logging.CRITICAL)
     context = great_expectations.get_context(mode="ephemeral")
-    context.variables.progress_bars = {"globally": False}  # type: ignore[assignment]
+    context.variables.progress_bars = {"globally": False}
     return context
 
 
@@ -179,12 +180,18 @@ def _check(result: Any) -> Check:
     return Check(
         type=config.type,
         columns=columns or named,
+        rule=", ".join(
+            f"{name}={value}" for name, value in sorted(config.kwargs.items()) if name not in _NOT_A_LIMIT
+        ),
         severity=str(getattr(config.severity, "value", config.severity) or "critical"),
         passed=bool(result.success),
         unexpected=counts.get("unexpected_count"),
         rows=counts.get("element_count"),
         error=_error(result.exception_info or {}),
     )
+
+
+_NOT_A_LIMIT = {"batch_id", "column", "column_list"}
 
 
 def _error(info: dict[str, Any]) -> str:
@@ -200,9 +207,9 @@ def _error(info: dict[str, Any]) -> str:
 
 def _merged(checks: list[Check]) -> list[Check]:
     """One check for each rule, over all slices."""
-    found: dict[tuple[str, str, str], list[Check]] = {}
+    found: dict[tuple[str, str, str, str], list[Check]] = {}
     for check in checks:
-        found.setdefault((check.type, check.columns, check.severity), []).append(check)
+        found.setdefault((check.type, check.columns, check.rule, check.severity), []).append(check)
     return [_over_slices(several) for several in found.values()]
 
 
@@ -212,21 +219,13 @@ def _over_slices(several: list[Check]) -> Check:
         return sum(counts) if counts else None
 
     worst = next((check for check in several if not check.passed), several[0])
-    return Check(
-        type=worst.type,
-        columns=worst.columns,
-        severity=worst.severity,
-        passed=worst.passed,
-        unexpected=total("unexpected"),
-        rows=total("rows"),
-        error=worst.error,
-    )
+    return replace(worst, unexpected=total("unexpected"), rows=total("rows"))
 
 
 def _row(check: Check) -> str:
     counted = f"{check.unexpected:,} of {check.rows:,}" if check.unexpected is not None else ""
     state = "passed" if check.passed else check.severity
-    cells = (state, check.columns, check.type, counted, check.error)
+    cells = (state, check.columns, check.type, check.rule, counted, check.error)
     return f'<tr class="{state}">' + "".join(f"<td>{escape(cell)}</td>" for cell in cells) + "</tr>"
 
 
@@ -239,6 +238,7 @@ tr.critical td:first-child {{ color: #b3261e; font-weight: 600 }}
 tr.warning td:first-child, tr.info td:first-child {{ color: #9a6700; font-weight: 600 }}
 tr.passed td:first-child {{ color: #1a7f37 }}
 </style><h1>{title}: {state}</h1><p>{count} expectations; counts of rows, no values of the data.</p>
-<table><tr><th>state</th><th>columns</th><th>expectation</th><th>unexpected rows</th><th>remark</th></tr>
+<table><tr><th>state</th><th>columns</th><th>expectation</th><th>limits</th><th>unexpected rows</th>
+<th>remark</th></tr>
 {rows}</table></html>
 """

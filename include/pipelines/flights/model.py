@@ -24,7 +24,9 @@ TRUSTED_TYPES = [
 def build(model: Model) -> Pipeline:
     """An unfitted estimator with `predict_proba`, of the contract's columns, parameters and seed.
 
-    Categories that were not seen in training, and missing numbers, are a branch of their own in the trees.
+    Categories are ordered by name, which trees split well; those not seen in training, and missing numbers,
+    go a way of their own. (The trees' own `categorical_features` would store a `functools.partial`, which
+    is too much to trust in a model that others load.)
     """
     from sklearn.compose import ColumnTransformer
     from sklearn.ensemble import HistGradientBoostingClassifier
@@ -42,7 +44,6 @@ def build(model: Model) -> Pipeline:
         verbose_feature_names_out=False,
     )
     trees = HistGradientBoostingClassifier(
-        categorical_features=list(range(len(model.features.categorical))),
         random_state=model.seed,
         **model.params,
     )
