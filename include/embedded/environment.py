@@ -94,6 +94,8 @@ def _airflow(settings: Settings, secrets: Secrets, database: str) -> dict[str, s
             "dags_folder": ROOT / "dags",
             "plugins_folder": ROOT / "plugins",
             "load_examples": False,
+            # Else files are passed over that do not hold the word "airflow", as dags/ingest.py.
+            "dag_discovery_safe_mode": False,
             "executor": "LocalExecutor",
             "parallelism": settings.parallelism,
             "fernet_key": secrets.fernet_key,
