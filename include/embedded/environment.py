@@ -65,6 +65,7 @@ def _python(settings: Settings) -> dict[str, str]:
         # Workers are forked beside each other: one thread a library, or they fight for the cores.
         "OMP_NUM_THREADS": "2",
         "OPENBLAS_NUM_THREADS": "1",
+        "OMP_WAIT_POLICY": "passive",  # threads that wait for each other sleep: the cores are shared
     }
 
 
