@@ -7,12 +7,13 @@ import sys
 from argparse import ArgumentParser
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from include.embedded import processes
 from include.embedded.stack import PARTS, Stack
 from include.exceptions import MillraceError
-from include.settings import Settings
+from include.settings import settings
 
 _console = Console(highlight=False)
 _MIB = 2**20
@@ -61,9 +62,9 @@ def main() -> int:
     parser = ArgumentParser(prog="python -m include.embedded", description=__doc__)
     parser.add_argument("verb", choices=sorted(verbs))
     try:
-        return verbs[parser.parse_args().verb](Stack(Settings()))
+        return verbs[parser.parse_args().verb](Stack(settings()))
     except MillraceError as error:
-        Console(stderr=True, highlight=False).print(f"[red]error[/red] {error}", soft_wrap=True)
+        Console(stderr=True, highlight=False).print(f"[red]error[/red] {escape(str(error))}", soft_wrap=True)
         return 1
 
 

@@ -6,14 +6,12 @@ says that it is well. `down` leaves no process, no lock and no socket. Both may 
 
 from __future__ import annotations
 
-import fcntl
 import os
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -54,6 +52,10 @@ class Stack:
     def _record_file(self) -> Path:
         return self.settings.var / "run" / "stack.json"
 
+    @property
+    def _lock_file(self) -> Path:
+        return self.settings.var / "run" / "lock"
+
     def record(self) -> Record | None:
         """What is known of the started processes."""
         return Record.read(self._record_file)
@@ -64,7 +66,7 @@ class Stack:
         Raises Misconfigured for a port that is taken, Unavailable (with the end of the log) if a part dies
         or does not become well.
         """
-        with self._lock():
+        with processes.alone(self._lock_file):
             record = self.record()
             if record is None or record.process() is None:
                 if record:
@@ -76,7 +78,7 @@ class Stack:
 
     def down(self, say: Say) -> None:
         """Stop everything; fine if nothing runs."""
-        with self._lock():
+        with processes.alone(self._lock_file):
             if record := self.record():
                 say("stopping Airflow, MLflow and the lake")
                 members = record.members()
@@ -88,7 +90,6 @@ class Stack:
                 self._record_file.unlink(missing_ok=True)
             say("stopping PostgreSQL")
             postgres.stop(self.database)
-        (self.settings.var / "run" / "lock").unlink(missing_ok=True)
 
     def health(self) -> dict[str, str]:
         """For each part `well`, or what is the matter with it."""
@@ -110,11 +111,7 @@ class Stack:
     def members(self) -> list[psutil.Process]:
         """Every process of the stack, the database's too."""
         record = self.record()
-        found = record.members() if record else []
-        if server := postgres.pid(self.database):
-            main = psutil.Process(server)
-            found = [*found, main, *main.children(recursive=True)]
-        return found
+        return [*(record.members() if record else []), *postgres.members(self.database)]
 
     def summary(self) -> list[tuple[str, str]]:
         """Where everything is, for people; never a secret."""
@@ -136,19 +133,13 @@ class Stack:
             secret_access_key=found.lake_secret_access_key,
         )
 
-    @contextmanager
-    def _lock(self) -> Iterator[None]:
-        """One `up` or `down` at a time; the lock ends with the process, however that ends."""
-        folder = self.settings.var / "run"
-        folder.mkdir(parents=True, exist_ok=True)
-        with (folder / "lock").open("w") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            yield
-
     def _refuse_busy_ports(self) -> None:
-        ports = urls(self.settings)
+        where = urls(self.settings)
+        ports = {part: int(where[part].rsplit(":", 1)[1]) for part in PORTS}
+        if len(set(ports.values())) < len(ports):
+            raise Misconfigured(f"{', '.join(PORTS.values())} have to differ; they are {ports}")
         for part, variable in PORTS.items():
-            port = int(ports[part].rsplit(":", 1)[1])
+            port = ports[part]
             with socket.socket() as probe:
                 probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                 try:
