@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+import json
+import time
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from include.identity import RunIdentity
 from include.lake.client import Lake, LakeObject
 from include.lake.table import Table
 from include.sources import Partition, partitions
 from include.spec import Pipeline
+from include.validation import Report, validate
+from include.verdict import Verdict
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _PART = "part-0.parquet"
 
@@ -31,6 +38,17 @@ class Loaded:
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checked:
+    """What the suite found on the branch; `report` is the page of the MLflow run that holds the details."""
+
+    verdict: Verdict
+    report: str
+
+    def to_json(self) -> dict[str, Any]:
+        return {**self.verdict.to_json(), "report": self.report}
 
 
 def load(
@@ -61,7 +79,7 @@ def load(
     metadata = {
         **run.metadata(),
         "pipeline": spec.name,
-        "partition": f"{first}" if first == last else f"{first}_{last}",
+        "partition": _label(first, last),
         "rows": str(rows),
         "source_checksum": digest.hexdigest(),
     }
@@ -73,6 +91,36 @@ def load(
         written=written,
         source_checksum=digest.hexdigest(),
     )
+
+
+def check(
+    spec: Pipeline,
+    table: Table,
+    branch: str,
+    first: date,
+    last: date,
+    *,
+    folder: Path,
+    run: RunIdentity,
+    tracking_uri: str,
+) -> Checked:
+    """Run the pipeline's suite on what the branch's commit holds from `first` to `last`.
+
+    The verdict goes to one MLflow run for each run of the DAG: a later try finds it and writes the newer
+    verdict there. Raises Misconfigured if the suite is wrong, BadData if a part of the table is unreadable.
+    """
+    commit = table.lake.commit_of(branch)
+    found = validate(folder / spec.validation.suite, _every_day(table, commit, first, last))
+    tags = {**run.metadata(), "branch": branch, "commit": commit, "partition": _label(first, last)}
+    report = _keep(
+        found,
+        tracking_uri,
+        experiment=f"{spec.name}.ingest",
+        key=f"{run.key}/validate",
+        name=f"{spec.name} {_label(first, last)}",
+        tags={f"millrace.{name}": value for name, value in tags.items()},
+    )
+    return Checked(verdict=found.verdict, report=report)
 
 
 def quarantine(
@@ -90,6 +138,46 @@ def quarantine(
         lake.create_branch(kept, branch)
     lake.delete_branch(branch)
     return kept
+
+
+def _label(first: date, last: date) -> str:
+    return f"{first}" if first == last else f"{first}_{last}"
+
+
+def _every_day(
+    table: Table, commit: str, first: date, last: date
+) -> Iterator[tuple[date, pd.DataFrame | None]]:
+    """Each day with its rows, one day in memory at a time; None for a day that has none."""
+    for day, rows in table.partitions(commit, first, last):
+        while first < day:
+            yield first, None
+            first += timedelta(days=1)
+        yield day, rows.to_pandas()
+        first += timedelta(days=1)
+    while first <= last:
+        yield first, None
+        first += timedelta(days=1)
+
+
+def _keep(found: Report, uri: str, *, experiment: str, key: str, name: str, tags: dict[str, str]) -> str:
+    """Write a report to the MLflow run that has this key; the address of its page."""
+    from mlflow import MlflowClient
+    from mlflow.entities import Metric
+
+    client, now = MlflowClient(tracking_uri=uri), int(time.time() * 1000)
+    home = client.get_experiment_by_name(experiment)
+    home_id = home.experiment_id if home else client.create_experiment(experiment)
+    earlier = client.search_runs([home_id], f"tags.`millrace.run_key` = '{key}'", max_results=1)
+    tags = {**tags, "millrace.run_key": key}
+    run = earlier[0] if earlier else client.create_run(home_id, run_name=name, tags=tags)
+    run_id = run.info.run_id
+    for tag, value in tags.items():
+        client.set_tag(run_id, tag, value)
+    client.log_batch(run_id, metrics=[Metric(n, v, now, 0) for n, v in found.verdict.numbers.items()])
+    client.log_text(run_id, found.html(name), "validation.html")
+    client.log_text(run_id, json.dumps(found.verdict.to_json(), indent=2), "verdict.json")
+    client.set_terminated(run_id)
+    return f"{uri}/#/experiments/{home_id}/runs/{run_id}"
 
 
 def _replace(table: Table, branch: str, part: Partition, stored: Sequence[LakeObject]) -> bool:
