@@ -92,6 +92,8 @@ def _airflow(settings: Settings, secrets: Secrets, database: str) -> dict[str, s
             "dags_folder": ROOT / "dags",
             "plugins_folder": ROOT / "plugins",
             "load_examples": False,
+            # Else a file is passed over unless it holds the words "dag" and "airflow".
+            "dag_discovery_safe_mode": False,
             "executor": "LocalExecutor",
             "parallelism": settings.parallelism,
             "fernet_key": secrets.fernet_key,
