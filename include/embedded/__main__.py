@@ -1,4 +1,4 @@
-"""`python -m include.embedded up|down|status|logs`: the verbs behind the Makefile."""
+"""`python -m include.embedded up|down|status|logs|wipe`: the verbs behind the Makefile."""
 
 from __future__ import annotations
 
@@ -39,6 +39,12 @@ def down(stack: Stack) -> int:
     return 0
 
 
+def wipe(stack: Stack) -> int:
+    """Stop the stack and remove its data."""
+    stack.wipe(lambda text: _console.print(f"[dim]·[/dim] {text}"))
+    return 0
+
+
 def status(stack: Stack) -> int:
     """Show each part's state and the memory of all; 1 unless all are well."""
     health = stack.health()
@@ -58,7 +64,7 @@ def logs(stack: Stack) -> int:
 
 def main() -> int:
     """Run one verb."""
-    verbs = {verb.__name__: verb for verb in (up, down, status, logs)}
+    verbs = {verb.__name__: verb for verb in (up, down, status, logs, wipe)}
     parser = ArgumentParser(prog="python -m include.embedded", description=__doc__)
     parser.add_argument("verb", choices=sorted(verbs))
     try:

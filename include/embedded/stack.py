@@ -7,6 +7,7 @@ says that it is well. `down` leaves no process, no lock and no socket. Both may 
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -90,6 +91,14 @@ class Stack:
                 self._record_file.unlink(missing_ok=True)
             say("stopping PostgreSQL")
             postgres.stop(self.database)
+
+    def wipe(self, say: Say) -> None:
+        """Stop everything and remove what was kept; what others put into the folder stays."""
+        self.down(say)
+        for name in ("airflow", "demo", "lakefs", "log", "mlflow", "postgres", "run", "secrets"):
+            if (folder := self.settings.var / name).exists():
+                say(f"removing {folder}")
+                shutil.rmtree(folder)
 
     def health(self) -> dict[str, str]:
         """For each part `well`, or what is the matter with it."""
