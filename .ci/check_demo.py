@@ -7,19 +7,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-KEYS = {
-    "pipeline",
-    "partitions",
-    "rows_source",
-    "rows_lake",
-    "champion_before",
-    "champion_after",
-    "nights",
-    "retrain_fired_by",
-    "retrain_run_id",
-    "wall_seconds",
-    "links",
-}
+FULL = ("pipeline", "partitions", "nights", "retrain_run_id", "wall_seconds", "links")
+KEYS = {*FULL, "rows_source", "rows_lake", "champion_before", "champion_after", "retrain_fired_by"}
 
 
 def faults(summary: dict[str, Any]) -> list[str]:
@@ -34,8 +23,7 @@ def faults(summary: dict[str, Any]) -> list[str]:
             found.append(f"{champion} is {summary[champion]!r}; it needs a version and a metric")
     if summary["retrain_fired_by"] != "drift-sensor":
         found.append(f"the retraining was fired by {summary['retrain_fired_by']!r}, not by 'drift-sensor'")
-    empty = [key for key in ("pipeline", "partitions", "nights", "retrain_run_id", "links") if not summary[key]]
-    if empty:
+    if empty := [key for key in FULL if not summary[key]]:
         found.append(f"nothing in {', '.join(empty)}")
     return found
 

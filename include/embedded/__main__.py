@@ -24,8 +24,8 @@ def up(stack: Stack) -> int:
     with _console.status("starting") as status:
 
         def say(text: str) -> None:
-            _console.print(f"[dim]·[/dim] {text}")
-            status.update(text)
+            _say(text)
+            status.update(escape(text))
 
         stack.up(say)
     for name, value in stack.summary():
@@ -35,13 +35,13 @@ def up(stack: Stack) -> int:
 
 def down(stack: Stack) -> int:
     """Stop the stack."""
-    stack.down(lambda text: _console.print(f"[dim]·[/dim] {text}"))
+    stack.down(_say)
     return 0
 
 
 def wipe(stack: Stack) -> int:
     """Stop the stack and remove its data."""
-    stack.wipe(lambda text: _console.print(f"[dim]·[/dim] {text}"))
+    stack.wipe(_say)
     return 0
 
 
@@ -60,6 +60,10 @@ def status(stack: Stack) -> int:
 def logs(stack: Stack) -> int:
     """Follow what the parts print."""
     os.execvp("tail", ["tail", "-n", "100", "-F", str(stack.log)])  # noqa: S606, S607 - the user's own tail
+
+
+def _say(text: str) -> None:
+    _console.print(f"[dim]·[/dim] {escape(text)}", soft_wrap=True)
 
 
 def main() -> int:
