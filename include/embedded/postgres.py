@@ -58,8 +58,13 @@ def stop(folder: Path) -> None:
         main.send_signal(signal.SIGINT)  # "fast" in PostgreSQL's words: connections end, data is flushed
         processes.wait_gone(main, _SECONDS)
     processes.end(members(folder), grace=5)
-    if (socket := socket_folder(folder)) != folder:
-        shutil.rmtree(socket, ignore_errors=True)
+    # What a killed server left: nobody listens any more.
+    (folder / "postmaster.pid").unlink(missing_ok=True)
+    socket = socket_folder(folder)
+    for file in socket.glob(f"{_SOCKET}*"):
+        file.unlink()
+    if socket != folder and socket.exists():
+        socket.rmdir()
 
 
 def pid(folder: Path) -> int | None:

@@ -173,28 +173,24 @@ class Stack:
             postgres.note_migration(database, version("apache-airflow-core"))
         if self.log.exists():
             self.log.replace(self.log.with_suffix(".log.1"))
-        with self.log.open("ab") as log:
-            # `-e`: honcho would lay .env over the environment, which counts more (include/settings.py)
-            supervisor = subprocess.Popen(
-                [
-                    sys.executable,
-                    "-m",
-                    "honcho",
-                    "--no-colour",
-                    "-e",
-                    os.devnull,
-                    "-f",
-                    str(ROOT / "Procfile"),
-                    "start",
-                ],
-                cwd=ROOT,
-                env=variables,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
-        Record(supervisor.pid, psutil.Process(supervisor.pid).create_time()).write(self._record_file)
+        supervisor = self._spawn(variables)
+        Record(supervisor, psutil.Process(supervisor).create_time()).write(self._record_file)
+
+    def _spawn(self, variables: dict[str, str]) -> int:
+        """Start honcho in a session of its own; it outlives this process, which waits for no child."""
+        # `-e`: honcho would lay .env over the environment, which counts more (include/settings.py)
+        command = ["honcho", "--no-colour", "-e", os.devnull, "-d", str(ROOT), "-f", str(ROOT / "Procfile")]
+        return os.posix_spawn(
+            sys.executable,
+            [sys.executable, "-m", *command, "start"],
+            variables,
+            setsid=True,
+            file_actions=[
+                (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+                (os.POSIX_SPAWN_OPEN, 1, str(self.log), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600),
+                (os.POSIX_SPAWN_DUP2, 1, 2),
+            ],
+        )
 
     def _run(self, command: list[str], variables: dict[str, str]) -> None:
         with self.log.open("ab") as log:
