@@ -10,7 +10,7 @@ from tests.support.stack import RunningStack, run_stack
 
 
 @pytest.fixture(scope="session")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
+def running() -> Iterator[RunningStack]:
     """One embedded stack for all tests that leave it running; they are marked `stack`."""
-    with run_stack(tmp_path_factory.mktemp("stack")) as stack:
+    with run_stack() as stack:
         yield stack

@@ -108,9 +108,12 @@ def note_migration(socket: str, version: str) -> None:
 
 @contextmanager
 def _cursor(socket: str, database: str) -> Iterator[Any]:
-    from psycopg2 import connect
+    from psycopg2 import OperationalError, connect
 
-    connection = connect(host=socket, user="postgres", dbname=database)
+    try:
+        connection = connect(host=socket, user="postgres", dbname=database)
+    except OperationalError as error:
+        raise Unavailable(f"PostgreSQL does not answer in {socket}: {error}") from error
     connection.autocommit = True
     try:
         with connection.cursor() as cursor:

@@ -117,10 +117,20 @@ def wait_gone(process: psutil.Process, seconds: float) -> bool:
     """Whether a process ended within some seconds."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
-        if not process.is_running() or process.status() == psutil.STATUS_ZOMBIE:
+        if _over(process):
             return True
         time.sleep(0.1)
     return False
+
+
+def _over(process: psutil.Process) -> bool:
+    try:
+        if not process.is_running() or process.status() != psutil.STATUS_ZOMBIE:
+            return not process.is_running()
+        os.waitpid(process.pid, os.WNOHANG)  # its parent may be this process: then nobody else ends it
+    except (psutil.NoSuchProcess, ChildProcessError):
+        pass
+    return True
 
 
 @contextmanager

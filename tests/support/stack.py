@@ -9,6 +9,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import psutil
 
@@ -69,11 +70,23 @@ class RunningStack:
 
 
 @contextmanager
-def run_stack(folder: Path) -> Iterator[RunningStack]:
+def database_folder() -> Iterator[Path]:
+    """A folder that PostgreSQL can live in; removed at the end.
+
+    Not below pytest's own: each run of pytest closes that one to all other users, and where root runs the
+    tests, PostgreSQL is another user.
+    """
+    with TemporaryDirectory(prefix="millrace-test-") as folder:
+        yield Path(folder).resolve()
+
+
+@contextmanager
+def run_stack() -> Iterator[RunningStack]:
     """A running stack, stopped at the end also when its start or the test fails."""
-    stack = Stack(settings_in(folder))
-    try:
-        stack.up(lambda text: None)
-        yield RunningStack(stack)
-    finally:
-        stack.down(lambda text: None)
+    with database_folder() as folder:
+        stack = Stack(settings_in(folder / "var"))
+        try:
+            stack.up(lambda text: None)
+            yield RunningStack(stack)
+        finally:
+            stack.down(lambda text: None)
