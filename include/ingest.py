@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date, timedelta
@@ -17,7 +15,8 @@ from include.lake.client import Lake, LakeObject
 from include.lake.table import Table
 from include.sources import Partition, partitions
 from include.spec import Pipeline
-from include.validation import Report, validate
+from include.tracking import Experiment
+from include.validation import validate
 from include.verdict import Verdict
 
 if TYPE_CHECKING:
@@ -42,13 +41,13 @@ class Loaded:
 
 @dataclass(frozen=True, kw_only=True)
 class Checked:
-    """What the suite found on the branch; `report` is the page of the MLflow run that holds the details."""
+    """What the suite found on the branch; `link` is the page of the MLflow run that holds the details."""
 
     verdict: Verdict
-    report: str
+    link: str
 
     def to_json(self) -> dict[str, Any]:
-        return {**self.verdict.to_json(), "report": self.report}
+        return {**self.verdict.to_json(), "link": self.link}
 
 
 def load(
@@ -106,21 +105,21 @@ def check(
 ) -> Checked:
     """Run the pipeline's suite on what the branch's commit holds from `first` to `last`.
 
-    The verdict goes to one MLflow run for each run of the DAG: a later try finds it and writes the newer
-    verdict there. Raises Misconfigured if the suite is wrong, BadData if a part of the table is unreadable.
+    The verdict and its page go to one MLflow run for each commit that was checked. Raises Misconfigured if
+    the suite is wrong, BadData if a part of the table is unreadable.
     """
     commit = table.lake.commit_of(branch)
     found = validate(folder / spec.validation.suite, _every_day(table, commit, first, last))
-    tags = {**run.metadata(), "branch": branch, "commit": commit, "partition": _label(first, last)}
-    report = _keep(
-        found,
-        tracking_uri,
-        experiment=f"{spec.name}.ingest",
-        key=f"{run.key}/validate",
-        name=f"{spec.name} {_label(first, last)}",
-        tags={f"millrace.{name}": value for name, value in tags.items()},
-    )
-    return Checked(verdict=found.verdict, report=report)
+    experiment, key = Experiment(tracking_uri, f"{spec.name}.ingest"), f"{run.key}/validate/{commit}"
+    done = experiment.finished(key)
+    if done is not None:
+        return Checked(verdict=found.verdict, link=experiment.link(done.info.run_id))
+    tags = {"millrace.commit": commit, "millrace.branch": branch, "millrace.by": run.key}
+    with experiment.start(key, name=_label(first, last), tags=tags) as kept:
+        kept.text(found.html(f"{spec.name} {_label(first, last)}"), "validation.html")
+        kept.json(found.verdict.to_json(), "verdict.json")
+        kept.metrics(found.verdict.numbers)
+    return Checked(verdict=found.verdict, link=kept.link)
 
 
 def quarantine(
@@ -157,27 +156,6 @@ def _every_day(
     while first <= last:
         yield first, None
         first += timedelta(days=1)
-
-
-def _keep(found: Report, uri: str, *, experiment: str, key: str, name: str, tags: dict[str, str]) -> str:
-    """Write a report to the MLflow run that has this key; the address of its page."""
-    from mlflow import MlflowClient
-    from mlflow.entities import Metric
-
-    client, now = MlflowClient(tracking_uri=uri), int(time.time() * 1000)
-    home = client.get_experiment_by_name(experiment)
-    home_id = home.experiment_id if home else client.create_experiment(experiment)
-    earlier = client.search_runs([home_id], f"tags.`millrace.run_key` = '{key}'", max_results=1)
-    tags = {**tags, "millrace.run_key": key}
-    run = earlier[0] if earlier else client.create_run(home_id, run_name=name, tags=tags)
-    run_id = run.info.run_id
-    for tag, value in tags.items():
-        client.set_tag(run_id, tag, value)
-    client.log_batch(run_id, metrics=[Metric(n, v, now, 0) for n, v in found.verdict.numbers.items()])
-    client.log_text(run_id, found.html(name), "validation.html")
-    client.log_text(run_id, json.dumps(found.verdict.to_json(), indent=2), "verdict.json")
-    client.set_terminated(run_id)
-    return f"{uri}/#/experiments/{home_id}/runs/{run_id}"
 
 
 def _replace(table: Table, branch: str, part: Partition, stored: Sequence[LakeObject]) -> bool:
