@@ -41,7 +41,7 @@ lint: setup ## Check style, types and layers
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/lint-imports
+	PYTHONPATH=plugins $(BIN)/lint-imports
 
 test: setup ## Run the tests (ARGS=… for pytest)
 	@$(BIN)/python -m pytest $(ARGS)
@@ -54,10 +54,10 @@ schema: setup ## Generate the schema of pipeline.yaml and .env.example
 	$(BIN)/python -m include.catalog
 	$(BIN)/python -m include.settings
 
-demo: up ## Show the closed loop on real data
+demo: setup ## Show the closed loop on real data
 	@$(BIN)/python -m include.demo
 
-bench: up ## Measure the loop
+bench: setup ## Measure the loop
 	@$(BIN)/python -m tests.bench.loop
 
 clean: down ## Stop, and remove .venv and caches; data is kept
