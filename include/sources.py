@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import date, timedelta
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -177,15 +178,16 @@ def _cut(found: Read, spec: Pipeline, strays: _Strays) -> Iterator[tuple[date, p
 
 
 def _has_columns(found: Read, spec: Pipeline) -> None:
+    """Names are told only where they are names for sure: without a header, they are the first row."""
     names = found.batch.schema.names
-    if twice := sorted({name for name in names if names.count(name) > 1}):
-        raise BadData(f"{found.origin}: {len(twice)} column name(s) occur twice: {', '.join(twice)}")
     wanted = {"source.partition_by": [spec.source.partition_by], "privacy.drop": spec.privacy.drop}
     for key, columns in wanted.items():
         if missing := [name for name in columns if name not in names]:
-            raise BadData(
-                f"{found.origin}: column {missing[0]!r} ({key}) is missing; there are: {', '.join(names)}"
-            )
+            close = get_close_matches(missing[0], names, n=1)
+            hint = f"; did you mean {close[0]!r}?" if close else f" among the {len(names)} columns"
+            raise BadData(f"{found.origin}: column {missing[0]!r} ({key}) is missing{hint}")
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise BadData(f"{found.origin}: {len(twice)} column name(s) occur twice: {', '.join(twice)}")
 
 
 def _plain(batch: pa.RecordBatch) -> pa.RecordBatch:
