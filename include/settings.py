@@ -79,15 +79,6 @@ class LakeServerSettings(_Settings):
     secret_access_key: str = Field(alias="LAKEFS_INSTALLATION_SECRET_ACCESS_KEY", min_length=16)
 
 
-class ServiceSettings(_Settings):
-    """Where a job outside Airflow finds the lake and MLflow, in the words of their own clients."""
-
-    lake_endpoint: str = Field(alias="LAKECTL_SERVER_ENDPOINT_URL")
-    lake_access_key_id: str = Field(alias="LAKECTL_CREDENTIALS_ACCESS_KEY_ID")
-    lake_secret_access_key: str = Field(alias="LAKECTL_CREDENTIALS_SECRET_ACCESS_KEY")
-    tracking_uri: str = Field(alias="MLFLOW_TRACKING_URI")
-
-
 @cache
 def settings() -> Settings:
     """The deployment's settings, read once a process."""

@@ -223,15 +223,22 @@ class Gate(Section):
     approval: bool = Field(False, description="Ask a person before promotion.")
 
 
+class Methods(Section):
+    """The distance from which on a column has drifted, by kind of column."""
+
+    wasserstein: Annotated[float, Field(gt=0)] = Field(
+        0.1, description="Numerical features and predictions: Wasserstein distance in standard deviations."
+    )
+    jensenshannon: Annotated[float, Field(gt=0, le=1)] = Field(
+        0.1, description="Categorical features and the target: Jensen-Shannon distance, 0..1."
+    )
+
+
 class Drift(Section):
     """When a column has drifted, and when the data has."""
 
     share: Share = Field(0.3, description="The data has drifted when at least this share of features has.")
-    methods: dict[str, Annotated[float, Field(gt=0)]] = Field(
-        default_factory=lambda: {"wasserstein": 0.1, "jensenshannon": 0.1},
-        description="Evidently stat test and its threshold: `wasserstein` for numerical, `jensenshannon` for "
-        "categorical features, predictions and target.",
-    )
+    methods: Methods = Methods()
 
 
 class Performance(Section):
@@ -246,6 +253,8 @@ class Fairness(Section):
 
     column: str
     max_gap: Share = 0.1
+    selected_from: Share = Field(0.5, description="A prediction from here on counts as selected.")
+    min_rows: Annotated[int, Field(ge=1)] = Field(100, description="Smaller groups are left out.")
 
 
 class Retrain(Section):

@@ -8,13 +8,13 @@ from airflow.providers.standard.utils.skipmixin import SkipMixin
 from airflow.sdk import Context
 
 
-class EndsEarly(SkipMixin):
+class EndsEarly:
     """Mixed into operators that may decide that nothing more is to be done in this run."""
 
-    inherits_from_skipmixin = True
+    inherits_from_skipmixin = True  # a cleared task downstream asks for what was skipped here
 
     def end_here(self, context: Context, result: dict[str, Any]) -> None:
         """Leave `result` as the task's return value, and skip everything downstream."""
         ti = context["ti"]
         ti.xcom_push("return_value", result)
-        self.skip(ti, context["task"].get_direct_relatives(upstream=False))
+        SkipMixin().skip(ti, context["task"].get_direct_relatives(upstream=False))

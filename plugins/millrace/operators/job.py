@@ -29,7 +29,8 @@ class ProcessJobOperator(PipelineOperator):
         self.arguments = arguments
 
     def execute(self, context: Context) -> dict[str, Any]:
-        from include.jobs.run import Services, run
+        from include.jobs.run import run
+        from include.jobs.work import Services
 
         services = Services(
             lake=LakeFSHook(self.lakefs_conn_id).connection,

@@ -71,10 +71,10 @@ class PartitionSensor(PipelineMixin, BaseSensorOperator):
         self.day = day
 
     def poke(self, context: Context) -> bool | PokeReturnValue:
-        from include.registry import Registry
+        from include.registry import Alias, Registry
 
         spec, day = self.spec(), date.fromisoformat(self.day)
-        champion = Registry(self.tracking_uri).version_of(spec.name, "champion")
+        champion = Registry(self.tracking_uri).version_of(spec.name, Alias.CHAMPION)
         if champion is None:
             raise AirflowSkipException(f"{spec.name!r} has no champion: train one with {spec.name}.train")
         table = self.table(spec)
@@ -82,4 +82,4 @@ class PartitionSensor(PipelineMixin, BaseSensorOperator):
         if not table.parts(commit, day, day):
             self.log.info("no partition dt=%s at %s yet", self.day, commit)
             return False
-        return PokeReturnValue(True, {"commit": commit, "champion": int(champion.version)})
+        return PokeReturnValue(True, {"commit": commit, "champion": champion})

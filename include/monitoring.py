@@ -1,0 +1,194 @@
+"""Watching a champion: one monitoring run a night, and what its series means.
+
+A night's run is in the experiment `<pipeline>.monitor`: numbers as metrics, the Evidently report and the
+verdict as artifacts, and as tags what the policy asks for.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import TYPE_CHECKING, Any
+
+from include import features, policy
+from include.drift import Drifted
+from include.evaluation import judgeable, score
+from include.identity import RunIdentity
+from include.ledger import Event, Ledger
+from include.spec import Fairness, Monitoring, Performance, Pipeline
+from include.tracking import Experiment, RunLog
+from include.training import PREDICTION
+from include.verdict import Verdict
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from mlflow.entities import Run
+
+_NIGHT, _VERSION, _STATE, _DRIFTED, _REASONS = (
+    f"millrace.{name}" for name in ("night", "version", "state", "drifted", "reasons")
+)
+_BREACHED, _KEPT = "breached", "kept"
+_ROWS = "rows"
+_NIGHTS_AT_LEAST = 50
+_TAG_LENGTH = 4000
+
+
+@dataclass(frozen=True)
+class Window:
+    """The days that a night looks at: `first` to `last`; labels count up to `labelled`. All included."""
+
+    first: date
+    last: date
+    labelled: date
+
+    @classmethod
+    def until(cls, night: date, monitoring: Monitoring) -> Window:
+        """The window that ends with a night; a label is there `label_delay` after its day began."""
+        return cls(
+            first=night - monitoring.window + timedelta(days=1),
+            last=night,
+            labelled=night + timedelta(days=1) - monitoring.label_delay,
+        )
+
+
+def experiment(spec: Pipeline, tracking_uri: str) -> Experiment:
+    """Where the nights of a pipeline are."""
+    return Experiment(tracking_uri, f"{spec.name}.monitor")
+
+
+def tags(night: date, version: int) -> dict[str, str]:
+    """What a night's run is found by."""
+    return {_NIGHT: night.isoformat(), _VERSION: str(version)}
+
+
+def judge(
+    spec: Pipeline, drifted: Drifted, labelled: pd.DataFrame, rows: pd.DataFrame, held_out: float | None
+) -> Verdict:
+    """The verdict of a night: every limit that was broken is a reason.
+
+    `labelled` are the rows with a known target, `rows` all of the window, both with predictions;
+    `held_out` is the champion's metric when it was trained, None if it is not known.
+    """
+    limits, numbers = spec.monitoring, {_ROWS: float(len(rows)), "labelled": float(len(labelled))}
+    reasons = _drift_reasons(spec, drifted, numbers)
+    if limits.performance:
+        reasons += _performance_reasons(spec, limits.performance, labelled, held_out, numbers)
+    if limits.fairness:
+        reasons += _fairness_reasons(limits.fairness, rows, numbers)
+    return Verdict(passed=not reasons, reasons=tuple(reasons), numbers=numbers)
+
+
+def store(run: RunLog, verdict: Verdict, drifted: Drifted) -> None:
+    """Write a night's verdict and report to its run."""
+    run.text(drifted.html, "drift.html")
+    run.json(verdict.to_json(), "verdict.json")
+    run.metrics(verdict.numbers)
+    run.tags(
+        {
+            _STATE: _KEPT if verdict.passed else _BREACHED,
+            _DRIFTED: ",".join(drifted.features)[:_TAG_LENGTH],
+            _REASONS: "; ".join(verdict.reasons)[:_TAG_LENGTH],
+        }
+    )
+
+
+def judge_night(
+    spec: Pipeline, *, tracking_uri: str, night: date, version: int, run: RunIdentity
+) -> dict[str, Any] | None:
+    """Apply the policy to the verdicts of a champion up to a night; None while the night has none.
+
+    Returns `{fire, cause, reason, drifted, verdict}`. A broken limit leaves a line in the ledger, whether
+    it fires or is held; the same night and champion always have the same cause.
+    """
+    nights = experiment(spec, tracking_uri)
+    this = next(iter(nights.search(limit=1, night=night.isoformat(), version=str(version))), None)
+    if this is None:
+        return None
+    ledger, cause = Ledger(tracking_uri, spec.name), f"drift-sensor__{night}__v{version}"
+    limit = max(_NIGHTS_AT_LEAST, 5 * spec.monitoring.retrain.of)
+    recent = nights.search(limit=limit, newest=f"tags.`{_NIGHT}`", version=str(version))
+    decision = policy.decide(
+        spec.monitoring.retrain, _series(this, recent, night), _last_fired(ledger, before=night)
+    )
+    breached = this.data.tags[_STATE] == _BREACHED
+    if decision.fire or breached:
+        event = Event.RETRAIN_FIRED if decision.fire else Event.RETRAIN_HELD
+        ledger.write(event, cause=cause, reason=decision.reason, run=run, version=version)
+    return {
+        "fire": decision.fire,
+        "cause": cause,
+        "reason": _told(decision, this),
+        "drifted": [name for name in this.data.tags[_DRIFTED].split(",") if name],
+        "verdict": _verdict(this).to_json(),
+    }
+
+
+def _series(this: Run, recent: list[Run], night: date) -> list[policy.Night]:
+    """The nights up to one, each by its newest run."""
+    found: dict[date, Run] = {}
+    for run in sorted([*recent, this], key=lambda run: int(run.info.start_time)):
+        found[date.fromisoformat(run.data.tags[_NIGHT])] = run
+    return [
+        policy.Night(date=day, breached=run.data.tags[_STATE] == _BREACHED, rows=int(run.data.metrics[_ROWS]))
+        for day, run in found.items()
+        if day <= night
+    ]
+
+
+def _last_fired(ledger: Ledger, *, before: date) -> date | None:
+    fired = (
+        date.fromisoformat(line.cause.split("__")[1]) for line in ledger.lines(Event.RETRAIN_FIRED, limit=50)
+    )
+    return max((day for day in fired if day < before), default=None)
+
+
+def _told(decision: policy.Decision, run: Run) -> str:
+    return "; ".join(text for text in (decision.reason, run.data.tags[_REASONS]) if text)[:500]
+
+
+def _verdict(run: Run) -> Verdict:
+    reasons = tuple(text for text in run.data.tags[_REASONS].split("; ") if text)
+    return Verdict(passed=run.data.tags[_STATE] == _KEPT, reasons=reasons, numbers=dict(run.data.metrics))
+
+
+def _drift_reasons(spec: Pipeline, drifted: Drifted, numbers: dict[str, float]) -> list[str]:
+    limit = spec.monitoring.drift.share
+    numbers |= {f"drift.{name}": distance for name, distance in drifted.distances.items()}
+    numbers["drift.share"] = drifted.share
+    if drifted.share < limit:
+        return []
+    names = ", ".join(drifted.features)
+    return [f"{drifted.share:.2f} of the features drifted, the limit is {limit:g}: {names}"]
+
+
+def _performance_reasons(
+    spec: Pipeline,
+    limits: Performance,
+    labelled: pd.DataFrame,
+    held_out: float | None,
+    numbers: dict[str, float],
+) -> list[str]:
+    truth = features.target(labelled, spec.model)
+    if held_out is None or not judgeable(truth):
+        return []
+    now = score(limits.metric, truth, labelled[PREDICTION].to_numpy())
+    numbers |= {f"performance.{limits.metric.value}": now, "performance.held_out": held_out}
+    if held_out - now <= limits.max_drop:
+        return []
+    return [
+        f"{limits.metric.value} fell from {held_out:.4f} at training to {now:.4f}, "
+        f"by more than {limits.max_drop:g}"
+    ]
+
+
+def _fairness_reasons(limits: Fairness, rows: pd.DataFrame, numbers: dict[str, float]) -> list[str]:
+    """The gap between the highest and the lowest selection rate (demographic parity difference)."""
+    selected = (rows[PREDICTION] >= limits.selected_from).groupby(rows[limits.column].to_numpy())
+    rates = selected.mean()[selected.size() >= limits.min_rows]
+    if len(rates) < 2:
+        return []
+    gap = float(rates.max() - rates.min())
+    numbers["fairness.gap"] = gap
+    if gap <= limits.max_gap:
+        return []
+    return [f"selection rates of {limits.column!r} lie {gap:.3f} apart, more than {limits.max_gap:g}"]

@@ -1,0 +1,50 @@
+"""Small HTML pages for people: reports that are stored beside the numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from html import escape
+
+
+def page(title: str, *parts: str) -> str:
+    """A whole page; `title` is escaped, the parts are HTML already."""
+    return _PAGE.format(title=escape(title), body="\n".join(parts))
+
+
+def paragraph(text: str) -> str:
+    """A paragraph of plain text."""
+    return f"<p>{escape(text)}</p>"
+
+
+def heading(text: str) -> str:
+    """A heading below the title."""
+    return f"<h2>{escape(text)}</h2>"
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[object]], states: Sequence[str] = ()) -> str:
+    """A table; `states` gives each row the class `good`, `bad` or `warn`, or none."""
+    told = [_row("th", head, "")]
+    told += [
+        _row("td", row, states[number] if number < len(states) else "") for number, row in enumerate(rows)
+    ]
+    return "<table>\n" + "\n".join(told) + "\n</table>"
+
+
+def _row(cell: str, values: Sequence[object], state: str) -> str:
+    cells = "".join(f"<{cell}>{escape(str(value))}</{cell}>" for value in values)
+    return f'<tr class="{state}">{cells}</tr>' if state else f"<tr>{cells}</tr>"
+
+
+_PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title>
+<style>
+body {{ font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 70rem; color: #1d2433 }}
+h1 {{ font-size: 1.3rem }} h2 {{ font-size: 1.05rem; margin-top: 2rem }}
+table {{ border-collapse: collapse; width: 100% }}
+td, th {{ text-align: left; padding: .35rem .7rem; border-bottom: 1px solid #e3e6ee }}
+tr.bad td:first-child {{ color: #b3261e; font-weight: 600 }}
+tr.warn td:first-child {{ color: #9a6700; font-weight: 600 }}
+tr.good td:first-child {{ color: #1a7f37 }}
+</style><h1>{title}</h1>
+{body}
+</html>
+"""

@@ -1,0 +1,52 @@
+"""From scores to a new champion: the gate's verdict, the registered version, the aliases."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from include.gate import Scores, decide
+from include.identity import RunIdentity
+from include.ledger import Event, Ledger
+from include.registry import Alias, Registry
+from include.spec import Pipeline
+from include.verdict import Verdict
+
+
+def judge(spec: Pipeline, scores: dict[str, Any], *, tracking_uri: str, run: RunIdentity) -> Verdict:
+    """The gate's verdict over the scores of an evaluation; a rejection goes into the ledger."""
+    verdict = decide(spec.gate, Scores(**scores))
+    if not verdict.passed:
+        Ledger(tracking_uri, spec.name).write(
+            Event.REJECTED, cause=run.key, reason="; ".join(verdict.reasons), run=run, details=scores
+        )
+    return verdict
+
+
+def register(spec: Pipeline, training_run: str, *, tracking_uri: str) -> int:
+    """Register a training run's model as the candidate, once; its version."""
+    return Registry(tracking_uri).register(spec.name, training_run)
+
+
+def promote(
+    spec: Pipeline, version: int, *, reason: str, tracking_uri: str, run: RunIdentity
+) -> dict[str, int | None]:
+    """Make a version the champion, and the champion the previous one; `{champion, previous}` afterwards.
+
+    `previous` is set before `champion` moves: killed at any line there is exactly one champion, and the
+    next try goes on. A run that has its line in the ledger already changes nothing, so running it again
+    cannot undo what was decided after it.
+    """
+    registry, ledger = Registry(tracking_uri), Ledger(tracking_uri, spec.name)
+    if not ledger.has(Event.PROMOTED, run.key):
+        former = registry.version_of(spec.name, Alias.CHAMPION)
+        if former != version:
+            if former is not None:
+                registry.point(spec.name, Alias.PREVIOUS, former)
+            registry.point(spec.name, Alias.CHAMPION, version)
+        if registry.version_of(spec.name, Alias.CANDIDATE) == version:
+            registry.drop(spec.name, Alias.CANDIDATE)
+        ledger.write(Event.PROMOTED, cause=run.key, reason=reason, run=run, version=version)
+    return {
+        "champion": registry.version_of(spec.name, Alias.CHAMPION),
+        "previous": registry.version_of(spec.name, Alias.PREVIOUS),
+    }

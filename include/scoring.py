@@ -1,0 +1,46 @@
+"""Stored models, ready to answer."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from include import features
+from include.registry import Registry
+from include.spec import Features, Model, Pipeline
+from include.tracking import Experiment
+from include.training import FEATURES, trusted_types
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class Scorer:
+    """An estimator with the features that it was trained on, which the contract may have changed since."""
+
+    estimator: Any
+    model: Model
+
+    def matrix(self, rows: pd.DataFrame) -> pd.DataFrame:
+        """What the estimator takes of some rows."""
+        return features.matrix(rows, self.model)
+
+    def predict(self, rows: pd.DataFrame) -> np.ndarray:
+        """The probability of class 1 for each row, 0..1."""
+        found: np.ndarray = self.estimator.predict_proba(self.matrix(rows))[:, 1]
+        return found
+
+
+def load(spec: Pipeline, folder: Path, tracking_uri: str, training_run: str) -> Scorer:
+    """The model that a training run stored; raises Absent or Misconfigured."""
+    registry = Registry(tracking_uri)
+    run = Experiment(tracking_uri, f"{spec.name}.train").run(training_run)
+    trained_on = Features(**json.loads(run.data.params[FEATURES]))
+    return Scorer(
+        estimator=registry.load(registry.model_of(training_run), trusted_types(folder)),
+        model=spec.model.model_copy(update={"features": trained_on}),
+    )
