@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date, timedelta
@@ -17,6 +15,7 @@ from include.lake.client import Lake, LakeObject
 from include.lake.table import Table
 from include.sources import Partition, partitions
 from include.spec import Pipeline
+from include.tracking import Experiment, RunLog
 from include.validation import Report, validate
 from include.verdict import Verdict
 
@@ -114,9 +113,8 @@ def check(
     tags = {**run.metadata(), "branch": branch, "commit": commit, "partition": _label(first, last)}
     report = _keep(
         found,
-        tracking_uri,
-        experiment=f"{spec.name}.ingest",
-        key=f"{run.key}/validate",
+        Experiment(tracking_uri, f"{spec.name}.ingest"),
+        f"{run.key}/validate",
         name=f"{spec.name} {_label(first, last)}",
         tags={f"millrace.{name}": value for name, value in tags.items()},
     )
@@ -159,25 +157,23 @@ def _every_day(
         first += timedelta(days=1)
 
 
-def _keep(found: Report, uri: str, *, experiment: str, key: str, name: str, tags: dict[str, str]) -> str:
+def _keep(found: Report, experiment: Experiment, key: str, *, name: str, tags: dict[str, str]) -> str:
     """Write a report to the MLflow run that has this key; the address of its page."""
-    from mlflow import MlflowClient
-    from mlflow.entities import Metric
+    earlier = experiment.finished(key)
+    if earlier is not None:
+        log = experiment.log(earlier.info.run_id)
+        _write(found, log, name)
+        log.tags(tags)
+        return log.link
+    with experiment.start(key, name=name, tags=tags) as log:
+        _write(found, log, name)
+    return log.link
 
-    client, now = MlflowClient(tracking_uri=uri), int(time.time() * 1000)
-    home = client.get_experiment_by_name(experiment)
-    home_id = home.experiment_id if home else client.create_experiment(experiment)
-    earlier = client.search_runs([home_id], f"tags.`millrace.run_key` = '{key}'", max_results=1)
-    tags = {**tags, "millrace.run_key": key}
-    run = earlier[0] if earlier else client.create_run(home_id, run_name=name, tags=tags)
-    run_id = run.info.run_id
-    for tag, value in tags.items():
-        client.set_tag(run_id, tag, value)
-    client.log_batch(run_id, metrics=[Metric(n, v, now, 0) for n, v in found.verdict.numbers.items()])
-    client.log_text(run_id, found.html(name), "validation.html")
-    client.log_text(run_id, json.dumps(found.verdict.to_json(), indent=2), "verdict.json")
-    client.set_terminated(run_id)
-    return f"{uri}/#/experiments/{home_id}/runs/{run_id}"
+
+def _write(found: Report, log: RunLog, title: str) -> None:
+    log.metrics(found.verdict.numbers)
+    log.text(found.html(title), "validation.html")
+    log.json(found.verdict.to_json(), "verdict.json")
 
 
 def _replace(table: Table, branch: str, part: Partition, stored: Sequence[LakeObject]) -> bool:

@@ -15,13 +15,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import cache
-from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
 
 from include.exceptions import Misconfigured
+from include.pages import page, paragraph, table
 from include.verdict import Verdict
 
 if TYPE_CHECKING:
@@ -73,9 +73,12 @@ class Report:
 
     def html(self, title: str) -> str:
         """A page for people."""
-        rows = "\n".join(_row(check) for check in sorted(self.checks, key=lambda check: check.passed))
+        checks = sorted(self.checks, key=lambda check: check.passed)
+        states = ["good" if c.passed else "bad" if c.severity == "critical" else "warn" for c in checks]
+        head = ("state", "columns", "expectation", "limits", "unexpected", "remark")
+        told = f"{len(checks)} expectations; counts of rows, no values of the data."
         state = "passed" if self.verdict.passed else "failed"
-        return _PAGE.format(title=escape(title), state=state, count=len(self.checks), rows=rows)
+        return page(f"{title}: {state}", paragraph(told), table(head, map(_row, checks), states))
 
 
 def validate(suite: Path, days: Iterator[tuple[date, pd.DataFrame | None]]) -> Report:
@@ -253,24 +256,7 @@ def _over_slices(several: list[Check]) -> Check:
     return replace(worst, unexpected=total("unexpected"), rows=total("rows"))
 
 
-def _row(check: Check) -> str:
+def _row(check: Check) -> tuple[str, ...]:
     counted = f"{check.unexpected:,} of {check.rows:,}" if check.unexpected is not None else ""
     state = "passed" if check.passed else check.severity
-    remark = check.error or ", ".join(check.days)
-    cells = (state, check.columns, check.type, check.rule, counted, remark)
-    return f'<tr class="{state}">' + "".join(f"<td>{escape(cell)}</td>" for cell in cells) + "</tr>"
-
-
-_PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}: {state}</title>
-<style>
-body {{ font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 70rem; color: #1d2433 }}
-h1 {{ font-size: 1.3rem }} table {{ border-collapse: collapse; width: 100% }}
-td, th {{ text-align: left; padding: .35rem .7rem; border-bottom: 1px solid #e3e6ee }}
-tr.critical td:first-child {{ color: #b3261e; font-weight: 600 }}
-tr.warning td:first-child, tr.info td:first-child {{ color: #9a6700; font-weight: 600 }}
-tr.passed td:first-child {{ color: #1a7f37 }}
-</style><h1>{title}: {state}</h1><p>{count} expectations; counts of rows, no values of the data.</p>
-<table><tr><th>state</th><th>columns</th><th>expectation</th><th>limits</th><th>unexpected rows</th>
-<th>remark</th></tr>
-{rows}</table></html>
-"""
+    return state, check.columns, check.type, check.rule, counted, check.error or ", ".join(check.days)

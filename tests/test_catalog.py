@@ -130,7 +130,7 @@ def test_every_fault_of_a_file_is_told_at_once(tmp_path: Path) -> None:
         ),
         (
             {"model": {"features": {"numerical": ["amount", {"kind": 1}]}}},
-            Fault("model.features.numerical[1]", "input should be a valid string"),
+            Fault("model.features.numerical[1]", "Input should be a valid string"),
         ),
         (
             {"privacy": {"drop": ["kind"]}},
