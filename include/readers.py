@@ -98,15 +98,15 @@ def _opened(uri: str, folder: Path) -> Iterator[Any]:
             yield file
     except FileNotFoundError:
         raise BadData(f"{name} does not exist; deliver it, or correct source.uri") from None
-    except (PermissionError, IsADirectoryError) as error:
-        raise Misconfigured(f"{name} cannot be opened ({type(error).__name__}); correct source.uri") from None
+    except PermissionError:
+        raise Misconfigured(f"{name} may not be read by this user; correct its permissions") from None
     except UnicodeDecodeError:
         raise BadData(f"{name}: the names of the columns are not UTF-8; convert the file") from None
     except pa.ArrowInvalid as error:
         raise BadData(f"{name} cannot be read: {_first_line(error)}; deliver the file again") from None
     except OSError as error:  # without a number it is Arrow's own: the content is damaged
         if system == local and error.errno is None:
-            raise BadData(f"{name} is damaged: {_first_line(error)}; deliver the file again") from None
+            raise BadData(f"{name} cannot be read: {_first_line(error)}; deliver the file again") from None
         raise Transient(f"{name} cannot be read now: {_first_line(error)}") from None
 
 
@@ -179,13 +179,15 @@ def _sql(source: Source, first: date, last: date, url: str | None) -> Iterator[p
     }
     try:
         engine = create_engine(url)
-    except exc.ArgumentError:  # its message may hold the password
+    except (exc.ArgumentError, ImportError):  # their messages may hold the password
         raise Misconfigured(
-            f"the URL of connection {source.conn_id!r} is none that SQLAlchemy knows"
+            f"the URL of connection {source.conn_id!r} is none that SQLAlchemy can open; "
+            "correct its type, or install its driver"
         ) from None
     try:
         with engine.connect().execution_options(stream_results=True, yield_per=ROWS_AT_ONCE) as connection:
-            for rows in connection.execute(text(str(source.query)), span).mappings().partitions():
+            answer = connection.execute(text(str(source.query)), span).mappings()
+            for rows in answer.partitions(ROWS_AT_ONCE):  # without a size, one row each
                 yield _typed(rows)
     except exc.ProgrammingError as error:
         raise Misconfigured(f"source.query is refused: {_first_line(error.orig)}") from None
