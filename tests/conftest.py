@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from uuid import uuid4
 
@@ -10,6 +11,8 @@ import pytest
 from include.lake.client import Lake
 from tests.support.lake import LakeServer, run_lake_server
 from tests.support.mlflow import make_store
+
+os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"  # before mlflow is imported: a test calls nobody outside
 
 
 @pytest.fixture(scope="session")
