@@ -140,7 +140,8 @@ def _undecoded(schema: pa.Schema) -> str | None:
     """The first column that Arrow left as bytes since it is no UTF-8."""
     import pyarrow as pa
 
-    return next((field.name for field in schema if pa.types.is_binary(field.type)), None)
+    kinds = zip(schema.names, schema.types, strict=True)  # the names: that they are UTF-8 is checked too
+    return next((name for name, kind in kinds if pa.types.is_binary(kind)), None)
 
 
 def _csv_misfits(uri: str, folder: Path, column: str, kind: pa.DataType) -> str:
@@ -246,4 +247,4 @@ def _first_line(error: object) -> str:
     """What went wrong, without the row that Arrow quotes after a count of its columns."""
     line = (str(error).splitlines() or [""])[0]
     counted = re.match(r"CSV parse error: (Expected \d+ columns, got \d+)", line)
-    return counted[1] if counted else line[:200]
+    return counted[1] if counted else line[:200].rstrip(".")
