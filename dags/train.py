@@ -17,11 +17,10 @@ unchanged. **Look** at the log of the red task, then at the run in MLflow's expe
 systems and people start this DAG with `reason`, and optionally `ref`, `until` and `params`.
 """
 
-from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.sdk import chain
 
 from include.jobs.spec import Job
-from millrace.dag import TRAIN_PARAMS, model_asset, pipelines, stage_dag
+from millrace.dag import TRAIN_PARAMS, approval, model_asset, pipelines, stage_dag
 from millrace.jobs import job_operator
 from millrace.operators.model import GateOperator, PinOperator, PromoteOperator, RegisterOperator
 
@@ -52,13 +51,11 @@ for pipeline in pipelines("train"):
         evaluate = job_operator(Job.EVALUATE, pipeline, **SNAPSHOT, candidate=TRAINED)
         gate = GateOperator(task_id="gate", pipeline=pipeline.name, scores_from="evaluate")
         register = RegisterOperator(task_id="register", pipeline=pipeline.name, training_run=TRAINED)
-        approve = [
-            ApprovalOperator(
-                task_id="approve",
-                subject=f"Make the candidate the champion of {pipeline.name}?",
-                body="Version " + REGISTERED + ": {{ ti.xcom_pull('gate')['reasons'] | join('; ') }}",
-            )
-        ] * pipeline.gate.approval
+        approve = approval(
+            pipeline,
+            subject=f"Make the candidate the champion of {pipeline.name}?",
+            body="Version " + REGISTERED + ": {{ ti.xcom_pull('gate')['reasons'] | join('; ') }}",
+        )
         promote = PromoteOperator(
             task_id="promote",
             pipeline=pipeline.name,

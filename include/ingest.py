@@ -41,13 +41,13 @@ class Loaded:
 
 @dataclass(frozen=True, kw_only=True)
 class Checked:
-    """What the suite found on the branch; `report` is the page of the MLflow run that holds the details."""
+    """What the suite found on the branch; `link` is the page of the MLflow run that holds the details."""
 
     verdict: Verdict
-    report: str
+    link: str
 
     def to_json(self) -> dict[str, Any]:
-        return {**self.verdict.to_json(), "report": self.report}
+        return {**self.verdict.to_json(), "link": self.link}
 
 
 def load(
@@ -105,20 +105,19 @@ def check(
 ) -> Checked:
     """Run the pipeline's suite on what the branch's commit holds from `first` to `last`.
 
-    The verdict goes to one MLflow run for each run of the DAG: a later try finds it and writes the newer
-    verdict there. Raises Misconfigured if the suite is wrong, BadData if a part of the table is unreadable.
+    The verdict and its page go to one MLflow run for each commit that was checked. Raises Misconfigured if
+    the suite is wrong, BadData if a part of the table is unreadable.
     """
     commit = table.lake.commit_of(branch)
     found = validate(folder / spec.validation.suite, _every_day(table, commit, first, last))
-    tags = {**run.metadata(), "branch": branch, "commit": commit, "partition": _label(first, last)}
-    report = _keep(
+    link = _keep(
         found,
         Experiment(tracking_uri, f"{spec.name}.ingest"),
-        f"{run.key}/validate",
-        name=f"{spec.name} {_label(first, last)}",
-        tags={f"millrace.{name}": value for name, value in tags.items()},
+        f"{run.key}/validate/{commit}",
+        name=_label(first, last),
+        tags={"millrace.commit": commit, "millrace.branch": branch, "millrace.by": run.key},
     )
-    return Checked(verdict=found.verdict, report=report)
+    return Checked(verdict=found.verdict, link=link)
 
 
 def quarantine(
@@ -159,16 +158,18 @@ def _every_day(
 
 
 def _keep(found: Report, experiment: Experiment, key: str, *, name: str, tags: dict[str, str]) -> str:
-    """Write a report to the MLflow run that has this key; the address of its page."""
-    earlier = experiment.finished(key)
-    if earlier is not None:
-        log = experiment.log(earlier.info.run_id)
-        _write(found, log, name)
-        log.tags(tags)
-        return log.link
-    with experiment.start(key, name=name, tags=tags) as log:
-        _write(found, log, name)
-    return log.link
+    """Write a report to the MLflow run that has this key; the address of its page.
+
+    A finished one is written again: the suite may have been mended since.
+    """
+    title, done = f"{experiment.name} {name}", experiment.finished(key)
+    if done is not None:
+        kept = experiment.log(done.info.run_id)
+        _write(found, kept, title)
+        return kept.link
+    with experiment.start(key, name=name, tags=tags) as kept:
+        _write(found, kept, title)
+    return kept.link
 
 
 def _write(found: Report, log: RunLog, title: str) -> None:

@@ -74,11 +74,16 @@ class Report:
     def html(self, title: str) -> str:
         """A page for people."""
         checks = sorted(self.checks, key=lambda check: check.passed)
-        states = ["good" if c.passed else "bad" if c.severity == "critical" else "warn" for c in checks]
-        head = ("state", "columns", "expectation", "limits", "unexpected", "remark")
-        told = f"{len(checks)} expectations; counts of rows, no values of the data."
         state = "passed" if self.verdict.passed else "failed"
-        return page(f"{title}: {state}", paragraph(told), table(head, map(_row, checks), states))
+        return page(
+            f"{title}: {state}",
+            paragraph(f"{len(checks)} expectations; counts of rows, no values of the data."),
+            table(
+                ("state", "columns", "expectation", "limits", "unexpected", "remark"),
+                [_row(check) for check in checks],
+                [_COLOURS[_state(check)] for check in checks],
+            ),
+        )
 
 
 def validate(suite: Path, days: Iterator[tuple[date, pd.DataFrame | None]]) -> Report:
@@ -258,5 +263,12 @@ def _over_slices(several: list[Check]) -> Check:
 
 def _row(check: Check) -> tuple[str, ...]:
     counted = f"{check.unexpected:,} of {check.rows:,}" if check.unexpected is not None else ""
-    state = "passed" if check.passed else check.severity
-    return state, check.columns, check.type, check.rule, counted, check.error or ", ".join(check.days)
+    remark = check.error or ", ".join(check.days)
+    return _state(check), check.columns, check.type, check.rule, counted, remark
+
+
+def _state(check: Check) -> str:
+    return "passed" if check.passed else check.severity
+
+
+_COLOURS = {"passed": "good", "critical": "bad", "warning": "warn", "info": "warn"}

@@ -165,30 +165,41 @@ def test_a_source_that_breaks_in_the_middle_leaves_nothing_and_is_completed_by_t
 def test_the_verdict_and_its_report_are_kept_in_mlflow(shop: Ingestion) -> None:
     loaded = shop.load(0, 2)
     checked = shop.check(0, 2)
-    run_id = checked.report.rsplit("/", 1)[1]
+    run_id = checked.link.rsplit("/", 1)[1]
     run = shop.experiment.run(run_id)
-    assert checked.report == f"{shop.tracking_uri}/#/experiments/{shop.experiment.id}/runs/{run_id}"
+    assert checked.link == f"{shop.tracking_uri}/#/experiments/{shop.experiment.id}/runs/{run_id}"
     assert run.data.metrics == checked.verdict.numbers
     assert run.data.metrics | {"rows": 12.0, "partitions": 3.0, "failed": 0.0} == run.data.metrics
     assert (run.info.status, run.data.tags["millrace.commit"]) == ("FINISHED", loaded.commit)
-    assert run.data.tags["millrace.run_key"] == f"{shop.run.key}/validate"
-    assert "passed" in shop.artifact(checked.report, "validation.html")
-    kept = json.loads(shop.artifact(checked.report, "verdict.json"))
-    assert {**kept, "report": checked.report} == checked.to_json()
+    assert run.data.tags["millrace.run_key"] == f"{shop.run.key}/validate/{loaded.commit}"
+    assert "passed" in shop.artifact(checked.link, "validation.html")
+    kept = json.loads(shop.artifact(checked.link, "verdict.json"))
+    assert {**kept, "link": checked.link} == checked.to_json()
 
 
 def test_a_second_try_of_the_check_writes_to_the_same_run(shop: Ingestion) -> None:
     write_csv(shop.folder / "orders.csv", orders(0, count=1))
     shop.load(0)
     bad = shop.check(0)
+    suite = shop.folder / "expectations.yaml"
+    suite.write_text(suite.read_text().replace("min_value: 2", "min_value: 1"))
+    good = shop.check(0)
+    assert (bad.verdict.passed, good.verdict.passed, good.link) == (False, True, bad.link)
+    [run] = shop.experiment.client.search_runs([shop.experiment.id])
+    assert run.data.metrics == good.verdict.numbers
+    assert json.loads(shop.artifact(good.link, "verdict.json")) == good.verdict.to_json()
+
+
+def test_mended_data_gets_a_page_of_its_own(shop: Ingestion) -> None:
+    write_csv(shop.folder / "orders.csv", orders(0, count=1))
+    shop.load(0)
+    bad = shop.check(0)
     write_csv(shop.folder / "orders.csv", orders(0))
     shop.load(0)
     good = shop.check(0)
-    assert (bad.verdict.passed, good.verdict.passed, good.report) == (False, True, bad.report)
-    [run] = shop.experiment.client.search_runs([shop.experiment.id])
-    assert run.data.metrics == good.verdict.numbers
-    assert run.data.tags["millrace.commit"] == shop.lake.commit_of(BRANCH)
-    assert json.loads(shop.artifact(good.report, "verdict.json")) == good.verdict.to_json()
+    kept = [json.loads(shop.artifact(one.link, "verdict.json")) for one in (bad, good)]
+    assert kept == [bad.verdict.to_json(), good.verdict.to_json()]
+    assert [verdict["passed"] for verdict in kept] == [False, True]
 
 
 def test_a_check_sees_what_is_committed_and_nothing_else(shop: Ingestion, tmp_path: Path) -> None:

@@ -72,6 +72,10 @@ class Airflow:
     def run(self, dag_id: str, run_id: str, conf: dict[str, Any] | None = None) -> None:
         """Start a run and wait until it is green; raises RunFailed naming the red tasks otherwise."""
         self.start(dag_id, run_id, conf)
+        self.finish(dag_id, run_id)
+
+    def finish(self, dag_id: str, run_id: str) -> None:
+        """Wait until a run is green; raises RunFailed naming the red tasks otherwise."""
         if self.wait(dag_id, run_id) != "success":
             red = [task.task_id for task in self.tasks(dag_id, run_id) if task.state == "failed"]
             raise RunFailed(f"{dag_id} {run_id!r} failed in {red}; see {self.link(dag_id, run_id)}")

@@ -65,6 +65,7 @@ def _python(settings: Settings) -> dict[str, str]:
         # Workers are forked beside each other: one thread a library, or they fight for the cores.
         "OMP_NUM_THREADS": "2",
         "OPENBLAS_NUM_THREADS": "1",
+        "OMP_WAIT_POLICY": "passive",  # threads that wait for each other sleep: the cores are shared
     }
 
 
@@ -94,6 +95,8 @@ def _airflow(settings: Settings, secrets: Secrets, database: str) -> dict[str, s
             "dags_folder": ROOT / "dags",
             "plugins_folder": ROOT / "plugins",
             "load_examples": False,
+            # Else files are passed over that do not hold the word "airflow", as dags/ingest.py.
+            "dag_discovery_safe_mode": False,
             "executor": "LocalExecutor",
             "parallelism": settings.parallelism,
             "fernet_key": secrets.fernet_key,

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from typing import Any
 
-from airflow.sdk import DAG, Asset, CronTriggerTimetable, Param, get_parsing_context
+from airflow.providers.standard.operators.hitl import ApprovalOperator
+from airflow.sdk import DAG, Asset, BaseOperator, CronTriggerTimetable, Param, get_parsing_context
 from jinja2 import pass_context
 
 from include import catalog
@@ -103,6 +104,13 @@ def stage_dag(
         tags=[pipeline.name, stage, *pipeline.tags],
         user_defined_macros=_macros(pipeline),
     )
+
+
+def approval(pipeline: Pipeline, *, subject: str, body: str) -> list[BaseOperator]:
+    """The task that asks a person, where the pipeline's gate wants one; a rejection skips what follows."""
+    if not pipeline.gate.approval:
+        return []
+    return [ApprovalOperator(task_id="approve", subject=subject, body=body)]
 
 
 def table_asset(pipeline: Pipeline) -> Asset:

@@ -74,6 +74,6 @@ class Ingestion:
     def publish(self) -> None:
         publish(self.lake, BRANCH, into="main", run=self.run)
 
-    def artifact(self, report: str, file: str) -> str:
-        """An artifact of the run whose page is `report`."""
-        return self.experiment.log(report.rsplit("/", 1)[1]).read(file).decode()
+    def artifact(self, link: str, file: str) -> str:
+        """An artifact of the run whose page is `link`."""
+        return self.experiment.log(link.rsplit("/", 1)[1]).read(file).decode()

@@ -11,11 +11,9 @@ from airflow.sdk.exceptions import AirflowSkipException
 
 from include.exceptions import BadData
 from include.spec import OnFailure, Reader
+from millrace.links import FAULT, ReportLink
 from millrace.operators.pipeline import PipelineOperator
 from millrace.run import identity
-
-FAULT = "fault"
-"""XCom key under which a task leaves what is wrong with the data, for `QuarantineOperator`."""
 
 
 class _BranchOperator(PipelineOperator):
@@ -74,6 +72,8 @@ class ValidateOperator(_BranchOperator):
     `warn`.
     """
 
+    operator_extra_links = (ReportLink(),)
+
     def execute(self, context: Context) -> dict[str, Any]:
         from include.ingest import check
 
@@ -93,7 +93,7 @@ class ValidateOperator(_BranchOperator):
             context["ti"].xcom_push(FAULT, checked.to_json())
             raise BadData(
                 f"{len(checked.verdict.reasons)} rule(s) failed on {self.branch!r}: "
-                f"{'; '.join(checked.verdict.reasons[:10])}. Report: {checked.report}"
+                f"{'; '.join(checked.verdict.reasons[:10])}. Report: {checked.link}"
             )
         return checked.to_json()
 

@@ -10,6 +10,7 @@ from airflow.sdk import Context
 
 from include.jobs.spec import Job, JobSpec
 from millrace.hooks.lakefs import LakeFSHook
+from millrace.links import ReportLink
 from millrace.operators.pipeline import PipelineOperator
 from millrace.run import identity
 
@@ -22,6 +23,7 @@ class ProcessJobOperator(PipelineOperator):
     """
 
     template_fields: Sequence[str] = (*PipelineOperator.template_fields, "arguments")
+    operator_extra_links = (ReportLink(),)
 
     def __init__(self, *, job: str, arguments: dict[str, str], **kwargs: Any) -> None:
         super().__init__(**kwargs)

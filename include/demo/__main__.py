@@ -1,0 +1,105 @@
+"""`make demo`: the closed loop on real flights of 2013, watched live; 0 only if the loop closed."""
+
+from __future__ import annotations
+
+import sys
+import time
+from datetime import date
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from rich.console import Console
+
+from include import catalog
+from include.demo.airflow import Airflow
+from include.demo.report import Facts
+from include.demo.story import PIPELINE, QUARTER, Night, Retrain, Story
+from include.embedded import secrets
+from include.embedded.environment import urls
+from include.embedded.stack import Stack
+from include.exceptions import MillraceError
+from include.lake.client import Lake
+from include.lake.table import Table
+from include.settings import Settings
+from include.sources import partitions
+from include.spec import Pipeline
+
+_console = Console(highlight=False)
+
+
+def play(settings: Settings) -> Facts:
+    """Start the stack if needed, tell the story, and gather its facts."""
+    started, stack, where = time.monotonic(), Stack(settings), urls(settings)
+    with _console.status("starting") as status:
+
+        def say(text: str) -> None:
+            _console.print(f"[dim]{time.monotonic() - started:5.0f} s[/dim]  {text}")
+            status.update(text)
+
+        stack.up(say)
+        airflow = Airflow(where["airflow"], secrets.USER, secrets.ensure(settings.var).airflow_password)
+        story = Story(airflow, where["mlflow"], say)
+        story.begin()
+        nights, retrains = _replay(story)
+        last = story.end(nights[-1].date)
+        say("counting rows, in the source and in the lake")
+        spec = catalog.load(settings.pipelines / PIPELINE)
+        table = Table(Lake(stack.connection(), spec.lake.repository), spec.lake.table)
+        commit = table.lake.commit_of(spec.lake.branch)
+        stored = table.partitions(commit, QUARTER[0], last, [spec.model.time])
+        in_lake = [rows.num_rows for _, rows in stored]
+        in_source = _count(spec, settings.pipelines / PIPELINE, last)
+    return Facts(
+        pipeline=PIPELINE,
+        partitions=len(in_lake),
+        rows_source=in_source,
+        rows_lake=sum(in_lake),
+        commit=commit,
+        nights=nights,
+        retrains=retrains,
+        wall_seconds=time.monotonic() - started,
+        links={"Airflow": where["airflow"], "MLflow": where["mlflow"], **story.links(nights, retrains)},
+    )
+
+
+def main() -> int:
+    """Play, show and keep the facts."""
+    settings = Settings()
+    try:
+        facts = play(settings)
+    except MillraceError as error:
+        Console(stderr=True, highlight=False).print(f"[red]error[/red] {error}", soft_wrap=True)
+        return 1
+    file = settings.var / "demo" / "summary.json"
+    facts.write(file)
+    facts.show(_console)
+    _console.print(
+        f"\nThe same facts: {file}\nThe stack is still running; stop it with: make down", soft_wrap=True
+    )
+    if not facts.closed:
+        Console(stderr=True).print("[red]The loop did not close: see the table.[/red]")
+    return int(not facts.closed)
+
+
+def _replay(story: Story) -> tuple[list[Night], list[Retrain]]:
+    """Nights until a retrain has brought a new champion."""
+    nights: list[Night] = []
+    retrains: list[Retrain] = []
+    for night in story.nights():
+        nights.append(night)
+        if night.policy == "fired":
+            retrains.append(story.retrain(night))
+            if retrains[-1].after:
+                break
+    return nights, retrains
+
+
+def _count(spec: Pipeline, folder: Path, last: date) -> int:
+    """The source's rows from the first day to `last`, counted anew."""
+    with TemporaryDirectory(prefix="millrace-") as scratch:
+        found = partitions(spec, QUARTER[0], last, folder=folder, scratch=Path(scratch))
+        return sum(part.rows for part in found)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
