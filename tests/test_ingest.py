@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -106,6 +107,27 @@ def test_parts_of_another_name_are_replaced_too(shop: Ingestion, tmp_path: Path)
         shop.lake.upload(BRANCH, f"orders/dt=2024-03-02/{name}", tmp_path / "old.parquet")
     shop.load(0, 2)
     assert content(shop, BRANCH) == THREE_DAYS
+
+
+class CountingLake(Lake):
+    """A lake that knows how many objects were asked for."""
+
+    downloads = 0
+
+    def download(self, ref: str, path: str) -> bytes:
+        self.downloads += 1
+        return super().download(ref, path)
+
+
+def test_a_few_days_are_read_ahead_and_not_the_whole_range(shop: Ingestion) -> None:
+    write_csv(shop.folder / "orders.csv", orders(*range(40)))
+    shop.load(0, 39)
+    lake = CountingLake(shop.lake.connection, shop.lake.repository)
+    found = replace(shop.table, lake=lake).partitions(BRANCH, day(0), day(39))
+    assert next(found)[0] == day(0)
+    assert lake.downloads <= 8
+    assert len(list(found)) == 39
+    assert lake.downloads == 40
 
 
 class Killed(BaseException):
