@@ -222,6 +222,7 @@ def _typed(rows: Any) -> pa.RecordBatch:
 
 
 def _python(source: Source, first: date, last: date) -> Iterator[pa.RecordBatch]:
+    """A function that is called with the first and the last day, and yields record batches of them."""
     import pyarrow as pa
 
     name, _, attribute = str(source.callable).partition(":")
