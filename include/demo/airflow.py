@@ -108,7 +108,9 @@ class Airflow:
         from airflow_client.client.exceptions import NotFoundException
 
         try:
-            entry = self._api("XComApi").get_xcom_entry(dag_id, run_id, task_id, "return_value")
+            entry = self._api("XComApi").get_xcom_entry(
+                dag_id=dag_id, dag_run_id=run_id, task_id=task_id, xcom_key="return_value"
+            )
         except NotFoundException:
             return None
         value = entry.actual_instance.value if hasattr(entry, "actual_instance") else entry.value

@@ -30,7 +30,7 @@ class Facts:
     @property
     def closed(self) -> bool:
         """Whether the loop closed: fired by the sensor, a new champion, no row lost or doubled."""
-        last = self.retrains[-1] if self.retrains else None
+        last = self._last
         return (
             last is not None
             and last.fired_by == "drift-sensor"
@@ -38,16 +38,20 @@ class Facts:
             and self.rows_lake == self.rows_source
         )
 
+    @property
+    def _last(self) -> Retrain | None:
+        return self.retrains[-1] if self.retrains else None
+
     def to_json(self) -> dict[str, Any]:
-        last = self.retrains[-1] if self.retrains else None
+        last = self._last
         return {
             "pipeline": self.pipeline,
             "partitions": self.partitions,
             "rows_source": self.rows_source,
             "rows_lake": self.rows_lake,
             "commit": self.commit,
-            "champion_before": _champion(last and last.before),
-            "champion_after": _champion(last and last.after),
+            "champion_before": _champion(last.before if last else None),
+            "champion_after": _champion(last.after if last else None),
             "nights": [_night(night) for night in self.nights],
             "retrain_fired_by": last and last.fired_by,
             "retrain_run_id": last and last.run_id,
