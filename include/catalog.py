@@ -185,6 +185,8 @@ def _across(raw: dict[str, Any], folder: Path) -> list[Fault]:
     for kind in ("numerical", "categorical"):
         columns = at("model", "features", kind, default=[])
         for number, column in enumerate(columns if isinstance(columns, list) else []):
+            if not isinstance(column, str):
+                continue  # a fault that the contract's types tell
             faults += _feature(f"model.features.{kind}[{number}]", column, at, seen)
     if isinstance(at("model", "features"), dict) and not seen:
         faults.append(Fault("model.features", "names no column; a model needs at least one"))
@@ -195,7 +197,7 @@ def _across(raw: dict[str, Any], folder: Path) -> list[Fault]:
     return faults
 
 
-def _feature(path: str, column: Any, at: Callable[..., Any], seen: dict[str, str]) -> list[Fault]:
+def _feature(path: str, column: str, at: Callable[..., Any], seen: dict[str, str]) -> list[Fault]:
     faults = []
     if column == at("model", "target"):
         faults.append(Fault(path, f"{column!r} is the target; a feature equal to it would leak the answer"))
@@ -206,7 +208,7 @@ def _feature(path: str, column: Any, at: Callable[..., Any], seen: dict[str, str
     dropped = at("privacy", "drop", default=[])
     if isinstance(dropped, list) and column in dropped:
         faults.append(Fault(path, f"{column!r} is dropped by privacy.drop"))
-    seen.setdefault(str(column), path)
+    seen.setdefault(column, path)
     return faults
 
 

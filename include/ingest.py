@@ -15,8 +15,8 @@ from include.lake.client import Lake, LakeObject
 from include.lake.table import Table
 from include.sources import Partition, partitions
 from include.spec import Pipeline
-from include.tracking import Experiment
-from include.validation import validate
+from include.tracking import Experiment, RunLog
+from include.validation import Report, validate
 from include.verdict import Verdict
 
 if TYPE_CHECKING:
@@ -110,16 +110,14 @@ def check(
     """
     commit = table.lake.commit_of(branch)
     found = validate(folder / spec.validation.suite, _every_day(table, commit, first, last))
-    experiment, key = Experiment(tracking_uri, f"{spec.name}.ingest"), f"{run.key}/validate/{commit}"
-    done = experiment.finished(key)
-    if done is not None:
-        return Checked(verdict=found.verdict, link=experiment.link(done.info.run_id))
-    tags = {"millrace.commit": commit, "millrace.branch": branch, "millrace.by": run.key}
-    with experiment.start(key, name=_label(first, last), tags=tags) as kept:
-        kept.text(found.html(f"{spec.name} {_label(first, last)}"), "validation.html")
-        kept.json(found.verdict.to_json(), "verdict.json")
-        kept.metrics(found.verdict.numbers)
-    return Checked(verdict=found.verdict, link=kept.link)
+    link = _keep(
+        found,
+        Experiment(tracking_uri, f"{spec.name}.ingest"),
+        f"{run.key}/validate/{commit}",
+        name=_label(first, last),
+        tags={"millrace.commit": commit, "millrace.branch": branch, "millrace.by": run.key},
+    )
+    return Checked(verdict=found.verdict, link=link)
 
 
 def quarantine(
@@ -134,6 +132,7 @@ def quarantine(
     if kept and lake.exists(branch):
         message = "quarantined: " + "; ".join(reasons)[:1000]
         lake.save(branch, message, run.metadata(), allow_empty=True)
+        lake.delete_branch(kept)  # of a run that was cleared and failed again: the latest counts
         lake.create_branch(kept, branch)
     lake.delete_branch(branch)
     return kept
@@ -156,6 +155,27 @@ def _every_day(
     while first <= last:
         yield first, None
         first += timedelta(days=1)
+
+
+def _keep(found: Report, experiment: Experiment, key: str, *, name: str, tags: dict[str, str]) -> str:
+    """Write a report to the MLflow run that has this key; the address of its page.
+
+    A finished one is written again: the suite may have been mended since.
+    """
+    title, done = f"{experiment.name} {name}", experiment.finished(key)
+    if done is not None:
+        kept = experiment.log(done.info.run_id)
+        _write(found, kept, title)
+        return kept.link
+    with experiment.start(key, name=name, tags=tags) as kept:
+        _write(found, kept, title)
+    return kept.link
+
+
+def _write(found: Report, log: RunLog, title: str) -> None:
+    log.metrics(found.verdict.numbers)
+    log.text(found.html(title), "validation.html")
+    log.json(found.verdict.to_json(), "verdict.json")
 
 
 def _replace(table: Table, branch: str, part: Partition, stored: Sequence[LakeObject]) -> bool:

@@ -1,4 +1,4 @@
-"""Reading a source, and cutting its rows into partitions.
+"""Cutting the rows of a source into partitions.
 
 Whatever the reader, rows come as record batches, one pass over the source for a whole range of days, in
 memory that does not grow with it. The bytes of a partition depend on its rows alone, so reading the same
@@ -8,22 +8,21 @@ rows again, alone or among others, is seen to be the same.
 from __future__ import annotations
 
 import hashlib
-import importlib
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import date, timedelta
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from zoneinfo import ZoneInfo
 
-from include.exceptions import BadData, Misconfigured
+from include.exceptions import BadData
+from include.readers import ROWS_AT_ONCE, Read, holds_other_days, misfits, read
 from include.spec import Pipeline, Reader, Source
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-_ROWS_A_GROUP = 100_000
 _DAYS_A_PASS = 366
 """One temporary file a day is open at once: a longer range reads the source once for so many days."""
 
@@ -49,205 +48,185 @@ def partitions(
         end = min(last, first + timedelta(days=_DAYS_A_PASS - 1))
         with ExitStack() as stack:
             spool = _Spool(scratch, stack)
-            for batch in _batches(spec.source, first, end, folder, sql_url):
-                spool.add(_cut(batch, spec, first, end))
+            strays: dict[str, _Strays] = {}
+            for found in read(spec.source, first, end, folder=folder, sql_url=sql_url):
+                known = strays.setdefault(found.origin, _Strays(f"{found.first} … {found.last}"))
+                for day, rows in _cut(found, spec, known):
+                    spool.add(found.origin, day, rows)
+        _refuse(strays, spec.source)
         while first <= end:
-            yield _finished(spool, first, scratch)
+            yield _finished(spool, first, scratch, guessed=spec.source.reader is Reader.SQL)
             first += timedelta(days=1)
 
 
 class _Spool:
-    """One file a day, to which batches are appended as they come."""
+    """The batches of each day, appended to files as they come.
+
+    A file of Arrow's holds one schema: a column that has no type yet, since it is null so far, gets it in
+    a further file.
+    """
 
     def __init__(self, scratch: Path, stack: ExitStack) -> None:
         self._scratch = scratch
         self._stack = stack
-        self._writers: dict[date, Any] = {}
-        self._schemas: dict[date, Any] = {}
+        self._types: dict[date, dict[str, Any]] = {}
+        self._writers: dict[date, tuple[Any, Any]] = {}
+        self._files: dict[date, list[Path]] = {}
 
-    def path(self, day: date) -> Path:
-        return self._scratch / f"{day}.arrow"
+    def add(self, origin: str, day: date, batch: pa.RecordBatch) -> None:
+        now = dict(zip(batch.schema.names, batch.schema.types, strict=True))
+        self._types[day] = _agreed(self._types.get(day, now), now, origin)
+        schema, writer = self._writers.get(day, (None, None))
+        if schema != batch.schema:
+            schema, writer = self._writers[day] = batch.schema, self._new_file(day, batch.schema)
+        writer.write_batch(batch)
 
-    def add(self, cut: Iterator[tuple[date, pa.RecordBatch]]) -> None:
+    def take(self, day: date) -> pa.Table | None:
+        """The rows of a day, once."""
         import pyarrow as pa
 
-        for day, batch in cut:
-            if day not in self._writers:
-                file = pa.OSFile(str(self.path(day)), "wb")
-                self._stack.callback(file.close)
-                self._writers[day] = self._stack.enter_context(pa.ipc.new_file(file, batch.schema))
-                self._schemas[day] = batch.schema
-            _same_types(self._schemas[day], batch.schema)
-            self._writers[day].write_batch(batch)
+        tables = []
+        for path in self._files.pop(day, []):
+            with pa.memory_map(str(path)) as file:
+                tables.append(pa.ipc.open_file(file).read_all())
+            path.unlink()
+        return pa.concat_tables(tables, promote_options="default").combine_chunks() if tables else None
 
-    def table(self, day: date) -> pa.Table | None:
+    def _new_file(self, day: date, schema: pa.Schema) -> Any:
         import pyarrow as pa
 
-        if day not in self._writers:
-            return None
-        with pa.memory_map(str(self.path(day))) as file:
-            return pa.ipc.open_file(file).read_all()
+        files = self._files.setdefault(day, [])
+        files.append(self._scratch / f"{day}-{len(files)}.arrow")
+        file = self._stack.enter_context(pa.OSFile(str(files[-1]), "wb"))
+        return self._stack.enter_context(pa.ipc.new_file(file, schema))
 
 
-def _finished(spool: _Spool, day: date, scratch: Path) -> Partition:
-    """Turn a day's spool into its Parquet file: the same rows, the same bytes."""
+def _agreed(before: Mapping[str, Any], now: Mapping[str, Any], origin: str) -> dict[str, Any]:
+    """The type of each column, where a null one gives way; raises BadData if two parts disagree."""
+    import pyarrow as pa
+
+    agreed = {}
+    for name in {**before, **now}:
+        types = [kind for kind in (before.get(name), now.get(name)) if kind != pa.null()]
+        if len(set(map(str, types))) > 1:
+            told = " and ".join(str(kind) if kind else "absent" for kind in types)
+            raise BadData(f"{origin}: column {name!r} is {told} in parts of the same day; give it one type")
+        agreed[name] = types[0] if types else pa.null()
+    return agreed
+
+
+def _finished(spool: _Spool, day: date, scratch: Path, *, guessed: bool) -> Partition:
+    """Turn a day's spool into its Parquet file: the same rows, the same bytes.
+
+    Where types are `guessed` from values, a column of nulls has none, whatever other days hold.
+    """
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
-    table = spool.table(day)
+    table = spool.take(day)
     if table is None or table.num_rows == 0:
         return Partition(day, 0, None)
+    for number, name in enumerate(table.column_names if guessed else []):
+        if table.column(name).null_count == table.num_rows:
+            table = table.set_column(number, name, pa.nulls(table.num_rows))
     file = scratch / "part-0.parquet"
-    plain = table.combine_chunks().replace_schema_metadata(None)  # pandas notes its version there
-    pq.write_table(plain, file, compression="zstd", row_group_size=_ROWS_A_GROUP)
-    spool.path(day).unlink()
+    pq.write_table(table, file, compression="zstd", row_group_size=ROWS_AT_ONCE)
     with file.open("rb") as content:
         return Partition(day, table.num_rows, file, hashlib.file_digest(content, "sha256").hexdigest())
 
 
-def _cut(
-    batch: pa.RecordBatch, spec: Pipeline, first: date, last: date
-) -> Iterator[tuple[date, pa.RecordBatch]]:
-    """Split a batch by local day; a file of the whole history may hold others, other readers may not."""
+@dataclass
+class _Strays:
+    """Of the rows of one origin, those that belong to none of the days it was asked for."""
+
+    days: str
+    rows: int = 0
+    undated: int = 0
+    outside: int = 0
+
+
+def _refuse(strays: Mapping[str, _Strays], source: Source) -> None:
+    """Raise BadData if there are strays; a file of the whole history may hold other days."""
+    faults = []
+    for origin, found in strays.items():
+        column = f"{origin}: column {source.partition_by!r}"
+        if found.undated:
+            faults.append(f"{column} is empty in {found.undated} of {found.rows} rows")
+        if found.outside and not holds_other_days(source):
+            where = f"outside of {found.days} ({source.timezone})"
+            faults.append(f"{column} lies {where} in {found.outside} of {found.rows} rows")
+    if faults:
+        raise BadData(f"{'; '.join(faults[:10])}; the source must give the days it is asked for")
+
+
+def _cut(found: Read, spec: Pipeline, strays: _Strays) -> Iterator[tuple[date, pa.RecordBatch]]:
+    """Split a batch by local day, and count the rows that do not belong."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    days = _local_days(batch, spec.source)
-    outside = pc.or_(pc.less(days, pa.scalar(first)), pc.greater(days, pa.scalar(last)))
-    strangers = pc.sum(pc.fill_null(outside, True)).as_py() or 0
-    if strangers and not _holds_other_days(spec.source):
-        raise BadData(
-            f"{strangers} of {batch.num_rows} rows have a {spec.source.partition_by!r} outside of "
-            f"{first} … {last} ({spec.source.timezone}); the source must give the days it is asked for"
-        )
-    kept = batch.drop_columns([name for name in spec.privacy.drop if name in batch.schema.names])
-    for day in sorted(set(pc.drop_null(days).to_pylist())):
-        if first <= day <= last:
-            yield day, kept.filter(pc.equal(days, pa.scalar(day)))
+    _has_columns(found, spec)
+    days = _local_days(found, spec.source)
+    inside = pc.and_(
+        pc.greater_equal(days, pa.scalar(found.first)), pc.less_equal(days, pa.scalar(found.last))
+    )
+    strays.rows += len(days)
+    strays.undated += days.null_count
+    strays.outside += len(days) - days.null_count - (pc.sum(inside).as_py() or 0)
+    rows = _plain(found.batch.drop_columns(spec.privacy.drop))
+    for day in sorted(pc.unique(pc.filter(days, inside)).to_pylist()):
+        yield day, rows.filter(pc.equal(days, pa.scalar(day)))
 
 
-def _local_days(batch: pa.RecordBatch, source: Source) -> Any:
+def _has_columns(found: Read, spec: Pipeline) -> None:
+    """Names are told only where they are names for sure: without a header, they are the first row."""
+    names = found.batch.schema.names
+    wanted = {"source.partition_by": [spec.source.partition_by], "privacy.drop": spec.privacy.drop}
+    for key, columns in wanted.items():
+        if missing := [name for name in columns if name not in names]:
+            close = get_close_matches(missing[0], names, n=1)
+            hint = f"; did you mean {close[0]!r}?" if close else f" among the {len(names)} columns"
+            raise BadData(f"{found.origin}: column {missing[0]!r} ({key}) is missing{hint}")
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise BadData(f"{found.origin}: {len(twice)} column name(s) occur twice: {', '.join(twice)}")
+
+
+def _plain(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """Without what differs between batches of the same rows: pandas' notes, and dictionaries."""
+    import pyarrow as pa
+
+    for number, field in enumerate(batch.schema):
+        if pa.types.is_dictionary(field.type):
+            batch = batch.set_column(number, field.name, batch.column(number).dictionary_decode())
+    return batch.replace_schema_metadata(None)
+
+
+def _local_days(found: Read, source: Source) -> Any:
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    if source.partition_by not in batch.schema.names:
-        raise BadData(
-            f"column {source.partition_by!r} (source.partition_by) is missing; "
-            f"the source has {', '.join(batch.schema.names)}"
-        )
-    column = batch.column(source.partition_by)
-    try:
-        moments = column if pa.types.is_timestamp(column.type) else column.cast(pa.timestamp("us"))
-        if moments.type.tz:
-            moments = pc.local_timestamp(moments.cast(pa.timestamp("us", source.timezone)))
-        return moments.cast(pa.timestamp("us")).cast(pa.date32(), safe=False)
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
-        raise BadData(
-            f"column {source.partition_by!r} of type {column.type} cannot be read as time; "
-            "write time stamps, or text such as '2013-01-01 05:00:00'"
-        ) from error
+    moments = _moments(found, source)
+    if moments.type.tz:
+        moments = pc.local_timestamp(moments.cast(pa.timestamp("us", source.timezone), safe=False))
+    return moments.cast(pa.timestamp("us"), safe=False).cast(pa.date32(), safe=False)
 
 
-def _holds_other_days(source: Source) -> bool:
-    """Whether a source may rightly hold more days than it is asked for: a file of the whole history."""
-    return source.reader in (Reader.CSV, Reader.PARQUET) and "{dt}" not in str(source.uri)
-
-
-def _same_types(before: Any, now: Any) -> None:
-    for field in now:
-        at = before.get_field_index(field.name)
-        known = before.field(at).type if at >= 0 else None
-        if known != field.type:
-            raise BadData(
-                f"column {field.name!r} is {known or 'absent'} in one part of the source and {field.type} "
-                "in another; give it one type"
-            )
-
-
-def _batches(
-    source: Source, first: date, last: date, folder: Path, sql_url: str | None
-) -> Iterator[pa.RecordBatch]:
-    if source.reader is Reader.PYTHON:
-        yield from _python(source, first, last)
-    elif source.reader is Reader.SQL:
-        yield from _sql(source, first, last, sql_url)
-    else:
-        read = _csv if source.reader is Reader.CSV else _parquet
-        for uri in _uris(source, first, last):
-            yield from read(uri, folder)
-
-
-def _uris(source: Source, first: date, last: date) -> list[str]:
-    uri = str(source.uri)
-    if "{dt}" not in uri:
-        return [uri]
-    return [uri.replace("{dt}", str(first + timedelta(days=n))) for n in range((last - first).days + 1)]
-
-
-@contextmanager
-def _opened(uri: str, folder: Path) -> Iterator[Any]:
-    """A file of any file system that Arrow knows; a plain path is relative to the pipeline's folder."""
+def _moments(found: Read, source: Source) -> Any:
+    """The time column as time stamps; text may or may not name a zone, but all of it alike."""
     import pyarrow as pa
-    from pyarrow import fs
 
-    try:
-        system, path = (
-            fs.FileSystem.from_uri(uri) if "://" in uri else (fs.LocalFileSystem(), str(folder / uri))
-        )
-        with system.open_input_file(path) as file:
-            if file.size() == 0:
-                raise BadData(f"{uri!r} is empty: 0 bytes; deliver the file again")
-            yield file
-    except FileNotFoundError as error:
-        raise BadData(f"{uri!r} does not exist; deliver it, or correct source.uri") from error
-    except UnicodeDecodeError as error:
-        raise BadData(f"{uri!r} is not UTF-8 at byte {error.start}; convert it") from error
-    except pa.ArrowInvalid as error:
-        raise BadData(f"{uri!r} cannot be read: {_first_line(error)}") from error
-
-
-def _csv(uri: str, folder: Path) -> Iterator[pa.RecordBatch]:
-    from pyarrow import csv
-
-    with _opened(uri, folder) as file, csv.open_csv(file) as reader:
-        yield from (batch for batch in reader if batch.num_rows)
-
-
-def _parquet(uri: str, folder: Path) -> Iterator[pa.RecordBatch]:
-    import pyarrow.parquet as pq
-
-    with _opened(uri, folder) as file:
-        yield from pq.ParquetFile(file).iter_batches()
-
-
-def _sql(source: Source, first: date, last: date, url: str | None) -> Iterator[pa.RecordBatch]:
-    import pyarrow as pa
-    from sqlalchemy import create_engine, text
-
-    if url is None:
-        raise Misconfigured("reader 'sql' needs the URL of source.conn_id")
-    zone = ZoneInfo(source.timezone)
-    span = {
-        "start": datetime.combine(first, time(), zone),
-        "end": datetime.combine(last + timedelta(days=1), time(), zone),
-    }
-    engine = create_engine(url)
-    try:
-        with engine.connect().execution_options(stream_results=True, yield_per=_ROWS_A_GROUP) as connection:
-            for rows in connection.execute(text(str(source.query)), span).mappings().partitions():
-                yield from pa.Table.from_pylist([dict(row) for row in rows]).to_batches()
-    finally:
-        engine.dispose()
-
-
-def _python(source: Source, first: date, last: date) -> Iterator[pa.RecordBatch]:
-    name, _, attribute = str(source.callable).partition(":")
-    try:
-        function = getattr(importlib.import_module(name), attribute)
-    except (ImportError, AttributeError) as error:
-        raise Misconfigured(f"source.callable {source.callable!r} cannot be imported: {error}") from error
-    yield from function(first, last)
-
-
-def _first_line(error: Exception) -> str:
-    """What went wrong without the values that Arrow's message quotes after it."""
-    return str(error).splitlines()[0].split(": ")[0][:200]
+    column = found.batch.column(source.partition_by)
+    kind, where = column.type, f"{found.origin}: column {source.partition_by!r}"
+    if pa.types.is_timestamp(kind):
+        return column
+    text = pa.types.is_string(kind) or pa.types.is_large_string(kind)
+    if not (text or pa.types.is_date(kind) or pa.types.is_null(kind)):
+        raise BadData(f"{where} is {kind}; write time stamps, or text such as '2013-01-01 05:00:00'")
+    odd = []
+    for wanted in (pa.timestamp("us"), pa.timestamp("us", "UTC")):
+        odd.append(misfits(column, wanted))
+        if not odd[-1]:
+            return column.cast(wanted)
+    raise BadData(
+        f"{where}: {min(odd)} of {len(column)} values cannot be read as time; "
+        "write text such as '2013-01-01 05:00:00'"
+    )

@@ -127,7 +127,7 @@ class Source(Section):
     conn_id: str | None = Field(None, description="sql: an Airflow connection.")
     query: str | None = Field(None, description="sql: a query with `:start` and `:end` (time stamps).")
     callable: ImportPath | None = Field(
-        None, description="python: `module:function`, see include/sources.py."
+        None, description="python: `module:function`, see include/readers.py."
     )
     partition_by: str = Field(description="The time column that decides a row's partition.")
     timezone: Annotated[str, AfterValidator(_check_timezone)] = "UTC"

@@ -33,7 +33,10 @@ _ROWS_AT_ONCE = 250_000
 
 @dataclass(frozen=True, kw_only=True)
 class Check:
-    """How one expectation went: `rule` its limits; `unexpected`, `rows` counts; `error` what stopped it."""
+    """How one expectation went: `rule` its limits; `unexpected`, `rows` counts; `error` what stopped it.
+
+    `days` names the days that break a rule about days, the first ten of them.
+    """
 
     type: str
     columns: str
@@ -42,15 +45,23 @@ class Check:
     passed: bool
     unexpected: int | None = None
     rows: int | None = None
+    days: tuple[str, ...] = ()
     error: str = ""
 
     def sentence(self) -> str:
         """What failed, in one line."""
-        where = f"{self.columns}: " if self.columns else ""
+        rule = f"{self.columns}: {self.type}" if self.columns else self.type
+        rule += f" ({self.rule[:200]})" if self.rule else ""
         if self.error:
-            return f"{where}{self.type} could not run: {self.error} (severity {self.severity})"
-        counted = f" for {self.unexpected} of {self.rows} rows" if self.unexpected is not None else ""
-        return f"{where}{self.type} failed{counted} (severity {self.severity})"
+            return f"{rule} could not run: {self.error} (severity {self.severity})"
+        return f"{rule} failed{self._counted()} (severity {self.severity})"
+
+    def _counted(self) -> str:
+        if self.unexpected is None:
+            return ""
+        if self.days:
+            return f" for {self.unexpected} of {self.rows} days: {', '.join(self.days)}"
+        return f" for {self.unexpected} of {self.rows} rows"
 
 
 @dataclass(frozen=True)
@@ -68,7 +79,7 @@ class Report:
             f"{title}: {state}",
             paragraph(f"{len(checks)} expectations; counts of rows, no values of the data."),
             table(
-                ("state", "columns", "expectation", "limits", "unexpected rows", "remark"),
+                ("state", "columns", "expectation", "limits", "unexpected", "remark"),
                 [_row(check) for check in checks],
                 [_COLOURS[_state(check)] for check in checks],
             ),
@@ -88,8 +99,8 @@ def validate(suite: Path, days: Iterator[tuple[date, pd.DataFrame | None]]) -> R
     for some, frame in _slices(days):
         counts += some
         if frame is not None:
-            checks += _run(frame, wanted["rows"])
-    checks += _run(pd.DataFrame(counts, columns=["dt", "rows"]), wanted["partitions"])
+            checks += _run(frame, wanted["rows"], _COUNTS_ONLY)
+    checks += _run(pd.DataFrame(counts, columns=["dt", "rows"]), wanted["partitions"], _WITH_DAYS)
     merged = _merged(checks)
     failed = [check for check in merged if not check.passed]
     critical = [check for check in failed if check.severity == "critical"]
@@ -107,20 +118,32 @@ def validate(suite: Path, days: Iterator[tuple[date, pd.DataFrame | None]]) -> R
 def _slices(
     days: Iterator[tuple[date, pd.DataFrame | None]],
 ) -> Iterator[tuple[list[dict[str, Any]], pd.DataFrame | None]]:
-    """Days gathered to at most about `_ROWS_AT_ONCE` rows: their counts, and their rows together."""
+    """Days gathered to at most about `_ROWS_AT_ONCE` rows: their counts, and their rows together.
+
+    Only days of like columns are put together, or one that lacks a column would be filled up and pass.
+    """
     import pandas as pd
+
+    def together() -> pd.DataFrame | None:
+        return pd.concat(frames, ignore_index=True) if frames else None
 
     counts: list[dict[str, Any]] = []
     frames: list[pd.DataFrame] = []
     for day, frame in days:
+        unlike = frame is not None and bool(frames) and _kinds(frame) != _kinds(frames[0])
+        if unlike or sum(map(len, frames)) >= _ROWS_AT_ONCE:
+            yield counts, together()
+            counts, frames = [], []
         counts.append({"dt": day.isoformat(), "rows": 0 if frame is None else len(frame)})
         if frame is not None:
             frames.append(frame)
-        if sum(map(len, frames)) >= _ROWS_AT_ONCE:
-            yield counts, pd.concat(frames, ignore_index=True)
-            counts, frames = [], []
     if counts:
-        yield counts, pd.concat(frames, ignore_index=True) if frames else None
+        yield counts, together()
+
+
+def _kinds(frame: pd.DataFrame) -> dict[str, str]:
+    """Columns and kinds of values; numbers are one kind, since whole ones turn to floats beside a null."""
+    return {str(name): "n" if kind.kind in "iuf" else kind.kind for name, kind in frame.dtypes.items()}
 
 
 def _read(suite: Path) -> dict[str, list[Any]]:
@@ -128,7 +151,11 @@ def _read(suite: Path) -> dict[str, list[Any]]:
         raw = yaml.safe_load(suite.read_text(encoding="utf-8"))
     except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
         raise Misconfigured(f"{suite} cannot be read: {error}") from error
-    if not isinstance(raw, dict) or set(raw) - {"rows", "partitions"}:
+    if (
+        not isinstance(raw, dict)
+        or set(raw) - {"rows", "partitions"}
+        or not all(isinstance(entries, list | None) for entries in raw.values())
+    ):
         raise Misconfigured(f"{suite}: write the lists 'rows' and 'partitions', nothing else")
     found = {
         part: [_expectation(suite, part, entry) for entry in raw.get(part) or []]
@@ -145,16 +172,14 @@ def _expectation(suite: Path, part: str, entry: Any) -> Any:
     from great_expectations import expectations
 
     where = f"{suite}: {part}: {entry!r}"
+    if not isinstance(entry, dict) or not {"type"} <= set(entry) <= {"type", "kwargs", "severity"}:
+        raise Misconfigured(f"{where} is no entry; write type, kwargs and severity")
+    kind = getattr(expectations, "".join(word.capitalize() for word in str(entry["type"]).split("_")), None)
+    if kind is None:
+        raise Misconfigured(f"{where}: Great Expectations has no expectation {entry['type']!r}")
     try:
-        name = "".join(word.capitalize() for word in entry["type"].split("_"))
-        return getattr(expectations, name)(
-            severity=entry.get("severity", "critical"), **entry.get("kwargs", {})
-        )
-    except (KeyError, TypeError) as error:
-        raise Misconfigured(f"{where} is no entry; write type, kwargs and severity") from error
-    except AttributeError as error:
-        raise Misconfigured(f"{where}: Great Expectations has no expectation {entry['type']!r}") from error
-    except ValueError as error:  # pydantic's, with its own account of what is wrong
+        return kind(severity=entry.get("severity", "critical"), **entry.get("kwargs", {}))
+    except (TypeError, ValueError) as error:  # pydantic's, with its own account of what is wrong
         raise Misconfigured(f"{where}: {error}") from error
 
 
@@ -168,15 +193,19 @@ def _context() -> Any:
     return context
 
 
-def _run(frame: pd.DataFrame, expectations: list[Any]) -> list[Check]:
+# BASIC with no list of unexpected values: counts, and nothing of the data.
+_COUNTS_ONLY = {"result_format": "BASIC", "partial_unexpected_count": 0}
+# The table of counts holds nothing of the data, so its days may be named.
+_WITH_DAYS = {**_COUNTS_ONLY, "result_format": "COMPLETE", "unexpected_index_column_names": ["dt"]}
+
+
+def _run(frame: pd.DataFrame, expectations: list[Any], result_format: dict[str, Any]) -> list[Check]:
     from great_expectations import ExpectationSuite
 
     source = _context().data_sources.add_or_update_pandas("run")
     batch = source.add_dataframe_asset("rows").add_batch_definition_whole_dataframe("whole")
     suite = ExpectationSuite(name="suite", expectations=expectations)
-    # BASIC with no list of unexpected values: counts, and nothing of the data.
-    wanted = {"result_format": "BASIC", "partial_unexpected_count": 0}
-    found = batch.get_batch({"dataframe": frame}).validate(suite, result_format=wanted)
+    found = batch.get_batch({"dataframe": frame}).validate(suite, result_format=result_format)
     return [_check(result) for result in found.results]
 
 
@@ -195,11 +224,13 @@ def _check(result: Any) -> Check:
         passed=bool(result.success),
         unexpected=counts.get("unexpected_count"),
         rows=counts.get("element_count"),
+        days=tuple(row["dt"] for row in (counts.get("unexpected_index_list") or [])[:_DAYS_NAMED]),
         error=_error(result.exception_info or {}),
     )
 
 
 _NOT_A_LIMIT = {"batch_id", "column", "column_list"}
+_DAYS_NAMED = 10
 
 
 def _error(info: dict[str, Any]) -> str:
@@ -232,7 +263,8 @@ def _over_slices(several: list[Check]) -> Check:
 
 def _row(check: Check) -> tuple[str, ...]:
     counted = f"{check.unexpected:,} of {check.rows:,}" if check.unexpected is not None else ""
-    return _state(check), check.columns, check.type, check.rule, counted, check.error
+    remark = check.error or ", ".join(check.days)
+    return _state(check), check.columns, check.type, check.rule, counted, remark
 
 
 def _state(check: Check) -> str:

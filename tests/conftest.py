@@ -2,11 +2,40 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
+from tempfile import mkdtemp
+from uuid import uuid4
 
 import pytest
 
+from include.lake.client import Lake
+from tests.support.lake import LakeServer, run_lake_server
+from tests.support.mlflow import make_store
 from tests.support.stack import RunningStack, run_stack
+
+# Before these libraries are imported: a test calls nobody outside, and leaves the user's own Airflow alone.
+os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
+os.environ["AIRFLOW_HOME"] = mkdtemp(prefix="millrace-airflow-")
+
+
+@pytest.fixture(scope="session")
+def lake_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LakeServer]:
+    """One lake server for all tests that leave it running."""
+    with run_lake_server(tmp_path_factory.mktemp("lake")) as server:
+        yield server
+
+
+@pytest.fixture
+def lake(lake_server: LakeServer) -> Lake:
+    """A repository of the test's own."""
+    return lake_server.lake(f"test-{uuid4().hex[:12]}")
+
+
+@pytest.fixture(scope="session")
+def tracking_uri(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """One MLflow store for all tests: experiments are named after a pipeline of the test's own."""
+    return make_store(tmp_path_factory.mktemp("mlflow"))
 
 
 @pytest.fixture(scope="session")

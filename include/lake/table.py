@@ -6,8 +6,9 @@ A table is read at a ref. Give a commit id wherever two reads must see the same 
 from __future__ import annotations
 
 import hashlib
+from collections import deque
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date
 from itertools import groupby
@@ -53,15 +54,14 @@ class Table:
     def partitions(
         self, ref: str, first: date, last: date, columns: Sequence[str] | None = None
     ) -> Iterator[tuple[date, pa.Table]]:
-        """Each partition from `first` to `last` with its rows, in order, a few read ahead.
+        """Each partition from `first` to `last` with its rows, in order; a few parts are read ahead.
 
         Raises BadData where a part is no Parquet file or lacks a column asked for.
         """
         items = [item for parts in self.parts(ref, first, last).values() for item in parts]
-        with ThreadPoolExecutor(_PARALLEL_READS) as pool:
-            tables = pool.map(lambda item: self._read(ref, item, columns), items)
-            for day, group in groupby(zip(items, tables, strict=True), lambda pair: _day_of(pair[0].path)):
-                yield day, _concat([table for _, table in group])
+        read = self._read_ahead(ref, items, columns)
+        for day, group in groupby(read, lambda pair: _day_of(pair[0].path)):
+            yield day, _concat([table for _, table in group])
 
     def frame(self, ref: str, first: date, last: date, columns: Sequence[str] | None = None) -> pd.DataFrame:
         """All rows from `first` to `last` as one frame, in order; raises Absent where there are none."""
@@ -72,6 +72,21 @@ class Table:
                 "run the pipeline's ingest DAG for these days"
             )
         return _concat(tables).to_pandas()
+
+    def _read_ahead(
+        self, ref: str, items: Sequence[LakeObject], columns: Sequence[str] | None
+    ) -> Iterator[tuple[LakeObject, pa.Table]]:
+        """Parts in order; as many as are downloaded at once wait in memory, not all (as `map` would)."""
+        waiting: deque[tuple[LakeObject, Future[pa.Table]]] = deque()
+        with ThreadPoolExecutor(_PARALLEL_READS) as pool:
+            for item in items:
+                if len(waiting) == _PARALLEL_READS:
+                    part, table = waiting.popleft()
+                    yield part, table.result()
+                waiting.append((item, pool.submit(self._read, ref, item, columns)))
+            while waiting:
+                part, table = waiting.popleft()
+                yield part, table.result()
 
     def _read(self, ref: str, item: LakeObject, columns: Sequence[str] | None) -> pa.Table:
         import pyarrow as pa

@@ -83,6 +83,7 @@ def _joined(flights: pd.DataFrame, shift: int) -> pd.DataFrame:
             ZONE, ambiguous=True, nonexistent="shift_forward"
         ).dt.tz_convert("UTC")
     rows["weekday"] = local.dt.weekday.astype("int64")
+    rows["time_hour"] = rows["time_hour"].dt.as_unit("us")  # one type, moved or not
     return rows.assign(late=late)[
         ["time_hour", "carrier", "flight", "origin", "dest", "distance", "hour", "weekday", *_WEATHER, "late"]
     ]

@@ -11,6 +11,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 
 from include.exceptions import BadData
 from include.spec import OnFailure, Reader
+from millrace.hooks.sql import SqlHook
 from millrace.links import FAULT, ReportLink
 from millrace.operators.pipeline import PipelineOperator
 from millrace.run import identity
@@ -60,9 +61,7 @@ class LoadOperator(_BranchOperator):
 
     @staticmethod
     def _sql_url(reader: Reader, conn_id: str | None) -> str | None:
-        from airflow.sdk import Connection
-
-        return Connection.get(str(conn_id)).get_uri() if reader is Reader.SQL else None
+        return SqlHook(str(conn_id)).url if reader is Reader.SQL else None
 
 
 class ValidateOperator(_BranchOperator):

@@ -1,0 +1,79 @@
+"""The ingestion of a small pipeline against a real lake and MLflow's real store, step by step."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from uuid import uuid4
+
+from include import catalog, ingest
+from include.exceptions import BadData
+from include.identity import RunIdentity
+from include.lake.client import Lake
+from include.lake.publish import publish
+from include.lake.table import Table
+from include.spec import Pipeline
+from include.tracking import Experiment
+from tests.support.pipeline import day
+
+BRANCH = "ingest-test"
+
+
+@dataclass
+class Ingestion:
+    """One pipeline and one run of its ingest DAG; days are numbers from the pipeline's first day."""
+
+    folder: Path
+    lake: Lake
+    tracking_uri: str
+    run: RunIdentity = field(
+        default_factory=lambda: RunIdentity(dag_id="orders.ingest", run_id=f"manual__{uuid4().hex[:8]}")
+    )
+
+    @property
+    def spec(self) -> Pipeline:
+        return catalog.load(self.folder)
+
+    @property
+    def table(self) -> Table:
+        return Table(self.lake, self.spec.lake.table)
+
+    @property
+    def experiment(self) -> Experiment:
+        return Experiment(self.tracking_uri, f"{self.spec.name}.ingest")
+
+    def load(self, first: int, last: int | None = None) -> ingest.Loaded:
+        self.lake.create_branch(BRANCH, "main")
+        days = day(first), day(first if last is None else last)
+        return ingest.load(self.spec, self.table, BRANCH, *days, folder=self.folder, run=self.run)
+
+    def check(self, first: int, last: int | None = None) -> ingest.Checked:
+        days = day(first), day(first if last is None else last)
+        return ingest.check(
+            self.spec,
+            self.table,
+            BRANCH,
+            *days,
+            folder=self.folder,
+            run=self.run,
+            tracking_uri=self.tracking_uri,
+        )
+
+    def faults(self, first: int, last: int | None = None) -> list[str]:
+        """What is wrong with the data, as the DAG would find it; nothing if it is good."""
+        try:
+            self.load(first, last)
+        except BadData as error:
+            return [str(error)]
+        found = self.check(first, last).verdict
+        return [] if found.passed else list(found.reasons)
+
+    def quarantine(self, reasons: list[str], *, keep: bool = True) -> str | None:
+        return ingest.quarantine(self.lake, BRANCH, reasons=reasons, run=self.run, keep=keep)
+
+    def publish(self) -> None:
+        publish(self.lake, BRANCH, into="main", run=self.run)
+
+    def artifact(self, link: str, file: str) -> str:
+        """An artifact of the run whose page is `link`."""
+        return self.experiment.log(link.rsplit("/", 1)[1]).read(file).decode()

@@ -1,0 +1,16 @@
+"""MLflow's store in a file, without its server: what a client does is the same."""
+
+from __future__ import annotations
+
+from contextlib import chdir
+from pathlib import Path
+
+from include.tracking import client
+
+
+def make_store(folder: Path) -> str:
+    """The tracking URI of a new store; artifacts lie in `folder` too, since that is where it is opened."""
+    uri = f"sqlite:///{folder}/mlflow.db"
+    with chdir(folder):
+        client(uri).search_experiments()
+    return uri

@@ -1,0 +1,259 @@
+"""From a source to a checked branch, and what a killed or repeated try leaves behind."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from include.exceptions import BadData
+from include.lake.client import Lake, LakeObject
+from tests.support.ingest import BRANCH, Ingestion
+from tests.support.pipeline import day, orders, write_csv, write_pipeline
+
+
+@pytest.fixture
+def shop(tmp_path: Path, lake: Lake, tracking_uri: str) -> Ingestion:
+    """A pipeline with three good days."""
+    folder = write_pipeline(tmp_path, f"orders_{uuid4().hex[:8]}")
+    write_csv(folder / "orders.csv", orders(0, 1, 2))
+    return Ingestion(folder, lake, tracking_uri)
+
+
+def content(shop: Ingestion, ref: str) -> dict[str, list[int]]:
+    """The ids of each day at a ref, by the paths that hold them."""
+    stored = {item.path for parts in shop.table.parts(ref, day(0), day(99)).values() for item in parts}
+    found = {str(one): rows["id"].to_pylist() for one, rows in shop.table.partitions(ref, day(0), day(99))}
+    assert stored == {f"orders/dt={one}/part-0.parquet" for one in found}
+    return found
+
+
+THREE_DAYS = {
+    "2024-03-01": [0, 1, 2, 3],
+    "2024-03-02": [100, 101, 102, 103],
+    "2024-03-03": [200, 201, 202, 203],
+}
+
+
+def test_good_days_are_loaded_checked_and_published(shop: Ingestion) -> None:
+    loaded = shop.load(0, 2)
+    assert (loaded.rows, loaded.partitions, loaded.written) == (12, 3, 3)
+    assert content(shop, BRANCH) == THREE_DAYS
+    assert content(shop, "main") == {}
+    assert shop.check(0, 2).verdict.passed
+    shop.publish()
+    assert content(shop, "main") == THREE_DAYS
+    assert not shop.lake.exists(BRANCH)
+
+
+def test_the_commit_says_what_was_loaded_and_by_whom(shop: Ingestion) -> None:
+    loaded = shop.load(0, 1)
+    commit = shop.lake.commit(BRANCH)
+    assert commit.id == loaded.commit
+    assert commit.message == "orders.ingest: load 2024-03-01_2024-03-02"
+    assert commit.metadata == {
+        **shop.run.metadata(),
+        "pipeline": shop.spec.name,
+        "partition": "2024-03-01_2024-03-02",
+        "rows": "8",
+        "source_checksum": loaded.source_checksum,
+    }
+
+
+def test_loading_twice_writes_nothing_the_second_time(shop: Ingestion) -> None:
+    first, second = shop.load(0, 2), shop.load(0, 2)
+    assert second.to_json() == {**first.to_json(), "written": 0}
+    assert len(list(shop.lake.log(BRANCH))) == 2  # the repository's first commit, and the load
+
+
+def test_ingesting_the_same_days_again_changes_nothing(shop: Ingestion) -> None:
+    shop.load(0, 2)
+    shop.publish()
+    before = shop.lake.commit_of("main")
+    assert shop.load(0, 2).written == 0
+    shop.publish()
+    assert shop.lake.commit_of("main") == before
+
+
+def test_changed_rows_replace_their_day_only(shop: Ingestion) -> None:
+    shop.load(0, 2)
+    shop.publish()
+    write_csv(shop.folder / "orders.csv", [*orders(0), *orders(1, count=2), *orders(2)])
+    assert shop.load(0, 2).written == 1
+    assert [(change.path, change.kind) for change in shop.lake.diff("main", BRANCH)] == [
+        ("orders/dt=2024-03-02/part-0.parquet", "changed")
+    ]
+    shop.publish()
+    assert content(shop, "main") == {**THREE_DAYS, "2024-03-02": [100, 101]}
+
+
+def test_a_day_that_has_no_rows_any_more_is_taken_away(shop: Ingestion) -> None:
+    shop.load(0, 2)
+    shop.publish()
+    write_csv(shop.folder / "orders.csv", orders(0, 2))
+    loaded = shop.load(0, 2)
+    assert (loaded.rows, loaded.partitions, loaded.written) == (8, 2, 1)
+    assert content(shop, BRANCH) == {key: ids for key, ids in THREE_DAYS.items() if key != "2024-03-02"}
+
+
+def test_parts_of_another_name_are_replaced_too(shop: Ingestion, tmp_path: Path) -> None:
+    (tmp_path / "old.parquet").write_bytes(b"by another tool")
+    shop.lake.create_branch(BRANCH, "main")
+    for name in ("0001.parquet", "0002.parquet"):
+        shop.lake.upload(BRANCH, f"orders/dt=2024-03-02/{name}", tmp_path / "old.parquet")
+    shop.load(0, 2)
+    assert content(shop, BRANCH) == THREE_DAYS
+
+
+class CountingLake(Lake):
+    """A lake that knows how many objects were asked for."""
+
+    downloads = 0
+
+    def download(self, ref: str, path: str) -> bytes:
+        self.downloads += 1
+        return super().download(ref, path)
+
+
+def test_a_few_days_are_read_ahead_and_not_the_whole_range(shop: Ingestion) -> None:
+    write_csv(shop.folder / "orders.csv", orders(*range(40)))
+    shop.load(0, 39)
+    lake = CountingLake(shop.lake.connection, shop.lake.repository)
+    found = replace(shop.table, lake=lake).partitions(BRANCH, day(0), day(39))
+    assert next(found)[0] == day(0)
+    assert lake.downloads <= 8
+    assert len(list(found)) == 39
+    assert lake.downloads == 40
+
+
+class Killed(BaseException):
+    """The end of a task, at a line of the test's choice."""
+
+
+class DyingLake(Lake):
+    """A lake whose client dies at one call."""
+
+    def __init__(self, lake: Lake, *, at: str) -> None:
+        super().__init__(lake.connection, lake.repository)
+        self.at = at
+        self.uploads: list[str] = []
+
+    def upload(self, branch: str, path: str, file: Path) -> LakeObject:
+        if self.at == f"upload {len(self.uploads)}":
+            raise Killed
+        self.uploads.append(path)
+        return super().upload(branch, path, file)
+
+    def save(self, *arguments: Any, **options: Any) -> str | None:
+        if self.at == "before the commit":
+            raise Killed
+        made = super().save(*arguments, **options)
+        if self.at == "after the commit":
+            raise Killed
+        return made
+
+
+@pytest.mark.parametrize(
+    ("at", "left"), [("upload 0", 3), ("upload 2", 1), ("before the commit", 0), ("after the commit", 0)]
+)
+def test_a_killed_load_is_completed_by_the_next(shop: Ingestion, at: str, left: int) -> None:
+    mortal = DyingLake(shop.lake, at=at)
+    with pytest.raises(Killed):
+        Ingestion(shop.folder, mortal, shop.tracking_uri, shop.run).load(0, 2)
+    assert content(shop, "main") == {}
+    loaded = shop.load(0, 2)
+    assert (loaded.rows, loaded.written, len(mortal.uploads)) == (12, left, 3 - left)
+    assert content(shop, loaded.commit) == THREE_DAYS
+    assert len(list(shop.lake.log(BRANCH))) == 2
+
+
+def test_a_source_that_breaks_in_the_middle_leaves_nothing_and_is_completed_by_the_next(
+    shop: Ingestion,
+) -> None:
+    whole = (shop.folder / "orders.csv").read_text()
+    (shop.folder / "orders.csv").write_text(whole.replace("2024-03-02 00:30:00", "later"))
+    with pytest.raises(BadData, match="column 'time': 1 of 12 values cannot be read as time"):
+        shop.load(0, 2)
+    assert content(shop, BRANCH) == {}
+    (shop.folder / "orders.csv").write_text(whole)
+    assert shop.load(0, 2).written == 3
+    assert content(shop, BRANCH) == THREE_DAYS
+
+
+def test_the_verdict_and_its_report_are_kept_in_mlflow(shop: Ingestion) -> None:
+    loaded = shop.load(0, 2)
+    checked = shop.check(0, 2)
+    run_id = checked.link.rsplit("/", 1)[1]
+    run = shop.experiment.run(run_id)
+    assert checked.link == f"{shop.tracking_uri}/#/experiments/{shop.experiment.id}/runs/{run_id}"
+    assert run.data.metrics == checked.verdict.numbers
+    assert run.data.metrics | {"rows": 12.0, "partitions": 3.0, "failed": 0.0} == run.data.metrics
+    assert (run.info.status, run.data.tags["millrace.commit"]) == ("FINISHED", loaded.commit)
+    assert run.data.tags["millrace.run_key"] == f"{shop.run.key}/validate/{loaded.commit}"
+    assert "passed" in shop.artifact(checked.link, "validation.html")
+    kept = json.loads(shop.artifact(checked.link, "verdict.json"))
+    assert {**kept, "link": checked.link} == checked.to_json()
+
+
+def test_a_second_try_of_the_check_writes_to_the_same_run(shop: Ingestion) -> None:
+    write_csv(shop.folder / "orders.csv", orders(0, count=1))
+    shop.load(0)
+    bad = shop.check(0)
+    suite = shop.folder / "expectations.yaml"
+    suite.write_text(suite.read_text().replace("min_value: 2", "min_value: 1"))
+    good = shop.check(0)
+    assert (bad.verdict.passed, good.verdict.passed, good.link) == (False, True, bad.link)
+    [run] = shop.experiment.client.search_runs([shop.experiment.id])
+    assert run.data.metrics == good.verdict.numbers
+    assert json.loads(shop.artifact(good.link, "verdict.json")) == good.verdict.to_json()
+
+
+def test_mended_data_gets_a_page_of_its_own(shop: Ingestion) -> None:
+    write_csv(shop.folder / "orders.csv", orders(0, count=1))
+    shop.load(0)
+    bad = shop.check(0)
+    write_csv(shop.folder / "orders.csv", orders(0))
+    shop.load(0)
+    good = shop.check(0)
+    kept = [json.loads(shop.artifact(one.link, "verdict.json")) for one in (bad, good)]
+    assert kept == [bad.verdict.to_json(), good.verdict.to_json()]
+    assert [verdict["passed"] for verdict in kept] == [False, True]
+
+
+def test_a_check_sees_what_is_committed_and_nothing_else(shop: Ingestion, tmp_path: Path) -> None:
+    shop.load(0, 1)
+    (tmp_path / "rubbish").write_bytes(b"no parquet")
+    shop.lake.upload(BRANCH, "orders/dt=2024-03-02/part-1.parquet", tmp_path / "rubbish")
+    assert shop.check(0, 1).verdict.passed
+
+
+def test_quarantine_keeps_the_branch_with_its_reasons(shop: Ingestion) -> None:
+    write_csv(shop.folder / "orders.csv", [{**row, "amount": 1000} for row in orders(0)])
+    reasons = shop.faults(0)
+    assert len(reasons) == 2
+    kept = shop.quarantine(reasons)
+    assert kept == "quarantine-test"
+    assert list(shop.lake.branches()) == ["main", kept]
+    assert shop.lake.commit(kept).message == f"quarantined: {'; '.join(reasons)}"
+    assert content(shop, kept) == {"2024-03-01": [0, 1, 2, 3]}
+    assert content(shop, "main") == {}
+    assert shop.quarantine(reasons) == kept  # a second try finds nothing left to do
+
+
+def test_quarantine_of_a_run_that_fails_again_holds_what_failed_last(shop: Ingestion) -> None:
+    for count, reason in ((1, "too few"), (9, "too many")):
+        write_csv(shop.folder / "orders.csv", orders(0, count=count))
+        shop.load(0)
+        shop.quarantine([reason])
+    assert shop.lake.commit("quarantine-test").message == "quarantined: too many"
+    assert content(shop, "quarantine-test") == {"2024-03-01": list(range(9))}
+
+
+def test_without_quarantine_the_branch_is_deleted(shop: Ingestion) -> None:
+    shop.load(0)
+    assert shop.quarantine(["bad"], keep=False) is None
+    assert list(shop.lake.branches()) == ["main"]
