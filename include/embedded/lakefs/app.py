@@ -315,9 +315,7 @@ def _changes(changes: Iterator[Any], prefix: str, start: str, delimiter: str, am
     return answers.page(
         rows,
         amount,
-        lambda row: (
-            answers.common_prefix(row, "prefix_changed") if isinstance(row, str) else answers.change(row)
-        ),
+        lambda row: answers.changed_prefix(row) if isinstance(row, str) else answers.change(row),
         lambda row: row if isinstance(row, str) else row.path,
     )
 

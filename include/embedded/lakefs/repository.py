@@ -140,10 +140,10 @@ class Store:
         """Commit what is staged on a branch, in one transaction."""
         with self.database.transaction():
             head = self.branch(branch)
-            edits = self.database.staged(self.facts.name, branch)
-            spans = self._apply(self.spans(head), edits)
-            if self._version_of(spans) == head.version and not allow_empty:
+            edits = [(change.path, change.right) for change in self.uncommitted(branch)]
+            if not edits and not allow_empty:
                 raise BadRequest("commit: no changes")
+            spans = self._apply(self.spans(head), edits)
             record = self._record(branch, spans, message, metadata, [head], date)
             self.database.clear_staging(self.facts.name, branch)
         return record
@@ -164,10 +164,11 @@ class Store:
             if self._is_dirty(branch):
                 raise BadRequest(f"branch {branch!r} has uncommitted changes")
             base = self.merge_base(head.id, theirs.id)
-            edits = self._merge_edits(base, head, theirs, strategy)
-            if not edits and not allow_empty:
+            if base.version == theirs.version and not allow_empty:
                 raise BadRequest("merge: no changes")
-            spans = self._apply(self.spans(head), edits)
+            spans = self._apply(self.spans(head), self._merge_edits(base, head, theirs, strategy))
+            # What is staged changes nothing now, but would hide what the merge brings.
+            self.database.clear_staging(self.facts.name, branch)
             return self._record(branch, spans, message, metadata, [head, theirs], None)
 
     def merge_base(self, left: str, right: str) -> CommitRecord:

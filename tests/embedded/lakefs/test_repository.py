@@ -272,9 +272,9 @@ def test_a_merge_whose_every_change_lost_still_joins_the_histories(repo: Repo) -
     repo.save(a=b"main")
     repo.save("work", a=b"work")
     repo.merge("work", strategy="dest-wins")
-    repo.save("work", a=b"again")
+    repo.save("work", b=b"work")
     repo.merge("work")
-    assert repo.contents() == {"a": b"again"}
+    assert repo.contents() == {"a": b"main", "b": b"work"}
 
 
 def test_a_merge_of_what_is_merged_is_refused(repo: Repo) -> None:
