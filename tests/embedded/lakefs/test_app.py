@@ -87,9 +87,7 @@ def test_what_is_missing_here_is_answered_as_not_supported(repo: Repo) -> None:
     with refused(501, "not supported"):
         repo.client.branches_api.reset_branch(repo.name, "main", ResetCreation(type="reset"))
     with refused(501, "not supported"):
-        repo.client.branches_api.revert_branch(
-            repo.name, "main", RevertCreation(ref="main", parent_number=1)
-        )
+        repo.client.branches_api.revert_branch(repo.name, "main", RevertCreation(ref="main", parent_number=1))
     with refused(501, "not supported"):
         repo.client.actions_api.list_repository_runs(repo.name)
     with refused(501, "not supported"):

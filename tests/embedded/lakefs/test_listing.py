@@ -39,9 +39,7 @@ def filled(repo: Repo) -> Repo:
         ({"after": "c", "prefix": "b/"}, []),
     ],
 )
-def test_what_is_asked_is_listed_in_order(
-    filled: Repo, asked: dict[str, str], expected: list[str]
-) -> None:
+def test_what_is_asked_is_listed_in_order(filled: Repo, asked: dict[str, str], expected: list[str]) -> None:
     assert filled.list(**asked) == expected
 
 

@@ -29,7 +29,9 @@ def test_one_range_is_cut_to_the_object_and_everything_else_is_ignored(
     assert content_range(header, 10) == expected
 
 
-@pytest.mark.parametrize(("header", "size"), [("bytes=10-", 10), ("bytes=-0", 10), ("bytes=0-", 0), ("bytes=-1", 0)])
+@pytest.mark.parametrize(
+    ("header", "size"), [("bytes=10-", 10), ("bytes=-0", 10), ("bytes=0-", 0), ("bytes=-1", 0)]
+)
 def test_a_range_without_a_byte_is_refused(header: str, size: int) -> None:
     with pytest.raises(ApiError) as caught:
         content_range(header, size)
