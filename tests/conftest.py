@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 from collections.abc import Iterator
-from tempfile import mkdtemp
+from tempfile import TemporaryDirectory
 from uuid import uuid4
 
 import pytest
@@ -16,7 +17,9 @@ from tests.support.stack import RunningStack, run_stack
 
 # Before these libraries are imported: a test calls nobody outside, and leaves the user's own Airflow alone.
 os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
-os.environ["AIRFLOW_HOME"] = mkdtemp(prefix="millrace-airflow-")
+_home = TemporaryDirectory(prefix="millrace-airflow-")
+atexit.register(_home.cleanup)
+os.environ["AIRFLOW_HOME"] = _home.name
 
 
 @pytest.fixture(scope="session")
