@@ -13,9 +13,10 @@ from datetime import timedelta
 from functools import cache
 from pathlib import Path
 
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from include.exceptions import Misconfigured
 from include.spec import Runtime
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -36,7 +37,7 @@ class Settings(_Settings):
     var: Path = Field(
         ROOT / "var",
         alias="MILLRACE_VAR",
-        description="Everything that is kept: databases, lake, logs, secrets.",
+        description="Everything that is kept: databases, lake, logs, secrets; paths count from this folder.",
     )
     pipelines: Path = Field(
         ROOT / "include/pipelines", alias="MILLRACE_PIPELINES", description="The folder of the pipelines."
@@ -62,12 +63,17 @@ class Settings(_Settings):
     @field_validator("var", "pipelines")
     @classmethod
     def _absolute(cls, value: Path) -> Path:
-        return value.expanduser().resolve()
+        # From the project's folder, not from wherever a process runs: all have to mean the same one.
+        return (ROOT / value.expanduser()).resolve()
 
     @property
     def retry_delay(self) -> timedelta:
         """The wait before a task's second try."""
         return timedelta(seconds=self.retry_seconds)
+
+    def variables(self) -> dict[str, str]:
+        """The same settings as variables, for another process."""
+        return {str(field.alias): str(getattr(self, name)) for name, field in type(self).model_fields.items()}
 
 
 class LakeServerSettings(_Settings):
@@ -81,5 +87,22 @@ class LakeServerSettings(_Settings):
 
 @cache
 def settings() -> Settings:
-    """The deployment's settings, read once a process."""
-    return Settings()
+    """The deployment's settings, read once a process; raises Misconfigured with every one that is wrong."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        wrong = [f"{found['loc'][0]}={found['input']!r}: {found['msg']}" for found in error.errors()]
+        raise Misconfigured("\n".join([*wrong, "set it in the environment or in .env"])) from error
+
+
+def example() -> str:
+    """The content of .env.example: every setting with its default."""
+    lines = ["# Settings of Millrace: copy to .env and change. A variable of the environment counts more."]
+    for field in Settings.model_fields.values():
+        default = field.default.relative_to(ROOT) if isinstance(field.default, Path) else field.default
+        lines += ["", f"# {field.description}", f"#{field.alias}={default}"]
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    (ROOT / ".env.example").write_text(example())

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 from collections.abc import Iterator
+from tempfile import TemporaryDirectory
 from uuid import uuid4
 
 import pytest
@@ -11,8 +13,13 @@ import pytest
 from include.lake.client import Lake
 from tests.support.lake import LakeServer, run_lake_server
 from tests.support.mlflow import make_store
+from tests.support.stack import RunningStack, run_stack
 
-os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"  # before mlflow is imported: a test calls nobody outside
+# Before these libraries are imported: a test calls nobody outside, and leaves the user's own Airflow alone.
+os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
+_home = TemporaryDirectory(prefix="millrace-airflow-")
+atexit.register(_home.cleanup)
+os.environ["AIRFLOW_HOME"] = _home.name
 
 
 @pytest.fixture(scope="session")
@@ -32,3 +39,10 @@ def lake(lake_server: LakeServer) -> Lake:
 def tracking_uri(tmp_path_factory: pytest.TempPathFactory) -> str:
     """One MLflow store for all tests: experiments are named after a pipeline of the test's own."""
     return make_store(tmp_path_factory.mktemp("mlflow"))
+
+
+@pytest.fixture(scope="session")
+def running() -> Iterator[RunningStack]:
+    """One embedded stack for all tests that leave it running; they are marked `stack`."""
+    with run_stack() as stack:
+        yield stack

@@ -1,4 +1,4 @@
-"""`python -m include.embedded up|down|status|logs`: the verbs behind the Makefile."""
+"""`python -m include.embedded up|down|status|logs|wipe`: the verbs behind the Makefile."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ import sys
 from argparse import ArgumentParser
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from include.embedded import processes
 from include.embedded.stack import PARTS, Stack
 from include.exceptions import MillraceError
-from include.settings import Settings
+from include.settings import settings
 
 _console = Console(highlight=False)
 _MIB = 2**20
@@ -23,8 +24,8 @@ def up(stack: Stack) -> int:
     with _console.status("starting") as status:
 
         def say(text: str) -> None:
-            _console.print(f"[dim]·[/dim] {text}")
-            status.update(text)
+            _say(text)
+            status.update(escape(text))
 
         stack.up(say)
     for name, value in stack.summary():
@@ -34,7 +35,13 @@ def up(stack: Stack) -> int:
 
 def down(stack: Stack) -> int:
     """Stop the stack."""
-    stack.down(lambda text: _console.print(f"[dim]·[/dim] {text}"))
+    stack.down(_say)
+    return 0
+
+
+def wipe(stack: Stack) -> int:
+    """Stop the stack and remove its data."""
+    stack.wipe(_say)
     return 0
 
 
@@ -55,15 +62,19 @@ def logs(stack: Stack) -> int:
     os.execvp("tail", ["tail", "-n", "100", "-F", str(stack.log)])  # noqa: S606, S607 - the user's own tail
 
 
+def _say(text: str) -> None:
+    _console.print(f"[dim]·[/dim] {escape(text)}", soft_wrap=True)
+
+
 def main() -> int:
     """Run one verb."""
-    verbs = {verb.__name__: verb for verb in (up, down, status, logs)}
+    verbs = {verb.__name__: verb for verb in (up, down, status, logs, wipe)}
     parser = ArgumentParser(prog="python -m include.embedded", description=__doc__)
     parser.add_argument("verb", choices=sorted(verbs))
     try:
-        return verbs[parser.parse_args().verb](Stack(Settings()))
+        return verbs[parser.parse_args().verb](Stack(settings()))
     except MillraceError as error:
-        Console(stderr=True, highlight=False).print(f"[red]error[/red] {error}", soft_wrap=True)
+        Console(stderr=True, highlight=False).print(f"[red]error[/red] {escape(str(error))}", soft_wrap=True)
         return 1
 
 

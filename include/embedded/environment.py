@@ -8,11 +8,13 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from urllib.parse import quote
 
 from include.embedded.secrets import USER, Secrets, password_file
 from include.settings import ROOT, Settings
 
 HOST = "127.0.0.1"
+_NO_PROXY = ("NO_PROXY", "no_proxy")
 
 # Forked once into every worker: what tasks import, and what Airflow itself imports late in a task.
 _PRELOADED = (
@@ -45,7 +47,7 @@ def environment(settings: Settings, secrets: Secrets, database: str) -> dict[str
         **_services(settings, secrets),
         **_airflow(settings, secrets, database),
         **_quiet(),
-        "MLFLOW_BACKEND": f"postgresql+psycopg2://postgres@/mlflow?host={database}",
+        "MLFLOW_BACKEND": _database_url("mlflow", database),
         "MLFLOW_ARTIFACTS": str(settings.var / "mlflow"),
     }
 
@@ -56,11 +58,7 @@ def _python(settings: Settings) -> dict[str, str]:
         "PATH": f"{bin_folder}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
         "PYTHONPATH": str(ROOT),
         "PYTHONUNBUFFERED": "1",
-        "MILLRACE_VAR": str(settings.var),
-        "MILLRACE_PIPELINES": str(settings.pipelines),
-        "AIRFLOW_PORT": str(settings.airflow_port),
-        "MLFLOW_PORT": str(settings.mlflow_port),
-        "RETRY_SECONDS": str(settings.retry_seconds),
+        **settings.variables(),
         "CODE_VERSION": settings.code_version or _git_commit(),
         # Workers are forked beside each other: one thread a library, or they fight for the cores.
         "OMP_NUM_THREADS": "2",
@@ -106,7 +104,7 @@ def _airflow(settings: Settings, secrets: Secrets, database: str) -> dict[str, s
             "execution_api_server_url": f"{url}/execution/",
             "mp_forkserver_preload": ",".join(_PRELOADED),
         },
-        "database": {"sql_alchemy_conn": f"postgresql+psycopg2://postgres@/airflow?host={database}"},
+        "database": {"sql_alchemy_conn": _database_url("airflow", database)},
         "api": {
             "host": HOST,
             "port": settings.airflow_port,
@@ -138,6 +136,10 @@ def _airflow(settings: Settings, secrets: Secrets, database: str) -> dict[str, s
     }
 
 
+def _database_url(name: str, socket: str) -> str:
+    return f"postgresql+psycopg2://postgres@/{name}?host={quote(socket)}"
+
+
 def _quiet() -> dict[str, str]:
     """What would otherwise call out, or start helpers that nobody here uses."""
     return {
@@ -147,6 +149,8 @@ def _quiet() -> dict[str, str]:
         "MLFLOW_HTTP_REQUEST_TIMEOUT": "30",
         "GX_ANALYTICS_ENABLED": "false",
         "DO_NOT_TRACK": "1",
+        # A company's proxy would be asked for this machine's own addresses.
+        **{name: ",".join(filter(None, (os.environ.get(name), HOST, "localhost"))) for name in _NO_PROXY},
         "GIT_PYTHON_REFRESH": "quiet",
     }
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -91,7 +93,8 @@ def listening_on(port: int) -> str:
     """Who listens on a port, as `name (pid)`, or what can be said about it."""
     try:
         for connection in psutil.net_connections("tcp"):
-            if connection.status == psutil.CONN_LISTEN and connection.laddr.port == port and connection.pid:
+            listens = connection.status == psutil.CONN_LISTEN and connection.laddr[1:2] == (port,)
+            if listens and connection.pid:
                 return f"{psutil.Process(connection.pid).name()} (process {connection.pid})"
     except (psutil.AccessDenied, psutil.NoSuchProcess):
         pass
@@ -114,7 +117,40 @@ def wait_gone(process: psutil.Process, seconds: float) -> bool:
     """Whether a process ended within some seconds."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
-        if not process.is_running() or process.status() == psutil.STATUS_ZOMBIE:
+        if _over(process):
             return True
         time.sleep(0.1)
     return False
+
+
+def _over(process: psutil.Process) -> bool:
+    try:
+        if not process.is_running() or process.status() != psutil.STATUS_ZOMBIE:
+            return not process.is_running()
+        os.waitpid(process.pid, os.WNOHANG)  # its parent may be this process: then nobody else ends it
+    except (psutil.NoSuchProcess, ChildProcessError):
+        pass
+    return True
+
+
+@contextmanager
+def alone(file: Path) -> Iterator[None]:
+    """Be the only holder of a lock, waiting for it; it ends with the process, however that ends."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    while True:
+        with file.open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not _is_at(lock.fileno(), file):
+                continue  # the holder waited for has removed the file: this lock would keep nobody out
+            try:
+                yield
+            finally:
+                file.unlink(missing_ok=True)
+            return
+
+
+def _is_at(descriptor: int, file: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(descriptor), file.stat())
+    except FileNotFoundError:
+        return False

@@ -6,14 +6,13 @@ says that it is well. `down` leaves no process, no lock and no socket. Both may 
 
 from __future__ import annotations
 
-import fcntl
 import os
+import shutil
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -54,6 +53,10 @@ class Stack:
     def _record_file(self) -> Path:
         return self.settings.var / "run" / "stack.json"
 
+    @property
+    def _lock_file(self) -> Path:
+        return self.settings.var / "run" / "lock"
+
     def record(self) -> Record | None:
         """What is known of the started processes."""
         return Record.read(self._record_file)
@@ -64,7 +67,7 @@ class Stack:
         Raises Misconfigured for a port that is taken, Unavailable (with the end of the log) if a part dies
         or does not become well.
         """
-        with self._lock():
+        with processes.alone(self._lock_file):
             record = self.record()
             if record is None or record.process() is None:
                 if record:
@@ -76,7 +79,7 @@ class Stack:
 
     def down(self, say: Say) -> None:
         """Stop everything; fine if nothing runs."""
-        with self._lock():
+        with processes.alone(self._lock_file):
             if record := self.record():
                 say("stopping Airflow, MLflow and the lake")
                 members = record.members()
@@ -88,7 +91,14 @@ class Stack:
                 self._record_file.unlink(missing_ok=True)
             say("stopping PostgreSQL")
             postgres.stop(self.database)
-        (self.settings.var / "run" / "lock").unlink(missing_ok=True)
+
+    def wipe(self, say: Say) -> None:
+        """Stop everything and remove what was kept; what others put into the folder stays."""
+        self.down(say)
+        for name in ("airflow", "demo", "lakefs", "log", "mlflow", "postgres", "run", "secrets"):
+            if (folder := self.settings.var / name).exists():
+                say(f"removing {folder}")
+                shutil.rmtree(folder)
 
     def health(self) -> dict[str, str]:
         """For each part `well`, or what is the matter with it."""
@@ -110,11 +120,7 @@ class Stack:
     def members(self) -> list[psutil.Process]:
         """Every process of the stack, the database's too."""
         record = self.record()
-        found = record.members() if record else []
-        if server := postgres.pid(self.database):
-            main = psutil.Process(server)
-            found = [*found, main, *main.children(recursive=True)]
-        return found
+        return [*(record.members() if record else []), *postgres.members(self.database)]
 
     def summary(self) -> list[tuple[str, str]]:
         """Where everything is, for people; never a secret."""
@@ -136,19 +142,13 @@ class Stack:
             secret_access_key=found.lake_secret_access_key,
         )
 
-    @contextmanager
-    def _lock(self) -> Iterator[None]:
-        """One `up` or `down` at a time; the lock ends with the process, however that ends."""
-        folder = self.settings.var / "run"
-        folder.mkdir(parents=True, exist_ok=True)
-        with (folder / "lock").open("w") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            yield
-
     def _refuse_busy_ports(self) -> None:
-        ports = urls(self.settings)
+        where = urls(self.settings)
+        ports = {part: int(where[part].rsplit(":", 1)[1]) for part in PORTS}
+        if len(set(ports.values())) < len(ports):
+            raise Misconfigured(f"{', '.join(PORTS.values())} have to differ; they are {ports}")
         for part, variable in PORTS.items():
-            port = int(ports[part].rsplit(":", 1)[1])
+            port = ports[part]
             with socket.socket() as probe:
                 probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                 try:
@@ -173,28 +173,24 @@ class Stack:
             postgres.note_migration(database, version("apache-airflow-core"))
         if self.log.exists():
             self.log.replace(self.log.with_suffix(".log.1"))
-        with self.log.open("ab") as log:
-            # `-e`: honcho would lay .env over the environment, which counts more (include/settings.py)
-            supervisor = subprocess.Popen(
-                [
-                    sys.executable,
-                    "-m",
-                    "honcho",
-                    "--no-colour",
-                    "-e",
-                    os.devnull,
-                    "-f",
-                    str(ROOT / "Procfile"),
-                    "start",
-                ],
-                cwd=ROOT,
-                env=variables,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
-        Record(supervisor.pid, psutil.Process(supervisor.pid).create_time()).write(self._record_file)
+        supervisor = self._spawn(variables)
+        Record(supervisor, psutil.Process(supervisor).create_time()).write(self._record_file)
+
+    def _spawn(self, variables: dict[str, str]) -> int:
+        """Start honcho in a session of its own; it outlives this process, which waits for no child."""
+        # `-e`: honcho would lay .env over the environment, which counts more (include/settings.py)
+        command = ["honcho", "--no-colour", "-e", os.devnull, "-d", str(ROOT), "-f", str(ROOT / "Procfile")]
+        return os.posix_spawn(
+            sys.executable,
+            [sys.executable, "-m", *command, "start"],
+            variables,
+            setsid=True,
+            file_actions=[
+                (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+                (os.POSIX_SPAWN_OPEN, 1, str(self.log), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600),
+                (os.POSIX_SPAWN_DUP2, 1, 2),
+            ],
+        )
 
     def _run(self, command: list[str], variables: dict[str, str]) -> None:
         with self.log.open("ab") as log:

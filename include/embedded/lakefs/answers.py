@@ -60,8 +60,18 @@ def change(difference: Difference) -> Json:
     return {"type": kind, "path": difference.path, "path_type": "object", "size_bytes": size}
 
 
-def common_prefix(path: str, kind: str | None = None) -> Json:
-    return {"path": path, "path_type": "common_prefix", **({"type": kind} if kind else {})}
+def common_prefix(path: str) -> Json:
+    return {
+        "path": path,
+        "path_type": "common_prefix",
+        "physical_address": "",
+        "checksum": "",
+        "mtime": 0,
+    }
+
+
+def changed_prefix(path: str) -> Json:
+    return {"type": "prefix_changed", "path": path, "path_type": "common_prefix"}
 
 
 def page(items: Iterable[Any], amount: int, shape: Callable[[Any], Json], name: Callable[[Any], str]) -> Json:

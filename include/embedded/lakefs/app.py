@@ -12,9 +12,9 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
-from urllib.parse import quote
 
 from fastapi import APIRouter, Depends, FastAPI, Header, Query, Request, Response
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, StreamingResponse
 from pydantic import BaseModel, Field
 from starlette.concurrency import run_in_threadpool
@@ -86,12 +86,19 @@ def create_app(folder: Path, access_key_id: str, secret_access_key: str) -> Fast
     app.include_router(_public, prefix="/api/v1")
     app.include_router(_private, prefix="/api/v1", dependencies=[Depends(_authenticate)])
     app.add_exception_handler(ApiError, _answer_error)
+    app.add_exception_handler(RequestValidationError, _answer_invalid)
     return app
 
 
 def _answer_error(_: Request, error: Exception) -> Response:
     status = error.status if isinstance(error, ApiError) else 500
     return JSONResponse({"message": str(error)}, status)
+
+
+def _answer_invalid(_: Request, error: Exception) -> Response:
+    faults = error.errors() if isinstance(error, RequestValidationError) else []
+    said = "; ".join(f"{fault['loc'][-1]!r}: {fault['msg']}" for fault in faults)
+    return JSONResponse({"message": f"request is not valid: {said}"}, 400)
 
 
 def _authenticate(request: Request) -> None:
@@ -135,7 +142,8 @@ def healthcheck() -> None:
 
 @_public.get("/setup_lakefs")
 def setup_state() -> Json:
-    return {"state": "initialized", "comm_prefs_missing": False, "login_config": {"RBAC": "none"}}
+    login = {"RBAC": "none", "login_url": "", "login_cookie_names": [], "logout_url": ""}
+    return {"state": "initialized", "comm_prefs_missing": False, "login_config": login}
 
 
 @_public.post("/setup_lakefs")
@@ -307,9 +315,7 @@ def _changes(changes: Iterator[Any], prefix: str, start: str, delimiter: str, am
     return answers.page(
         rows,
         amount,
-        lambda row: (
-            answers.common_prefix(row, "prefix_changed") if isinstance(row, str) else answers.change(row)
-        ),
+        lambda row: answers.changed_prefix(row) if isinstance(row, str) else answers.change(row),
         lambda row: row if isinstance(row, str) else row.path,
     )
 
@@ -452,10 +458,10 @@ def get_object(
         "ETag": etag,
         "Accept-Ranges": "bytes",
         "Content-Length": str(last - first + 1),
-        "Content-Disposition": f"attachment; filename*=UTF-8''{quote(path.rsplit('/', 1)[-1])}",
         **{_METADATA + name: value for name, value in entry.metadata.items()},
         **({"Content-Range": f"bytes {first}-{last}/{entry.size}"} if span else {}),
     }
+    # No Content-Disposition: lakefs-client would write to a file of that name, shared by its threads.
     status = 206 if span else 200
     if request.method == "HEAD":
         return Response(status_code=status, headers=headers, media_type=entry.content_type)

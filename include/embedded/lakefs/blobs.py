@@ -7,7 +7,7 @@ import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import BinaryIO, NamedTuple, Protocol
 
 from include.embedded.lakefs.errors import Corrupt
 
@@ -66,15 +66,24 @@ class Blobs:
         for contents of one chunk and otherwise before the last chunk, so a reader never gets all of it.
         """
         digest, left = hashlib.sha256(), last - first + 1
-        with self.path(address).open("rb") as source:
+        damaged = Corrupt(f"the stored content at {self.path(address)} is damaged")
+        with self._opened(address) as source:
+            if os.fstat(source.fileno()).st_size <= last:
+                raise damaged
             source.seek(first)
             while left > 0:
                 chunk = source.read(min(_CHUNK, left))
                 left -= len(chunk)
                 digest.update(chunk)
                 if not chunk or (whole and left == 0 and digest.hexdigest() != address):
-                    raise Corrupt(f"the stored content at {self.path(address)} is damaged")
+                    raise damaged
                 yield chunk
+
+    def _opened(self, address: str) -> BinaryIO:
+        try:
+            return self.path(address).open("rb")
+        except FileNotFoundError as error:
+            raise Corrupt(f"the stored content at {self.path(address)} is missing") from error
 
     def _keep(self, temporary: Path, address: str) -> None:
         target = self.path(address)  # replaced even if it is there: storing again mends a damaged content

@@ -97,6 +97,19 @@ class Database:
                 raise
             connection.commit()
 
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """What is read inside is of one moment, whatever others commit meanwhile."""
+        connection = self._connection
+        if connection.in_transaction:
+            yield
+            return
+        connection.execute("BEGIN")
+        try:
+            yield
+        finally:
+            connection.rollback()
+
     # Repositories
 
     def repository(self, name: str) -> Repository | None:

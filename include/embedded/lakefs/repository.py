@@ -98,11 +98,11 @@ class Store:
 
     def entry(self, ref: str, path: str) -> Entry:
         """The object of a path at a ref; at a branch, with what is not committed yet."""
-        position = self.resolve(ref)
-        if position.branch:
-            staged, entry = self.database.staged_entry(self.facts.name, position.branch, path)
-        else:
-            staged, entry = False, None
+        staged, entry = False, None
+        with self.database.snapshot():
+            position = self.resolve(ref)
+            if position.branch:
+                staged, entry = self.database.staged_entry(self.facts.name, position.branch, path)
         found = entry if staged else tree.find(self.spans(position.commit), path, self.database.load_range)
         if found is None:
             raise NotFound(f"object {path!r} not found at {ref!r}")
@@ -122,12 +122,12 @@ class Store:
 
     def scan(self, ref: str, start: str) -> Iterator[Entry]:
         """Objects at a ref from the path `start` on, in order."""
-        position = self.resolve(ref)
+        staged: list[tuple[str, Entry | None]] = []
+        with self.database.snapshot():
+            position = self.resolve(ref)
+            if position.branch:
+                staged = self.database.staged(self.facts.name, position.branch, start)
         committed = tree.scan(self.spans(position.commit), start, self.database.load_range)
-        if not position.branch:
-            yield from committed
-            return
-        staged = self.database.staged(self.facts.name, position.branch, start)
         changed = dict(staged)
         kept = (entry for entry in committed if entry.path not in changed)
         yield from heapq.merge(kept, (entry for _, entry in staged if entry), key=lambda entry: entry.path)
@@ -140,10 +140,10 @@ class Store:
         """Commit what is staged on a branch, in one transaction."""
         with self.database.transaction():
             head = self.branch(branch)
-            edits = self.database.staged(self.facts.name, branch)
-            spans = self._apply(self.spans(head), edits)
-            if self._version_of(spans) == head.version and not allow_empty:
+            edits = [(change.path, change.right) for change in self.uncommitted(branch)]
+            if not edits and not allow_empty:
                 raise BadRequest("commit: no changes")
+            spans = self._apply(self.spans(head), edits)
             record = self._record(branch, spans, message, metadata, [head], date)
             self.database.clear_staging(self.facts.name, branch)
         return record
@@ -164,10 +164,11 @@ class Store:
             if self._is_dirty(branch):
                 raise BadRequest(f"branch {branch!r} has uncommitted changes")
             base = self.merge_base(head.id, theirs.id)
-            edits = self._merge_edits(base, head, theirs, strategy)
-            if not edits and not allow_empty:
+            if not allow_empty and next(self._changes(base, theirs), None) is None:
                 raise BadRequest("merge: no changes")
-            spans = self._apply(self.spans(head), edits)
+            spans = self._apply(self.spans(head), self._merge_edits(base, head, theirs, strategy))
+            # What is staged changes nothing now, but would hide what the merge brings.
+            self.database.clear_staging(self.facts.name, branch)
             return self._record(branch, spans, message, metadata, [head, theirs], None)
 
     def merge_base(self, left: str, right: str) -> CommitRecord:
@@ -204,12 +205,14 @@ class Store:
         """Where two refs disagree; three-dot: what the right side changed since they parted."""
         mine, theirs = self.resolve(left).commit, self.resolve(right).commit
         start = self.merge_base(mine.id, theirs.id) if three_dot else mine
-        return tree.diff(self.spans(start), self.spans(theirs), self.database.load_range)
+        return self._changes(start, theirs)
 
     def uncommitted(self, branch: str) -> Iterator[Difference]:
         """Where a branch's staging disagrees with its last commit."""
-        spans = self.spans(self.branch(branch))
-        for path, entry in self.database.staged(self.facts.name, branch):
+        with self.database.snapshot():
+            spans = self.spans(self.branch(branch))
+            staged = self.database.staged(self.facts.name, branch)
+        for path, entry in staged:
             before = tree.find(spans, path, self.database.load_range)
             if not (entry.same_as(before) if entry else before is None):
                 yield Difference(path, before, entry)
@@ -264,6 +267,9 @@ class Store:
         except NotFound:
             return False
         return True
+
+    def _changes(self, left: CommitRecord, right: CommitRecord) -> Iterator[Difference]:
+        return tree.diff(self.spans(left), self.spans(right), self.database.load_range)
 
     def _is_dirty(self, branch: str) -> bool:
         return next(self.uncommitted(branch), None) is not None

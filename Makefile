@@ -1,0 +1,68 @@
+# One verb a chore; the CI calls the same ones. `make` lists them. Written for GNU make 3.81 and any sh.
+
+SHELL = /bin/sh
+BIN = .venv/bin
+READY = .venv/.ready
+COMPILE = $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes $(if $(UPGRADE),--upgrade)
+
+# Without bytecode every cold import takes twice as long.
+unexport PYTHONDONTWRITEBYTECODE
+
+.DEFAULT_GOAL = help
+.PHONY: help setup up down status logs lint test lock schema demo bench clean clean-var
+
+help: ## List the verbs
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+
+setup: $(READY) ## Make .venv with everything locked (PYTHON=… to choose the interpreter)
+
+$(READY): requirements.txt requirements-dev.txt
+	@if ! $(BIN)/uv --version >/dev/null 2>&1; then \
+		python=$$(PYTHON='$(PYTHON)' .ci/python) || exit 1; echo "making .venv with $$python"; \
+		"$$python" -m venv --clear .venv && \
+		$(BIN)/python -m pip install --quiet "$$(sed -n 's/^\(uv==[^ ]*\).*/\1/p' requirements-dev.txt)"; \
+	fi
+	$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes --compile-bytecode $^
+	@touch $@
+
+up: setup ## Start the whole platform on this machine; harmless if it runs
+	@$(BIN)/python -m include.embedded up
+
+down: ## Stop it; data is kept
+	@test ! -e $(READY) || $(BIN)/python -m include.embedded down
+
+status: setup ## Show how each part is
+	@$(BIN)/python -m include.embedded status
+
+logs: setup ## Follow what the parts print
+	@$(BIN)/python -m include.embedded logs
+
+lint: setup ## Check style, types and layers
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	PYTHONPATH=plugins $(BIN)/lint-imports
+
+test: setup ## Run the tests (ARGS=… for pytest)
+	@$(BIN)/python -m pytest $(ARGS)
+
+lock: setup ## Compile requirements*.in into the locks (UPGRADE=1 takes newer versions)
+	$(COMPILE) --quiet requirements.in -o requirements.txt
+	$(COMPILE) --quiet requirements-dev.in -o requirements-dev.txt
+
+schema: setup ## Generate the schema of pipeline.yaml and .env.example
+	$(BIN)/python -m include.catalog
+	$(BIN)/python -m include.settings
+
+demo: setup ## Show the closed loop on real data
+	@$(BIN)/python -m include.demo
+
+bench: setup ## Measure the loop
+	@$(BIN)/python -m tests.bench.loop
+
+clean: down ## Stop, and remove .venv and caches; data is kept
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find dags include plugins tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+clean-var: setup ## Stop, and remove all data: databases, lake, logs, secrets
+	@$(BIN)/python -m include.embedded wipe

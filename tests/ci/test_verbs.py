@@ -1,0 +1,99 @@
+"""The set-up verbs say what they do, and what is missing where they cannot."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from include.settings import ROOT
+
+
+def run(*command: str | Path, **environment: str) -> tuple[int, str]:
+    """Run a command in the project's folder; its status and all that it printed."""
+    ended = subprocess.run(
+        command,
+        cwd=ROOT,
+        env={"PATH": "/usr/bin:/bin", **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    return ended.returncode, ended.stdout
+
+
+def fake_python(folder: Path, body: str) -> Path:
+    """A stand-in for an interpreter."""
+    file = folder / "python"
+    file.write_text(f"#!/bin/sh\n{body}\n")
+    file.chmod(0o755)
+    return file
+
+
+def test_plain_make_lists_every_verb() -> None:
+    status, told = run("make")
+
+    verbs = re.search(r"^\.PHONY: (.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert verbs is not None
+    assert status == 0
+    assert re.findall(r"^  make ([a-z-]+) +\S", told, re.MULTILINE) == verbs.group(1).split()
+
+
+def test_no_verb_keeps_python_from_writing_bytecode() -> None:
+    probe = 'include Makefile\nprobe: ; @echo "[$$PYTHONDONTWRITEBYTECODE]"\n'
+    ended = subprocess.run(
+        ["make", "-s", "-f", "-", "probe"],
+        cwd=ROOT,
+        input=probe,
+        env={"PATH": "/usr/bin:/bin", "PYTHONDONTWRITEBYTECODE": "1"},
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    assert ended.stdout == "[]\n"
+
+
+def test_a_python_that_fits_is_found_by_running_it(tmp_path: Path) -> None:
+    assert run(ROOT / ".ci/python", PYTHON=sys.executable) == (0, f"{sys.executable}\n")
+
+    absent = fake_python(tmp_path, "echo 'version not installed' >&2; exit 127")
+    assert run(ROOT / ".ci/python", PYTHON=f"{absent} {sys.executable}") == (0, f"{sys.executable}\n")
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ("exit 3", "is no Python 3.11, 3.12 or 3.13 that runs"),
+        ("exit 4", "has no venv with pip; on Debian and Ubuntu: apt-get install python3-venv"),
+    ],
+)
+def test_a_python_that_does_not_fit_is_told_apart(tmp_path: Path, body: str, said: str) -> None:
+    python = fake_python(tmp_path, body)
+
+    status, told = run(ROOT / ".ci/python", PYTHON=str(python))
+
+    assert status == 1
+    assert str(python) in told
+    assert said in told
+
+
+def test_without_any_python_it_says_how_to_name_one(tmp_path: Path) -> None:
+    status, told = run("/bin/sh", ROOT / ".ci/python", PATH=str(tmp_path))
+
+    assert status == 1
+    assert told == (
+        "no Python 3.11, 3.12 or 3.13 found; install one, or name it: make setup PYTHON=/path/to/python3.12\n"
+    )
+
+
+@pytest.mark.parametrize("lock", ["requirements.txt", "requirements-dev.txt"])
+def test_a_lock_holds_hashes_and_no_address(lock: str) -> None:
+    text = (ROOT / lock).read_text()
+
+    pins = re.findall(r"^[a-z0-9][^\n ]*==[^\n]*\\\n    --hash=sha256:[0-9a-f]{64}", text, re.MULTILINE)
+    assert len(pins) == len(re.findall(r"^[a-z0-9]", text, re.MULTILINE)) > 10
+    assert re.findall(r"https?://|--index-url|--find-links|--extra-index-url", text) == []

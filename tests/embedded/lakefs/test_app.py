@@ -1,0 +1,113 @@
+"""Setup, keys, repositories, and what the server says it cannot do."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from uuid import uuid4
+
+import pytest
+from lakefs_client.client import LakeFSClient
+from lakefs_client.model.repository_creation import RepositoryCreation
+from lakefs_client.model.reset_creation import ResetCreation
+from lakefs_client.model.revert_creation import RevertCreation
+from lakefs_client.model.setup import Setup
+
+from include.embedded.lakefs.app import VERSION
+from tests.support.lake import LakeServer
+from tests.support.repo import Repo, ask, client_of, refused
+
+
+def test_health_and_state_of_setup_need_no_keys(lake_server: LakeServer) -> None:
+    anonymous = client_of(replace(lake_server.connection, access_key_id="", secret_access_key=""))
+    anonymous.health_check_api.health_check()
+    assert anonymous.internal_api.get_setup_state().state == "initialized"
+
+
+def test_setup_is_done_once(client: LakeFSClient) -> None:
+    with refused(409, "already initialized"):
+        client.internal_api.setup(Setup(username="admin"))
+
+
+def test_the_version_is_the_one_of_the_api(client: LakeFSClient) -> None:
+    assert client.config_api.get_config().version_config.version == VERSION
+
+
+@pytest.mark.parametrize("wrong", [{"access_key_id": "AKIAOTHER"}, {"secret_access_key": "wrong"}])
+def test_wrong_keys_are_refused(lake_server: LakeServer, wrong: dict[str, str]) -> None:
+    with refused(401, "error authenticating request"):
+        client_of(replace(lake_server.connection, **wrong)).repositories_api.list_repositories()
+
+
+@pytest.mark.parametrize("header", ["", "Basic", "Basic ???", "Basic YQ==", "Basic \u00e9", "Bearer YQ=="])
+def test_torn_credentials_are_refused(lake_server: LakeServer, header: str) -> None:
+    answer = ask(lake_server.connection, "GET", "repositories", Authorization=header)
+    assert answer == (401, {"message": "error authenticating request"})
+
+
+def test_a_repository_is_created_found_and_deleted(client: LakeFSClient) -> None:
+    name = f"life-{uuid4().hex[:8]}"
+    creation = RepositoryCreation(name=name, storage_namespace=f"local://{name}", default_branch="trunk")
+    made = client.repositories_api.create_repository(creation)
+    assert (made.id, made.default_branch, made.storage_namespace) == (name, "trunk", f"local://{name}")
+    assert client.repositories_api.get_repository(name) == made
+    assert [r.id for r in client.repositories_api.list_repositories(prefix=name).results] == [name]
+    assert Repo(client, name).log("trunk") == ["Repository created"]
+    with refused(409, "not unique"):
+        client.repositories_api.create_repository(creation)
+    client.repositories_api.delete_repository(name)
+    with refused(404, f"repository '{name}' not found"):
+        client.repositories_api.get_repository(name)
+
+
+def test_a_repository_created_again_knows_nothing_of_the_deleted_one(repo: Repo) -> None:
+    repo.save(a=b"1")
+    repo.put("staged")
+    repo.tag("t")
+    repo.client.repositories_api.delete_repository(repo.name)
+    creation = RepositoryCreation(name=repo.name, storage_namespace="local://again")
+    repo.client.repositories_api.create_repository(creation)
+    assert (repo.log(), repo.list()) == (["Repository created"], [])
+    with refused(404, "'t' not found"):
+        repo.list("t")
+
+
+@pytest.mark.parametrize("name", ["Upper", "ab", "-begins", "under_score", "x" * 64])
+def test_names_of_repositories_are_checked(lake_server: LakeServer, name: str) -> None:
+    body = {"name": name, "storage_namespace": "local://x"}
+    status, answer = ask(lake_server.connection, "POST", "repositories", body)
+    assert (status, name in answer["message"]) == (400, True)
+
+
+def test_every_answer_names_the_repository_that_is_missing(client: LakeFSClient) -> None:
+    with refused(404, "repository 'nowhere' not found"):
+        Repo(client, "nowhere").list()
+
+
+def test_what_is_missing_here_is_answered_as_not_supported(repo: Repo) -> None:
+    with refused(501, "not supported"):
+        repo.client.branches_api.reset_branch(repo.name, "main", ResetCreation(type="reset"))
+    with refused(501, "not supported"):
+        repo.client.branches_api.revert_branch(repo.name, "main", RevertCreation(ref="main", parent_number=1))
+    with refused(501, "not supported"):
+        repo.client.actions_api.list_repository_runs(repo.name)
+    with refused(501, "not supported"):
+        repo.client.refs_api.log_commits(repo.name, "main", prefixes=["a/"])
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "named"),
+    [
+        ("GET", "refs/main/objects/ls?amount=1001", None, "amount"),
+        ("GET", "refs/main/objects/stat", None, "path"),
+        ("POST", "branches", {"name": "b"}, "source"),
+        ("POST", "branches", {"name": "a/b", "source": "main"}, "a/b"),
+        ("POST", "tags", {"id": "a..b", "ref": "main"}, "a..b"),
+        ("POST", "refs/main/merge/main", {"strategy": "mine"}, "mine"),
+        ("GET", "commits/~1", None, "~1"),
+    ],
+)
+def test_a_request_that_makes_no_sense_is_told_what_is_wrong(
+    repo: Repo, lake_server: LakeServer, method: str, path: str, body: dict[str, str] | None, named: str
+) -> None:
+    status, answer = ask(lake_server.connection, method, f"repositories/{repo.name}/{path}", body)
+    assert (status, named in answer["message"]) == (400, True), answer

@@ -1,0 +1,119 @@
+"""Contents on disk: stored in constant memory, and never handed out damaged."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import tracemalloc
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import urllib3
+
+from include.embedded.lakefs.blobs import Blobs
+from include.embedded.lakefs.errors import Corrupt
+from tests.support.lake import LakeServer
+from tests.support.repo import Repo, refused
+
+MIB = 1 << 20
+
+
+def shorten(file: Path) -> None:
+    file.write_bytes(file.read_bytes()[:-1])
+
+
+def flip_last_byte(file: Path) -> None:
+    content = file.read_bytes()
+    file.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+
+
+DAMAGES = [shorten, flip_last_byte, Path.unlink]
+
+
+@pytest.fixture
+def blobs(tmp_path: Path) -> Blobs:
+    return Blobs(tmp_path)
+
+
+def test_the_same_content_is_kept_once(blobs: Blobs, tmp_path: Path) -> None:
+    first, second = blobs.put(io.BytesIO(b"abc")), blobs.put(io.BytesIO(b"abc"))
+    assert first == second == (hashlib.sha256(b"abc").hexdigest(), hashlib.md5(b"abc").hexdigest(), 3)
+    assert [file for file in tmp_path.rglob("*") if file.is_file()] == [blobs.path(first.address)]
+
+
+def test_an_upload_that_breaks_off_leaves_nothing(blobs: Blobs, tmp_path: Path) -> None:
+    class Torn(io.BytesIO):
+        def read(self, size: int | None = -1, /) -> bytes:
+            raise ConnectionError("client is gone")
+
+    with pytest.raises(ConnectionError):
+        blobs.put(Torn())
+    assert [file for file in tmp_path.rglob("*") if file.is_file()] == []
+
+
+def test_what_a_crash_left_is_swept_at_the_next_start(tmp_path: Path) -> None:
+    Blobs(tmp_path)
+    (tmp_path / "tmp/torn").write_bytes(b"half")
+    Blobs(tmp_path)
+    assert list((tmp_path / "tmp").iterdir()) == []
+
+
+@pytest.mark.parametrize("size", [1, MIB - 1, MIB, MIB + 1, 3 * MIB])
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_nobody_gets_all_of_a_damaged_content(
+    blobs: Blobs, size: int, damage: Callable[[Path], None]
+) -> None:
+    stored = blobs.put(io.BytesIO(b"x" * size))
+    damage(blobs.path(stored.address))
+    seen = 0
+    with pytest.raises(Corrupt, match=str(blobs.path(stored.address))):
+        for chunk in blobs.read(stored.address, 0, size - 1, whole=True):
+            seen += len(chunk)
+    assert seen < size
+
+
+def test_storing_again_mends_a_damaged_content(blobs: Blobs) -> None:
+    stored = blobs.put(io.BytesIO(b"abc"))
+    flip_last_byte(blobs.path(stored.address))
+    blobs.put(io.BytesIO(b"abc"))
+    assert list(blobs.read(stored.address, 0, 2, whole=True)) == [b"abc"]
+
+
+def test_memory_does_not_grow_with_the_content(blobs: Blobs) -> None:
+    class Zeros:
+        def __init__(self, size: int) -> None:
+            self.left = size
+
+        def read(self, size: int, /) -> bytes:
+            size = min(size, self.left)
+            self.left -= size
+            return bytes(size)
+
+    size = 64 * MIB
+    tracemalloc.start()
+    stored = blobs.put(Zeros(size))
+    read = sum(len(chunk) for chunk in blobs.read(stored.address, 0, size - 1, whole=True))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert (read, peak < 4 * MIB) == (size, True), peak
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_object_is_an_error_that_names_its_file(
+    repo: Repo, lake_server: LakeServer, damage: Callable[[Path], None]
+) -> None:
+    content = f"only in {repo.name}".encode()
+    repo.put("a", content)
+    file = Blobs(lake_server.folder / "objects").path(hashlib.sha256(content).hexdigest())
+    damage(file)
+    with refused(500, str(file)):
+        repo.get("a")
+
+
+def test_a_large_damaged_object_never_arrives_whole(repo: Repo, lake_server: LakeServer) -> None:
+    content = repo.name.encode() * 300_000
+    repo.put("a", content)
+    flip_last_byte(Blobs(lake_server.folder / "objects").path(hashlib.sha256(content).hexdigest()))
+    with pytest.raises(urllib3.exceptions.HTTPError, match="IncompleteRead"):
+        repo.get("a")

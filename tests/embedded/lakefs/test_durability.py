@@ -1,0 +1,175 @@
+"""`kill -9` at any moment loses nothing that was confirmed, and nobody ever sees half of a change."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from include.exceptions import Unavailable
+from include.lake.client import Lake
+from tests.support.lake import LakeServer, run_lake_server
+
+KILLS = 4
+PARTS = ("x", "y", "z")
+
+
+@pytest.fixture(scope="module")
+def mortal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LakeServer]:
+    """A server that only these tests use, since they kill it."""
+    with run_lake_server(tmp_path_factory.mktemp("mortal")) as server:
+        yield server
+
+
+def killed_while(server: LakeServer, work: Callable[[], None], after: float) -> None:
+    """Do `work` until the server is killed `after` seconds from now, then start it again."""
+
+    def until_killed() -> None:
+        with pytest.raises(Unavailable):
+            while True:
+                work()
+
+    worker = ThreadPoolExecutor(1)
+    done = worker.submit(until_killed)
+    time.sleep(after)
+    server.kill()
+    done.result(timeout=60)
+    worker.shutdown()
+    server.start()
+
+
+def send(lake: Lake, branch: str, path: str, folder: Path) -> None:
+    """Upload an object whose content is its own path."""
+    file = folder / path.replace("/", "-")
+    file.write_text(path)
+    lake.upload(branch, path, file)
+
+
+def whole(lake: Lake, ref: str) -> set[str]:
+    """Paths at a ref, each read and found to hold its own path."""
+    paths = {item.path for item in lake.list(ref)}
+    with ThreadPoolExecutor(4) as pool:
+        contents = pool.map(lambda path: lake.download(ref, path).decode(), paths)
+        assert dict(zip(paths, contents, strict=True)) == {path: path for path in paths}
+    return paths
+
+
+def test_every_confirmed_upload_survives_a_kill(mortal: LakeServer, tmp_path: Path) -> None:
+    lake, confirmed, numbers, moments = mortal.lake("uploads"), set(), count(), random.Random(1)
+
+    def upload() -> None:
+        path = f"t/{next(numbers):05}"
+        send(lake, "main", path, tmp_path)
+        confirmed.add(path)
+
+    for _ in range(KILLS):
+        killed_while(mortal, upload, moments.uniform(0.1, 0.5))
+    found = whole(lake, "main")
+    assert len(confirmed) > KILLS
+    assert (confirmed - found, len(found - confirmed) <= KILLS) == (set(), True)
+
+
+def test_commits_and_merges_are_all_or_nothing(mortal: LakeServer, tmp_path: Path) -> None:
+    lake, begun, merged, moments = mortal.lake("versions"), [], set(), random.Random(2)
+
+    def publish() -> None:
+        name = f"b{len(begun)}"
+        lake.create_branch(name, "main")
+        begun.append(name)
+        for part in PARTS:
+            send(lake, name, f"{name}/{part}", tmp_path)
+        lake.save(name, name, {})
+        lake.merge(name, "main", f"merge {name}", {})
+        merged.add(name)
+
+    for _ in range(KILLS):
+        killed_while(mortal, publish, moments.uniform(0.1, 0.6))
+    expected = {name: {f"{name}/{part}" for part in PARTS} for name in begun}
+    visible = whole(lake, "main")
+    assert merged
+    assert all(not paths & visible or paths <= visible for paths in expected.values())
+    assert all(expected[name] <= visible for name in merged)
+    for name in begun:
+        committed = {item.path for item in lake.list(f"{name}@")}
+        assert committed & expected[name] in (set(), expected[name])
+
+
+def test_what_a_kill_cut_off_can_be_done_again(mortal: LakeServer, tmp_path: Path) -> None:
+    lake, names, moments = mortal.lake("again"), [f"b{number}" for number in range(30)], random.Random(3)
+    left = iter(names)
+    current = next(left)
+
+    def publish() -> None:
+        nonlocal current
+        lake.create_branch(current, "main")
+        for part in PARTS:
+            send(lake, current, f"{current}/{part}", tmp_path)
+        lake.save(current, current, {})
+        lake.merge(current, "main", f"merge {current}", {})
+        current = next(left)
+
+    killed_while(mortal, publish, moments.uniform(0.1, 0.2))
+    killed_while(mortal, publish, moments.uniform(0.1, 0.2))
+    with pytest.raises(StopIteration):
+        while True:
+            publish()
+    assert whole(lake, "main") == {f"{name}/{part}" for name in names for part in PARTS}
+    messages = [commit.message for commit in lake.log("main")]
+    assert sorted(m for m in messages if m.startswith("merge")) == sorted(f"merge {name}" for name in names)
+
+
+def test_sixteen_writers_lose_nothing(lake_server: LakeServer, lake: Lake, tmp_path: Path) -> None:
+    rounds = range(2)
+    lake.create_branch("shared", "main")
+
+    def write(number: int) -> None:
+        mine = lake_server.lake(lake.repository)
+        for turn in rounds:
+            path = f"{number:02}/{turn}"
+            send(mine, "shared", path, tmp_path)
+            mine.save("shared", path, {})
+            own = f"own-{number}-{turn}"
+            mine.create_branch(own, "main")
+            send(mine, own, path, tmp_path)
+            mine.save(own, path, {})
+            mine.merge(own, "main", path, {})
+
+    with ThreadPoolExecutor(16) as pool:
+        list(pool.map(write, range(16)))
+    expected = {f"{number:02}/{turn}" for number in range(16) for turn in rounds}
+    assert whole(lake, "main") == whole(lake, "shared@") == expected
+    assert {commit.message for commit in lake.log("main")} >= expected
+
+
+def test_a_reader_never_misses_what_is_committed_meanwhile(
+    lake_server: LakeServer, lake: Lake, tmp_path: Path
+) -> None:
+    written: list[str] = []
+    over = threading.Event()
+
+    def missed() -> set[str]:
+        mine, lost, looks = lake_server.lake(lake.repository), set(), 0
+        while not over.is_set():
+            known = set(written)
+            lost |= known - {item.path for item in mine.list("main")}
+            looks += 1
+        assert looks > 10
+        return lost
+
+    with ThreadPoolExecutor(4) as pool:
+        readers = [pool.submit(missed) for _ in range(4)]
+        until = time.monotonic() + 2.5
+        for number in count():
+            send(lake, "main", f"{number:03}", tmp_path)
+            written.append(f"{number:03}")
+            lake.save("main", "m", {})
+            if time.monotonic() > until:
+                break
+        over.set()
+    assert [reader.result() for reader in readers] == [set()] * 4

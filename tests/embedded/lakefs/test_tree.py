@@ -1,0 +1,132 @@
+"""Versions: what a commit writes and a diff reads is what changed, and history leaves no trace."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from include.embedded.lakefs import tree
+from include.embedded.lakefs.tree import Edit, Entry, Span, decode
+
+BOTH_SIZES = pytest.mark.parametrize("size", [1_000, 10_000])
+
+
+class Ranges:
+    """Ranges in a dict, with a note of which were read and which are new."""
+
+    def __init__(self) -> None:
+        self.kept: dict[str, bytes] = {}
+        self.read: list[str] = []
+        self.written: list[str] = []
+
+    def load(self, name: str) -> tuple[Entry, ...]:
+        self.read.append(name)
+        return decode(self.kept[name])
+
+    def save(self, name: str, content: bytes) -> None:
+        if name not in self.kept:
+            self.written.append(name)
+        self.kept[name] = content
+
+    def apply(self, spans: list[Span], *edits: Edit) -> list[Span]:
+        """The version after edits; counting starts anew."""
+        self.read, self.written = [], []
+        return tree.apply(spans, sorted(edits, key=lambda edit: edit[0]), self.load, self.save)
+
+    def filled(self, size: int) -> list[Span]:
+        return self.apply([], *(edit(number) for number in range(size)))
+
+    def diff(self, left: list[Span], right: list[Span]) -> list[str]:
+        self.read = []
+        return [change.path for change in tree.diff(left, right, self.load)]
+
+
+def path_of(number: int) -> str:
+    return f"t/dt={number:06}/part"
+
+
+def edit(number: int, content: str = "1", suffix: str = "") -> Edit:
+    path = path_of(number) + suffix
+    return path, Entry(path, content, 1, content, 0)
+
+
+@BOTH_SIZES
+def test_a_version_has_a_range_for_some_hundred_objects(size: int) -> None:
+    spans = Ranges().filled(size)
+    assert size / 250 < len(spans) < size / 60
+    assert sum(span.entries for span in spans) == size
+
+
+@BOTH_SIZES
+def test_a_commit_of_one_changed_object_reads_and_writes_one_range(size: int) -> None:
+    ranges = Ranges()
+    before = ranges.filled(size)
+    after = ranges.apply(before, edit(size // 2, "2"))
+    assert (len(ranges.read), len(ranges.written)) == (1, 1)
+    assert len({*after} - {*before}) == 1
+    assert (ranges.diff(before, after), len(ranges.read)) == ([path_of(size // 2)], 2)
+
+
+@BOTH_SIZES
+def test_a_new_partition_costs_the_range_that_it_falls_into(size: int) -> None:
+    ranges = Ranges()
+    before = ranges.filled(size)
+    after = ranges.apply(before, *(edit(size // 2, suffix=f"-{part}") for part in range(3)))
+    assert (len(ranges.read), len(ranges.written)) == (1, 1)
+    assert len(ranges.diff(before, after)) == 3
+    assert len(ranges.read) == 2
+
+
+@BOTH_SIZES
+def test_removing_the_end_of_a_range_joins_it_with_the_next(size: int) -> None:
+    ranges = Ranges()
+    before = ranges.filled(size)
+    gone = before[1].last
+    after = ranges.apply(before, (gone, None))
+    assert (len(ranges.read), len(ranges.written), len(after)) == (2, 1, len(before) - 1)
+    assert (ranges.diff(before, after), len(ranges.read)) == ([gone], 3)
+
+
+@BOTH_SIZES
+def test_a_look_up_reads_one_range_or_none(size: int) -> None:
+    ranges = Ranges()
+    spans = ranges.filled(size)
+    found = tree.find(spans, path_of(size // 3), ranges.load)
+    assert (found and found.path, len(ranges.read)) == (path_of(size // 3), 1)
+    assert (tree.find(spans, "zzz", ranges.load), len(ranges.read)) == (None, 1)
+
+
+@BOTH_SIZES
+def test_a_merge_reads_what_was_changed_and_our_side_of_it(size: int) -> None:
+    ranges = Ranges()
+    base = ranges.filled(size)
+    ours, theirs = ranges.apply(base, edit(1, "ours")), ranges.apply(base, edit(size - 1, "theirs"))
+    ranges.read = []
+    found = [(change.path, mine) for change, mine in tree.three_way(base, ours, theirs, ranges.load)]
+    assert (found, len(ranges.read)) == ([(path_of(size - 1), edit(size - 1)[1])], 3)
+
+
+def test_versions_that_agree_are_compared_without_reading() -> None:
+    ranges = Ranges()
+    spans = ranges.filled(1_000)
+    again = ranges.apply(ranges.apply(spans, edit(5, "2")), edit(5))
+    assert again == spans
+    assert (ranges.diff(spans, again), ranges.read) == ([], [])
+
+
+EDITS = st.dictionaries(
+    st.integers(0, 1_500).map(path_of), st.sampled_from(["1", "2", None]), min_size=1, max_size=200
+)
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.lists(EDITS, min_size=1, max_size=6))
+def test_a_version_depends_on_its_content_alone(steps: list[dict[str, str | None]]) -> None:
+    ranges, spans, expected = Ranges(), [], {}
+    for step in steps:
+        edits = [(path, content and Entry(path, content, 1, content, 0)) for path, content in step.items()]
+        spans = ranges.apply(spans, *edits)
+        expected = {path: entry for path, entry in {**expected, **dict(edits)}.items() if entry}
+    assert spans == ranges.apply([], *expected.items())
+    assert {entry.path: entry for entry in tree.scan(spans, "", ranges.load)} == expected

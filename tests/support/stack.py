@@ -1,0 +1,92 @@
+"""The embedded stack as a whole, on free ports and in a folder of its own."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import psutil
+
+from include.demo.airflow import Airflow
+from include.embedded import secrets
+from include.embedded.environment import urls
+from include.embedded.stack import Stack
+from include.lake.client import Lake
+from include.settings import Settings
+
+
+def free_ports(number: int) -> list[int]:
+    """Ports that nobody listens on; all are held until all are found, so that they differ."""
+    with ExitStack() as held:
+        probes = [held.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(number)]
+        return [probe.getsockname()[1] for probe in probes]
+
+
+def settings_in(folder: Path) -> Settings:
+    """Settings of a stack of its own below a folder."""
+    airflow, mlflow, lake = free_ports(3)
+    return Settings(var=folder, airflow_port=airflow, mlflow_port=mlflow, lakefs_port=lake, retry_seconds=1.0)
+
+
+@dataclass(frozen=True)
+class RunningStack:
+    """A stack, and what a user of it has at hand."""
+
+    stack: Stack
+
+    @property
+    def settings(self) -> Settings:
+        return self.stack.settings
+
+    @property
+    def secrets(self) -> secrets.Secrets:
+        return secrets.ensure(self.settings.var)
+
+    @cached_property
+    def airflow(self) -> Airflow:
+        """Airflow's REST API, as the stack's one user."""
+        where = urls(self.settings)["airflow"]
+        return Airflow(where, secrets.USER, self.secrets.airflow_password)
+
+    def lake(self, repository: str) -> Lake:
+        """A repository of the lake."""
+        return Lake(self.stack.connection(), repository)
+
+    def processes(self) -> list[psutil.Process]:
+        """Its members, and whatever else carries its folder in the environment or works in it."""
+        found, var = self.stack.members(), self.settings.var
+        for process in psutil.process_iter():
+            with suppress(psutil.Error):
+                carries = process.environ().get("MILLRACE_VAR") == str(var)
+                if process.pid != os.getpid() and (carries or Path(process.cwd()).is_relative_to(var)):
+                    found.append(process)
+        return list(set(found))
+
+
+@contextmanager
+def database_folder() -> Iterator[Path]:
+    """A folder that PostgreSQL can live in; removed at the end.
+
+    Not below pytest's own: each run of pytest closes that one to all other users, and where root runs the
+    tests, PostgreSQL is another user.
+    """
+    with TemporaryDirectory(prefix="millrace-test-") as folder:
+        yield Path(folder).resolve()
+
+
+@contextmanager
+def run_stack() -> Iterator[RunningStack]:
+    """A running stack, stopped at the end also when its start or the test fails."""
+    with database_folder() as folder:
+        stack = Stack(settings_in(folder / "var"))
+        try:
+            stack.up(lambda text: None)
+            yield RunningStack(stack)
+        finally:
+            stack.down(lambda text: None)
