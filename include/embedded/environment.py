@@ -144,6 +144,7 @@ def _quiet() -> dict[str, str]:
     """What would otherwise call out, or start helpers that nobody here uses."""
     return {
         "MLFLOW_DISABLE_TELEMETRY": "true",
+        "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",  # it fills the logs of tasks
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
         "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",  # the task's own retries wait longer, and say so
         "MLFLOW_HTTP_REQUEST_TIMEOUT": "30",

@@ -118,7 +118,7 @@ def _ahead(pool: Executor, read: Callable[[LakeObject], Any], items: Iterable[La
     reads: deque[Future[Any]] = deque()
     for item in items:
         reads.append(pool.submit(read, item))
-        if len(reads) > _PARALLEL_READS:
+        if len(reads) == _PARALLEL_READS:
             yield reads.popleft().result()
     while reads:
         yield reads.popleft().result()
