@@ -119,7 +119,8 @@ def _airflow(settings: Settings, secrets: Secrets, database: str) -> dict[str, s
             "mp_start_method": "forkserver",
             "scheduler_idle_sleep_time": 0.1,
             # A killed worker's task is noticed after this many seconds and tried again.
-            "task_instance_heartbeat_timeout": 30,
+            "task_instance_heartbeat_timeout": 20,
+            "task_instance_heartbeat_timeout_detection_interval": 5,
             "orphaned_tasks_check_interval": 30,
         },
         "dag_processor": {"refresh_interval": 10, "min_file_process_interval": 10, "parsing_processes": 1},
