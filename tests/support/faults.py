@@ -9,6 +9,7 @@ from contextlib import contextmanager
 
 import psutil
 
+from include.embedded import postgres
 from include.embedded.environment import environment, urls
 from include.settings import ROOT
 from tests.support.stack import RunningStack
@@ -33,18 +34,17 @@ def state(running: RunningStack, dag_id: str, run_id: str, task_id: str) -> str:
 def kill_worker(running: RunningStack, dag_id: str, run_id: str, task_id: str) -> None:
     """`kill -9` the process of a running task and the scheduler's worker that watches it."""
     task = running.airflow._api("TaskInstanceApi").get_task_instance(dag_id, run_id, task_id)
-    found: list[psutil.Process] = []
+    title = f"airflow worker -- {task.id}"
 
-    def started() -> bool:
-        found[:] = [
-            process for process in running.stack.members() if str(task.id) in " ".join(_command(process))
-        ]
-        return any(_command(process)[0].startswith("airflow worker") for process in found)
+    def tasks() -> list[psutil.Process]:
+        return [process for process in running.stack.members() if title in _command(process)]
 
-    wait_until(started)
-    workers = [process.parent() for process in found if "LocalExecutor" not in " ".join(_command(process))]
-    for process in {*found, *(worker for worker in workers if worker)}:
+    wait_until(lambda: bool(tasks()))
+    for process in tasks():
+        worker = process.parent()
         process.kill()
+        if worker is not None:
+            worker.kill()
 
 
 @contextmanager
@@ -95,8 +95,6 @@ def end_revived() -> None:
 
 def _revive(running: RunningStack, part: str) -> None:
     line = next(line for line in (ROOT / "Procfile").read_text().splitlines() if line.startswith(f"{part}:"))
-    from include.embedded import postgres
-
     socket = postgres.start(running.stack.database)
     variables = environment(running.settings, running.secrets, socket)
     with (running.settings.var / "log" / f"revived-{part}.log").open("ab") as log:
@@ -115,14 +113,12 @@ def _processes(running: RunningStack, part: str) -> list[psutil.Process]:
 
 
 def _is(process: psutil.Process, text: str) -> bool:
-    command = " ".join(_command(process))
-    return (
-        text in command and "airflow" not in command and "honcho" not in command and "postgres" not in command
-    )
+    command = _command(process)
+    return text in command and not any(other in command for other in ("airflow", "honcho", "postgres"))
 
 
-def _command(process: psutil.Process) -> list[str]:
+def _command(process: psutil.Process) -> str:
     try:
-        return process.cmdline() or [""]
+        return " ".join(process.cmdline())
     except psutil.NoSuchProcess:
-        return [""]
+        return ""
