@@ -42,7 +42,7 @@ def errors(what: str, uri: str) -> Iterator[None]:
 def _mapped(error: Any, what: str, uri: str) -> MillraceError:
     from mlflow.exceptions import RestException
 
-    said = str(error.message).splitlines()[0][:300]
+    said = str(error.message).partition("\n")[0][:300]
     # The server did not answer: MLflow has no class for it, only this beginning of the message.
     if not isinstance(error, RestException) and said.startswith("API request to http"):
         return _silent(what, uri)

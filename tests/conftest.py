@@ -5,13 +5,16 @@ from __future__ import annotations
 import atexit
 import os
 from collections.abc import Iterator
+from pathlib import Path
 from tempfile import TemporaryDirectory
 from uuid import uuid4
 
 import pytest
 
 from include.lake.client import Lake
+from include.lake.table import Table
 from tests.support.lake import LakeServer, run_lake_server
+from tests.support.loop import DAYS, Loop, put, rows, write_loop
 from tests.support.mlflow import make_store
 from tests.support.stack import RunningStack, run_stack
 
@@ -39,6 +42,23 @@ def lake(lake_server: LakeServer) -> Lake:
 def tracking_uri(tmp_path_factory: pytest.TempPathFactory) -> str:
     """One MLflow store for all tests: experiments are named after a pipeline of the test's own."""
     return make_store(tmp_path_factory.mktemp("mlflow"))
+
+
+@pytest.fixture(scope="session")
+def month(lake_server: LakeServer) -> Lake:
+    """A repository whose `main` holds a month of orders; tests that change it take a branch."""
+    lake = lake_server.lake("month")
+    put(Table(lake, "orders"), "main", {number: rows(number) for number in range(DAYS)})
+    return lake
+
+
+@pytest.fixture
+def loop(tmp_path: Path, month: Lake, tracking_uri: str) -> Loop:
+    """A pipeline of the test's own, on a branch of its own with a month of orders."""
+    name = f"orders_{uuid4().hex[:12]}"
+    month.create_branch(name, "main")
+    folder = write_loop(tmp_path / "pipelines", name, repository=month.repository, branch=name)
+    return Loop(folder, month, tracking_uri)
 
 
 @pytest.fixture(scope="session")
