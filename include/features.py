@@ -44,8 +44,12 @@ def matrix(rows: pd.DataFrame, model: Model) -> pd.DataFrame:
 
 def target(rows: pd.DataFrame, model: Model) -> np.ndarray:
     """The target as 0 and 1; raises BadData if it holds anything else."""
-    found = rows[model.target].astype("float64")
+    fault = f"target {model.target!r} holds more than 0 and 1; a binary task knows no others"
+    try:
+        found = rows[model.target].astype("float64")
+    except (TypeError, ValueError) as error:
+        raise BadData(fault) from error
     if not set(found.unique()) <= {0.0, 1.0}:
-        raise BadData(f"target {model.target!r} holds more than 0 and 1; a binary task knows no others")
+        raise BadData(fault)
     truth: np.ndarray = found.to_numpy(dtype="int8")
     return truth

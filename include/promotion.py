@@ -43,9 +43,10 @@ def promote(
             if former is not None:
                 registry.point(spec.name, Alias.PREVIOUS, former)
             registry.point(spec.name, Alias.CHAMPION, version)
-        if registry.version_of(spec.name, Alias.CANDIDATE) == version:
-            registry.drop(spec.name, Alias.CANDIDATE)
         ledger.write(Event.PROMOTED, cause=run.key, reason=reason, run=run, version=version)
+    # Also for a run of long ago: registering its version again has made it the candidate again.
+    if registry.version_of(spec.name, Alias.CANDIDATE) == version:
+        registry.drop(spec.name, Alias.CANDIDATE)
     return {
         "champion": registry.version_of(spec.name, Alias.CHAMPION),
         "previous": registry.version_of(spec.name, Alias.PREVIOUS),

@@ -102,9 +102,9 @@ class Registry:
 
         with TemporaryDirectory(prefix="millrace-") as folder:
             with errors(f"model {model_id!r}", self.uri):
-                found = download_artifacts(
-                    artifact_uri=f"models:/{model_id}", dst_path=folder, tracking_uri=self.uri
-                )
+                # By its location: for `models:/…` MLflow would ask its global server and not this one.
+                location = self._client.get_logged_model(model_id).artifact_location
+                found = download_artifacts(artifact_uri=location, dst_path=folder, tracking_uri=self.uri)
             file = Path(found) / _SKOPS
             if not file.is_file():
                 raise Misconfigured(

@@ -38,9 +38,13 @@ class Scorer:
 def load(spec: Pipeline, folder: Path, tracking_uri: str, training_run: str) -> Scorer:
     """The model that a training run stored; raises Absent or Misconfigured."""
     registry = Registry(tracking_uri)
-    run = Experiment(tracking_uri, f"{spec.name}.train").run(training_run)
-    trained_on = Features(**json.loads(run.data.params[FEATURES]))
     return Scorer(
         estimator=registry.load(registry.model_of(training_run), trusted_types(folder)),
-        model=spec.model.model_copy(update={"features": trained_on}),
+        model=trained_on(spec, tracking_uri, training_run),
     )
+
+
+def trained_on(spec: Pipeline, tracking_uri: str, training_run: str) -> Model:
+    """The contract's model with the features that a training run knew; raises Absent."""
+    known = Experiment(tracking_uri, f"{spec.name}.train").log(training_run).read(FEATURES)
+    return spec.model.model_copy(update={"features": Features(**json.loads(known))})

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 REFERENCE = "reference.parquet"
 PREDICTION = "prediction"
-FEATURES = "features"
+FEATURES = "features.json"
+"""An artifact: MLflow cuts a parameter at 6,000 letters, which is some hundred columns."""
 
 _REFERENCE_ROWS = 5000
 """Enough to see a shift of a few percent, small enough to fetch every night."""
@@ -66,8 +67,9 @@ def fit(
     model = spec.model.model_copy(update={"params": {**spec.model.params, **params}})
     rows = features.labelled(table.frame(commit, window.first, window.fitted, features.columns(model)), model)
     _refuse_too_few(rows, model, window)
-    told = {FEATURES: model.features.model_dump(), "seed": model.seed}
+    told = {"features": model.features.model_dump(), "seed": model.seed}
     run.params({**model.params, **told, "first": f"{window.first}", "fitted": f"{window.fitted}"})
+    run.json(model.features.model_dump(), FEATURES)
     run.dataset(
         name=spec.lake.table,
         commit=commit,

@@ -20,6 +20,7 @@ from include.lake.table import Table, checksum
 from include.monitoring import Window
 from include.registry import Registry
 from include.scoring import Scorer
+from include.spec import Model
 from include.tracking import Experiment
 from include.training import PREDICTION, REFERENCE
 
@@ -74,11 +75,12 @@ def measure(work: Work) -> dict[str, Any]:
         return {"run_id": done.info.run_id, "link": nights.link(done.info.run_id)}
     window = Window.until(night, work.spec.monitoring)
     trained = _training_run(work)
-    rows = _scored(work, window)
-    labelled = features.labelled(rows[rows["_day"] <= window.labelled], work.spec.model)
+    model = scoring.trained_on(work.spec, work.services.tracking_uri, trained)
+    rows = _scored(work, window, model)
+    labelled = features.labelled(rows[rows["_day"] <= window.labelled], model)
     with nights.start(key, name=f"{night}", tags=monitoring.tags(night, version)) as run:
         reference = _reference(work, trained)
-        drifted = drift.measure(rows, reference, work.spec.model, work.spec.monitoring.drift)
+        drifted = drift.measure(rows, reference, model, work.spec.monitoring.drift)
         verdict = monitoring.judge(work.spec, drifted, labelled, rows, _held_out(work, trained))
         verdict.numbers.update(_latency(work))
         run.dataset(
@@ -131,12 +133,12 @@ def _predictions(work: Work, scorer: Scorer, rows: pd.DataFrame, scratch: Path) 
     return file
 
 
-def _scored(work: Work, window: Window) -> pd.DataFrame:
-    """The rows of the window with the champion's predictions, and `_day`, the day of their partition."""
+def _scored(work: Work, window: Window, model: Model) -> pd.DataFrame:
+    """The rows of the window as the champion saw them, with its predictions and, as `_day`, their day."""
     import pandas as pd
 
     fairness = work.spec.monitoring.fairness
-    columns = features.columns(work.spec.model, *([fairness.column] if fairness else []))
+    columns = features.columns(model, *([fairness.column] if fairness else []))
     parts = work.table.parts(work.job.commit, window.first, window.last)
     found = []
     for day, rows in work.table.partitions(work.job.commit, window.first, window.last, columns):
@@ -153,7 +155,7 @@ def _scored(work: Work, window: Window) -> pd.DataFrame:
             f"run {work.spec.name}.ingest for these days"
         )
     rows = pd.concat(found, ignore_index=True)
-    rows[work.spec.model.features.all] = features.matrix(rows, work.spec.model)
+    rows[model.features.all] = features.matrix(rows, model)
     return rows
 
 

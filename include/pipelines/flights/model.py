@@ -9,16 +9,8 @@ if TYPE_CHECKING:
 
     from include.spec import Model
 
-TRUSTED_TYPES = [
-    "sklearn.ensemble._hist_gradient_boosting.binning._BinMapper",
-    "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
-    "sklearn._loss.link.LogitLink",
-    "sklearn._loss.link.Interval",
-    "sklearn._loss.loss.HalfBinomialLoss",
-    "sklearn._loss._loss.CyHalfBinomialLoss",
-    "sklearn.compose._column_transformer._RemainderColsList",
-]
-"""What a stored model may hold beyond numbers and lists; each is a class of scikit-learn's own."""
+TRUSTED_TYPES = ["sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor"]
+"""What a stored model may hold beyond what skops trusts by itself: one grown tree, plain arrays inside."""
 
 
 def build(model: Model) -> Pipeline:

@@ -1,0 +1,65 @@
+"""The model of the example: what it stores, and that it takes what it was never shown."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pytest
+
+from include import catalog, features
+from include.exceptions import Misconfigured
+from include.pipelines.flights import source
+from include.registry import Registry
+from include.settings import settings
+from include.tracking import Experiment
+from include.training import trusted_types
+
+FOLDER = settings().pipelines / "flights"
+TYPES = trusted_types(FOLDER)
+
+
+@pytest.fixture(scope="module")
+def rows() -> pd.DataFrame:
+    """Two days of flights whose target is known."""
+    found = pa.Table.from_batches(source.read(date(2013, 2, 1), date(2013, 2, 2))).to_pandas()
+    return features.labelled(found, catalog.load(FOLDER).model)
+
+
+@pytest.fixture(scope="module")
+def fitted(rows: pd.DataFrame) -> Any:
+    model = catalog.load(FOLDER).model
+    model = model.model_copy(update={"params": {**model.params, "max_iter": 5}})
+    estimator = catalog.function(FOLDER, catalog.MODEL, "build")(model)
+    return estimator.fit(features.matrix(rows, model), features.target(rows, model))
+
+
+@pytest.fixture(scope="module")
+def stored(tracking_uri: str, fitted: Any, rows: pd.DataFrame) -> str:
+    """The id of the stored model."""
+    example = features.matrix(rows, catalog.load(FOLDER).model).head()
+    with Experiment(tracking_uri, "flights.train").start("types", name="types", tags={}) as run:
+        return run.model(fitted, example=example, trusted_types=TYPES)
+
+
+def test_it_answers_the_same_after_it_was_stored(
+    tracking_uri: str, stored: str, fitted: Any, rows: pd.DataFrame
+) -> None:
+    matrix = features.matrix(rows, catalog.load(FOLDER).model)
+    found = Registry(tracking_uri).load(stored, TYPES)
+    assert (found.predict_proba(matrix) == fitted.predict_proba(matrix)).all()
+
+
+@pytest.mark.parametrize("dropped", TYPES)
+def test_every_trusted_type_is_needed(tracking_uri: str, stored: str, dropped: str) -> None:
+    with pytest.raises(Misconfigured, match=dropped.replace(".", r"\.")):
+        Registry(tracking_uri).load(stored, [name for name in TYPES if name != dropped])
+
+
+def test_it_takes_categories_and_gaps_that_it_never_saw(fitted: Any, rows: pd.DataFrame) -> None:
+    model = catalog.load(FOLDER).model
+    strange = rows.head(3).assign(carrier=["ZZ", None, "AA"], temp=[None, 1.0, 2.0], dest=None)
+    found = fitted.predict_proba(features.matrix(strange, model))[:, 1]
+    assert ((found > 0) & (found < 1)).all()

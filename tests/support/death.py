@@ -1,0 +1,61 @@
+"""A process that is killed between two of its effects, without the process."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from functools import wraps
+from typing import Any
+
+import pytest
+from mlflow import MlflowClient
+
+from include.lake.client import Lake
+
+EFFECTS: list[tuple[type, str]] = [
+    *((Lake, name) for name in ("create_branch", "upload", "save", "merge", "delete_branch", "tag")),
+    *(
+        (MlflowClient, name)
+        for name in (
+            "create_run",
+            "log_batch",
+            "log_artifact",
+            "set_terminated",
+            "create_registered_model",
+            "create_model_version",
+            "set_registered_model_alias",
+            "delete_registered_model_alias",
+        )
+    ),
+]
+"""Every call by which the loop changes what others see."""
+
+
+class _Killed(BaseException):
+    """The end of a process."""
+
+
+@contextmanager
+def killed_after(effects: int) -> Iterator[list[str]]:
+    """End the block once that many effects have taken place; the dead have none any more.
+
+    Holds the names of the effects that took place: a block that needs fewer ends as usual.
+    """
+    done: list[str] = []
+
+    def mortal(call: Any) -> Any:
+        @wraps(call)
+        def wrapped(*arguments: Any, **options: Any) -> Any:
+            if len(done) == effects:
+                raise _Killed
+            result = call(*arguments, **options)
+            done.append(call.__name__)
+            return result
+
+        return wrapped
+
+    with pytest.MonkeyPatch.context() as patch:
+        for owner, name in EFFECTS:
+            patch.setattr(owner, name, mortal(getattr(owner, name)))
+        with suppress(_Killed):
+            yield done

@@ -1,0 +1,24 @@
+"""Training runs with a tiny stored model, for tests that only need one to be there."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import uuid4
+
+import pandas as pd
+from sklearn.linear_model import LogisticRegression
+
+from include.tracking import Experiment
+
+EXAMPLE = pd.DataFrame({"amount": [1.0, 2.0, 3.0, 4.0]})
+TARGET = [0, 1, 0, 1]
+
+
+def training_run(
+    tracking_uri: str, estimator: Any = None, trusted_types: tuple[str, ...] = (), name: str = "models"
+) -> str:
+    """The id of a run of `<name>.train` that stored an estimator."""
+    fitted = (LogisticRegression() if estimator is None else estimator).fit(EXAMPLE, TARGET)
+    with Experiment(tracking_uri, f"{name}.train").start(uuid4().hex, name="trained", tags={}) as run:
+        run.model(fitted, example=EXAMPLE, trusted_types=trusted_types)
+    return str(run.id)
