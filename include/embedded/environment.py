@@ -36,6 +36,11 @@ _PRELOADED = (
 )
 
 
+# Tasks run beside each other, a core for each: more threads in one only fight for them, and on the few
+# rows of a day waiting for each other costs more than the work. The caller's own settings count more.
+_THREADS = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+
+
 def urls(settings: Settings) -> dict[str, str]:
     """Where the parts are reached."""
     return {
@@ -50,6 +55,7 @@ def environment(settings: Settings, secrets: Secrets, database: str) -> dict[str
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW__")}
     inherited.pop("PYTHONDONTWRITEBYTECODE", None)  # without bytecode every cold import costs twice
     return {
+        **_THREADS,
         **inherited,
         **_python(settings),
         **_services(settings, secrets),
@@ -69,10 +75,6 @@ def _python(settings: Settings) -> dict[str, str]:
         "PYTHONUNBUFFERED": "1",
         **settings.variables(),
         "CODE_VERSION": settings.code_version or _git_commit(),
-        # Workers are forked beside each other: one thread a library, or they fight for the cores.
-        "OMP_NUM_THREADS": "2",
-        "OPENBLAS_NUM_THREADS": "1",
-        "OMP_WAIT_POLICY": "passive",  # threads that wait for each other sleep: the cores are shared
     }
 
 

@@ -32,6 +32,7 @@ import sklearn.metrics
 import sklearn.pipeline
 import sklearn.preprocessing
 import skops.io
+from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
 from include import drift, ingest, monitoring, promotion, validation
@@ -45,19 +46,32 @@ rows: [{type: expect_column_values_to_not_be_null, kwargs: {column: number}}]
 
 
 def warm_up() -> None:
-    """Validate, compare and store a few rows."""
-    rows = pandas.DataFrame({"number": [0.0, 1.0] * 4, "word": ["a", "b"] * 4, "target": [0.0, 1.0] * 4})
+    """Validate, compare, fit and store a few rows."""
+    rows = pandas.DataFrame({"number": [0.0, 1.0] * 8, "word": ["a", "b"] * 8, "target": [0.0, 1.0] * 8})
     with TemporaryDirectory(prefix="millrace-") as folder:
         suite = Path(folder) / "suite.yaml"
         suite.write_text(_SUITE)
         validation.validate(suite, iter([(date(2013, 1, 1), rows)]))
         rows.to_parquet(Path(folder) / "rows.parquet")
+        _fit(rows, Path(folder) / "model")
     model = Model(target="target", time="time", features=Features(numerical=["number"], categorical=["word"]))
     scored = rows.assign(prediction=0.5)
     drift.measure(scored, scored, model, Drift())
+
+
+def _fit(rows: pandas.DataFrame, folder: Path) -> None:
+    columns = sklearn.compose.ColumnTransformer(
+        [("words", sklearn.preprocessing.OrdinalEncoder(), ["word"])], remainder="passthrough"
+    )
+    trees = sklearn.ensemble.HistGradientBoostingClassifier(max_iter=1)
+    with threadpool_limits(1):  # a pool of threads would hang in a forked worker
+        matrix = columns.fit_transform(rows[["word", "number"]])
+        trees.fit(matrix, rows["target"]).predict_proba(matrix)
+    signature = mlflow.models.infer_signature(rows[["word", "number"]], matrix)
     encoder = sklearn.preprocessing.OrdinalEncoder().fit(rows[["word"]])
-    skops.io.loads(skops.io.dumps(encoder))
-    mlflow.models.infer_signature(rows[["number"]], encoder.transform(rows[["word"]]))
+    mlflow.sklearn.save_model(
+        encoder, folder, signature=signature, pip_requirements=["mlflow"], pyfunc_predict_fn="transform"
+    )
 
 
 tqdm.monitor_interval = 0  # Great Expectations counts with it, and it would start a thread to watch itself
