@@ -161,6 +161,7 @@ def _scored(work: Work, window: Window, model: Model) -> pd.DataFrame:
         )
     rows = pd.concat(found, ignore_index=True)
     rows[model.features.all] = features.matrix(rows, model)
+    rows[model.target] = features.labels(rows, model)
     return rows
 
 

@@ -191,6 +191,14 @@ def test_without_enough_labels_performance_is_unknown_and_the_rest_is_not(watche
     assert (found["drift.share"], tag(watched, found, "state")) == (0, "kept")
 
 
+def test_labels_may_be_there_for_some_rows_only(watched: Loop) -> None:
+    half = [bool(value) if number % 2 else None for number, value in enumerate(rows(28)["returned"])]
+    watched.put({28: rows(28).assign(returned=half)})
+    found = night(watched)
+    assert (found["labelled"], tag(watched, found, "state")) == (2.5 * ROWS, "kept")
+    assert found["drift.returned"] < 0.1
+
+
 def test_a_night_is_measured_once_for_each_version_of_the_data(watched: Loop) -> None:
     score(watched)
     first = watched.run(Job.MEASURE, NIGHT, version=1)
