@@ -1,6 +1,6 @@
 """Looks at what the champion of `{pipeline}` saw last night, and retrains it when the policy says so.
 
-**Produces** the champion's predictions in the lake (`predictions/dt=…`), one monitoring run a night in
+**Produces** the champion's predictions in the lake (`{pipeline}_predictions`), one monitoring run a night in
 MLflow (experiment `{pipeline}.monitor`) with the numbers and the Evidently report, and, when the policy
 fires, one run of `{pipeline}.train`.
 

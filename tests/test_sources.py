@@ -96,6 +96,25 @@ def test_a_column_that_is_null_at_first_gets_its_type_later(
     assert (part.rows, found) == (4, rows)
 
 
+def test_a_query_gives_a_day_the_same_bytes_alone_or_among_others(tmp_path: Path, scratch: Path) -> None:
+    """Types are guessed from values: the nulls of the second day look like numbers beside the first."""
+    days = " union all ".join(
+        f"select '{day(number)}' as time, {number} as id, {amount} as amount"
+        for number, amount in ((0, "1.5"), (0, "null"), (1, "null"))
+    )
+    query = f"select * from ({days}) where time >= date(:start) and time < date(:end)"
+    folder = write_pipeline(
+        tmp_path, source={"reader": "sql", "uri": None, "conn_id": "shop", "query": query}
+    )
+    spec = catalog.load(folder)
+
+    def digests(first: int, last: int) -> list[str]:
+        found = partitions(spec, day(first), day(last), folder=folder, scratch=scratch, sql_url="sqlite://")
+        return [part.sha256 for part in found]
+
+    assert digests(0, 1) == digests(0, 0) + digests(1, 1)
+
+
 @pytest.mark.parametrize(
     ("zone", "times", "expected"),
     [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from include.identity import RunIdentity
@@ -31,12 +32,12 @@ class Work:
     services: Services
     run: RunIdentity
 
-    @property
+    @cached_property
     def lake(self) -> Lake:
         """The pipeline's repository."""
         return Lake(self.services.lake, self.spec.lake.repository)
 
-    @property
+    @cached_property
     def table(self) -> Table:
         """The pipeline's table."""
         return Table(self.lake, self.spec.lake.table)

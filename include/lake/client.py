@@ -117,10 +117,10 @@ class Lake:
         """Create the repository unless it exists."""
         from lakefs_client.model.repository_creation import RepositoryCreation
 
-        creation = RepositoryCreation(
-            name=self.repository, storage_namespace=storage_namespace, default_branch=branch
-        )
         with _unless(Conflict), self._errors(f"repository {self.repository!r}"):
+            creation = RepositoryCreation(
+                name=self.repository, storage_namespace=storage_namespace, default_branch=branch
+            )
             self._client.repositories_api.create_repository(creation, **_LIMITS)
 
     # Refs
@@ -180,8 +180,8 @@ class Lake:
         """Commit what was uploaded to a branch; the commit id, or None where nothing had changed."""
         from lakefs_client.model.commit_creation import CommitCreation
 
-        creation = CommitCreation(message=message, metadata=metadata, allow_empty=allow_empty)
         with _unless(_NoChanges), self._errors(f"commit to {branch!r}"):
+            creation = CommitCreation(message=message, metadata=metadata, allow_empty=allow_empty)
             return str(self._client.commits_api.commit(self.repository, branch, creation, **_LIMITS).id)
         return None
 
@@ -237,7 +237,7 @@ class Lake:
 
         The client reads the whole file into memory: keep files below some 100 MiB.
         """
-        with self._errors(f"upload of {path!r} to {branch!r}"), file.open("rb") as content:
+        with file.open("rb") as content, self._errors(f"upload of {path!r} to {branch!r}"):
             answer = self._client.objects_api.upload_object(
                 self.repository, branch, path, content=content, **_LIMITS
             )
@@ -263,7 +263,7 @@ class Lake:
     def _errors(self, what: str) -> Iterator[None]:
         """Map the client's exceptions onto ours; `what` names the thing asked for."""
         import urllib3
-        from lakefs_client.exceptions import ApiException
+        from lakefs_client.exceptions import ApiException, OpenApiException
 
         try:
             yield
@@ -273,6 +273,13 @@ class Lake:
             raise Unavailable(
                 f"the lake at {self.connection.endpoint!r} does not answer ({type(error).__name__}) "
                 f"while asking for {what}; start it, or correct the connection's host"
+            ) from error
+        except (OpenApiException, AttributeError, LookupError, TypeError, ValueError) as error:
+            if isinstance(error.__context__, ApiException):  # an error's body that is no UTF-8
+                raise self._mapped(error.__context__, what) from error
+            raise Misconfigured(
+                f"{what}: lakefs-client cannot send this, or what the lake at {self.connection.endpoint!r} "
+                f"answered is not of lakeFS ({error}); correct the name, or the connection's host"
             ) from error
 
     def _mapped(self, error: Any, what: str) -> MillraceError:
@@ -291,7 +298,7 @@ class Lake:
             return Conflict(
                 f"{where}: {said}; somebody changed it meanwhile, run the step again from its start"
             )
-        if error.status in (408, 420, 423, 429) or error.status >= 500:
+        if error.status in (408, 420, 423, 429) or (error.status >= 500 and error.status != 501):
             return Transient(f"the lake answered {error.status} for {where}: {said}")
         return Misconfigured(f"the lake answered {error.status} for {where}: {said}")
 

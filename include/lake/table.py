@@ -6,9 +6,11 @@ A table is read at a ref. Give a commit id wherever two reads must see the same 
 from __future__ import annotations
 
 import hashlib
+import re
 from collections import deque
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
 from itertools import groupby
@@ -22,7 +24,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _PARALLEL_READS = 8
-"""Downloads under way at once: they wait for the server, not for the processor."""
+"""Parts read ahead at once: they wait for the server, not for the processor."""
+_DAY = re.compile(r"dt=\d{4}-\d{2}-\d{2}")
 
 
 @dataclass(frozen=True)
@@ -54,14 +57,15 @@ class Table:
     def partitions(
         self, ref: str, first: date, last: date, columns: Sequence[str] | None = None
     ) -> Iterator[tuple[date, pa.Table]]:
-        """Each partition from `first` to `last` with its rows, in order; a few parts are read ahead.
+        """Each partition from `first` to `last` with its rows, in order, a few read ahead.
 
         Raises BadData where a part is no Parquet file or lacks a column asked for.
         """
         items = [item for parts in self.parts(ref, first, last).values() for item in parts]
-        read = self._read_ahead(ref, items, columns)
-        for day, group in groupby(read, lambda pair: _day_of(pair[0].path)):
-            yield day, _concat([table for _, table in group])
+        with ThreadPoolExecutor(_PARALLEL_READS) as pool:
+            tables = _ahead(pool, lambda item: self._read(ref, item, columns), items)
+            for day, group in groupby(zip(items, tables, strict=True), lambda pair: _day_of(pair[0].path)):
+                yield day, self._joined([table for _, table in group])
 
     def frame(self, ref: str, first: date, last: date, columns: Sequence[str] | None = None) -> pd.DataFrame:
         """All rows from `first` to `last` as one frame, in order; raises Absent where there are none."""
@@ -71,22 +75,7 @@ class Table:
                 f"table {self.name!r} has no partition from {first} to {last} at {ref!r}; "
                 "run the pipeline's ingest DAG for these days"
             )
-        return _concat(tables).to_pandas()
-
-    def _read_ahead(
-        self, ref: str, items: Sequence[LakeObject], columns: Sequence[str] | None
-    ) -> Iterator[tuple[LakeObject, pa.Table]]:
-        """Parts in order; as many as are downloaded at once wait in memory, not all (as `map` would)."""
-        waiting: deque[tuple[LakeObject, Future[pa.Table]]] = deque()
-        with ThreadPoolExecutor(_PARALLEL_READS) as pool:
-            for item in items:
-                if len(waiting) == _PARALLEL_READS:
-                    part, table = waiting.popleft()
-                    yield part, table.result()
-                waiting.append((item, pool.submit(self._read, ref, item, columns)))
-            while waiting:
-                part, table = waiting.popleft()
-                yield part, table.result()
+        return self._joined(tables).to_pandas()
 
     def _read(self, ref: str, item: LakeObject, columns: Sequence[str] | None) -> pa.Table:
         import pyarrow as pa
@@ -95,8 +84,19 @@ class Table:
         content = self.lake.download(ref, item.path)
         try:
             return pq.read_table(pa.BufferReader(content), columns=None if columns is None else list(columns))
-        except pa.ArrowInvalid as error:
+        except (pa.ArrowException, OSError) as error:  # OSError: a page that cannot be decompressed
             raise BadData(f"{item.path!r} at {ref!r} is no readable Parquet file: {error}") from error
+
+    def _joined(self, tables: list[Any]) -> pa.Table:
+        import pyarrow as pa
+
+        try:
+            return tables[0] if len(tables) == 1 else pa.concat_tables(tables, promote_options="permissive")
+        except pa.ArrowException as error:
+            raise BadData(
+                f"the parts of table {self.name!r} cannot be read as one: {error}; load the days again "
+                "that hold the wrong type"
+            ) from error
 
 
 def checksum(parts: Sequence[LakeObject]) -> str:
@@ -107,12 +107,18 @@ def checksum(parts: Sequence[LakeObject]) -> str:
 
 def _day_of(path: str) -> date:
     for part in path.split("/"):
-        if part.startswith("dt="):
-            return date.fromisoformat(part[3:])
+        if _DAY.fullmatch(part):
+            with suppress(ValueError):
+                return date.fromisoformat(part[3:])
     raise BadData(f"{path!r} is no path of a partition; expected a part 'dt=YYYY-MM-DD'")
 
 
-def _concat(tables: list[Any]) -> pa.Table:
-    import pyarrow as pa
-
-    return tables[0] if len(tables) == 1 else pa.concat_tables(tables, promote_options="permissive")
+def _ahead(pool: Executor, read: Callable[[LakeObject], Any], items: Iterable[LakeObject]) -> Iterator[Any]:
+    """What is read of the items, in order, and never more than a few of them before they are asked for."""
+    reads: deque[Future[Any]] = deque()
+    for item in items:
+        reads.append(pool.submit(read, item))
+        if len(reads) == _PARALLEL_READS:
+            yield reads.popleft().result()
+    while reads:
+        yield reads.popleft().result()

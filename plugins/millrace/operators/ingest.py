@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import date
 from typing import Any
 
@@ -33,6 +34,16 @@ class _BranchOperator(PipelineOperator):
         return date.fromisoformat(self.first), date.fromisoformat(self.last)
 
 
+@contextmanager
+def _noting_bad_data(context: Context) -> Iterator[None]:
+    """Leave for `QuarantineOperator` what is wrong with data that cannot be read."""
+    try:
+        yield
+    except BadData as fault:
+        context["ti"].xcom_push(FAULT, {"reasons": [str(fault)]})
+        raise
+
+
 class LoadOperator(_BranchOperator):
     """Streams the source's rows of some days into a branch and commits them.
 
@@ -44,7 +55,7 @@ class LoadOperator(_BranchOperator):
         from include.ingest import load
 
         spec = self.spec()
-        try:
+        with _noting_bad_data(context):
             loaded = load(
                 spec,
                 self.table(spec),
@@ -54,9 +65,6 @@ class LoadOperator(_BranchOperator):
                 run=identity(context),
                 sql_url=self._sql_url(spec.source.reader, spec.source.conn_id),
             )
-        except BadData as fault:
-            context["ti"].xcom_push(FAULT, {"reasons": [str(fault)]})
-            raise
         return loaded.to_json()
 
     @staticmethod
@@ -77,15 +85,16 @@ class ValidateOperator(_BranchOperator):
         from include.ingest import check
 
         spec = self.spec()
-        checked = check(
-            spec,
-            self.table(spec),
-            self.branch,
-            *self.days,
-            folder=self.folder,
-            run=identity(context),
-            tracking_uri=self.tracking_uri,
-        )
+        with _noting_bad_data(context):
+            checked = check(
+                spec,
+                self.table(spec),
+                self.branch,
+                *self.days,
+                folder=self.folder,
+                run=identity(context),
+                tracking_uri=self.tracking_uri,
+            )
         for reason in checked.verdict.reasons:
             self.log.warning("%s", reason)
         if not checked.verdict.passed and spec.validation.on_failure is not OnFailure.WARN:

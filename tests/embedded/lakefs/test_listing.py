@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
 from include.embedded.lakefs.listing import after
+from include.embedded.lakefs.tree import Entry
 from tests.support.repo import Repo
 
 PATHS = ["a", "a!", "a/", "a//b", "a/b", "a/c/d", "a0", "b/x", "b/y", "é/1"]
@@ -67,18 +70,14 @@ def test_pages_joined_are_the_listing(filled: Repo, delimiter: str, amount: int)
 
 
 def test_folders_are_skipped_and_not_read() -> None:
-    class Item:
-        def __init__(self, path: str) -> None:
-            self.path = path
-
     paths = [f"{folder}/{number:04}" for folder in "abc" for number in range(1000)]
     read: list[str] = []
 
-    def scan(start: str):  # noqa: ANN202
+    def scan(start: str) -> Iterator[Entry]:
         for path in paths:
             if path >= start:
                 read.append(path)
-                yield Item(path)
+                yield Entry(path, "", 0, "", 0)
 
     assert list(after(scan, "", "/", "")) == ["a/", "b/", "c/"]
     assert read == ["a/0000", "b/0000", "c/0000"]

@@ -171,7 +171,7 @@ def test_the_server_agrees_with_the_model(lake_server: LakeServer) -> None:
     run_state_machine_as_test(
         OnServer,
         settings=settings(
-            max_examples=50,
+            max_examples=25,
             stateful_step_count=40,
             deadline=None,
             database=None,

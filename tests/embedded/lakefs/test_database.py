@@ -1,0 +1,90 @@
+"""What the database keeps: the rows of a commit or a merge, all of them or none."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from include.embedded.lakefs.database import Database, Repository
+from include.embedded.lakefs.errors import BadRequest
+from include.embedded.lakefs.repository import Store
+from include.embedded.lakefs.tree import Entry
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    """A repository of its own in a database of its own."""
+    database = Database(tmp_path / "lake.sqlite")
+    facts = Repository("flights", "local://flights", "main", 0)
+    with database.transaction():
+        database.add_repository(facts)
+        Store(database, facts).initialise()
+    yield Store(database, facts)
+    database._connection.close()
+
+
+def stage(store: Store, branch: str, *paths: str, content: str = "1") -> None:
+    with store.database.transaction():
+        for path in paths:
+            store.stage(branch, path, Entry(path, content, 1, content, 0))
+
+
+def save(store: Store, branch: str) -> None:
+    store.commit(branch, "m", {}, date=None, allow_empty=False)
+
+
+def rows(tmp_path: Path) -> dict[str, int]:
+    """Rows by table, as another process sees them."""
+    with closing(sqlite3.connect(tmp_path / "lake.sqlite")) as other:
+        tables = ("ranges", "versions", "commits", "staging")
+        return {table: other.execute(f"SELECT count(*) FROM {table}").fetchone()[0] for table in tables}
+
+
+@pytest.mark.parametrize("size", [1_000, 10_000])
+def test_a_commit_and_a_merge_write_the_ranges_that_changed(store: Store, tmp_path: Path, size: int) -> None:
+    paths = [f"t/{number:06}" for number in range(size)]
+    stage(store, "main", *paths)
+    save(store, "main")
+    store.create_branch("work", "main")
+    full = rows(tmp_path)
+    assert size / 250 < full["ranges"] < size / 60
+
+    stage(store, "work", paths[size // 2], content="2")
+    save(store, "work")
+    assert rows(tmp_path) == {**full, "ranges": full["ranges"] + 1, "versions": 3, "commits": 3}
+
+    stage(store, "main", paths[0], content="2")
+    save(store, "main")
+    store.merge("work", "main", "m", {}, strategy="", allow_empty=False)
+    assert rows(tmp_path) == {**full, "ranges": full["ranges"] + 2, "versions": 5, "commits": 5}
+    assert store.entry("main", paths[size // 2]).checksum == store.entry("main", paths[0]).checksum == "2"
+
+
+def test_a_transaction_that_fails_leaves_nothing(store: Store, tmp_path: Path) -> None:
+    before = rows(tmp_path)
+    with pytest.raises(BadRequest, match="path is required"):
+        stage(store, "main", "a", "b", "")
+    assert (rows(tmp_path), list(store.scan("main", ""))) == (before, [])
+
+
+def test_what_is_not_confirmed_is_seen_by_nobody(store: Store, tmp_path: Path) -> None:
+    stage(store, "main", "a")
+    before = rows(tmp_path)
+    with store.database.transaction():
+        save(store, "main")
+        assert rows(tmp_path) == before
+    assert rows(tmp_path) == {"ranges": 1, "versions": 2, "commits": 2, "staging": 0}
+
+
+def test_a_range_that_is_lost_is_told_with_its_file(store: Store, tmp_path: Path) -> None:
+    stage(store, "main", "a")
+    save(store, "main")
+    with closing(sqlite3.connect(tmp_path / "lake.sqlite")) as other:
+        other.execute("DELETE FROM ranges")
+        other.commit()
+    with pytest.raises(RuntimeError, match=r"lake\.sqlite: restore the lake from a backup"):
+        list(store.scan("main", ""))

@@ -1,0 +1,173 @@
+"""Tables: partitions read at a ref, in order, and what is wrong with a part is told by its path."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from include.exceptions import Absent, BadData
+from include.lake.client import Lake, LakeObject
+from include.lake.table import Table, checksum
+
+DAYS = [date(2013, 1, day) for day in (1, 2, 4)]
+FIRST, LAST = DAYS[0], DAYS[-1]
+
+
+@pytest.fixture
+def table(lake: Lake) -> Table:
+    return Table(lake, "departures")
+
+
+def write(table: Table, day: date, rows: pa.Table | bytes, tmp_path: Path, part: str = "part-0") -> None:
+    file = tmp_path / "part"
+    if isinstance(rows, bytes):
+        file.write_bytes(rows)
+    else:
+        pq.write_table(rows, file)
+    table.lake.upload("main", f"{table.prefix(day)}{part}.parquet", file)
+
+
+@pytest.fixture
+def filled(table: Table, tmp_path: Path) -> Table:
+    """Three days with a row each, the second with one more in a second part; and files beside them."""
+    for day in DAYS:
+        write(table, day, pa.table({"day": [day.day], "origin": ["JFK"]}), tmp_path)
+    write(table, DAYS[1], pa.table({"day": [2], "origin": ["LGA"]}), tmp_path, "part-1")
+    write(Table(table.lake, "departures_late"), FIRST, b"other table", tmp_path)
+    return table
+
+
+def test_the_days_of_a_table_are_in_order(filled: Table) -> None:
+    assert filled.days("main") == DAYS
+
+
+def test_a_table_that_is_empty_has_no_days(table: Table) -> None:
+    assert (table.days("main"), table.parts("main", FIRST, LAST)) == ([], {})
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "expected"),
+    [
+        (FIRST, LAST, {1: ["part-0"], 2: ["part-0", "part-1"], 4: ["part-0"]}),
+        (DAYS[1], DAYS[1], {2: ["part-0", "part-1"]}),
+        (date(2013, 1, 3), date(2013, 2, 1), {4: ["part-0"]}),
+        (date(2013, 1, 3), date(2013, 1, 3), {}),
+        (LAST, FIRST, {}),
+    ],
+)
+def test_the_parts_of_some_days(
+    filled: Table, first: date, last: date, expected: dict[int, list[str]]
+) -> None:
+    found = filled.parts("main", first, last)
+    assert {day.day: [Path(part.path).stem for part in parts] for day, parts in found.items()} == expected
+
+
+def test_partitions_are_read_one_a_day_in_order(filled: Table) -> None:
+    found = [(day, rows.to_pydict()) for day, rows in filled.partitions("main", FIRST, LAST)]
+    assert found == [
+        (DAYS[0], {"day": [1], "origin": ["JFK"]}),
+        (DAYS[1], {"day": [2, 2], "origin": ["JFK", "LGA"]}),
+        (DAYS[2], {"day": [4], "origin": ["JFK"]}),
+    ]
+
+
+def test_a_frame_holds_the_columns_asked_for_of_all_days(filled: Table) -> None:
+    found = filled.frame("main", FIRST, LAST, ["origin"])
+    pd.testing.assert_frame_equal(found, pd.DataFrame({"origin": ["JFK", "JFK", "LGA", "JFK"]}))
+
+
+def test_a_frame_is_read_at_a_ref(filled: Table, tmp_path: Path) -> None:
+    before = filled.lake.save("main", "load", {})
+    assert before
+    write(filled, FIRST, pa.table({"day": [9], "origin": ["EWR"]}), tmp_path)
+    assert filled.frame(before, FIRST, FIRST)["day"].tolist() == [1]
+    assert filled.frame("main", FIRST, FIRST)["day"].tolist() == [9]
+
+
+def test_a_column_that_came_later_is_empty_before(table: Table, tmp_path: Path) -> None:
+    write(table, DAYS[0], pa.table({"a": [1]}), tmp_path)
+    write(table, DAYS[1], pa.table({"a": [2.5], "b": ["x"]}), tmp_path)
+    found = table.frame("main", FIRST, LAST)
+    pd.testing.assert_frame_equal(found, pd.DataFrame({"a": [1.0, 2.5], "b": [None, "x"]}))
+
+
+def test_days_without_data_are_absent_and_named(filled: Table) -> None:
+    with pytest.raises(Absent, match=r"'departures' has no partition from 2014-01-01 to 2014-01-02"):
+        filled.frame("main", date(2014, 1, 1), date(2014, 1, 2))
+    with pytest.raises(Absent, match="'nowhere'"):
+        filled.frame("nowhere", FIRST, LAST)
+
+
+def parquet(tmp_path: Path) -> bytes:
+    file = tmp_path / "good"
+    pq.write_table(pa.table({"a": list(range(1000))}), file, compression="snappy")
+    return file.read_bytes()
+
+
+@pytest.mark.parametrize("damage", ["empty", "text", "cut", "page"])
+def test_a_part_that_is_no_parquet_is_bad_data_and_named(table: Table, tmp_path: Path, damage: str) -> None:
+    good = parquet(tmp_path)
+    content = {
+        "empty": b"",
+        "text": b"a,b\n1,2\n",
+        "cut": good[: len(good) // 2],
+        "page": good[:4] + b"\xff" * 400 + good[404:],
+    }[damage]
+    write(table, FIRST, content, tmp_path)
+    with pytest.raises(BadData, match=r"departures/dt=2013-01-01/part-0.parquet"):
+        table.frame("main", FIRST, LAST)
+
+
+def test_a_column_that_is_missing_is_bad_data_and_named(filled: Table) -> None:
+    with pytest.raises(BadData, match=r"dt=2013-01-01/part-0.parquet.*carrier"):
+        filled.frame("main", FIRST, LAST, ["origin", "carrier"])
+
+
+def test_days_whose_types_do_not_agree_are_bad_data(table: Table, tmp_path: Path) -> None:
+    write(table, DAYS[0], pa.table({"a": [1]}), tmp_path)
+    write(table, DAYS[1], pa.table({"a": ["x"]}), tmp_path)
+    with pytest.raises(BadData, match="departures"):
+        table.frame("main", FIRST, LAST)
+
+
+@pytest.mark.parametrize("folder", ["dt=yesterday", "dt=20130101", "dt=2013-W01-1", "year=2013"])
+def test_a_folder_that_is_no_day_is_bad_data_and_named(filled: Table, tmp_path: Path, folder: str) -> None:
+    file = tmp_path / "part"
+    file.write_bytes(b"")
+    filled.lake.upload("main", f"departures/{folder}/part", file)
+    with pytest.raises(BadData, match=folder):
+        filled.days("main")
+
+
+def test_only_a_few_parts_are_read_ahead(table: Table, tmp_path: Path) -> None:
+    class Counting(Lake):
+        reads = 0
+
+        def download(self, ref: str, path: str) -> bytes:
+            self.reads += 1
+            return super().download(ref, path)
+
+    for number in range(40):
+        write(table, FIRST, pa.table({"a": [number]}), tmp_path, f"part-{number:02}")
+        write(table, LAST, pa.table({"a": [number]}), tmp_path, f"part-{number:02}")
+    lake = Counting(table.lake.connection, table.lake.repository)
+    partitions = Table(lake, table.name).partitions("main", FIRST, LAST)
+    assert next(partitions)[1].num_rows == 40
+    partitions.close()
+    assert 40 <= lake.reads < 60
+
+
+def part(path: str, size: int = 1, checksum: str = "c") -> LakeObject:
+    return LakeObject(path, size, checksum)
+
+
+def test_a_checksum_tells_every_difference_and_nothing_else() -> None:
+    parts = [part("a"), part("b")]
+    others = [[], parts[:1], parts[::-1], [part("a", 2), part("b")], [part("a", 1, "d"), part("b")]]
+    assert checksum(parts) == checksum([part("a"), part("b")]) == "702ea80a0c05"
+    assert len({checksum(parts), *map(checksum, others)}) == 6

@@ -1,0 +1,124 @@
+"""The loop under harm: workers killed in the middle, services away. Nothing lost, nothing twice."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from datetime import date
+
+import pytest
+
+from include.demo.airflow import RunFailed
+from include.embedded.environment import urls
+from include.lake.table import Table
+from include.ledger import Event, Ledger
+from include.registry import Alias, Registry
+from tests.support.faults import down, end_revived, frozen, kill_worker, state, wait_until
+from tests.support.stack import RunningStack, run_stack
+
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(600)]
+
+JANUARY = {"start": "2013-01-01", "end": "2013-01-31"}
+ROWS_OF_JANUARY = 27_004
+INGEST, TRAIN = "flights.ingest", "flights.train"
+
+
+@pytest.fixture(scope="module")
+def harmed() -> Iterator[RunningStack]:
+    """A stack that these tests harm, one after the other."""
+    with run_stack() as stack:
+        for dag_id in (INGEST, TRAIN):
+            stack.airflow.wait_for_dag(dag_id)
+        try:
+            yield stack
+        finally:
+            end_revived()
+
+
+def table(running: RunningStack) -> Table:
+    return Table(running.lake("flights"), "departures")
+
+
+def rows(running: RunningStack, first: date, last: date) -> dict[date, list[int]]:
+    """The rows of each file of each day on main."""
+    found = table(running)
+    parts = found.parts("main", first, last)
+    counts = {day: part.num_rows for day, part in found.partitions("main", first, last, ["late"])}
+    assert {day: len(files) for day, files in parts.items()} == dict.fromkeys(counts, 1)
+    return counts
+
+
+def test_a_worker_killed_during_load(harmed: RunningStack) -> None:
+    harmed.airflow.start(INGEST, "killed-in-load", JANUARY)
+
+    def half_loaded() -> bool:
+        return any(
+            len(list(table(harmed).lake.list(branch, "departures/"))) > 5
+            for branch in table(harmed).lake.branches("ingest-")
+        )
+
+    wait_until(half_loaded)
+    kill_worker(harmed, INGEST, "killed-in-load", "load")
+    harmed.airflow.finish(INGEST, "killed-in-load")
+    found = rows(harmed, date(2013, 1, 1), date(2013, 1, 31))
+    assert (len(found), sum(found.values())) == (31, ROWS_OF_JANUARY)
+
+
+def test_a_worker_killed_during_publish_when_the_merge_takes_effect_unseen(harmed: RunningStack) -> None:
+    run = INGEST, "killed-in-publish"
+    harmed.airflow.start(*run, {"end": "2013-02-01"})
+    wait_until(lambda: state(harmed, *run, "validate") == "success")
+    with frozen(harmed, "lake"):
+        wait_until(lambda: state(harmed, *run, "publish") == "running")
+        time.sleep(0.5)  # the request is on its way
+        kill_worker(harmed, *run, "publish")
+    harmed.airflow.finish(*run)
+    assert rows(harmed, date(2013, 2, 1), date(2013, 2, 1)) == {date(2013, 2, 1): 926}
+    published = [
+        commit
+        for commit in table(harmed).lake.log("main")
+        if commit.metadata.get("run_id") == run[1] and len(commit.parents) == 2
+    ]
+    assert len(published) == 1
+    assert list(table(harmed).lake.branches("ingest-")) == []
+
+
+def test_a_worker_killed_during_promote(harmed: RunningStack) -> None:
+    run = TRAIN, "killed-in-promote"
+    harmed.airflow.start(*run, {"reason": "a test of a kill", "until": "2013-01-31"})
+    wait_until(lambda: state(harmed, *run, "register") == "success", 180)
+    with frozen(harmed, "mlflow"):
+        wait_until(lambda: state(harmed, *run, "promote") == "running")
+        time.sleep(0.5)
+        kill_worker(harmed, *run, "promote")
+    harmed.airflow.finish(*run)
+    where = urls(harmed.settings)["mlflow"]
+    found = {alias: Registry(where).version_of("flights", alias) for alias in Alias}
+    assert found == {Alias.CANDIDATE: None, Alias.CHAMPION: 1, Alias.PREVIOUS: None}
+    assert [line.version for line in Ledger(where, "flights").lines(Event.PROMOTED)] == [1]
+
+
+def test_a_lake_that_is_down_is_retried_then_named_and_a_clear_finishes(harmed: RunningStack) -> None:
+    run = INGEST, "without-lake"
+    with down(harmed, "lake"):
+        harmed.airflow.start(*run, {"end": "2013-02-02"})
+        wait_until(lambda: state(harmed, *run, "open_branch") == "up_for_retry")
+        with pytest.raises(RunFailed, match="open_branch"):
+            harmed.airflow.finish(*run)
+    log = harmed.settings.var / f"log/tasks/dag_id={run[0]}/run_id={run[1]}/task_id=open_branch/attempt=5.log"
+    assert f"the lake at '{urls(harmed.settings)['lake']}' does not answer" in log.read_text()
+    harmed.airflow.run(*run, {"end": "2013-02-02"})
+    assert rows(harmed, date(2013, 2, 2), date(2013, 2, 2)) == {date(2013, 2, 2): 682}
+
+
+def test_an_mlflow_that_is_down_is_retried_then_named_and_a_clear_finishes(harmed: RunningStack) -> None:
+    run = INGEST, "without-mlflow"
+    with down(harmed, "mlflow"):
+        harmed.airflow.start(*run, {"end": "2013-02-03"})
+        with pytest.raises(RunFailed, match="validate"):
+            harmed.airflow.finish(*run)
+        assert rows(harmed, date(2013, 2, 3), date(2013, 2, 3)) == {}
+    log = harmed.settings.var / f"log/tasks/dag_id={run[0]}/run_id={run[1]}/task_id=validate/attempt=5.log"
+    assert f"MLflow at '{urls(harmed.settings)['mlflow']}' does not answer" in log.read_text()
+    harmed.airflow.run(*run, {"end": "2013-02-03"})
+    assert rows(harmed, date(2013, 2, 3), date(2013, 2, 3)) == {date(2013, 2, 3): 814}
