@@ -42,14 +42,22 @@ def matrix(rows: pd.DataFrame, model: Model) -> pd.DataFrame:
     return found
 
 
-def target(rows: pd.DataFrame, model: Model) -> np.ndarray:
-    """The target as 0 and 1; raises BadData if it holds anything else."""
+def labels(rows: pd.DataFrame, model: Model) -> pd.Series:
+    """The target as 0.0 and 1.0, null where it is not known; raises BadData if it holds anything else."""
     fault = f"target {model.target!r} holds more than 0 and 1; a binary task knows no others"
     try:
         found = rows[model.target].astype("float64")
     except (TypeError, ValueError) as error:
         raise BadData(fault) from error
-    if not set(found.unique()) <= {0.0, 1.0}:
+    if not set(found.dropna().unique()) <= {0.0, 1.0}:
         raise BadData(fault)
+    return found
+
+
+def target(rows: pd.DataFrame, model: Model) -> np.ndarray:
+    """The target as 0 and 1; raises BadData if it holds anything else, or is not known for some row."""
+    found = labels(rows, model)
+    if found.isna().any():
+        raise BadData(f"target {model.target!r} is null in {found.isna().sum()} of {len(found)} rows")
     truth: np.ndarray = found.to_numpy(dtype="int8")
     return truth

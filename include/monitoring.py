@@ -29,7 +29,8 @@ _NIGHT, _VERSION, _STATE, _DRIFTED, _REASONS = (
 )
 _BREACHED, _KEPT = "breached", "kept"
 _ROWS = "rows"
-_NIGHTS_AT_LEAST = 50
+_LOOK_BACK = 1000
+"""Nights, or firings: years of them. MLflow cannot be asked for those before a day."""
 _TAG_LENGTH = 4000
 
 
@@ -105,10 +106,9 @@ def judge_night(
     if this is None:
         return None
     ledger, cause = Ledger(tracking_uri, spec.name), f"drift-sensor__{night}__v{version}"
-    limit = max(_NIGHTS_AT_LEAST, 5 * spec.monitoring.retrain.of)
-    recent = nights.search(limit=limit, newest=f"tags.`{_NIGHT}`", version=str(version))
+    recent = nights.search(limit=_LOOK_BACK, newest=f"tags.`{_NIGHT}`", version=str(version))
     decision = policy.decide(
-        spec.monitoring.retrain, _series(this, recent, night), _last_fired(ledger, before=night)
+        spec.monitoring.retrain, _series(this, recent, night), _last_fired(ledger, night, cause)
     )
     breached = this.data.tags[_STATE] == _BREACHED
     if decision.fire or breached:
@@ -135,11 +135,11 @@ def _series(this: Run, recent: list[Run], night: date) -> list[policy.Night]:
     ]
 
 
-def _last_fired(ledger: Ledger, *, before: date) -> date | None:
-    fired = (
-        date.fromisoformat(line.cause.split("__")[1]) for line in ledger.lines(Event.RETRAIN_FIRED, limit=50)
-    )
-    return max((day for day in fired if day < before), default=None)
+def _last_fired(ledger: Ledger, night: date, cause: str) -> date | None:
+    """The last night up to this one that fired, be it for another champion, but for this very cause."""
+    fired = (line.cause for line in ledger.lines(Event.RETRAIN_FIRED, limit=_LOOK_BACK))
+    days = (date.fromisoformat(other.split("__")[1]) for other in fired if other != cause)
+    return max((day for day in days if day <= night), default=None)
 
 
 def _told(decision: policy.Decision, run: Run) -> str:

@@ -15,7 +15,7 @@ from include.exceptions import Conflict, NotEnoughData
 from include.jobs.model import held_out_metric
 from include.jobs.work import Work
 from include.lake.client import LakeObject
-from include.lake.publish import publish
+from include.lake.publish import earlier, publish
 from include.lake.table import Table, checksum
 from include.monitoring import Window
 from include.registry import Registry
@@ -37,33 +37,19 @@ def score(work: Work) -> dict[str, Any]:
     partition's content, so corrected data and a new champion are scored anew, and nothing twice. All
     days become visible with one merge.
     """
-    missing = _unscored(work)
+    missing = _unscored(work, work.job.commit)
     if not missing:
         return {"commit": work.job.commit, "days": 0, "rows": 0}
-    scorer, rows, latency = _champion(work), 0, 0.0
-    branch = f"score-{work.job.until}-{work.run.short_hash}"
-    work.lake.create_branch(branch, work.job.commit)
-    with TemporaryDirectory(prefix="millrace-") as scratch:
-        for day, path in missing.items():
-            frame = work.table.frame(work.job.commit, day, day, _columns(work, scorer))
-            latency = latency or latency_ms(scorer.estimator, scorer.matrix(frame))
-            work.lake.upload(branch, path, _predictions(work, scorer, frame, Path(scratch)))
-            rows += len(frame)
-    metadata = {
-        "pipeline": work.spec.name,
-        "version": str(work.job.version),
-        "rows": str(rows),
-        _LATENCY: f"{latency:.3f}",
-    }
-    work.lake.save(
-        branch, f"{work.run.dag_id}: score until {work.job.until}", {**work.run.metadata(), **metadata}
-    )
-    published = publish(work.lake, branch, into=work.spec.lake.branch, run=work.run, metadata=metadata)
-    return {"commit": published.commit, "days": len(missing), "rows": rows}
+    branch, into = f"score-{work.job.until}-{work.run.short_hash}", work.spec.lake.branch
+    done = earlier(work.lake, into, branch, work.run)
+    kept = done.metadata if done and not _unscored(work, done.id) else None
+    metadata = kept or _write(work, branch, missing)
+    published = publish(work.lake, branch, into=into, run=work.run, metadata=metadata)
+    return {"commit": published.commit, "days": len(missing), "rows": int(metadata["rows"])}
 
 
 def measure(work: Work) -> dict[str, Any]:
-    """Compare the window with what the champion learned from; `{run_id, link, passed, reasons}`.
+    """Compare the window with what the champion learned from; `{run_id, link}`.
 
     One MLflow run holds the numbers and the report. Raises NotEnoughData if the window is empty.
     """
@@ -99,13 +85,32 @@ def predictions_of(work: Work) -> Table:
     return Table(work.lake, f"{work.spec.name}_predictions")
 
 
-def _unscored(work: Work) -> dict[date, str]:
-    """The days of the window whose partition the champion has not scored, and where its answers go."""
+def _write(work: Work, branch: str, missing: dict[date, str]) -> dict[str, str]:
+    """Score some days into a branch, and commit; what the commit says of it."""
+    scorer, rows, latency = _champion(work), 0, 0.0
+    work.lake.create_branch(branch, work.job.commit)
+    with TemporaryDirectory(prefix="millrace-") as scratch:
+        for day, path in missing.items():
+            frame = work.table.frame(work.job.commit, day, day, _columns(work, scorer))
+            latency = latency or latency_ms(scorer.estimator, scorer.matrix(frame))
+            work.lake.upload(branch, path, _predictions(work, scorer, frame, Path(scratch)))
+            rows += len(frame)
+    metadata = {
+        "pipeline": work.spec.name,
+        "version": str(work.job.version),
+        "rows": str(rows),
+        _LATENCY: f"{latency:.3f}",
+    }
+    message = f"{work.run.dag_id}: score until {work.job.until}"
+    work.lake.save(branch, message, {**work.run.metadata(), **metadata})
+    return metadata
+
+
+def _unscored(work: Work, at: str) -> dict[date, str]:
+    """The days of the window whose answers by the champion are not there at a commit, and where they go."""
     window = Window.until(date.fromisoformat(work.job.until), work.spec.monitoring)
     days = window.first, window.last
-    present = {
-        item.path for items in predictions_of(work).parts(work.job.commit, *days).values() for item in items
-    }
+    present = {item.path for items in predictions_of(work).parts(at, *days).values() for item in items}
     wanted = {day: _path(work, day, items) for day, items in work.table.parts(work.job.commit, *days).items()}
     return {day: path for day, path in wanted.items() if path not in present}
 
@@ -156,6 +161,7 @@ def _scored(work: Work, window: Window, model: Model) -> pd.DataFrame:
         )
     rows = pd.concat(found, ignore_index=True)
     rows[model.features.all] = features.matrix(rows, model)
+    rows[model.target] = features.labels(rows, model)
     return rows
 
 

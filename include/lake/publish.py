@@ -7,7 +7,7 @@ from itertools import islice
 
 from include.exceptions import Absent
 from include.identity import RunIdentity
-from include.lake.client import Lake
+from include.lake.client import Commit, Lake
 
 
 @dataclass(frozen=True)
@@ -36,9 +36,9 @@ def publish(
     names = {**run.metadata(), **(metadata or {}), "source_branch": source}
     message = f"{run.dag_id}: publish {source}"
     try:
-        merged = lake.merge(source, into, message, names) or _earlier(lake, into, source, run)
+        merged = lake.merge(source, into, message, names) or _id(earlier(lake, into, source, run))
     except Absent:
-        if (merged := _earlier(lake, into, source, run)) is None:
+        if (merged := _id(earlier(lake, into, source, run))) is None:
             raise
     if delete_source:
         lake.delete_branch(source)
@@ -49,9 +49,13 @@ _LOOK_BACK = 500
 """Commits of the target that are searched for an earlier try's merge."""
 
 
-def _earlier(lake: Lake, into: str, source: str, run: RunIdentity) -> str | None:
-    """The merge that an earlier try of this run made, if it did."""
+def earlier(lake: Lake, into: str, source: str, run: RunIdentity) -> Commit | None:
+    """The merge that an earlier try of this run made, if it did; the latest if it made several."""
     for commit in islice(lake.log(into), _LOOK_BACK):
         if commit.metadata.get("source_branch") == source and commit.metadata.get("run_id") == run.run_id:
-            return commit.id
+            return commit
     return None
+
+
+def _id(commit: Commit | None) -> str | None:
+    return None if commit is None else commit.id

@@ -1,0 +1,123 @@
+"""The tasks of an ingest run: load, validate, quarantine."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from airflow.sdk import DAG
+from airflow.sdk.exceptions import AirflowSkipException
+
+from include.exceptions import BadData
+from include.lake.client import Lake
+from include.tracking import Experiment
+from millrace.links import FAULT
+from millrace.operators.ingest import LoadOperator, QuarantineOperator, ValidateOperator
+from tests.support.pipeline import orders, write_csv, write_pipeline
+from tests.support.task import Task
+
+BRANCH = "ingest-2024-03-01-abcd"
+DAYS = {"branch": BRANCH, "first": "2024-03-01", "last": "2024-03-02"}
+MakeShop = Callable[..., Path]
+
+
+@pytest.fixture
+def make(tmp_path: Path, lake: Lake, connections: None, use_pipelines: Callable[[Path], None]) -> MakeShop:
+    """Makes a pipeline with two days, and opens the run's branch."""
+
+    def write(days: tuple[int, ...] = (0, 1), **changes: Any) -> Path:
+        name = f"orders_{uuid4().hex[:12]}"
+        folder = write_pipeline(tmp_path, name, lake={"repository": lake.repository}, **changes)
+        write_csv(folder / "orders.csv", orders(*days))
+        lake.create_branch(BRANCH, "main")
+        use_pipelines(tmp_path)
+        return folder
+
+    return write
+
+
+def load(folder: Path) -> Task:
+    return Task(LoadOperator(task_id="load", pipeline=folder.name, **DAYS))
+
+
+def validate(folder: Path) -> Task:
+    return Task(ValidateOperator(task_id="validate", pipeline=folder.name, **DAYS))
+
+
+def quarantine(folder: Path, left: dict[tuple[str, str], Any]) -> Task:
+    with DAG("orders.ingest", schedule=None):
+        before = [
+            LoadOperator(task_id="load", pipeline=folder.name, **DAYS),
+            ValidateOperator(task_id="validate", pipeline=folder.name, **DAYS),
+        ]
+        last = QuarantineOperator(task_id="quarantine", pipeline=folder.name, branch=BRANCH)
+        before >> last
+    return Task(last, xcoms=left)
+
+
+def test_a_load_tells_what_it_wrote_and_writes_nothing_twice(make: MakeShop, lake: Lake) -> None:
+    task = load(make())
+    first = task.run()
+    assert json.loads(json.dumps(first)) == first
+    assert (first["rows"], first["partitions"], first["written"]) == (8, 2, 2)
+    assert (first["commit"], len(first["source_checksum"])) == (lake.commit_of(BRANCH), 64)
+    assert task.run() == {**first, "written": 0}
+
+
+def test_a_source_that_cannot_be_read_leaves_its_fault(make: MakeShop) -> None:
+    folder = make()
+    (folder / "orders.csv").unlink()
+    task = load(folder)
+    with pytest.raises(BadData) as caught:
+        task.run()
+    assert task.xcoms == {("load", FAULT): {"reasons": [str(caught.value)]}}
+
+
+def test_good_rows_have_a_verdict_and_a_report(make: MakeShop, tracking_uri: str) -> None:
+    folder = make()
+    load(folder).run()
+    found = validate(folder).run()
+    assert (found["passed"], found["numbers"]["rows"]) == (True, 8)
+    experiment = Experiment(tracking_uri, f"{folder.name}.ingest")
+    assert found["link"].startswith(f"{tracking_uri}/#/experiments/{experiment.id}/runs/")
+
+
+def bad(make: MakeShop, on_failure: str) -> Path:
+    """A pipeline with a broken rule, loaded."""
+    folder = make(validation={"on_failure": on_failure})
+    write_csv(folder / "orders.csv", [{**row, "kind": "pony"} for row in orders(0, 1)])
+    load(folder).run()
+    return folder
+
+
+@pytest.mark.parametrize(("on_failure", "kept"), [("quarantine", True), ("fail", False)])
+def test_bad_rows_fail_with_their_rule_and_go_where_the_contract_says(
+    make: MakeShop, lake: Lake, on_failure: str, kept: bool
+) -> None:
+    folder = bad(make, on_failure)
+    failed = validate(folder)
+    with pytest.raises(BadData, match=rf"1 rule\(s\) failed on '{BRANCH}': .*kind.*Report: ") as caught:
+        failed.run()
+    fault = failed.xcoms["validate", FAULT]
+    assert "pony" not in str(caught.value) + json.dumps(fault)
+    told = quarantine(folder, failed.xcoms).run()
+    name = BRANCH.replace("ingest-", "quarantine-")
+    assert told == {"branch": name if kept else None, "reasons": fault["reasons"]}
+    assert (lake.exists(name), lake.exists(BRANCH)) == (kept, False)
+    assert quarantine(folder, failed.xcoms).run() == told
+
+
+def test_a_pipeline_that_only_warns_goes_on(make: MakeShop) -> None:
+    found = validate(bad(make, "warn")).run()
+    assert (found["passed"], len(found["reasons"])) == (False, 1)
+
+
+def test_without_a_fault_of_the_data_nothing_is_put_away(make: MakeShop, lake: Lake) -> None:
+    folder = make()
+    with pytest.raises(AirflowSkipException, match="the data is not to blame"):
+        quarantine(folder, {}).run()
+    assert lake.exists(BRANCH)

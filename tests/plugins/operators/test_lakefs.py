@@ -1,0 +1,134 @@
+"""Operators of the lake do their work once, and say the same the second time."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from include.exceptions import Absent, Conflict, Misconfigured
+from include.lake.client import Lake
+from millrace.operators.lakefs import (
+    LakeFSCommitOperator,
+    LakeFSCreateBranchOperator,
+    LakeFSCreateTagOperator,
+    LakeFSDeleteBranchOperator,
+    LakeFSMergeOperator,
+    LakeFSUploadOperator,
+)
+from tests.support.task import run
+
+
+@pytest.fixture(autouse=True)
+def _connected(connections: None) -> None:
+    """Every test here uses the test servers."""
+
+
+def create_branch(lake: Lake, branch: str = "work") -> Any:
+    return run(LakeFSCreateBranchOperator(task_id="t", repository=lake.repository, branch=branch))
+
+
+def upload(lake: Lake, file: Path, text: str = "a", path: str = "a.txt", branch: str = "work") -> Any:
+    file.write_text(text)
+    return run(
+        LakeFSUploadOperator(
+            task_id="t", repository=lake.repository, branch=branch, path=path, file=str(file)
+        )
+    )
+
+
+def commit(lake: Lake, run_id: str = "r1", branch: str = "work") -> Any:
+    operator = LakeFSCommitOperator(
+        task_id="t", repository=lake.repository, branch=branch, message="rows", metadata={"rows": "7"}
+    )
+    return run(operator, run_id)
+
+
+def merge(lake: Lake, run_id: str = "r1", **options: Any) -> Any:
+    operator = LakeFSMergeOperator(task_id="t", repository=lake.repository, source="work", **options)
+    return run(operator, run_id)
+
+
+def test_a_branch_is_made_once_and_stays_where_it_is(lake: Lake, tmp_path: Path) -> None:
+    first = lake.commit_of("main")
+    assert create_branch(lake) == {"branch": "work", "commit": first}
+    upload(lake, tmp_path / "a")
+    made = commit(lake)["commit"]
+    assert create_branch(lake) == {"branch": "work", "commit": made}
+
+
+def test_a_branch_is_deleted_once_and_then_it_is_gone(lake: Lake) -> None:
+    create_branch(lake)
+    for _ in range(2):
+        run(LakeFSDeleteBranchOperator(task_id="t", repository=lake.repository, branch="work"))
+        assert not lake.exists("work")
+
+
+def test_an_upload_says_what_is_stored_and_is_committed_later(lake: Lake, tmp_path: Path) -> None:
+    create_branch(lake)
+    told = upload(lake, tmp_path / "a", "hello")
+    assert told == upload(lake, tmp_path / "a", "hello")
+    assert told == {"path": "a.txt", "size": 5, "checksum": "5d41402abc4b2a76b9719d911017c592"}
+    assert lake.download("work", "a.txt") == b"hello"
+    with pytest.raises(Absent):
+        lake.download("main", "a.txt")
+
+
+def test_a_file_that_is_not_on_the_worker_is_named(lake: Lake, tmp_path: Path) -> None:
+    operator = LakeFSUploadOperator(
+        task_id="t", repository=lake.repository, branch="main", path="a", file=str(tmp_path / "none")
+    )
+    with pytest.raises(Misconfigured, match="none' is not on this worker"):
+        run(operator)
+
+
+def test_a_commit_names_its_run_and_the_second_try_adds_none(lake: Lake, tmp_path: Path) -> None:
+    create_branch(lake)
+    upload(lake, tmp_path / "a")
+    first, second = commit(lake), commit(lake)
+    assert first == {"commit": lake.commit_of("work"), "changed": True}
+    assert second == {**first, "changed": False}
+    found = lake.commit("work")
+    assert (found.message, found.metadata["rows"], found.metadata["run_id"]) == ("rows", "7", "r1")
+
+
+def test_a_merge_is_made_once_and_found_when_its_branch_is_gone(lake: Lake, tmp_path: Path) -> None:
+    create_branch(lake)
+    upload(lake, tmp_path / "a")
+    commit(lake)
+    first = merge(lake, metadata={"rows": "7"})
+    assert first == {"commit": lake.commit_of("main"), "changed": True}
+    assert merge(lake) == first
+    assert not lake.exists("work")
+    assert lake.commit("main").metadata["rows"] == "7"
+    with pytest.raises(Absent, match="work"):
+        merge(lake, "r2")
+
+
+def test_a_merge_may_leave_its_branch(lake: Lake) -> None:
+    create_branch(lake)
+    assert merge(lake, delete_source=False) == {"commit": lake.commit_of("main"), "changed": False}
+    assert lake.exists("work")
+
+
+def test_a_merge_of_what_others_changed_too_is_a_conflict(lake: Lake, tmp_path: Path) -> None:
+    create_branch(lake)
+    for branch, text in (("work", "ours"), ("main", "theirs")):
+        upload(lake, tmp_path / "a", text, branch=branch)
+        commit(lake, branch=branch)
+    with pytest.raises(Conflict, match="run the step again from its start"):
+        merge(lake)
+    assert lake.download("main", "a.txt") == b"theirs"
+
+
+def test_a_tag_stays_on_its_commit(lake: Lake, tmp_path: Path) -> None:
+    def tag(ref: str = "main") -> Any:
+        return run(LakeFSCreateTagOperator(task_id="t", repository=lake.repository, tag="v", ref=ref))
+
+    first = tag()
+    upload(lake, tmp_path / "a", branch="main")
+    commit(lake, branch="main")
+    assert tag() == first != {"tag": "v", "commit": lake.commit_of("main")}
+    with pytest.raises(Misconfigured, match="ref 'nowhere' cannot be tagged"):
+        run(LakeFSCreateTagOperator(task_id="t", repository=lake.repository, tag="w", ref="nowhere"))

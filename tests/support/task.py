@@ -1,0 +1,68 @@
+"""A task as Airflow's runner runs it, without the runner: its context, its templates, its XComs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import Any
+
+from airflow.sdk import BaseOperator
+
+NIGHT = datetime(2024, 3, 31, 2, tzinfo=UTC)
+
+
+@dataclass
+class Task:
+    """One try of a task; `xcoms` holds what others left, by task and key, and takes what it leaves."""
+
+    operator: Any
+    run_id: str = "r1"
+    dag_id: str = "orders.stage"
+    params: dict[str, Any] = field(default_factory=dict)
+    xcoms: dict[tuple[str, str], Any] = field(default_factory=dict)
+    try_number: int = 1
+    map_index: int = -1
+
+    @property
+    def context(self) -> Any:
+        dag_run = SimpleNamespace(
+            dag_id=self.dag_id,
+            run_id=self.run_id,
+            data_interval_start=None,
+            data_interval_end=None,
+            logical_date=None,
+            run_after=NIGHT,
+        )
+        return {
+            "dag_run": dag_run,
+            "run_id": self.run_id,
+            "params": self.params,
+            "task": self.operator,
+            "ti": self,
+        }
+
+    def run(self) -> Any:
+        """What the task returns, its templates rendered first."""
+        self.operator.render_template_fields(self.context)
+        return self.operator.execute(self.context)
+
+    # What tasks ask of their task instance.
+
+    def xcom_push(self, key: str, value: Any) -> None:
+        self.xcoms[self.operator.task_id, key] = value
+
+    def xcom_pull(self, task_ids: str | Iterable[str], key: str = "return_value") -> Any:
+        if isinstance(task_ids, str):
+            return self.xcoms.get((task_ids, key))
+        return [self.xcoms.get((task_id, key)) for task_id in task_ids]
+
+    def get_first_reschedule_date(self, context: Any) -> datetime | None:
+        return None
+
+
+def run(operator: BaseOperator, run_id: str = "r1", **results: Any) -> Any:
+    """What an operator returns; `results` are what tasks before it returned."""
+    found = {(task_id, "return_value"): result for task_id, result in results.items()}
+    return Task(operator, run_id, xcoms=found).run()
