@@ -8,6 +8,7 @@ Nothing here may start a thread: it would not be there in a forked worker.
 
 from __future__ import annotations
 
+import gc
 from contextlib import suppress
 from datetime import date
 from pathlib import Path
@@ -79,3 +80,8 @@ tqdm.monitor_interval = 0  # Great Expectations counts with it, and it would sta
 # Without it the first task of each worker is slower, and nothing else: never a reason not to start.
 with suppress(Exception):
     warm_up()
+
+# What is there stays: without this, a collection in a worker walks over all of it, half a second during
+# which every page that it was forked with is copied.
+gc.collect()
+gc.freeze()
