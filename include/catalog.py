@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import re
 import sys
 from collections.abc import Callable, Iterator
 from difflib import get_close_matches
@@ -20,10 +21,11 @@ from pydantic_core import ErrorDetails
 
 from include.exceptions import Fault, Misconfigured, PipelineInvalid
 from include.settings import ROOT
-from include.spec import Pipeline
+from include.spec import PREDICTION, Pipeline
 
 CONTRACT = "pipeline.yaml"
 MODEL = "model.py"
+_METRIC_NAME = re.compile(r"[\w.\-/ ]+")
 SCHEMA = ROOT / "include/pipelines/pipeline.schema.json"
 
 
@@ -203,6 +205,12 @@ def _feature(path: str, column: str, at: Callable[..., Any], seen: dict[str, str
         faults.append(Fault(path, f"{column!r} is the target; a feature equal to it would leak the answer"))
     if column == at("model", "time"):
         faults.append(Fault(path, f"{column!r} is the time column; derive features such as hour or weekday"))
+    if column == PREDICTION:
+        faults.append(Fault(path, f"{column!r} is the name of the model's answer; rename the column"))
+    if not _METRIC_NAME.fullmatch(column):
+        faults.append(
+            Fault(path, f"{column!r} is no name for MLflow; use letters, digits, '_', '-', '.', ' ' and '/'")
+        )
     if column in seen:
         faults.append(Fault(path, f"{column!r} is listed already, at {seen[column]}"))
     dropped = at("privacy", "drop", default=[])

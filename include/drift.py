@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from include.exceptions import NotEnoughData
-from include.spec import Drift, Model
-from include.training import PREDICTION
+from include.spec import PREDICTION, Drift, Model
 
 if TYPE_CHECKING:
     import pandas as pd

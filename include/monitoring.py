@@ -15,9 +15,8 @@ from include.drift import Drifted
 from include.evaluation import judgeable, score
 from include.identity import RunIdentity
 from include.ledger import Event, Ledger
-from include.spec import Fairness, Monitoring, Performance, Pipeline
+from include.spec import PREDICTION, Fairness, Monitoring, Performance, Pipeline
 from include.tracking import Experiment, RunLog
-from include.training import PREDICTION
 from include.verdict import Verdict
 
 if TYPE_CHECKING:

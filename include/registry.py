@@ -7,8 +7,9 @@ from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
+from zipfile import BadZipFile
 
-from include.exceptions import Absent, Misconfigured
+from include.exceptions import Absent, BadData, Misconfigured
 from include.tracking import client, errors
 
 if TYPE_CHECKING:
@@ -116,6 +117,10 @@ class Registry:
                 raise Misconfigured(
                     f"model {model_id!r} is not loaded: {error}. Add a type to TRUSTED_TYPES of the "
                     "pipeline's model.py once you have reviewed it"
+                ) from error
+            except (BadZipFile, EOFError, KeyError, ValueError) as error:
+                raise BadData(
+                    f"model {model_id!r} is damaged ({type(error).__name__}); train again, or roll back"
                 ) from error
 
     def _ensure(self, name: str) -> None:

@@ -22,6 +22,9 @@ from pydantic import (
     model_validator,
 )
 
+PREDICTION = "prediction"
+"""The column of a model's answers, beside the features and the target."""
+
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 

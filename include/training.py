@@ -12,14 +12,13 @@ from typing import TYPE_CHECKING, Any
 from include import catalog, features
 from include.exceptions import NotEnoughData
 from include.lake.table import Table
-from include.spec import Model, Pipeline, Training
+from include.spec import PREDICTION, Model, Pipeline, Training
 from include.tracking import RunLog
 
 if TYPE_CHECKING:
     import pandas as pd
 
 REFERENCE = "reference.parquet"
-PREDICTION = "prediction"
 FEATURES = "features.json"
 """An artifact: MLflow cuts a parameter at 6,000 letters, which is some hundred columns."""
 

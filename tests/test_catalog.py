@@ -125,6 +125,20 @@ def test_every_fault_of_a_file_is_told_at_once(tmp_path: Path) -> None:
             ),
         ),
         (
+            {"model": {"features": {"numerical": ["prediction"]}}},
+            Fault(
+                "model.features.numerical[0]",
+                "'prediction' is the name of the model's answer; rename the column",
+            ),
+        ),
+        (
+            {"model": {"features": {"numerical": ["weight%"]}}},
+            Fault(
+                "model.features.numerical[0]",
+                "'weight%' is no name for MLflow; use letters, digits, '_', '-', '.', ' ' and '/'",
+            ),
+        ),
+        (
             {"model": {"features": {}}},
             Fault("model.features", "names no column; a model needs at least one"),
         ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -9,7 +10,7 @@ import mlflow
 import pytest
 from sklearn.linear_model import LogisticRegression
 
-from include.exceptions import Absent, Misconfigured, Unavailable
+from include.exceptions import Absent, BadData, Misconfigured, Unavailable
 from include.registry import Alias, Registry
 from include.tracking import Experiment
 from tests.support.death import killed_after
@@ -145,6 +146,19 @@ def test_only_the_readers_own_list_opens_a_model_and_a_refused_one_is_never_unpa
 def test_nothing_is_stored_that_nobody_reviewed(registry: Registry) -> None:
     with pytest.raises(Misconfigured, match="Trap"):
         training_run(registry.uri, Trap())
+
+
+def test_a_damaged_model_is_bad_data(registry: Registry, trained: list[str]) -> None:
+    model = registry.model_of(trained[0])
+    location = registry._client.get_logged_model(model).artifact_location
+    file = Path(location.removeprefix("file://")) / "model.skops"
+    whole = file.read_bytes()
+    file.write_bytes(whole[: len(whole) // 2])
+    try:
+        with pytest.raises(BadData, match=f"model '{model}' is damaged"):
+            registry.load(model, [])
+    finally:
+        file.write_bytes(whole)
 
 
 def test_a_model_of_another_format_is_refused(registry: Registry) -> None:

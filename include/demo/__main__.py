@@ -9,6 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from rich.console import Console
+from rich.markup import escape
 
 from include import catalog
 from include.demo.airflow import Airflow
@@ -20,16 +21,16 @@ from include.embedded.stack import Stack
 from include.exceptions import MillraceError
 from include.lake.client import Lake
 from include.lake.table import Table
-from include.settings import Settings
+from include.settings import Settings, settings
 from include.sources import partitions
 from include.spec import Pipeline
 
 _console = Console(highlight=False)
 
 
-def play(settings: Settings) -> Facts:
+def play(deployment: Settings) -> Facts:
     """Start the stack if needed, tell the story, and gather its facts."""
-    started, stack, where = time.monotonic(), Stack(settings), urls(settings)
+    started, stack, where = time.monotonic(), Stack(deployment), urls(deployment)
     with _console.status("starting") as status:
 
         def say(text: str) -> None:
@@ -37,18 +38,18 @@ def play(settings: Settings) -> Facts:
             status.update(text)
 
         stack.up(say)
-        airflow = Airflow(where["airflow"], secrets.USER, secrets.ensure(settings.var).airflow_password)
+        airflow = Airflow(where["airflow"], secrets.USER, secrets.ensure(deployment.var).airflow_password)
         story = Story(airflow, where["mlflow"], say)
         story.begin()
         nights, retrains = _replay(story)
         last = story.end(nights[-1].date)
         say("counting rows, in the source and in the lake")
-        spec = catalog.load(settings.pipelines / PIPELINE)
+        spec = catalog.load(deployment.pipelines / PIPELINE)
         table = Table(Lake(stack.connection(), spec.lake.repository), spec.lake.table)
         commit = table.lake.commit_of(spec.lake.branch)
         stored = table.partitions(commit, QUARTER[0], last, [spec.model.time])
         in_lake = [rows.num_rows for _, rows in stored]
-        in_source = _count(spec, settings.pipelines / PIPELINE, last)
+        in_source = _count(spec, deployment.pipelines / PIPELINE, last)
     return Facts(
         pipeline=PIPELINE,
         partitions=len(in_lake),
@@ -64,13 +65,12 @@ def play(settings: Settings) -> Facts:
 
 def main() -> int:
     """Play, show and keep the facts."""
-    settings = Settings()
     try:
-        facts = play(settings)
+        facts = play(settings())
     except MillraceError as error:
-        Console(stderr=True, highlight=False).print(f"[red]error[/red] {error}", soft_wrap=True)
+        Console(stderr=True, highlight=False).print(f"[red]error[/red] {escape(str(error))}", soft_wrap=True)
         return 1
-    file = settings.var / "demo" / "summary.json"
+    file = settings().var / "demo" / "summary.json"
     facts.write(file)
     facts.show(_console)
     _console.print(

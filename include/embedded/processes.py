@@ -16,7 +16,7 @@ import psutil
 
 @dataclass(frozen=True)
 class Record:
-    """What `up` notes of the processes it started: the supervisor, and the sessions of its parts.
+    """What `up` notes of the processes it started: the supervisor, the sessions of its parts, its ports.
 
     A process is known by its id and when it was created, since ids are used again.
     """
@@ -24,13 +24,16 @@ class Record:
     supervisor: int
     created: float
     sessions: tuple[int, ...] = ()
+    ports: tuple[int, ...] = ()
 
     @classmethod
     def read(cls, file: Path) -> Record | None:
         """The note, or None if there is none that can be read."""
         try:
             fields = json.loads(file.read_text())
-            return cls(fields["supervisor"], fields["created"], tuple(fields["sessions"]))
+            return cls(
+                fields["supervisor"], fields["created"], tuple(fields["sessions"]), tuple(fields["ports"])
+            )
         except (OSError, ValueError, KeyError, TypeError):
             return None
 

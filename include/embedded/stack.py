@@ -13,7 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +57,10 @@ class Stack:
     def _lock_file(self) -> Path:
         return self.settings.var / "run" / "lock"
 
+    @property
+    def _ports(self) -> tuple[int, ...]:
+        return self.settings.airflow_port, self.settings.mlflow_port, self.settings.lakefs_port
+
     def record(self) -> Record | None:
         """What is known of the started processes."""
         return Record.read(self._record_file)
@@ -74,6 +78,11 @@ class Stack:
                     processes.end(record.members(), grace=5)
                 self._refuse_busy_ports()
                 self._start(say)
+            elif record.ports != self._ports:
+                raise Misconfigured(
+                    f"the stack runs on the ports {record.ports}, not on {self._ports}; "
+                    f"run `make down` first, or set {', '.join(PORTS.values())} as they were"
+                )
             self._wait(say)
             self._prepare_lake()
 
@@ -95,7 +104,7 @@ class Stack:
     def wipe(self, say: Say) -> None:
         """Stop everything and remove what was kept; what others put into the folder stays."""
         self.down(say)
-        for name in ("airflow", "demo", "lakefs", "log", "mlflow", "postgres", "run", "secrets"):
+        for name in ("airflow", "bench", "demo", "lakefs", "log", "mlflow", "postgres", "run", "secrets"):
             if (folder := self.settings.var / name).exists():
                 say(f"removing {folder}")
                 shutil.rmtree(folder)
@@ -174,7 +183,8 @@ class Stack:
         if self.log.exists():
             self.log.replace(self.log.with_suffix(".log.1"))
         supervisor = self._spawn(variables)
-        Record(supervisor, psutil.Process(supervisor).create_time()).write(self._record_file)
+        created = psutil.Process(supervisor).create_time()
+        Record(supervisor, created, ports=self._ports).write(self._record_file)
 
     def _spawn(self, variables: dict[str, str]) -> int:
         """Start honcho in a session of its own; it outlives this process, which waits for no child."""
@@ -212,9 +222,7 @@ class Stack:
             supervisor = record.process() if record else None
             if record is None or supervisor is None:
                 raise Unavailable(f"a part of the stack died at its start:\n{self.tail()}")
-            Record(record.supervisor, record.created, processes.sessions_below(supervisor)).write(
-                self._record_file
-            )
+            replace(record, sessions=processes.sessions_below(supervisor)).write(self._record_file)
             health = self.health()
             for part in [part for part, state in health.items() if state == "well" and part not in told]:
                 told.add(part)

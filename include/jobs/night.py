@@ -20,9 +20,9 @@ from include.lake.table import Table, checksum
 from include.monitoring import Window
 from include.registry import Registry
 from include.scoring import Scorer
-from include.spec import Model
+from include.spec import PREDICTION, Model
 from include.tracking import Experiment
-from include.training import PREDICTION, REFERENCE
+from include.training import REFERENCE
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -34,7 +34,7 @@ def part() -> Iterator[psutil.Process]:
 
 
 def test_a_record_is_read_as_it_was_written(tmp_path: Path) -> None:
-    record = Record(supervisor=7, created=1.5, sessions=(8, 9))
+    record = Record(supervisor=7, created=1.5, sessions=(8, 9), ports=(1, 2, 3))
 
     record.write(tmp_path / "stack.json")
 

@@ -79,6 +79,14 @@ def test_a_second_up_changes_nothing(running: RunningStack) -> None:
 
 
 @pytest.mark.stack
+def test_an_up_on_other_ports_says_so_at_once(running: RunningStack) -> None:
+    moved = running.settings.model_copy(update={"mlflow_port": running.settings.mlflow_port + 1})
+
+    with pytest.raises(Misconfigured, match=r"the stack runs on the ports .*run `make down` first"):
+        Stack(moved).up(quiet)
+
+
+@pytest.mark.stack
 def test_secrets_are_their_owners_and_in_no_log_and_no_command_line(running: RunningStack) -> None:
     files = [*(running.settings.var / "secrets").iterdir()]
     assert {file.name: oct(file.stat().st_mode & 0o777) for file in files} == {

@@ -78,7 +78,11 @@ class PartitionSensor(PipelineMixin, BaseSensorOperator):
         if champion is None:
             raise AirflowSkipException(f"{spec.name!r} has no champion: train one with {spec.name}.train")
         table = self.table(spec)
-        commit = table.lake.commit_of(spec.lake.branch)
+        try:
+            commit = table.lake.commit_of(spec.lake.branch)
+        except Absent as absent:
+            self.log.info("%s", absent)
+            return False
         if not table.parts(commit, day, day):
             self.log.info("no partition dt=%s at %s yet", self.day, commit)
             return False
