@@ -13,7 +13,7 @@ from include.embedded.environment import urls
 from include.lake.table import Table
 from include.ledger import Event, Ledger
 from include.registry import Alias, Registry
-from tests.support.faults import down, end_revived, frozen, kill_worker, state, wait_until
+from tests.support.faults import down, end_revived, frozen, frozen_once, kill_worker, state, wait_until
 from tests.support.stack import RunningStack, run_stack
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(600)]
@@ -49,17 +49,17 @@ def rows(running: RunningStack, first: date, last: date) -> dict[date, list[int]
 
 
 def test_a_worker_killed_during_load(harmed: RunningStack) -> None:
-    harmed.airflow.start(INGEST, "killed-in-load", JANUARY)
+    run = INGEST, "killed-in-load"
+    harmed.airflow.start(*run, JANUARY)
+    wait_until(lambda: state(harmed, *run, "open_branch") == "success")
+    (branch,) = table(harmed).lake.branches("ingest-")
 
     def half_loaded() -> bool:
-        return any(
-            len(list(table(harmed).lake.list(branch, "departures/"))) > 5
-            for branch in table(harmed).lake.branches("ingest-")
-        )
+        return 5 < len(list(table(harmed).lake.list(branch, "departures/"))) < 31
 
-    wait_until(half_loaded)
-    kill_worker(harmed, INGEST, "killed-in-load", "load")
-    harmed.airflow.finish(INGEST, "killed-in-load")
+    with frozen_once(harmed, "lake", half_loaded):
+        kill_worker(harmed, *run, "load")
+    harmed.airflow.finish(*run)
     found = rows(harmed, date(2013, 1, 1), date(2013, 1, 31))
     assert (len(found), sum(found.values())) == (31, ROWS_OF_JANUARY)
 

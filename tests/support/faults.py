@@ -61,6 +61,31 @@ def frozen(running: RunningStack, part: str) -> Iterator[None]:
 
 
 @contextmanager
+def frozen_once(running: RunningStack, part: str, reached: Callable[[], bool]) -> Iterator[None]:
+    """A part that works in short slices until something is reached, and is frozen there.
+
+    `reached` is asked while the part works, so it may ask the part.
+    """
+    processes = _processes(running, part)
+
+    def work_a_little() -> bool:
+        for process in processes:
+            process.resume()
+        time.sleep(0.03)
+        found = reached()
+        for process in processes:
+            process.suspend()
+        return found
+
+    try:
+        wait_until(work_a_little)
+        yield
+    finally:
+        for process in processes:
+            process.resume()
+
+
+@contextmanager
 def down(running: RunningStack, part: str) -> Iterator[None]:
     """A part that is gone, and comes back at the end of the block.
 
