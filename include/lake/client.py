@@ -167,8 +167,7 @@ class Lake(Objects):
     def log(self, ref: str, *, first_parent: bool = False) -> Iterator[Commit]:
         """Commits from a ref back to the first, newest first; with `first_parent` a merge's own side only."""
         what = f"log of {ref!r}"
-        options = {"first_parent": True} if first_parent else {}
-        for answer in self._pages(what, "refs.log_commits", ref, **options):
+        for answer in self._pages(what, "refs.log_commits", ref, first_parent=first_parent):
             with self._errors(what):
                 commit = Commit.of(answer)
             yield commit

@@ -6,7 +6,7 @@ import hashlib
 import io
 import os
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -122,8 +122,8 @@ class Objects(Remote):
                     raise
         if content.tell() != found.size or (found.md5 or md5.hexdigest()) != md5.hexdigest():
             raise Transient(
-                f"object {found.path!r} of {ref!r}: {content.tell()} bytes with MD5 {md5.hexdigest()} arrived, "
-                f"{found.size} with {found.checksum} were promised; fetch it again"
+                f"object {found.path!r} of {ref!r}: {content.tell()} bytes with MD5 {md5.hexdigest()} "
+                f"arrived, {found.size} with {found.checksum} were promised; fetch it again"
             )
 
     def open(self, found: LakeObject, ref: str) -> BinaryIO:
@@ -142,9 +142,7 @@ class Objects(Remote):
         finally:
             answer.release_conn()
 
-    def copy(
-        self, branch: str, path: str, source_path: str, source_ref: str | None = None
-    ) -> LakeObject:
+    def copy(self, branch: str, path: str, source_path: str, source_ref: str | None = None) -> LakeObject:
         """Copy an object to a branch, from a ref (the branch itself unless told); no content is moved."""
         what = f"copy of {source_path!r} of {source_ref or branch!r} to {path!r} of {branch!r}"
         body = {"src_path": source_path, "src_ref": source_ref or branch}

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 from include.exceptions import Misconfigured
 from include.identity import RunIdentity
+from include.settings import settings
 
 
 def as_of(context: Mapping[str, Any]) -> datetime:
@@ -50,7 +51,14 @@ def identity(context: Mapping[str, Any]) -> RunIdentity:
         run_id=dag_run.run_id,
         try_number=context["ti"].try_number,
         logical_date=logical.isoformat() if logical else "",
+        code_version=settings().code_version,
     )
+
+
+def step(context: Mapping[str, Any]) -> str:
+    """A task's name within its run, the same for every try; of a mapped task with its index."""
+    task_id, index = context["task"].task_id, context["ti"].map_index
+    return task_id if index < 0 else f"{task_id}[{index}]"
 
 
 def _ordered(first: date, last: date) -> tuple[date, date]:
