@@ -7,7 +7,6 @@ can. `plugins/millrace.dist-info` is all of one that Python needs: nothing has t
 
 from __future__ import annotations
 
-from importlib.metadata import version
 from typing import Any
 
 
@@ -17,7 +16,6 @@ def provider_info() -> dict[str, Any]:
         "package-name": "millrace",
         "name": "Millrace",
         "description": "lakeFS for Airflow 3.",
-        "versions": [version("millrace")],
         "connection-types": [LAKEFS],
     }
 
@@ -44,7 +42,7 @@ LAKEFS = {
         },
         "ui_url": {
             "label": "Address for browsers",
-            "description": "Where links lead, if not to the URL above. An empty text in the extra: no links.",
+            "description": "Where links lead, if not to the URL above; `none`: there are no links.",
             "schema": {"type": ["string", "null"]},
         },
     },

@@ -28,10 +28,17 @@ def free_ports(number: int) -> list[int]:
         return [probe.getsockname()[1] for probe in probes]
 
 
-def settings_in(folder: Path) -> Settings:
+def settings_in(folder: Path, *, examples: bool = False) -> Settings:
     """Settings of a stack of its own below a folder."""
     airflow, mlflow, lake = free_ports(3)
-    return Settings(var=folder, airflow_port=airflow, mlflow_port=mlflow, lakefs_port=lake, retry_seconds=1.0)
+    return Settings(
+        var=folder,
+        airflow_port=airflow,
+        mlflow_port=mlflow,
+        lakefs_port=lake,
+        retry_seconds=1.0,
+        examples=examples,
+    )
 
 
 @dataclass(frozen=True)
@@ -81,10 +88,10 @@ def database_folder() -> Iterator[Path]:
 
 
 @contextmanager
-def run_stack() -> Iterator[RunningStack]:
+def run_stack(*, examples: bool = False) -> Iterator[RunningStack]:
     """A running stack, stopped at the end also when its start or the test fails."""
     with database_folder() as folder:
-        stack = Stack(settings_in(folder / "var"))
+        stack = Stack(settings_in(folder / "var", examples=examples))
         try:
             stack.up(lambda text: None)
             yield RunningStack(stack)

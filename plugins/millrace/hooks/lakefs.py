@@ -21,7 +21,7 @@ class LakeFSHook(BaseHook):
 
     The connection's fields: host (`http://localhost:8000`), login (access key id), password (secret
     access key), and in its extra `verify_tls` (default true), `repository` (the one that is meant where
-    none is named) and `ui_url` (where browsers find lakeFS; default the host, empty where there is no UI).
+    none is named) and `ui_url` (where browsers find lakeFS; default the host; `none`: there is no UI).
     """
 
     conn_name_attr = "lakefs_conn_id"
@@ -78,9 +78,11 @@ class LakeFSHook(BaseHook):
 
     def page(self, repository: str | None, view: str, **query: str) -> str:
         """The address of a page of a repository in lakeFS's UI; empty where there is no UI."""
-        base = self._extra("ui_url", str, self.connection.endpoint).rstrip("/")
+        base = str(self._extra("ui_url", str, "") or self.connection.endpoint).rstrip("/")
+        if base == "none":
+            return ""
         where = f"{base}/repositories/{quote(repository or self.repository, safe='')}/{view}"
-        return f"{where}?{urlencode(query)}".rstrip("?") if base else ""
+        return f"{where}?{urlencode(query)}".rstrip("?")
 
     def test_connection(self) -> tuple[bool, str]:
         """Whether the lake answers and accepts the keys, and what to say about it."""
