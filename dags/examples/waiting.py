@@ -24,6 +24,7 @@ from millrace.sensors.lakefs import (
 )
 
 NAME = "example-{{ run_hash() }}"
+TAG = f"{NAME}-tag"  # a branch and a tag cannot share a name
 PATH = "examples/code.py"
 WAITING = {"deferrable": True, "poke_interval": 1.0, "timeout": 600.0}
 
@@ -31,11 +32,11 @@ for _ in example("waiting", doc=__doc__):
     branch = LakeFSCreateBranchOperator(task_id="open", branch=NAME)
     upload = LakeFSUploadOperator(task_id="upload", branch=NAME, path=PATH, file=__file__)
     commit = LakeFSCommitOperator(task_id="commit", branch=NAME, message="an example")
-    tag = LakeFSCreateTagOperator(task_id="tag", tag=NAME, ref=NAME)
+    tag = LakeFSCreateTagOperator(task_id="tag", tag=TAG, ref=NAME)
     sensors = [
         LakeFSObjectSensor(task_id="object", ref=NAME, path=PATH, **WAITING),
         LakeFSPrefixSensor(task_id="objects", ref=NAME, prefix="examples/", **WAITING),
-        LakeFSTagSensor(task_id="tagged", tag=NAME, **WAITING),
+        LakeFSTagSensor(task_id="tagged", tag=TAG, **WAITING),
         LakeFSCommitSensor(
             task_id="committed", ref=NAME, known="{{ ti.xcom_pull('open')['commit'] }}", **WAITING
         ),
@@ -44,6 +45,6 @@ for _ in example("waiting", doc=__doc__):
     branch >> sensors[-1]
     (
         [tag, *sensors]
-        >> LakeFSDeleteTagOperator(task_id="untag", tag=NAME)
+        >> LakeFSDeleteTagOperator(task_id="untag", tag=TAG)
         >> LakeFSDeleteBranchOperator(task_id="close", branch=NAME)
     )

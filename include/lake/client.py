@@ -56,11 +56,12 @@ class Lake(Objects):
         return True
 
     def create_branch(self, name: str, source: str) -> str:
-        """Create a branch unless it exists; the commit it stands for now."""
-        with unless(Conflict):
-            body = {"name": name, "source": source}
-            self._call(f"branch {name!r} from {source!r}", "branches.create_branch", body)
-        return self.commit_of(name)
+        """Create a branch unless it exists; the commit it stands for now.
+
+        Raises Conflict if something else has the name.
+        """
+        what, body = f"branch {name!r} from {source!r}", {"name": name, "source": source}
+        return self._named(what, "branches.create_branch", body, "branches.get_branch", name)
 
     def delete_branch(self, name: str) -> None:
         """Delete a branch; fine if there is none."""
@@ -79,15 +80,33 @@ class Lake(Objects):
             yield str(branch["id"])
 
     def tag(self, name: str, ref: str) -> str:
-        """Tag a commit unless the tag exists; the commit that the tag stands for."""
-        with unless(Conflict):
-            self._call(f"tag {name!r} on {ref!r}", "tags.create_tag", {"id": name, "ref": ref})
-        return self.commit_of(name)
+        """Tag a commit unless the tag exists; the commit that the tag stands for.
+
+        Raises Conflict if something else has the name.
+        """
+        what, body = f"tag {name!r} on {ref!r}", {"id": name, "ref": ref}
+        return self._named(what, "tags.create_tag", body, "tags.get_tag", name)
+
+    def _named(self, what: str, create: str, body: dict[str, str], get: str, name: str) -> str:
+        """Make something that has a name unless it is there; the commit that it stands for.
+
+        A branch and a tag cannot share a name, so that a conflict alone does not say that it is there.
+        """
+        try:
+            self._call(what, create, body)
+        except Conflict as conflict:
+            try:
+                return self._commit_id(what, get, name)
+            except Absent:
+                raise conflict from None
+        return self._commit_id(what, get, name)
 
     def tagged(self, name: str) -> str:
         """The commit that a tag stands for; raises Absent if there is no such tag."""
-        what = f"tag {name!r}"
-        answer = self._call(what, "tags.get_tag", name)
+        return self._commit_id(f"tag {name!r}", "tags.get_tag", name)
+
+    def _commit_id(self, what: str, call: str, name: str) -> str:
+        answer = self._call(what, call, name)
         with self._errors(what):
             return str(answer["commit_id"])
 
@@ -141,7 +160,7 @@ class Lake(Objects):
 
         Of a merge, `parent` (from 1) says against which of its parents.
         """
-        body = _picked(ref, message, metadata, parent)
+        body = {**_picked(ref, message, metadata), "parent_number": parent}
         with unless(NoChanges):
             self._call(f"revert of {ref!r} on {branch!r}", "branches.revert_branch", branch, body)
             return self.commit_of(branch)
@@ -154,7 +173,7 @@ class Lake(Objects):
 
         Of a merge, `parent` (from 1) says against which of its parents.
         """
-        body = _picked(ref, message, metadata, parent)
+        body = {**_picked(ref, message, metadata), **({"parent_number": parent} if parent else {})}
         with unless(NoChanges):
             return self._made(f"cherry-pick of {ref!r} to {branch!r}", "branches.cherry_pick", branch, body)
         return None
@@ -233,9 +252,5 @@ def repositories(connection: LakeConnection) -> Iterable[str]:
         yield from names
 
 
-def _picked(ref: str, message: str, metadata: dict[str, str], parent: int) -> dict[str, Any]:
-    return {
-        "ref": ref,
-        "parent_number": parent,
-        "commit_overrides": {"message": message, "metadata": metadata},
-    }
+def _picked(ref: str, message: str, metadata: dict[str, str]) -> dict[str, Any]:
+    return {"ref": ref, "commit_overrides": {"message": message, "metadata": metadata}}

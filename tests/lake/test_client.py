@@ -232,8 +232,69 @@ def test_a_merge_shows_its_changes_and_is_made_once(lake: Lake, file: Path) -> N
     lake.save("b", "m", {})
     assert list(lake.diff("main", "b")) == [Change("a", "added")]
     merged = lake.merge("b", "main", "publish", {"k": "v"})
-    assert (lake.commit("main").id, lake.commit("main").metadata) == (merged, {"k": "v"})
+    assert (lake.commit("main").id, lake.commit("main").metadata["k"]) == (merged, "v")
     assert (list(lake.diff("main", "b")), lake.merge("b", "main", "again", {})) == ([], None)
+
+
+def test_a_strategy_settles_a_conflict(lake: Lake, file: Path) -> None:
+    lake.create_branch("b", "main")
+    for branch in ("main", "b"):
+        file.write_text(branch)
+        lake.upload(branch, "t/a", file)
+        lake.save(branch, "m", {})
+    lake.merge("b", "main", "m", {}, strategy="source-wins", squash=True)
+    assert (lake.download("main", "t/a"), len(lake.commit("main").parents)) == (b"b", 1)
+
+
+def test_a_commit_is_reverted_and_taken_over_with_its_reasons(lake: Lake, file: Path) -> None:
+    lake.create_branch("b", "main")
+    lake.upload("b", "a", file)
+    made = lake.save("b", "m", {})
+    picked = lake.cherry_pick("main", "b", "pick", {"k": "1"})
+    assert (lake.commit_of("main"), lake.download("main", "a")) == (picked, b"abc")
+    reverted = lake.revert("b", str(made), "undo", {"k": "2"})
+    assert (lake.commit_of("b"), list(lake.list("b"))) == (reverted, [])
+    told = [(lake.commit(ref).message, lake.commit(ref).metadata["k"]) for ref in ("main", "b")]
+    assert told == [("pick", "1"), ("undo", "2")]
+
+
+def test_what_is_not_committed_is_shown_and_thrown_away(lake: Lake, file: Path) -> None:
+    for path in ("a", "t/b", "t/c"):
+        lake.upload("main", path, file)
+    assert list(lake.uncommitted("main", prefix="t/")) == [Change("t/b", "added"), Change("t/c", "added")]
+    lake.reset_branch("main", path="t/b")
+    assert [item.path for item in lake.list("main")] == ["a", "t/c"]
+    lake.reset_branch("main", prefix="t/")
+    assert [item.path for item in lake.list("main")] == ["a"]
+    lake.reset_branch("main")
+    assert list(lake.uncommitted("main")) == []
+
+
+def test_a_branch_and_a_tag_cannot_share_a_name(lake: Lake) -> None:
+    lake.create_branch("b", "main")
+    lake.tag("t", "main")
+    with pytest.raises(Conflict, match="tag 'b'"):
+        lake.tag("b", "main")
+    with pytest.raises(Conflict, match="branch 't'"):
+        lake.create_branch("t", "main")
+    lake.delete_tag("t")
+    with pytest.raises(Absent):
+        lake.tagged("t")
+
+
+def test_a_two_dot_diff_shows_both_sides(lake: Lake, file: Path) -> None:
+    lake.create_branch("b", "main")
+    for branch in ("main", "b"):
+        lake.upload(branch, branch, file)
+        lake.save(branch, "m", {})
+    assert list(lake.diff("main", "b")) == [Change("b", "added")]
+    both = [Change("b", "added"), Change("main", "removed")]
+    assert list(lake.diff("main", "b", three_dot=False)) == both
+
+
+def test_an_import_needs_a_lakefs_server(lake: Lake) -> None:
+    with pytest.raises(Misconfigured, match="this lake cannot do it: import into 'main'"):
+        lake.start_import("main", {"s3://bucket/": "t/"}, "m", {})
 
 
 def test_a_merge_of_two_changes_of_one_object_is_a_conflict(lake: Lake, file: Path) -> None:

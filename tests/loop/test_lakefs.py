@@ -46,7 +46,7 @@ def commit(stack: RunningStack, text: str) -> str:
 
 def events(stack: RunningStack) -> list[str]:
     """The commits of the watched branch's asset events, oldest first."""
-    found = ask(stack, "GET", "/api/v2/assets/events?limit=100&order_by=id")[1]["asset_events"]
+    found = ask(stack, "GET", "/api/v2/assets/events?limit=100&order_by=timestamp")[1]["asset_events"]
     ours = [event["extra"] for event in found if event["uri"] == f"lakefs://flights/{WATCHED}"]
     return [extra.get("payload", extra)["commit"] for extra in ours]
 

@@ -128,6 +128,7 @@ class Commits(SharedStreamProducer):
         self._hook = LakeFSHook(lakefs_conn_id)
         self._poll_interval = poll_interval
         self._state = AssetStateStoreAccessor(name=asset)
+        self._said = ""
 
     async def open_stream(self) -> AsyncIterator[tuple[Any, Any]]:
         known, lake = await self._state.aget(self.KEY), None
@@ -139,10 +140,11 @@ class Commits(SharedStreamProducer):
                 for commit in await asyncio.to_thread(commits_since, lake, self._branch, str(known)):
                     yield self._event(commit), commit.id
                     known = commit.id
+                self._said = ""
             except (Absent, Transient) as fault:
-                log.warning("waiting on: %s", fault)
+                self._say(logging.WARNING, fault)
             except MillraceError as fault:  # a person may mend it meanwhile, and nothing is lost until then
-                log.error("no commit can be seen: %s", fault)
+                self._say(logging.ERROR, fault)
                 lake = None
             await asyncio.sleep(self._poll_interval)
 
@@ -160,6 +162,12 @@ class Commits(SharedStreamProducer):
             known = ""
         await self._state.aset(self.KEY, known)
         return known
+
+    def _say(self, level: int, fault: MillraceError) -> None:
+        """Tell once what keeps the branch from being seen, not at every look."""
+        if str(fault) != self._said:
+            self._said = str(fault)
+            log.log(level, "no commits to be seen for now: %s", fault)
 
     def _event(self, commit: Commit) -> dict[str, str]:
         return {
