@@ -21,8 +21,8 @@ from tests.support.task import run
 
 
 @pytest.fixture(autouse=True)
-def _connected(connections: None) -> None:
-    """Every test here uses the test servers."""
+def _connected(lake_connection: None) -> None:
+    """Every test here uses the test server."""
 
 
 def create_branch(lake: Lake, branch: str = "work") -> Any:

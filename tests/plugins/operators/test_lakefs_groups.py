@@ -16,8 +16,8 @@ from tests.support.task import Task
 
 
 @pytest.fixture(autouse=True)
-def _connected(connections: None) -> None:
-    """Every test here uses the test servers."""
+def _connected(lake_connection: None) -> None:
+    """Every test here uses the test server."""
 
 
 def run(kind: str, lake: Lake, *, try_number: int = 1, task_id: str = "t", **arguments: Any) -> Any:

@@ -26,8 +26,8 @@ from tests.support.task import Task
 
 
 @pytest.fixture(autouse=True)
-def _connected(connections: None) -> None:
-    """Every test here uses the test servers."""
+def _connected(lake_connection: None) -> None:
+    """Every test here uses the test server."""
 
 
 def made(trigger: LakeFSTrigger) -> LakeFSTrigger:
