@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 _PARALLEL_READS = 8
 """Parts read ahead at once: they wait for the server, not for the processor."""
+_WHOLE = 8 << 20
+"""Bytes of a part up to which fetching all of it is quicker than asking for the columns' ranges."""
 _DAY = re.compile(r"dt=\d{4}-\d{2}-\d{2}")
 
 
@@ -81,9 +83,13 @@ class Table:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        content = self.lake.download(ref, item.path)
+        wanted = None if columns is None else list(columns)
+        if wanted is not None and item.size > _WHOLE:
+            source: Any = self.lake.open(item, ref)
+        else:
+            source = pa.BufferReader(self.lake.download(ref, item.path))
         try:
-            return pq.read_table(pa.BufferReader(content), columns=None if columns is None else list(columns))
+            return pq.read_table(source, columns=wanted)
         except (pa.ArrowException, OSError) as error:  # OSError: a page that cannot be decompressed
             raise BadData(f"{item.path!r} at {ref!r} is no readable Parquet file: {error}") from error
 

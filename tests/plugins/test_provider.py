@@ -19,7 +19,8 @@ from airflow.providers_manager import ProvidersManager
 from airflow.api_fastapi.core_api.services.ui.connections import HookMetaService
 hook = ProvidersManager().hooks["lakefs"]
 [meta] = [meta for meta in HookMetaService.hook_meta_data() if meta.connection_type == "lakefs"]
-print(json.dumps([hook.hook_class_name, hook.connection_testable, meta.standard_fields.host.title, list(meta.extra_fields)]))
+title, extra = meta.standard_fields.host.title, list(meta.extra_fields)
+print(json.dumps([hook.hook_class_name, hook.connection_testable, title, extra]))
 """
 
 
