@@ -11,12 +11,17 @@ from millrace.assets import branch_asset
 from millrace.examples import REPOSITORY, example
 from millrace.operators.lakefs import LakeFSGetRefOperator
 
-WATCHED = branch_asset(REPOSITORY, "example-watched", poll_interval=2.0)
 # An event of the watcher says it in its payload, one of lakeFS's webhook without.
 COMMIT = (
     "{% set extra = (triggering_asset_events.values() | first | last).extra %}"
     "{{ (extra.payload or extra).commit }}"
 )
 
-for _ in example("on_commit", doc=__doc__, schedule=[WATCHED]):
+
+def watched():
+    """The branch, looked at often: it is an example."""
+    return branch_asset(REPOSITORY, "example-watched", poll_interval=2.0)
+
+
+for _ in example("on_commit", doc=__doc__, asset=watched):
     LakeFSGetRefOperator(task_id="show", ref=COMMIT)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from airflow.sdk import DAG, Asset
@@ -16,8 +16,11 @@ from millrace.run import identity
 REPOSITORY = "flights"
 
 
-def example(name: str, *, doc: str, schedule: Sequence[Asset] | None = None) -> Iterator[DAG]:
-    """The DAG `example.<name>`, entered, in a loop of one turn; of none if `MILLRACE_EXAMPLES` is off."""
+def example(name: str, *, doc: str, asset: Callable[[], Asset] | None = None) -> Iterator[DAG]:
+    """The DAG `example.<name>`, entered, in a loop of one turn; of none if `MILLRACE_EXAMPLES` is off.
+
+    `asset` makes the asset that it is scheduled by: what is not shown shall not cost imports either.
+    """
     if not settings().examples:
         return
     arguments = retries.default_args(owner="examples", delay=settings().retry_delay)
@@ -25,7 +28,7 @@ def example(name: str, *, doc: str, schedule: Sequence[Asset] | None = None) -> 
         dag_id=f"example.{name}",
         description=doc.splitlines()[0],
         doc_md=doc,
-        schedule=schedule,
+        schedule=[asset()] if asset else None,
         catchup=False,
         max_active_runs=4,
         is_paused_upon_creation=False,
