@@ -134,8 +134,8 @@ def test_a_webhook_for_what_no_dag_knows_is_told_so(shown: RunningStack) -> None
 
 def test_every_commit_is_an_event_also_those_made_while_no_triggerer_was_there(shown: RunningStack) -> None:
     lake = shown.lake("flights")
+    wait_until(lambda: reached(shown) == "")  # the watch began without the branch: its head will be news
     lake.create_branch(WATCHED, "main")
-    # The branch was not there when the watch began: its head is news.
     wait_until(lambda: lake.commit_of(WATCHED) in events(shown))
     before = events(shown)
     made = [commit(shown, "first")]
