@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 from include.exceptions import Misconfigured
 from include.identity import RunIdentity
+from include.settings import settings
 
 
 def as_of(context: Mapping[str, Any]) -> datetime:
@@ -50,6 +51,7 @@ def identity(context: Mapping[str, Any]) -> RunIdentity:
         run_id=dag_run.run_id,
         try_number=context["ti"].try_number,
         logical_date=logical.isoformat() if logical else "",
+        code_version=settings().code_version,
     )
 
 

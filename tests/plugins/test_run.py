@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from include.exceptions import Misconfigured
+from include.settings import settings
 from millrace.run import as_of, days, identity
 
 NEW_YORK = "America/New_York"
@@ -91,3 +92,12 @@ def test_identity_is_the_same_for_every_try_but_for_the_try() -> None:
     assert (first.key, first.try_number) == ("flights.ingest/r1", 2)
     assert first.short_hash == identity(context()).short_hash
     assert len(first.short_hash) == 8
+
+
+def test_identity_names_the_code_that_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CODE_VERSION", "0123abc")
+    settings.cache_clear()
+    try:
+        assert identity(context()).metadata()["code_version"] == "0123abc"
+    finally:
+        settings.cache_clear()
