@@ -82,7 +82,7 @@ def measure(work: Work) -> dict[str, Any]:
 
 def predictions_of(work: Work) -> Table:
     """The table of a pipeline's predictions."""
-    return Table(work.lake, f"{work.spec.name}_predictions")
+    return Table(work.lake, work.spec.predictions)
 
 
 def _write(work: Work, branch: str, missing: dict[date, str]) -> dict[str, str]:
