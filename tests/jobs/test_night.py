@@ -73,6 +73,7 @@ def test_the_commit_says_who_scored_what_and_how_fast(watched: Loop) -> None:
     score(watched)
     found = watched.lake.commit(watched.head).metadata
     assert float(found.pop("latency_ms")) > 0
+    assert found.pop(".lakefs.merge.strategy") == "default"  # noted by the lake itself
     assert found == {
         **watched.identity("monitor").metadata(),
         "pipeline": watched.spec.name,
