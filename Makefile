@@ -9,7 +9,7 @@ COMPILE = $(BIN)/uv pip compile --universal --python-version 3.11 --generate-has
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL = help
-.PHONY: help setup up down status logs lint test lock schema demo bench clean clean-var
+.PHONY: help setup up down status logs lint test lock schema demo bench lake-gc clean clean-var
 
 help: ## List the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -59,6 +59,9 @@ demo: setup ## Show the closed loop on real data
 
 bench: setup ## Measure the loop
 	@$(BIN)/python -m tests.bench.loop
+
+lake-gc: setup ## Remove what nothing in the lake reaches (ARGS="--dry-run --retention DAYS")
+	@$(BIN)/python -m include.embedded.lakefs gc $(ARGS)
 
 clean: down ## Stop, and remove .venv and caches; data is kept
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -47,10 +47,21 @@ class Settings(_Settings):
     )
     mlflow_port: Port = Field(5000, alias="MLFLOW_PORT", ge=1, le=65535, description="MLflow.")
     lakefs_port: Port = Field(8000, alias="LAKEFS_PORT", ge=1, le=65535, description="The lake.")
+    lakefs_binary: str = Field(
+        "",
+        alias="LAKEFS_BINARY",
+        description="A lakeFS program to start as the lake; empty: the embedded server.",
+    )
     runtime: Runtime = Field(
         Runtime.PROCESS, alias="RUNTIME", description="Where jobs run whose pipeline says `auto`."
     )
     parallelism: int = Field(4, alias="PARALLELISM", ge=1, description="Tasks at once.")
+    threads: int = Field(
+        1,
+        alias="JOB_THREADS",
+        ge=1,
+        description="Threads of one task's numerical libraries; tasks run beside each other.",
+    )
     retry_seconds: float = Field(
         10, alias="RETRY_SECONDS", gt=0, description="Wait before a task's second try; doubles each time."
     )
@@ -71,6 +82,11 @@ class Settings(_Settings):
         # From the project's folder, not from wherever a process runs: all have to mean the same one.
         return (ROOT / value.expanduser()).resolve()
 
+    @field_validator("lakefs_binary")
+    @classmethod
+    def _absolute_if_set(cls, value: str) -> str:
+        return str(ROOT / Path(value).expanduser()) if value else ""
+
     @property
     def retry_delay(self) -> timedelta:
         """The wait before a task's second try."""
@@ -81,11 +97,21 @@ class Settings(_Settings):
         return {str(field.alias): str(getattr(self, name)) for name, field in type(self).model_fields.items()}
 
 
-class LakeServerSettings(_Settings):
+class LakeFolder(_Settings):
+    """Where the embedded lake server keeps everything."""
+
+    path: Path | None = Field(None, alias="LAKEFS_BLOCKSTORE_LOCAL_PATH")
+
+    @property
+    def folder(self) -> Path:
+        """The path that was set, else the one that the embedded stack uses."""
+        return self.path or settings().var / "lakefs"
+
+
+class LakeServerSettings(LakeFolder):
     """What the embedded lake server is told, in the words of a real lakeFS's environment."""
 
     listen_address: str = Field("127.0.0.1:8000", alias="LAKEFS_LISTEN_ADDRESS")
-    path: Path = Field(ROOT / "var/lakefs", alias="LAKEFS_BLOCKSTORE_LOCAL_PATH")
     access_key_id: str = Field(alias="LAKEFS_INSTALLATION_ACCESS_KEY_ID", min_length=1)
     secret_access_key: str = Field(alias="LAKEFS_INSTALLATION_SECRET_ACCESS_KEY", min_length=16)
     read_only_access_key_id: str = Field("", alias="LAKEFS_READ_ONLY_ACCESS_KEY_ID")

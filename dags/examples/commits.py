@@ -37,7 +37,7 @@ for _ in example("commits", doc=__doc__):
         )
         >> commit
         >> LakeFSDiffOperator(task_id="compare", left=TARGET, right=BRANCH)
-        >> LakeFSMergeOperator(task_id="merge", source=BRANCH, into=TARGET, delete_source=False)
+        >> LakeFSMergeOperator(task_id="merge", source=BRANCH, into=TARGET)
         >> LakeFSRevertOperator(
             task_id="undo", branch=TARGET, ref="{{ ti.xcom_pull('merge')['commit'] }}", parent=1
         )

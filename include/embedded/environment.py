@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 from urllib.parse import quote
 
+from include.embedded.lake import variables
 from include.embedded.secrets import USER, Secrets, password_file
 from include.settings import ROOT, Settings
 
@@ -36,11 +37,6 @@ _PRELOADED = (
 )
 
 
-# Tasks run beside each other, a core for each: more threads in one only fight for them, and on the few
-# rows of a day waiting for each other costs more than the work. The caller's own settings count more.
-_THREADS = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-
-
 def urls(settings: Settings) -> dict[str, str]:
     """Where the parts are reached."""
     return {
@@ -55,11 +51,13 @@ def environment(settings: Settings, secrets: Secrets, database: str) -> dict[str
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW__")}
     inherited.pop("PYTHONDONTWRITEBYTECODE", None)  # without bytecode every cold import costs twice
     return {
-        **_THREADS,
         **inherited,
         **_python(settings),
         **_services(settings, secrets),
         **_airflow(settings, secrets, database),
+        # More threads than cores only fight for them: on the few rows of a day waiting costs more than work.
+        "OMP_NUM_THREADS": str(settings.threads),
+        "OPENBLAS_NUM_THREADS": str(settings.threads),
         **_quiet(),
         "MLFLOW_BACKEND": _database_url("mlflow", database),
         "MLFLOW_ARTIFACTS": str(settings.var / "mlflow"),
@@ -88,10 +86,7 @@ def _services(settings: Settings, secrets: Secrets) -> dict[str, str]:
         "extra": {"ui_url": "none"},  # the embedded lake has no pages to link to
     }
     return {
-        "LAKEFS_LISTEN_ADDRESS": f"{HOST}:{settings.lakefs_port}",
-        "LAKEFS_BLOCKSTORE_LOCAL_PATH": str(settings.var / "lakefs"),
-        "LAKEFS_INSTALLATION_ACCESS_KEY_ID": secrets.lake_access_key_id,
-        "LAKEFS_INSTALLATION_SECRET_ACCESS_KEY": secrets.lake_secret_access_key,
+        **variables(settings, secrets, f"{HOST}:{settings.lakefs_port}"),
         "AIRFLOW_CONN_LAKEFS_DEFAULT": json.dumps(lake),
         "AIRFLOW_CONN_MLFLOW_DEFAULT": json.dumps({"conn_type": "http", "host": found["mlflow"]}),
         "MLFLOW_TRACKING_URI": found["mlflow"],

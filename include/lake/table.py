@@ -89,7 +89,13 @@ class Table:
         else:
             source = pa.BufferReader(self.lake.download(ref, item.path))
         try:
-            return pq.read_table(source, columns=wanted)
+            file = pq.ParquetFile(source, pre_buffer=True)
+            if missing := sorted(set(wanted or ()) - set(file.schema_arrow.names)):
+                raise BadData(
+                    f"{item.path!r} at {ref!r} has no column {', '.join(map(repr, missing))}; it was written "
+                    "before the contract named it: run the pipeline's ingest for that day again"
+                )
+            return file.read(columns=wanted)
         except (pa.ArrowException, OSError) as error:  # OSError: a page that cannot be decompressed
             raise BadData(f"{item.path!r} at {ref!r} is no readable Parquet file: {error}") from error
 

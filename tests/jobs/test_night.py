@@ -73,6 +73,7 @@ def test_the_commit_says_who_scored_what_and_how_fast(watched: Loop) -> None:
     score(watched)
     found = watched.lake.commit(watched.head).metadata
     assert float(found.pop("latency_ms")) > 0
+    assert found.pop(".lakefs.merge.strategy") == "default"  # noted by the lake itself
     assert found == {
         **watched.identity("monitor").metadata(),
         "pipeline": watched.spec.name,
@@ -208,6 +209,16 @@ def test_a_night_is_measured_once_for_each_version_of_the_data(watched: Loop) ->
     score(watched, run_id="r2")
     assert watched.run(Job.MEASURE, NIGHT, version=1) != first
     assert watched.count("monitor") == 2
+
+
+def test_a_day_that_is_corrected_while_the_night_is_scored_is_measured_as_it_was(watched: Loop) -> None:
+    before = watched.head
+    watched.put({28: rows(28, 50)})
+    scored = score(watched, commit=before)["commit"]
+    told = watched.run(Job.MEASURE, NIGHT, version=1, commit=before, scored=scored)
+    found = watched.logged(told["run_id"], "monitor")
+    assert found.data.metrics["rows"] == 3 * ROWS
+    assert found.data.tags["millrace.learned"] == f"{day(26)}"
 
 
 def test_a_measurement_that_was_killed_is_done_anew(watched: Loop) -> None:

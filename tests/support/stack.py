@@ -38,6 +38,7 @@ def settings_in(folder: Path, *, examples: bool = False) -> Settings:
         lakefs_port=lake,
         retry_seconds=1.0,
         examples=examples,
+        code_version="0123abc",
     )
 
 

@@ -5,26 +5,17 @@ from __future__ import annotations
 import random
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 from pathlib import Path
 
-import pytest
-
 from include.exceptions import Unavailable
 from include.lake.client import Lake
-from tests.support.lake import LakeServer, run_lake_server
+from tests.support.lake import LakeServer
 
 KILLS = 4
 PARTS = ("x", "y", "z")
-
-
-@pytest.fixture(scope="module")
-def mortal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LakeServer]:
-    """A server that only these tests use, since they kill it."""
-    with run_lake_server(tmp_path_factory.mktemp("mortal")) as server:
-        yield server
 
 
 def killed_while(server: LakeServer, work: Callable[[], None], after: float) -> None:
@@ -143,6 +134,36 @@ def test_sixteen_writers_lose_nothing(lake_server: LakeServer, lake: Lake, tmp_p
     expected = {f"{number:02}/{turn}" for number in range(16) for turn in rounds}
     assert whole(lake, "main") == whole(lake, "shared@") == expected
     assert {commit.message for commit in lake.log("main")} >= expected
+
+
+def test_sixteen_writers_lose_nothing_when_the_server_is_killed(mortal: LakeServer, tmp_path: Path) -> None:
+    main, merged, moments, over = mortal.lake("sixteen"), set(), random.Random(4), threading.Event()
+
+    def write(number: int) -> None:
+        mine = Lake(mortal.connection, "sixteen")
+        for turn in count():
+            name = f"{number:02}-{turn}"
+            try:
+                mine.create_branch(name, "main")
+                send(mine, name, f"{name}/x", tmp_path)
+                mine.save(name, name, {})
+                mine.merge(name, "main", name, {})
+                merged.add(f"{name}/x")
+            except Unavailable:
+                time.sleep(0.1)
+            if over.is_set():
+                return
+
+    with ThreadPoolExecutor(16) as pool:
+        writers = [pool.submit(write, number) for number in range(16)]
+        for _ in range(KILLS):
+            time.sleep(moments.uniform(0.5, 1.5))
+            mortal.kill()
+            mortal.start()
+        over.set()
+    assert [writer.result() for writer in writers] == [None] * 16
+    assert len(merged) > 16
+    assert merged - whole(main, "main") == set()
 
 
 def test_a_reader_never_misses_what_is_committed_meanwhile(

@@ -65,9 +65,9 @@ def waited(trigger: LakeFSTrigger, meanwhile: Any = lambda: None) -> Any:
 @pytest.mark.parametrize(
     ("kind", "arguments", "found"),
     [
-        (LakeFSCommitSensor, {"ref": "b"}, {"ref": "b"}),
-        (LakeFSObjectSensor, {"ref": "b", "path": "t/a"}, {"ref": "b", "path": "t/a", "size": 3}),
-        (LakeFSPrefixSensor, {"ref": "b", "prefix": "t/"}, {"ref": "b", "prefix": "t/", "path": "t/a"}),
+        (LakeFSCommitSensor, {"ref": "work"}, {"ref": "work"}),
+        (LakeFSObjectSensor, {"ref": "work", "path": "t/a"}, {"ref": "work", "path": "t/a", "size": 3}),
+        (LakeFSPrefixSensor, {"ref": "work", "prefix": "t/"}, {"ref": "work", "prefix": "t/", "path": "t/a"}),
         (LakeFSTagSensor, {"tag": "v"}, {"tag": "v"}),
     ],
     ids=["commit", "object", "prefix", "tag"],
@@ -76,8 +76,8 @@ def test_each_sensor_waits_in_the_triggerer_for_what_comes(
     lake: Lake, kind: type[LakeFSSensor], arguments: dict[str, Any], found: dict[str, Any]
 ) -> None:
     def come() -> None:
-        lake.create_branch("b", "main")
-        lake.upload("b", "t/a", BytesIO(b"abc"))
+        lake.create_branch("work", "main")
+        lake.upload("work", "t/a", BytesIO(b"abc"))
         lake.tag("v", "main")
 
     sensor, trigger = deferred(kind, lake, **arguments)

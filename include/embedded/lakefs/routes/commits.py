@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Annotated, Literal
 
@@ -12,7 +12,7 @@ from pydantic import Field
 from include.embedded.lakefs import answers
 from include.embedded.lakefs.answers import Json
 from include.embedded.lakefs.database import CommitRecord
-from include.embedded.lakefs.errors import BadRequest, NotSupported
+from include.embedded.lakefs.errors import BadRequest, Conflict, NotSupported
 from include.embedded.lakefs.listing import grouped
 from include.embedded.lakefs.repository import STRATEGIES
 from include.embedded.lakefs.routes.requests import (
@@ -82,20 +82,24 @@ def get_commit(store: InStore, ref: str) -> Json:
 
 
 @router.post("/refs/{source}/merge/{branch}")
-def merge(store: InStore, source: str, branch: str, body: Merge | None = None) -> Json:
+def merge(store: InStore, response: Response, source: str, branch: str, body: Merge | None = None) -> Json:
     body = body or Merge()
     if body.strategy not in STRATEGIES:
         raise BadRequest(f"merge strategy {body.strategy!r} is none of 'dest-wins', 'source-wins'")
-    record = store.merge(
-        source,
-        branch,
-        body.message or f"Merge '{source}' into '{branch}'",
-        body.metadata,
-        strategy=body.strategy,
-        allow_empty=body.allow_empty,
-        squash=body.squash_merge,
-        force=body.force,
-    )
+    try:
+        record = store.merge(
+            source,
+            branch,
+            body.message or f"Merge '{source}' into '{branch}'",
+            body.metadata,
+            strategy=body.strategy,
+            allow_empty=body.allow_empty,
+            squash=body.squash_merge,
+            force=body.force,
+        )
+    except Conflict as error:  # lakeFS says no more than the empty reference
+        response.status_code = error.status
+        return {"reference": "", "message": str(error)}
     return {"reference": record.id}
 
 
@@ -183,14 +187,15 @@ def diff_refs(
     include_right_stats: Flag = False,
 ) -> Json:
     changes = store.diff(left, right) if type == "two_dot" else store.compare(left, right)
-    return _page(changes, prefix, after, delimiter, amount, stats=include_right_stats)
+    shape = answers.change_with_stats if include_right_stats else answers.change
+    return _page(changes, prefix, after, delimiter, amount, shape)
 
 
 @router.get("/branches/{branch}/diff")
 def diff_branch(
     store: InStore, branch: str, after: str = "", prefix: str = "", delimiter: str = "", amount: Amount = 100
 ) -> Json:
-    return _page(store.uncommitted(branch), prefix, after, delimiter, amount)
+    return _page(store.uncommitted(branch), prefix, after, delimiter, amount, answers.pending)
 
 
 def _page(
@@ -199,11 +204,9 @@ def _page(
     start: str,
     delimiter: str,
     amount: int,
-    *,
-    stats: bool = False,
+    shape: Callable[[Difference], Json],
 ) -> Json:
     found = (item for item in changes if item.path.startswith(prefix) and item.path > start)
-    shape = answers.change_with_stats if stats else answers.change
     return answers.page(
         grouped(found, prefix, delimiter, start),
         amount,

@@ -16,18 +16,24 @@ class LakeFSCreateBranchOperator(LakeFSOperator):
 
     :param branch: the branch's name.
     :param source: the ref that it starts from.
+    :param replace: delete a branch of that name first, with all that was put on it: for branches of one
+        run, which start from `source` as it is now when the run is started over.
     """
 
     template_fields: Sequence[str] = (*LakeFSOperator.template_fields, "branch", "source")
     operator_extra_links = (BranchLink(),)
 
-    def __init__(self, *, branch: str, source: str = "main", **kwargs: Any) -> None:
+    def __init__(self, *, branch: str, source: str = "main", replace: bool = False, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.branch = branch
         self.source = source
+        self.replace = replace
 
     def execute(self, context: Context) -> dict[str, str]:
-        return {"branch": self.branch, "commit": self.lake().create_branch(self.branch, self.source)}
+        lake = self.lake()
+        if self.replace:
+            lake.delete_branch(self.branch)
+        return {"branch": self.branch, "commit": lake.create_branch(self.branch, self.source)}
 
 
 class LakeFSDeleteBranchOperator(LakeFSOperator):

@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from airflow.sdk import Context
+from airflow.sdk.exceptions import AirflowSkipException
 
 from millrace.links import CommitLink
 from millrace.operators.lakefs.base import LakeFSOperator
-from millrace.run import identity, step
+from millrace.run import announce, identity, step
 
 _FIRST = 10
 """Changes that a diff names."""
@@ -51,12 +52,13 @@ class LakeFSCommitOperator(LakeFSOperator):
 
 
 class LakeFSMergeOperator(LakeFSOperator):
-    """Merges a branch into another, atomically, and then deletes it; returns `{commit, changed}`.
+    """Merges a branch into another, atomically; returns `{commit, changed}`; its asset events carry them.
 
     A second try finds the merge of the first by the run's identity on the merge commit, also when the
     branch is gone already. Raises Conflict if both sides changed the same object.
 
-    :param delete_source: delete the merged branch.
+    :param delete_source: delete the merged branch, and what was not committed on it.
+    :param skip_unchanged: end as skipped where there was nothing to merge, so that no asset event is sent.
     :param strategy: `dest-wins` or `source-wins`: who counts in a conflict.
     :param squash: make one commit of all that are merged, without the branch as its parent.
     """
@@ -76,7 +78,8 @@ class LakeFSMergeOperator(LakeFSOperator):
         source: str,
         into: str = "main",
         metadata: dict[str, str] | None = None,
-        delete_source: bool = True,
+        delete_source: bool = False,
+        skip_unchanged: bool = False,
         strategy: str = "",
         squash: bool = False,
         **kwargs: Any,
@@ -86,13 +89,14 @@ class LakeFSMergeOperator(LakeFSOperator):
         self.into = into
         self.metadata = metadata or {}
         self.delete_source = delete_source
+        self.skip_unchanged = skip_unchanged
         self.strategy = strategy
         self.squash = squash
 
     def execute(self, context: Context) -> dict[str, Any]:
         from include.lake.publish import publish
 
-        return publish(
+        result = publish(
             self.lake(),
             self.source,
             into=self.into,
@@ -102,6 +106,11 @@ class LakeFSMergeOperator(LakeFSOperator):
             strategy=self.strategy,
             squash=self.squash,
         ).to_json()
+        if self.skip_unchanged and not result["changed"]:
+            context["ti"].xcom_push("return_value", result)
+            raise AirflowSkipException(f"{self.into!r} has all of {self.source!r} already")
+        announce(context, {**self.metadata, **result})
+        return result
 
 
 class _PickOperator(LakeFSOperator):
