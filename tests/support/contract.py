@@ -23,9 +23,7 @@ def real_lakefs() -> LakeConnection | None:
     if not all(found):
         return None
     endpoint, access_key_id, secret_access_key = found
-    return LakeConnection(
-        endpoint=endpoint, access_key_id=access_key_id, secret_access_key=secret_access_key
-    )
+    return LakeConnection(endpoint=endpoint, access_key_id=access_key_id, secret_access_key=secret_access_key)
 
 
 @dataclass(frozen=True)
@@ -68,7 +66,9 @@ class Wire:
     headers: dict[str, str] = field(default_factory=dict)
 
     def under(self, *parts: str) -> Wire:
-        return Wire(self.connection, self.below + "".join(f"/{quote(part, safe='')}" for part in parts), self.headers)
+        return Wire(
+            self.connection, self.below + "".join(f"/{quote(part, safe='')}" for part in parts), self.headers
+        )
 
     def ask(
         self,
@@ -80,7 +80,9 @@ class Wire:
         headers: dict[str, str] | None = None,
         **query: Any,
     ) -> Answer:
-        given = {key: str(value).lower() if isinstance(value, bool) else value for key, value in query.items()}
+        given = {
+            key: str(value).lower() if isinstance(value, bool) else value for key, value in query.items()
+        }
         url = f"{self.connection.endpoint}/api/v1{self.below}{below}"
         answer = urllib3.request(
             method,

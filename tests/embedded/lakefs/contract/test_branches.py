@@ -43,7 +43,8 @@ def test_names_of_branches_follow_the_rule(wire: Wire, name: str) -> None:
 
 @pytest.mark.endpoint("create_branch")
 @pytest.mark.parametrize(
-    ("source", "status"), [("absent", 404), ("main~9", 404), ("main^2", 400), ("main@~1", 400), ("main~x", 400)]
+    ("source", "status"),
+    [("absent", 404), ("main~9", 404), ("main^2", 400), ("main@~1", 400), ("main~x", 400)],
 )
 def test_a_source_that_is_no_commit_is_refused(wire: Wire, source: str, status: int) -> None:
     assert wire.post("/branches", {"name": "dev", "source": source}).refused == status

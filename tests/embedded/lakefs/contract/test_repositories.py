@@ -40,7 +40,9 @@ def test_a_repository_begins_with_one_commit_on_its_default_branch(lakefs: Wire,
     }
     assert lakefs.get(f"/repositories/{names[0]}").body.items() >= made.items()
     commits = lakefs.get(f"/repositories/{names[0]}/refs/main/commits")
-    assert [(row["message"], row["parents"]) for row in commits.body["results"]] == [("Repository created", [])]
+    assert [(row["message"], row["parents"]) for row in commits.body["results"]] == [
+        ("Repository created", [])
+    ]
 
 
 @pytest.mark.endpoint("create_repository")
@@ -156,7 +158,9 @@ def test_rules_of_protection_are_replaced_as_a_whole(wire: Wire) -> None:
     assert wire.put(rules, [{"pattern": ""}]).refused == 400
 
 
-@pytest.mark.endpoint("set_branch_protection_rules", "upload_object", "delete_object", "commit", "reset_branch")
+@pytest.mark.endpoint(
+    "set_branch_protection_rules", "upload_object", "delete_object", "commit", "reset_branch"
+)
 def test_a_protected_branch_changes_by_merges_only(wire: Wire) -> None:
     wire.put("/settings/branch_protection", [{"pattern": "ma*"}])  # before the branch is used: lakeFS caches
     refused = [

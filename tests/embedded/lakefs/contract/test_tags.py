@@ -34,7 +34,9 @@ def test_names_of_tags_follow_the_rule(wire: Wire, name: str) -> None:
 
 
 @pytest.mark.endpoint("create_tag")
-@pytest.mark.parametrize(("ref", "status"), [("absent", 404), ("main~9", 404), ("main$", 400), ("main^2", 400)])
+@pytest.mark.parametrize(
+    ("ref", "status"), [("absent", 404), ("main~9", 404), ("main$", 400), ("main^2", 400)]
+)
 def test_a_tag_needs_a_commit(wire: Wire, ref: str, status: int) -> None:
     assert wire.post("/tags", {"id": "v1", "ref": ref}).refused == status
     assert wire.get("/tags/v1").refused == 404
