@@ -83,6 +83,8 @@ class LakeServerSettings(_Settings):
     path: Path = Field(ROOT / "var/lakefs", alias="LAKEFS_BLOCKSTORE_LOCAL_PATH")
     access_key_id: str = Field(alias="LAKEFS_INSTALLATION_ACCESS_KEY_ID", min_length=1)
     secret_access_key: str = Field(alias="LAKEFS_INSTALLATION_SECRET_ACCESS_KEY", min_length=16)
+    read_only_access_key_id: str = Field("", alias="LAKEFS_READ_ONLY_ACCESS_KEY_ID")
+    read_only_secret_access_key: str = Field("", alias="LAKEFS_READ_ONLY_SECRET_ACCESS_KEY")
 
 
 @cache

@@ -10,6 +10,7 @@ from include.embedded.lakefs.database import CommitRecord, Repository
 from include.embedded.lakefs.tree import Difference, Entry
 
 MAX_PER_PAGE = 1000
+_PER_PAGE = 100
 Json = dict[str, Any]
 
 
@@ -19,7 +20,8 @@ def repository(facts: Repository) -> Json:
         "creation_date": facts.created,
         "default_branch": facts.default_branch,
         "storage_namespace": facts.namespace,
-        "read_only": False,
+        "storage_id": "",
+        "read_only": facts.read_only,
     }
 
 
@@ -42,6 +44,12 @@ def ref(name: str, commit_id: str) -> Json:
 
 
 def stats(entry: Entry) -> Json:
+    """An object, with the metadata that its user gave it."""
+    return {**bare_stats(entry), "metadata": entry.metadata}
+
+
+def bare_stats(entry: Entry) -> Json:
+    """An object without that metadata."""
     return {
         "path": entry.path,
         "path_type": "object",
@@ -50,14 +58,34 @@ def stats(entry: Entry) -> Json:
         "size_bytes": entry.size,
         "mtime": entry.mtime,
         "content_type": entry.content_type,
-        "metadata": entry.metadata,
     }
 
 
 def change(difference: Difference) -> Json:
+    """One path that differs."""
     kind = "added" if difference.left is None else "removed" if difference.right is None else "changed"
-    size = (difference.right or difference.left).size  # type: ignore[union-attr]
-    return {"type": kind, "path": difference.path, "path_type": "object", "size_bytes": size}
+    return {
+        "type": "conflict" if difference.conflict else kind,
+        "path": difference.path,
+        "path_type": "object",
+        "size_bytes": _shown(difference).size,
+    }
+
+
+def change_with_stats(difference: Difference) -> Json:
+    """The same with what the right side knows of the object, of a removed one the left side."""
+    entry = _shown(difference)
+    right = {
+        "checksum": entry.checksum,
+        "mtime": entry.mtime,
+        "content_type": entry.content_type,
+        "metadata": entry.metadata,
+    }
+    return {**change(difference), "right": right}
+
+
+def _shown(difference: Difference) -> Entry:
+    return difference.right or difference.left  # type: ignore[return-value]
 
 
 def common_prefix(path: str) -> Json:
@@ -76,7 +104,7 @@ def changed_prefix(path: str) -> Json:
 
 def page(items: Iterable[Any], amount: int, shape: Callable[[Any], Json], name: Callable[[Any], str]) -> Json:
     """One page of a listing: `amount` items at most, and where the next page begins."""
-    limit = MAX_PER_PAGE if amount < 0 else min(amount or 100, MAX_PER_PAGE)
+    limit = min(amount, MAX_PER_PAGE) if amount > 0 else _PER_PAGE
     found = list(islice(items, limit + 1))
     shown = found[:limit]
     more = len(found) > limit

@@ -5,27 +5,53 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, NamedTuple, Protocol
+from typing import BinaryIO, NamedTuple
 
 from include.embedded.lakefs.errors import Corrupt
 
 _CHUNK = 1 << 20
 
 
-class Readable(Protocol):
-    """A stream of bytes."""
-
-    def read(self, size: int, /) -> bytes: ...
-
-
 class Stored(NamedTuple):
-    """A content that is safe on disk: its SHA-256, its MD5, its size in bytes."""
+    """A content on disk: its SHA-256, its MD5, its size in bytes."""
 
     address: str
     checksum: str
     size: int
+
+
+class Incoming:
+    """A content that is being written, beside the store and on the same disk."""
+
+    def __init__(self, folder: Path) -> None:
+        descriptor, name = tempfile.mkstemp(dir=folder)
+        self.path = Path(name)
+        self._file = os.fdopen(descriptor, "wb", buffering=0)
+        self._sha256, self._md5, self._size = hashlib.sha256(), hashlib.md5(usedforsecurity=False), 0
+
+    def write(self, chunks: Iterable[bytes]) -> None:
+        """Append chunks; each is read once, for the disk and for both digests."""
+        for chunk in chunks:
+            self._sha256.update(chunk)
+            self._md5.update(chunk)
+            self._size += len(chunk)
+            rest = memoryview(chunk)
+            while rest:
+                rest = rest[self._file.write(rest) :]
+
+    def finish(self) -> Stored:
+        """Bring what was written to the disk; it survives a power cut once it is kept."""
+        os.fsync(self._file.fileno())
+        self._file.close()
+        return Stored(self._sha256.hexdigest(), self._md5.hexdigest(), self._size)
+
+    def drop(self) -> None:
+        """Forget it; fine if it was kept."""
+        self._file.close()
+        self.path.unlink(missing_ok=True)
 
 
 class Blobs:
@@ -35,29 +61,52 @@ class Blobs:
         self._folder = folder
         self._temporary = folder / "tmp"
         self._temporary.mkdir(parents=True, exist_ok=True)
-        for torn in self._temporary.iterdir():  # uploads that a crash cut off; nobody was told of them
+
+    def sweep(self) -> None:
+        """Remove uploads that a crash cut off; nobody was told of them. For the server's start only."""
+        for torn in self._temporary.iterdir():
             torn.unlink()
 
     def path(self, address: str) -> Path:
         """Where a content is kept."""
         return self._folder / address[:2] / address
 
-    def put(self, source: Readable) -> Stored:
-        """Store a stream in constant memory; it survives a power cut once this returns."""
-        sha256, md5, size = hashlib.sha256(), hashlib.md5(usedforsecurity=False), 0
-        descriptor, name = tempfile.mkstemp(dir=self._temporary)
+    @contextmanager
+    def incoming(self) -> Iterator[Incoming]:
+        """A place to write a new content to; gone at the end unless it was kept."""
+        incoming = Incoming(self._temporary)
         try:
-            with os.fdopen(descriptor, "wb") as target:
-                while chunk := source.read(_CHUNK):
-                    sha256.update(chunk)
-                    md5.update(chunk)
-                    size += target.write(chunk)
-                target.flush()
-                os.fsync(target.fileno())
-            self._keep(Path(name), sha256.hexdigest())
+            yield incoming
         finally:
-            Path(name).unlink(missing_ok=True)
-        return Stored(sha256.hexdigest(), md5.hexdigest(), size)
+            incoming.drop()
+
+    def keep(self, incoming: Incoming, address: str) -> None:
+        """Take a finished content into the store; it survives a power cut once this returns."""
+        target = self.path(address)  # replaced even if it is there: storing again mends a damaged content
+        created = not target.parent.exists()
+        target.parent.mkdir(exist_ok=True)
+        incoming.path.replace(target)
+        _sync_folder(target.parent)
+        if created:
+            _sync_folder(self._folder)
+
+    def older_than(self, moment: float) -> Iterator[tuple[str, int]]:
+        """Address and size in bytes of each content stored before a moment (seconds since 1970)."""
+        for folder in self._folder.glob("[0-9a-f][0-9a-f]"):
+            with os.scandir(folder) as found:
+                for file in found:
+                    state = file.stat()
+                    if state.st_mtime < moment:
+                        yield file.name, state.st_size
+
+    def remove(self, address: str, moment: float) -> None:
+        """Remove a content, unless it was stored again since a moment; fine if it is gone."""
+        path = self.path(address)
+        try:
+            if path.stat().st_mtime < moment:
+                path.unlink()
+        except FileNotFoundError:
+            return
 
     def read(self, address: str, first: int, last: int, *, whole: bool) -> Iterator[bytes]:
         """The bytes from `first` to `last`, both included.
@@ -74,7 +123,8 @@ class Blobs:
             while left > 0:
                 chunk = source.read(min(_CHUNK, left))
                 left -= len(chunk)
-                digest.update(chunk)
+                if whole:
+                    digest.update(chunk)
                 if not chunk or (whole and left == 0 and digest.hexdigest() != address):
                     raise damaged
                 yield chunk
@@ -84,15 +134,6 @@ class Blobs:
             return self.path(address).open("rb")
         except FileNotFoundError as error:
             raise Corrupt(f"the stored content at {self.path(address)} is missing") from error
-
-    def _keep(self, temporary: Path, address: str) -> None:
-        target = self.path(address)  # replaced even if it is there: storing again mends a damaged content
-        created = not target.parent.exists()
-        target.parent.mkdir(exist_ok=True)
-        temporary.replace(target)
-        _sync_folder(target.parent)
-        if created:
-            _sync_folder(self._folder)
 
 
 def _sync_folder(folder: Path) -> None:

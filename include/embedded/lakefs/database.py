@@ -9,6 +9,8 @@ from __future__ import annotations
 import json
 import sqlite3
 import threading
+import time
+import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -16,23 +18,13 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from include.embedded.lakefs.tree import Entry, Span, decode
+from include.embedded.lakefs.errors import Corrupt
+from include.embedded.lakefs.listing import LAST
+from include.embedded.lakefs.schema import migrate
+from include.embedded.lakefs.tree import Entry, Span, decode, version_of
 
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS repositories (
-    name TEXT PRIMARY KEY, namespace TEXT NOT NULL, default_branch TEXT NOT NULL, created INTEGER NOT NULL);
-CREATE TABLE IF NOT EXISTS commits (
-    repository TEXT, id TEXT, body TEXT NOT NULL, PRIMARY KEY (repository, id)) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS refs (
-    repository TEXT, kind TEXT, name TEXT, commit_id TEXT NOT NULL,
-    PRIMARY KEY (repository, kind, name)) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS staging (
-    repository TEXT, branch TEXT, path TEXT, entry TEXT,
-    PRIMARY KEY (repository, branch, path)) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS versions (id TEXT PRIMARY KEY, spans TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS ranges (id TEXT PRIMARY KEY, content BLOB NOT NULL);
-"""
 _CACHED_RANGES = 256
+_REPOSITORY = "SELECT name, namespace, default_branch, created, read_only FROM repositories"
 _Row = tuple[Any, ...]
 
 
@@ -44,6 +36,7 @@ class Repository:
     namespace: str
     default_branch: str
     created: int
+    read_only: bool = False
 
 
 @dataclass(frozen=True)
@@ -67,7 +60,7 @@ class Database:
         self._file = file
         self._local = threading.local()
         self._writing = threading.RLock()
-        self._connection.executescript(_SCHEMA)
+        migrate(self._connection)
         self.load_range = lru_cache(maxsize=_CACHED_RANGES)(self._load_range)
         self.load_version = lru_cache(maxsize=64)(self._load_version)
 
@@ -113,26 +106,33 @@ class Database:
     # Repositories
 
     def repository(self, name: str) -> Repository | None:
-        row = self._one("SELECT * FROM repositories WHERE name = ?", name)
-        return Repository(*row) if row else None
+        row = self._one(f"{_REPOSITORY} WHERE name = ?", name)
+        return _repository(row) if row else None
 
     def repositories(self) -> list[Repository]:
-        return [Repository(*row) for row in self._all("SELECT * FROM repositories ORDER BY name")]
+        return [_repository(row) for row in self._all(f"{_REPOSITORY} ORDER BY name")]
 
     def add_repository(self, repository: Repository) -> None:
         self._do(
-            "INSERT INTO repositories VALUES (?, ?, ?, ?)",
-            repository.name,
-            repository.namespace,
-            repository.default_branch,
-            repository.created,
+            "INSERT INTO repositories (name, namespace, default_branch, created, read_only) "
+            "VALUES (?, ?, ?, ?, ?)",
+            *(repository.name, repository.namespace, repository.default_branch),
+            *(repository.created, repository.read_only),
         )
 
     def remove_repository(self, name: str) -> None:
         with self.transaction():
             self._do("DELETE FROM repositories WHERE name = ?", name)
-            for table in ("commits", "refs", "staging"):
+            for table in ("commits", "refs", "staging", "settings"):
                 self._do(f"DELETE FROM {table} WHERE repository = ?", name)  # noqa: S608 - names from above
+
+    def setting(self, repository: str, name: str) -> Any:
+        """What a repository was told to keep under a name, or None."""
+        row = self._one("SELECT value FROM settings WHERE repository = ? AND name = ?", repository, name)
+        return json.loads(row[0]) if row else None
+
+    def set_setting(self, repository: str, name: str, value: Any) -> None:
+        self._do("INSERT OR REPLACE INTO settings VALUES (?, ?, ?)", repository, name, json.dumps(value))
 
     # Refs: kind is "branch" or "tag"
 
@@ -145,17 +145,24 @@ class Database:
         )
         return str(row[0]) if row else None
 
-    def refs(self, repository: str, kind: str, prefix: str, after: str, limit: int) -> list[tuple[str, str]]:
-        """Names and commits, in order; `limit` rows at most."""
+    def refs(
+        self, repository: str, kind: str, prefix: str, after: str, limit: int, *, hidden: bool = False
+    ) -> list[tuple[str, str]]:
+        """Names and commits, in order; `limit` rows at most; with `hidden` the hidden ones too."""
         rows = self._all(
             "SELECT name, commit_id FROM refs WHERE repository = ? AND kind = ? AND name > ? "
-            "AND substr(name, 1, ?) = ? ORDER BY name LIMIT ?",
-            *(repository, kind, after, len(prefix), prefix, limit),
+            "AND substr(name, 1, ?) = ? AND hidden <= ? ORDER BY name LIMIT ?",
+            *(repository, kind, after, len(prefix), prefix, hidden, limit),
         )
         return [(str(name), str(commit)) for name, commit in rows]
 
-    def set_ref(self, repository: str, kind: str, name: str, commit: str) -> None:
-        self._do("INSERT OR REPLACE INTO refs VALUES (?, ?, ?, ?)", repository, kind, name, commit)
+    def set_ref(self, repository: str, kind: str, name: str, commit: str, *, hidden: bool = False) -> None:
+        """Point a ref at a commit; whether it is hidden is decided when it is new."""
+        self._do(
+            "INSERT INTO refs (repository, kind, name, commit_id, hidden) VALUES (?, ?, ?, ?, ?) "
+            "ON CONFLICT DO UPDATE SET commit_id = excluded.commit_id",
+            *(repository, kind, name, commit, hidden),
+        )
 
     def remove_ref(self, repository: str, kind: str, name: str) -> None:
         self._do("DELETE FROM refs WHERE repository = ? AND kind = ? AND name = ?", repository, kind, name)
@@ -176,18 +183,26 @@ class Database:
 
     def add_commit(self, repository: str, record: CommitRecord) -> None:
         body = json.dumps({**record.__dict__, "parents": list(record.parents)})
-        self._do("INSERT OR IGNORE INTO commits VALUES (?, ?, ?)", repository, record.id, body)
+        self._do(
+            "INSERT OR IGNORE INTO commits (repository, id, body, written) VALUES (?, ?, ?, ?)",
+            *(repository, record.id, body, int(time.time())),
+        )
 
     def _load_version(self, version: str) -> list[Span]:
         row = self._one("SELECT spans FROM versions WHERE id = ?", version)
-        return [Span(*span) for span in json.loads(self._present(row, version)[0])]
+        with self._readable(version):
+            spans = [Span(*span) for span in json.loads(self._present(row, version)[0])]
+            if version_of(spans) != version:
+                raise ValueError("not what was stored")
+        return spans
 
     def add_version(self, version: str, spans: Sequence[Span]) -> None:
         self._do("INSERT OR IGNORE INTO versions VALUES (?, ?)", version, json.dumps(spans))
 
     def _load_range(self, name: str) -> tuple[Entry, ...]:
         row = self._one("SELECT content FROM ranges WHERE id = ?", name)
-        return decode(self._present(row, name)[0])
+        with self._readable(name):
+            return decode(name, self._present(row, name)[0])
 
     def add_range(self, name: str, content: bytes) -> None:
         self._do("INSERT OR IGNORE INTO ranges VALUES (?, ?)", name, content)
@@ -218,13 +233,24 @@ class Database:
         body = json.dumps(entry.to_row()) if entry else None
         self._do("INSERT OR REPLACE INTO staging VALUES (?, ?, ?, ?)", repository, branch, path, body)
 
-    def clear_staging(self, repository: str, branch: str) -> None:
-        self._do("DELETE FROM staging WHERE repository = ? AND branch = ?", repository, branch)
+    def clear_staging(self, repository: str, branch: str, first: str = "", last: str = LAST) -> None:
+        """Forget what was written to the paths from `first` to `last`, both included; else to all."""
+        self._do(
+            "DELETE FROM staging WHERE repository = ? AND branch = ? AND path >= ? AND path <= ?",
+            *(repository, branch, first, last),
+        )
 
     def _present(self, row: _Row | None, name: str) -> _Row:
         if row is None:
-            raise RuntimeError(f"{name} is missing from {self._file}: restore the lake from a backup")
+            raise Corrupt(f"{name} is missing from {self._file}: restore the lake from a backup")
         return row
+
+    @contextmanager
+    def _readable(self, name: str) -> Iterator[None]:
+        try:
+            yield
+        except (ValueError, TypeError, zlib.error) as error:
+            raise Corrupt(f"{name} in {self._file} is damaged: restore the lake from a backup") from error
 
     def _do(self, statement: str, *values: object) -> None:
         with self.transaction() as connection:
@@ -236,6 +262,10 @@ class Database:
 
     def _all(self, query: str, *values: object) -> list[_Row]:
         return self._connection.execute(query, values).fetchall()
+
+
+def _repository(row: _Row) -> Repository:
+    return Repository(row[0], row[1], row[2], row[3], bool(row[4]))
 
 
 def _record(body: str) -> CommitRecord:

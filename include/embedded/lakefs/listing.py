@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Protocol, TypeVar
 
-_LAST = "\U0010ffff"
+LAST = "\U0010ffff"
 """Sorts behind every character that a path can hold."""
 
 
@@ -34,9 +34,9 @@ def after(
             if folder is None:
                 yield item
                 continue
-            if folder > start:
+            if folder != start:  # as lakeFS: a start inside of a folder shows the folder
                 yield folder
-            begin = folder + _LAST
+            begin = folder + LAST
             break
         else:
             return

@@ -57,6 +57,11 @@ class Entry:
         ]
 
 
+def same(left: Entry | None, right: Entry | None) -> bool:
+    """Whether two sides agree on a path, also in that neither has it."""
+    return left.same_as(right) if left else right is None
+
+
 class Span(NamedTuple):
     """One range as its version lists it: its id, its first and last path, its number of entries."""
 
@@ -67,11 +72,15 @@ class Span(NamedTuple):
 
 
 class Difference(NamedTuple):
-    """A path on which two versions disagree; None where a side does not have it."""
+    """A path on which two versions disagree; None where a side does not have it.
+
+    A conflict if the version that is to take over the right side changed the path too, and differently.
+    """
 
     path: str
     left: Entry | None
     right: Entry | None
+    conflict: bool = False
 
 
 Edit = tuple[str, Entry | None]
@@ -90,9 +99,17 @@ def encode(entries: Sequence[Entry]) -> tuple[str, bytes]:
     return hashlib.sha256(plain).hexdigest(), zlib.compress(plain, 1)
 
 
-def decode(content: bytes) -> tuple[Entry, ...]:
-    """The entries of a range."""
-    return tuple(Entry(*row) for row in json.loads(zlib.decompress(content)))
+def decode(name: str, content: bytes) -> tuple[Entry, ...]:
+    """The entries of a range; raises ValueError or zlib.error if they are not what its id says."""
+    plain = zlib.decompress(content)
+    if hashlib.sha256(plain).hexdigest() != name:
+        raise ValueError("not what was stored")
+    return tuple(Entry(*row) for row in json.loads(plain))
+
+
+def version_of(spans: Sequence[Span]) -> str:
+    """The id of a version, which follows from its ranges."""
+    return hashlib.sha256(json.dumps([span.id for span in spans]).encode()).hexdigest()
 
 
 def find(spans: Sequence[Span], path: str, load: Load) -> Entry | None:
@@ -137,16 +154,12 @@ def diff(left: Sequence[Span], right: Sequence[Span], load: Load) -> Iterator[Di
 
 def three_way(
     base: Sequence[Span], ours: Sequence[Span], theirs: Sequence[Span], load: Load
-) -> Iterator[tuple[Difference, Entry | None]]:
-    """What `theirs` changed since `base`, each with our entry of that path, where we differ from it.
-
-    With our entry equal to the base's the change can be taken over, otherwise both sides changed it.
-    """
+) -> Iterator[Difference]:
+    """What `theirs` changed since `base` and we do not have; conflicts are what we changed as well."""
     for change in diff(base, theirs, load):
         mine = find(ours, change.path, load)
-        agrees = change.right.same_as(mine) if change.right else mine is None
-        if not agrees:
-            yield change, mine
+        if not same(mine, change.right):
+            yield change._replace(conflict=not same(mine, change.left))
 
 
 class _Writer:

@@ -8,11 +8,9 @@ from uuid import uuid4
 import pytest
 from lakefs_client.client import LakeFSClient
 from lakefs_client.model.repository_creation import RepositoryCreation
-from lakefs_client.model.reset_creation import ResetCreation
-from lakefs_client.model.revert_creation import RevertCreation
 from lakefs_client.model.setup import Setup
 
-from include.embedded.lakefs.app import VERSION
+from include.embedded.lakefs.routes.server import VERSION
 from tests.support.lake import LakeServer
 from tests.support.repo import Repo, ask, client_of, refused
 
@@ -83,15 +81,32 @@ def test_every_answer_names_the_repository_that_is_missing(client: LakeFSClient)
         Repo(client, "nowhere").list()
 
 
-def test_what_is_missing_here_is_answered_as_not_supported(repo: Repo) -> None:
-    with refused(501, "not supported"):
-        repo.client.branches_api.reset_branch(repo.name, "main", ResetCreation(type="reset"))
-    with refused(501, "not supported"):
-        repo.client.branches_api.revert_branch(repo.name, "main", RevertCreation(ref="main", parent_number=1))
-    with refused(501, "not supported"):
-        repo.client.actions_api.list_repository_runs(repo.name)
-    with refused(501, "not supported"):
-        repo.client.refs_api.log_commits(repo.name, "main", prefixes=["a/"])
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "auth/users"),
+        ("POST", "statistics"),
+        ("GET", "repositories/{}/actions/runs"),
+        ("GET", "repositories/{}/pulls"),
+        ("POST", "repositories/{}/branches/main/import"),
+        ("GET", "repositories/{}/branches/main/staging/backing?path=a"),
+        ("PUT", "repositories/{}/branches/main/objects?path=a"),
+        ("PUT", "repositories/{}/refs/dump"),
+        ("GET", "repositories/{}/settings/gc_rules"),
+    ],
+)
+def test_what_is_missing_here_is_not_supported(
+    repo: Repo, lake_server: LakeServer, method: str, path: str
+) -> None:
+    status, answer = ask(lake_server.connection, method, path.format(repo.name))
+    assert (status, "is not supported by the embedded lake" in answer["message"]) == (501, True)
+
+
+@pytest.mark.parametrize(("method", "path"), [("GET", "nowhere"), ("PATCH", "repositories"), ("PUT", "user")])
+def test_what_the_specification_does_not_have_is_not_found(
+    lake_server: LakeServer, method: str, path: str
+) -> None:
+    assert ask(lake_server.connection, method, path) == (404, {"message": "invalid API endpoint"})
 
 
 @pytest.mark.parametrize(

@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import tracemalloc
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 import urllib3
 
-from include.embedded.lakefs.blobs import Blobs
+from include.embedded.lakefs.blobs import Blobs, Stored
 from include.embedded.lakefs.errors import Corrupt
 from tests.support.lake import LakeServer
 from tests.support.repo import Repo, refused
 
 MIB = 1 << 20
+
+
+def put(blobs: Blobs, content: bytes) -> Stored:
+    with blobs.incoming() as incoming:
+        incoming.write([content])
+        stored = incoming.finish()
+        blobs.keep(incoming, stored.address)
+    return stored
 
 
 def shorten(file: Path) -> None:
@@ -37,25 +44,25 @@ def blobs(tmp_path: Path) -> Blobs:
 
 
 def test_the_same_content_is_kept_once(blobs: Blobs, tmp_path: Path) -> None:
-    first, second = blobs.put(io.BytesIO(b"abc")), blobs.put(io.BytesIO(b"abc"))
+    first, second = put(blobs, b"abc"), put(blobs, b"abc")
     assert first == second == (hashlib.sha256(b"abc").hexdigest(), hashlib.md5(b"abc").hexdigest(), 3)
     assert [file for file in tmp_path.rglob("*") if file.is_file()] == [blobs.path(first.address)]
 
 
 def test_an_upload_that_breaks_off_leaves_nothing(blobs: Blobs, tmp_path: Path) -> None:
-    class Torn(io.BytesIO):
-        def read(self, size: int | None = -1, /) -> bytes:
-            raise ConnectionError("client is gone")
+    def half() -> Iterator[bytes]:
+        yield b"half"
+        raise ConnectionError("client is gone")
 
-    with pytest.raises(ConnectionError):
-        blobs.put(Torn())
+    with pytest.raises(ConnectionError), blobs.incoming() as incoming:
+        incoming.write(half())
     assert [file for file in tmp_path.rglob("*") if file.is_file()] == []
 
 
 def test_what_a_crash_left_is_swept_at_the_next_start(tmp_path: Path) -> None:
-    Blobs(tmp_path)
+    blobs = Blobs(tmp_path)
     (tmp_path / "tmp/torn").write_bytes(b"half")
-    Blobs(tmp_path)
+    blobs.sweep()
     assert list((tmp_path / "tmp").iterdir()) == []
 
 
@@ -64,7 +71,7 @@ def test_what_a_crash_left_is_swept_at_the_next_start(tmp_path: Path) -> None:
 def test_nobody_gets_all_of_a_damaged_content(
     blobs: Blobs, size: int, damage: Callable[[Path], None]
 ) -> None:
-    stored = blobs.put(io.BytesIO(b"x" * size))
+    stored = put(blobs, b"x" * size)
     damage(blobs.path(stored.address))
     seen: list[bytes] = []
     with pytest.raises(Corrupt, match=str(blobs.path(stored.address))):
@@ -73,29 +80,22 @@ def test_nobody_gets_all_of_a_damaged_content(
 
 
 def test_storing_again_mends_a_damaged_content(blobs: Blobs) -> None:
-    stored = blobs.put(io.BytesIO(b"abc"))
+    stored = put(blobs, b"abc")
     flip_last_byte(blobs.path(stored.address))
-    blobs.put(io.BytesIO(b"abc"))
+    put(blobs, b"abc")
     assert list(blobs.read(stored.address, 0, 2, whole=True)) == [b"abc"]
 
 
 def test_memory_does_not_grow_with_the_content(blobs: Blobs) -> None:
-    class Zeros:
-        def __init__(self, size: int) -> None:
-            self.left = size
-
-        def read(self, size: int, /) -> bytes:
-            size = min(size, self.left)
-            self.left -= size
-            return bytes(size)
-
-    size = 64 * MIB
     tracemalloc.start()
-    stored = blobs.put(Zeros(size))
-    read = sum(len(chunk) for chunk in blobs.read(stored.address, 0, size - 1, whole=True))
+    with blobs.incoming() as incoming:
+        incoming.write(bytes(MIB) for _ in range(64))
+        stored = incoming.finish()
+        blobs.keep(incoming, stored.address)
+    read = sum(len(chunk) for chunk in blobs.read(stored.address, 0, stored.size - 1, whole=True))
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert (read, peak < 4 * MIB) == (size, True), peak
+    assert (read, peak < 4 * MIB) == (64 * MIB, True), peak
 
 
 @pytest.mark.parametrize("damage", DAMAGES)

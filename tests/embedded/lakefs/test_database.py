@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from include.embedded.lakefs.database import Database, Repository
-from include.embedded.lakefs.errors import BadRequest
+from include.embedded.lakefs.errors import BadRequest, Corrupt
 from include.embedded.lakefs.repository import Store
 from include.embedded.lakefs.tree import Entry
 
@@ -86,5 +86,5 @@ def test_a_range_that_is_lost_is_told_with_its_file(store: Store, tmp_path: Path
     with closing(sqlite3.connect(tmp_path / "lake.sqlite")) as other:
         other.execute("DELETE FROM ranges")
         other.commit()
-    with pytest.raises(RuntimeError, match=r"lake\.sqlite: restore the lake from a backup"):
+    with pytest.raises(Corrupt, match=r"lake\.sqlite: restore the lake from a backup"):
         list(store.scan("main", ""))

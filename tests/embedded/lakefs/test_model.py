@@ -107,8 +107,7 @@ class Machine(RuleBasedStateMachine):
         self.compare(branch)
 
     def delete(self, path: str, branch: str) -> None:
-        expected = "None" if path in self.shown[branch] else 404
-        assert self.answer("delete", path, branch) == expected
+        assert self.answer("delete", path, branch) == "None"
         self.shown[branch].pop(path, None)
 
     def commit(self, branch: str) -> None:
@@ -151,9 +150,18 @@ class Machine(RuleBasedStateMachine):
     @rule(data=st.data())
     def diff(self, data: st.DataObject) -> None:
         left, right = self.pick(data), self.pick(data)
-        theirs = self.committed(right)
-        assert self.repo.diff(left, right, type="two_dot") == changes(self.committed(left), theirs)
-        assert self.repo.diff(left, right) == changes(self.base(right, left), theirs)
+        mine, theirs = self.committed(left), self.committed(right)
+        assert self.repo.diff(left, right, type="two_dot") == changes(mine, theirs)
+        assert self.repo.diff(left, right) == self.three_way(self.base(right, left), mine, theirs)
+
+    @staticmethod
+    def three_way(base: Content, mine: Content, theirs: Content) -> dict[str, str]:
+        missing, changed = changes(mine, theirs), changes(base, mine)
+        return {
+            path: "conflict" if path in changed else kind
+            for path, kind in changes(base, theirs).items()
+            if path in missing
+        }
 
     def base(self, source: str, into: str) -> Content:
         """The base that the server takes: a common ancestor that no other common ancestor descends from."""

@@ -66,7 +66,6 @@ def test_an_empty_object_is_an_object(repo: Repo) -> None:
         ("bytes=-3", b"hij"),
         ("bytes=-99", LETTERS),
         ("bytes=0-99", LETTERS),
-        ("bytes=4-2", LETTERS),
     ],
 )
 def test_a_range_of_bytes(repo: Repo, asked: str, expected: bytes) -> None:
@@ -74,10 +73,10 @@ def test_a_range_of_bytes(repo: Repo, asked: str, expected: bytes) -> None:
     assert repo.get("a", range=asked) == expected
 
 
-@pytest.mark.parametrize("asked", ["bytes=10-", "bytes=10-12", "bytes=-0"])
+@pytest.mark.parametrize("asked", ["bytes=10-", "bytes=10-12", "bytes=-0", "bytes=4-2", "bytes=0-1,3-4"])
 def test_a_range_outside_of_the_object_is_refused(repo: Repo, asked: str) -> None:
     repo.put("a", LETTERS)
-    with refused(416, "outside"):
+    with refused(416, "Not Satisfiable"):
         repo.get("a", range=asked)
 
 
@@ -102,8 +101,7 @@ def test_what_is_deleted_is_gone_from_the_branch_and_kept_in_the_past(repo: Repo
     repo.delete("a")
     with refused(404, "object 'a' not found"):
         repo.get("a")
-    with refused(404, "object 'a' not found"):
-        repo.delete("a")
+    repo.delete("a")
     assert (repo.list(), repo.list(before), repo.uncommitted()) == (["b"], ["a", "b"], {"a": "removed"})
 
 

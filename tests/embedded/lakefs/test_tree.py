@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from include.embedded.lakefs import tree
-from include.embedded.lakefs.tree import Edit, Entry, Span, decode
+from include.embedded.lakefs.tree import Difference, Edit, Entry, Span, decode
 
 BOTH_SIZES = pytest.mark.parametrize("size", [1_000, 10_000])
 
@@ -22,7 +22,7 @@ class Ranges:
 
     def load(self, name: str) -> tuple[Entry, ...]:
         self.read.append(name)
-        return decode(self.kept[name])
+        return decode(name, self.kept[name])
 
     def save(self, name: str, content: bytes) -> None:
         if name not in self.kept:
@@ -103,8 +103,22 @@ def test_a_merge_reads_what_was_changed_and_our_side_of_it(size: int) -> None:
     base = ranges.filled(size)
     ours, theirs = ranges.apply(base, edit(1, "ours")), ranges.apply(base, edit(size - 1, "theirs"))
     ranges.read = []
-    found = [(change.path, mine) for change, mine in tree.three_way(base, ours, theirs, ranges.load)]
-    assert (found, len(ranges.read)) == ([(path_of(size - 1), edit(size - 1)[1])], 3)
+    changed = Difference(path_of(size - 1), edit(size - 1)[1], edit(size - 1, "theirs")[1])
+    assert list(tree.three_way(base, ours, theirs, ranges.load)) == [changed]
+    assert len(ranges.read) == 3
+
+
+def test_what_both_sides_changed_is_a_conflict_unless_they_agree() -> None:
+    ranges = Ranges()
+    base = ranges.filled(10)
+    ours = ranges.apply(base, edit(1, "ours"), edit(2, "both"), (path_of(3), None), edit(4, "ours"))
+    theirs = ranges.apply(base, edit(1, "theirs"), edit(2, "both"), edit(3, "theirs"), edit(5, "theirs"))
+    found = tree.three_way(base, ours, theirs, ranges.load)
+    assert [(change.path, change.conflict) for change in found] == [
+        (path_of(1), True),
+        (path_of(3), True),
+        (path_of(5), False),
+    ]
 
 
 def test_versions_that_agree_are_compared_without_reading() -> None:

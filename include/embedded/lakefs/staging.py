@@ -1,0 +1,127 @@
+"""Objects of a repository: those of its commits, and on a branch what is written and not committed yet."""
+
+from __future__ import annotations
+
+import heapq
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+
+from include.embedded.lakefs import tree
+from include.embedded.lakefs.database import CommitRecord
+from include.embedded.lakefs.errors import BadRequest, NotFound, PreconditionFailed
+from include.embedded.lakefs.listing import LAST
+from include.embedded.lakefs.refs import Refs
+from include.embedded.lakefs.tree import Difference, Entry, Span
+
+_LONGEST_PATH = 1024
+"""Bytes, as in lakeFS."""
+
+
+class Objects(Refs):
+    """One repository with its objects."""
+
+    # Reading
+
+    def entry(self, ref: str, path: str) -> Entry:
+        """The object of a path at a ref; at a branch, with what is not committed yet."""
+        found = self.find(ref, path)
+        if found is None:
+            raise NotFound(f"object {path!r} not found at {ref!r}")
+        return found
+
+    def find(self, ref: str, path: str) -> Entry | None:
+        """The same, or None."""
+        check_path(path)
+        staged, entry = False, None
+        with self.database.snapshot():
+            position = self.resolve(ref)
+            if position.branch:
+                staged, entry = self.database.staged_entry(self.facts.name, position.branch, path)
+        return entry if staged else tree.find(self.spans(position.commit), path, self.database.load_range)
+
+    def scan(self, ref: str, start: str) -> Iterator[Entry]:
+        """Objects at a ref from the path `start` on, in order."""
+        staged: list[tuple[str, Entry | None]] = []
+        with self.database.snapshot():
+            position = self.resolve(ref)
+            if position.branch:
+                staged = self.database.staged(self.facts.name, position.branch, start)
+        committed = tree.scan(self.spans(position.commit), start, self.database.load_range)
+        changed = dict(staged)
+        kept = (entry for entry in committed if entry.path not in changed)
+        yield from heapq.merge(kept, (entry for _, entry in staged if entry), key=lambda entry: entry.path)
+
+    def uncommitted(self, branch: str) -> Iterator[Difference]:
+        """Where a branch's staging disagrees with its last commit."""
+        with self.database.snapshot():
+            spans = self.spans(self.branch(branch))
+            staged = self.database.staged(self.facts.name, branch)
+        for path, entry in staged:
+            before = tree.find(spans, path, self.database.load_range)
+            if not tree.same(before, entry):
+                yield Difference(path, before, entry)
+
+    def spans(self, commit: CommitRecord) -> list[Span]:
+        """The ranges of a commit."""
+        return self.database.load_version(commit.version)
+
+    # Writing
+
+    def check_write(
+        self, branch: str, path: str = "any", *, only_new: bool = False, force: bool = False
+    ) -> None:
+        """Refuse what may not be written to a branch."""
+        self.branch(branch)
+        self.refuse_protected(branch, "write")
+        self.refuse_read_only(force)
+        check_path(path)
+        if only_new and self.find(branch, path):
+            raise PreconditionFailed("path already exists")
+
+    def stage(
+        self, branch: str, path: str, entry: Entry | None, *, only_new: bool = False, force: bool = False
+    ) -> None:
+        """Write an object to a branch until the next commit, or remove it; fine if there is none."""
+        with self.database.transaction():
+            self.check_write(branch, path, only_new=only_new, force=force)
+            if entry or self.find(branch, path):
+                self.database.stage(self.facts.name, branch, path, entry)
+
+    def copy(
+        self,
+        branch: str,
+        path: str,
+        source: tuple[str, str],
+        *,
+        metadata: dict[str, str] | None = None,
+        force: bool = False,
+    ) -> Entry:
+        """Write an object with the content of another, at (ref, path), in one transaction."""
+        with self.database.transaction():
+            self.check_write(branch, path, force=force)
+            found = self.entry(*source)
+            kept = found.metadata if metadata is None else metadata
+            made = replace(found, path=path, metadata=kept, mtime=int(time.time()))
+            self.database.stage(self.facts.name, branch, path, made)
+        return made
+
+    def reset(self, branch: str, first: str = "", last: str = LAST, *, force: bool = False) -> None:
+        """Forget what is not committed on the paths from `first` to `last`, both included."""
+        with self.database.transaction():
+            self._check_branch(branch, force)
+            self.database.clear_staging(self.facts.name, branch, first, last)
+
+    def _check_branch(self, branch: str, force: bool) -> None:
+        self.branch(branch)
+        self.refuse_protected(branch, "write")
+        self.refuse_read_only(force)
+
+
+def check_path(path: str) -> None:
+    """Refuse what is no path of an object."""
+    size = len(path.encode())
+    if not size:
+        raise BadRequest("path is required: it is empty")
+    if size > _LONGEST_PATH:
+        raise BadRequest(f"path is too long: {size} bytes are above the maximum of {_LONGEST_PATH}")
