@@ -10,8 +10,7 @@ import schemathesis
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from schemathesis import Case
-from schemathesis.checks import not_a_server_error
-from schemathesis.openapi.checks import response_schema_conformance, status_code_conformance
+from schemathesis.specs.openapi.checks import response_schema_conformance, status_code_conformance
 
 from tests.support.compatibility import covered
 from tests.support.contract import Wire
@@ -62,9 +61,9 @@ def test_any_request_gets_a_published_answer(
     if "repository" in case.path_parameters:
         case.path_parameters["repository"] = repository
     answer = case.call(base_url=f"{lake_server.connection.endpoint}/api/v1", headers={"Authorization": wire.basic()})
-    case.validate_response(
-        answer, checks=[not_a_server_error, status_code_conformance, response_schema_conformance]
-    )
+    assert answer.status_code != 500
+    if answer.status_code != 501:  # what is missing is listed in docs/lakefs-compatibility.md
+        case.validate_response(answer, checks=[status_code_conformance, response_schema_conformance])
 
 
 @pytest.mark.parametrize("operation", MISSING, ids=lambda operation: operation.name)

@@ -108,6 +108,12 @@ def test_an_object_is_told_by_its_headers(wire: Wire) -> None:
         assert changed == pytest.approx(time.time(), abs=60)
 
 
+@pytest.mark.endpoint("upload_object_preflight")
+def test_a_client_may_ask_first_whether_it_may_upload(wire: Wire) -> None:
+    assert wire.get(UPLOAD + "/stage_allowed", path="a").status == 204
+    assert wire.get(UPLOAD + "/stage_allowed").refused == 400
+
+
 RANGES = {
     "bytes=0-0": (b"0", "bytes 0-0/10"),
     "bytes=8-": (b"89", "bytes 8-9/10"),

@@ -79,5 +79,12 @@ def test_a_login_with_wrong_keys_is_refused(lakefs: Wire) -> None:
     assert lakefs.post("/auth/login", {"access_key_id": "x"}).refused == 400
 
 
+@pytest.mark.endpoint("get_current_user")
+def test_the_server_knows_who_asks(lakefs: Wire) -> None:
+    answer = lakefs.get("/user")
+    assert (answer.status, list(answer.body)) == (200, ["user"])
+    assert answer.body["user"]["id"]
+
+
 def test_what_the_specification_does_not_have_is_no_endpoint(lakefs: Wire) -> None:
     assert lakefs.get("/nothing/of/the/kind").refused == 404
