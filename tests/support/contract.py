@@ -53,7 +53,9 @@ class Answer:
     def refused(self) -> int:
         """The status of an error, whose body is the one of the specification."""
         assert self.status >= 400, self
-        assert isinstance(self.body, dict) and list(self.body) == ["message"] and self.body["message"], self
+        assert isinstance(self.body, dict), self
+        assert list(self.body) == ["message"], self
+        assert self.body["message"], self
         return self.status
 
 

@@ -12,15 +12,18 @@ from hypothesis import strategies as st
 from schemathesis import Case
 from schemathesis.specs.openapi.checks import response_schema_conformance, status_code_conformance
 
-from tests.support.compatibility import covered
+from tests.support.compatibility import PAGE, covered, missing, page
 from tests.support.contract import Wire
 from tests.support.lake import LakeServer
 from tests.support.published import Operation, openapi, operations
 
-SUPPORTED = [operation for operation in operations() if operation.name in covered()]
 MISSING = [operation for operation in operations() if operation.name not in covered()]
-KNOWN = {"ref": "main", "branch": "main", "tag": "v1", "commitId": "main", "leftRef": "main", "rightRef": "dev",
-         "sourceRef": "dev", "destinationBranch": "main", "path": "a/1"}  # fmt: skip
+KNOWN = {
+    **dict.fromkeys(("ref", "branch", "commitId", "leftRef", "destinationBranch"), "main"),
+    **dict.fromkeys(("rightRef", "sourceRef"), "dev"),
+    "tag": "v1",
+    "path": "a/1",
+}
 """Values of parameters that lead to something; a request takes some of them."""
 
 published = schemathesis.openapi.from_dict(openapi(set(covered())))
@@ -54,13 +57,15 @@ def repository(lake_server: LakeServer) -> str:
 def test_any_request_gets_a_published_answer(
     case: Case, known: set[str], repository: str, lake_server: LakeServer
 ) -> None:
-    wire = Wire(lake_server.connection)
+    connection = lake_server.connection
     parameters: dict[str, Any] = {name: KNOWN[name] for name in known}
     for given in (case.path_parameters, case.query):
         given.update({name: parameters[name] for name in given.keys() & parameters.keys()})
     if "repository" in case.path_parameters:
         case.path_parameters["repository"] = repository
-    answer = case.call(base_url=f"{lake_server.connection.endpoint}/api/v1", headers={"Authorization": wire.basic()})
+    answer = case.call(
+        base_url=f"{lake_server.connection.endpoint}/api/v1", headers={"Authorization": wire.basic()}
+    )
     assert answer.status_code != 500
     if answer.status_code != 501:  # what is missing is listed in docs/lakefs-compatibility.md
         case.validate_response(answer, checks=[status_code_conformance, response_schema_conformance])
@@ -76,3 +81,14 @@ def test_an_operation_without_a_contract_test_is_not_implemented(
     answer = Wire(lake_server.connection).ask(operation.method, path, {})
     assert answer.refused == 501
     assert "lakeFS server" in answer.body["message"]
+
+
+def test_marks_name_published_operations() -> None:
+    names = {operation.name for operation in operations()}
+    assert len(names) > 100
+    assert covered().keys() | missing().keys() <= names
+    assert missing().keys() <= covered().keys()
+
+
+def test_the_compatibility_page_is_current() -> None:
+    assert PAGE.read_text() == page(), "run `make compatibility`"
