@@ -9,7 +9,7 @@ COMPILE = $(BIN)/uv pip compile --universal --python-version 3.11 --generate-has
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL = help
-.PHONY: help setup up down status logs lint test lock schema compatibility demo bench bench-lake clean clean-var
+.PHONY: help setup up down status logs lint test lock schema compatibility demo bench bench-lake lake-gc clean clean-var
 
 help: ## List the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -65,6 +65,9 @@ bench: setup ## Measure the loop
 
 bench-lake: setup ## Measure the lake, and a real lakeFS beside it if there is one
 	@$(BIN)/python -m tests.bench.lake
+
+lake-gc: setup ## Remove what nothing in the lake reaches (ARGS="--dry-run --retention DAYS")
+	@$(BIN)/python -m include.embedded.lakefs gc $(ARGS)
 
 clean: down ## Stop, and remove .venv and caches; data is kept
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

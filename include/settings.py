@@ -76,11 +76,21 @@ class Settings(_Settings):
         return {str(field.alias): str(getattr(self, name)) for name, field in type(self).model_fields.items()}
 
 
-class LakeServerSettings(_Settings):
+class LakeFolder(_Settings):
+    """Where the embedded lake server keeps everything."""
+
+    path: Path | None = Field(None, alias="LAKEFS_BLOCKSTORE_LOCAL_PATH")
+
+    @property
+    def folder(self) -> Path:
+        """The path that was set, else the one that the embedded stack uses."""
+        return self.path or settings().var / "lakefs"
+
+
+class LakeServerSettings(LakeFolder):
     """What the embedded lake server is told, in the words of a real lakeFS's environment."""
 
     listen_address: str = Field("127.0.0.1:8000", alias="LAKEFS_LISTEN_ADDRESS")
-    path: Path = Field(ROOT / "var/lakefs", alias="LAKEFS_BLOCKSTORE_LOCAL_PATH")
     access_key_id: str = Field(alias="LAKEFS_INSTALLATION_ACCESS_KEY_ID", min_length=1)
     secret_access_key: str = Field(alias="LAKEFS_INSTALLATION_SECRET_ACCESS_KEY", min_length=16)
     read_only_access_key_id: str = Field("", alias="LAKEFS_READ_ONLY_ACCESS_KEY_ID")

@@ -5,17 +5,19 @@ from __future__ import annotations
 import errno
 import sqlite3
 from pathlib import Path
+from urllib.parse import unquote
 
 from fastapi import Depends, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from include.embedded.lakefs.auth import Keys, Users
 from include.embedded.lakefs.blobs import Blobs
 from include.embedded.lakefs.database import Database
-from include.embedded.lakefs.errors import ApiError, Conflict
+from include.embedded.lakefs.errors import ApiError
 from include.embedded.lakefs.routes import branches, commits, elsewhere, objects, repositories, server
 
 _FORESEEN = (ApiError, HTTPException, ClientDisconnect, UnicodeEncodeError, sqlite3.Error, OSError)
@@ -32,10 +34,25 @@ def create_app(folder: Path, *keys: Keys) -> FastAPI:
     app.include_router(server.public, prefix="/api/v1")
     for routes in (server, repositories, branches, commits, objects, elsewhere):
         app.include_router(routes.router, prefix="/api/v1", dependencies=[Depends(_authenticate)])
+    app.add_middleware(_SlashesInNames)
     app.add_exception_handler(RequestValidationError, _answer_invalid)
     for cause in (*_FORESEEN, Exception):
         app.add_exception_handler(cause, _answer_error)
     return app
+
+
+class _SlashesInNames:
+    """Leaves an encoded slash encoded: it belongs to a name (that no branch has), not to the path."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        raw = scope.get("raw_path", b"").upper()
+        if b"%2F" in raw:
+            encoded = scope["raw_path"].decode("ascii").replace("%2f", "%2F").replace("%2F", "%252F")
+            scope["path"] = unquote(encoded)
+        await self._app(scope, receive, send)
 
 
 def _authenticate(request: Request) -> None:
@@ -50,10 +67,7 @@ def _answer_invalid(_: Request, error: Exception) -> Response:
 
 def _answer_error(_: Request, error: Exception) -> Response:
     status, message = _diagnosis(error)
-    body = {"message": message}
-    if isinstance(error, Conflict):
-        body["reference"] = ""  # lakeFS answers with this alone
-    return JSONResponse(body, status, getattr(error, "headers", None))
+    return JSONResponse({"message": message}, status, getattr(error, "headers", None))
 
 
 def _diagnosis(error: Exception) -> tuple[int, str]:
@@ -66,8 +80,8 @@ def _diagnosis(error: Exception) -> tuple[int, str]:
         return 499, "the client is gone"
     if isinstance(error, UnicodeEncodeError):
         return 400, "request is not valid: its text is no UTF-8"
-    if "full" in str(error) or getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
+    if "disk is full" in str(error) or getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
         return 507, f"the lake's disk is full, nothing was changed: make room and try again ({error})"
-    if "locked" in str(error):
+    if "database is locked" in str(error):
         return 503, f"the lake's database is busy, nothing was changed: try again ({error})"
     return 500, f"the lake's store cannot be read or written: {type(error).__name__}: {error}"

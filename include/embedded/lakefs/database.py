@@ -240,6 +240,40 @@ class Database:
             *(repository, branch, first, last),
         )
 
+    # All of it: what garbage collection asks
+
+    def roots(self, moment: float) -> list[tuple[str, str]]:
+        """Repository and id of the commits that a ref stands for, or written since (seconds since 1970)."""
+        return self._pairs(
+            "SELECT repository, commit_id FROM refs "
+            "UNION SELECT repository, id FROM commits WHERE written >= ?",
+            moment,
+        )
+
+    def staged_addresses(self) -> Iterator[str]:
+        """Contents of the objects that are staged on any branch."""
+        rows = self._connection.execute("SELECT entry FROM staging WHERE entry IS NOT NULL")
+        return (Entry(*json.loads(entry)).address for (entry,) in rows)
+
+    def commits(self) -> set[tuple[str, str]]:
+        return set(self._pairs("SELECT repository, id FROM commits"))
+
+    def versions(self) -> set[str]:
+        return {str(name) for (name,) in self._all("SELECT id FROM versions")}
+
+    def ranges(self) -> set[str]:
+        return {str(name) for (name,) in self._all("SELECT id FROM ranges")}
+
+    def remove(self, commits: set[tuple[str, str]], versions: set[str], ranges: set[str]) -> None:
+        """Remove commits (repository and id), versions and ranges, all or none."""
+        with self.transaction() as connection:
+            connection.executemany("DELETE FROM commits WHERE repository = ? AND id = ?", commits)
+            connection.executemany("DELETE FROM versions WHERE id = ?", ((name,) for name in versions))
+            connection.executemany("DELETE FROM ranges WHERE id = ?", ((name,) for name in ranges))
+
+    def _pairs(self, query: str, *values: object) -> list[tuple[str, str]]:
+        return [(str(left), str(right)) for left, right in self._all(query, *values)]
+
     def _present(self, row: _Row | None, name: str) -> _Row:
         if row is None:
             raise Corrupt(f"{name} is missing from {self._file}: restore the lake from a backup")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 from lakefs_client.client import LakeFSClient
 
 from include.lake.client import Lake
-from tests.support.lake import LakeServer
+from tests.support.lake import LakeServer, run_lake_server
 from tests.support.repo import Repo, client_of
 
 
@@ -19,3 +21,10 @@ def client(lake_server: LakeServer) -> LakeFSClient:
 def repo(client: LakeFSClient, lake: Lake) -> Repo:
     """A repository of the test's own, behind the published client."""
     return Repo(client, lake.repository)
+
+
+@pytest.fixture(scope="module")
+def mortal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LakeServer]:
+    """A server that only these tests use, since they kill it or clean up behind it."""
+    with run_lake_server(tmp_path_factory.mktemp("mortal")) as server:
+        yield server

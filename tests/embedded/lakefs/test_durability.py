@@ -5,26 +5,17 @@ from __future__ import annotations
 import random
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 from pathlib import Path
 
-import pytest
-
 from include.exceptions import Unavailable
 from include.lake.client import Lake
-from tests.support.lake import LakeServer, run_lake_server
+from tests.support.lake import LakeServer
 
 KILLS = 4
 PARTS = ("x", "y", "z")
-
-
-@pytest.fixture(scope="module")
-def mortal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LakeServer]:
-    """A server that only these tests use, since they kill it."""
-    with run_lake_server(tmp_path_factory.mktemp("mortal")) as server:
-        yield server
 
 
 def killed_while(server: LakeServer, work: Callable[[], None], after: float) -> None:

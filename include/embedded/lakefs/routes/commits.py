@@ -12,7 +12,7 @@ from pydantic import Field
 from include.embedded.lakefs import answers
 from include.embedded.lakefs.answers import Json
 from include.embedded.lakefs.database import CommitRecord
-from include.embedded.lakefs.errors import BadRequest, NotSupported
+from include.embedded.lakefs.errors import BadRequest, Conflict, NotSupported
 from include.embedded.lakefs.listing import grouped
 from include.embedded.lakefs.repository import STRATEGIES
 from include.embedded.lakefs.routes.requests import (
@@ -82,20 +82,24 @@ def get_commit(store: InStore, ref: str) -> Json:
 
 
 @router.post("/refs/{source}/merge/{branch}")
-def merge(store: InStore, source: str, branch: str, body: Merge | None = None) -> Json:
+def merge(store: InStore, response: Response, source: str, branch: str, body: Merge | None = None) -> Json:
     body = body or Merge()
     if body.strategy not in STRATEGIES:
         raise BadRequest(f"merge strategy {body.strategy!r} is none of 'dest-wins', 'source-wins'")
-    record = store.merge(
-        source,
-        branch,
-        body.message or f"Merge '{source}' into '{branch}'",
-        body.metadata,
-        strategy=body.strategy,
-        allow_empty=body.allow_empty,
-        squash=body.squash_merge,
-        force=body.force,
-    )
+    try:
+        record = store.merge(
+            source,
+            branch,
+            body.message or f"Merge '{source}' into '{branch}'",
+            body.metadata,
+            strategy=body.strategy,
+            allow_empty=body.allow_empty,
+            squash=body.squash_merge,
+            force=body.force,
+        )
+    except Conflict as error:  # lakeFS says no more than the empty reference
+        response.status_code = error.status
+        return {"reference": "", "message": str(error)}
     return {"reference": record.id}
 
 

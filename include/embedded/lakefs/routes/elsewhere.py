@@ -19,7 +19,6 @@ _IN_REPOSITORY = (
     "/pulls/{rest:path}",
     "/refs/dump",
     "/refs/restore",
-    "/refs/{ref}/objects/underlyingProperties",
     "/refs/{ref}/symlink",
     "/restore",
     "/settings/gc_rules",
@@ -47,6 +46,6 @@ def not_supported(request: Request) -> None:
 
 
 for _path in (*_OF_THE_SERVER, *("/repositories/{repository}" + path for path in _IN_REPOSITORY)):
-    router.add_api_route(_path, not_supported, methods=["GET", "POST", "PUT", "DELETE"])
+    router.add_api_route(_path, not_supported, methods=["GET", "POST", "PUT", "PATCH", "DELETE"])
 for _path, _method in _ONE_METHOD.items():
     router.add_api_route(_path, not_supported, methods=[_method])

@@ -145,6 +145,12 @@ def stat_object(
     return answers.stats(entry if user_metadata else replace(entry, metadata={}))
 
 
+@router.get("/refs/{ref}/objects/underlyingProperties")
+def underlying_properties(store: InStore, ref: str, path: str) -> Json:
+    store.entry(ref, path)
+    return {"storage_class": None}
+
+
 @router.get("/refs/{ref}/objects/ls")
 def list_objects(
     store: InStore,
@@ -191,6 +197,7 @@ def get_object(
         return Response(status_code=304, headers={"ETag": etag})
     first, last = content_range(range, entry.size) if range is not None else (0, entry.size - 1)
     headers = {
+        "Content-Type": entry.content_type,
         "ETag": etag,
         "Last-Modified": formatdate(entry.mtime, usegmt=True),
         "Accept-Ranges": "bytes",
@@ -201,9 +208,9 @@ def get_object(
     # No Content-Disposition: lakefs-client would write to a file of that name, shared by its threads.
     status = 200 if range is None else 206
     if request.method == "HEAD":
-        return Response(status_code=status, headers=headers, media_type=entry.content_type)
+        return Response(status_code=status, headers=headers)
     body = contents.read(entry.address, first, last, whole=last - first + 1 == entry.size)
-    return StreamingResponse(_begun(body), status, headers, media_type=entry.content_type)
+    return StreamingResponse(_begun(body), status, headers)
 
 
 def _begun(body: Iterator[bytes]) -> Iterator[bytes]:

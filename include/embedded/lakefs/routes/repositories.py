@@ -56,14 +56,15 @@ def list_repositories(
 
 @router.post("", status_code=201)
 def create_repository(body: RepositoryCreation, database: Db, bare: Flag = False) -> Json:
-    if bare or body.sample_data:
-        raise NotSupported("bare repositories and sample data are not supported by the embedded lake")
+    if body.sample_data:
+        raise NotSupported("sample data is not supported by the embedded lake")
     branch = body.default_branch or "main"
     facts = Repository(body.name, body.storage_namespace, branch, int(time.time()), body.read_only)
     with database.transaction():
         _check(facts, database.repositories())
         database.add_repository(facts)
-        Store(database, facts).initialise()
+        if not bare:
+            Store(database, facts).initialise()
     return answers.repository(facts)
 
 

@@ -9,7 +9,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from include.embedded.lakefs.blobs import Blobs
 from include.embedded.lakefs.database import Database
-from include.embedded.lakefs.errors import NotFound
+from include.embedded.lakefs.errors import BadRequest, NotFound
+from include.embedded.lakefs.refs import REPOSITORY_NAME
 from include.embedded.lakefs.repository import Overrides, Store
 
 Amount = Annotated[int, Query(ge=-1, le=1000)]
@@ -57,6 +58,8 @@ def _blobs(request: Request) -> Blobs:
 
 
 def _store(repository: str, database: Annotated[Database, Depends(_database)]) -> Store:
+    if not REPOSITORY_NAME.fullmatch(repository):
+        raise BadRequest(f"repository name {repository!r} is not valid")
     facts = database.repository(repository)
     if facts is None:
         raise NotFound(f"repository {repository!r} not found")

@@ -15,14 +15,11 @@ def embedded(lake_server: LakeServer) -> Wire:
     return Wire(lake_server.connection)
 
 
-@pytest.mark.missing("create_repository", "bare repositories, sample data")
-@pytest.mark.parametrize(("query", "fields"), [({"bare": True}, {}), ({}, {"sample_data": True})])
-def test_bare_repositories_and_sample_data(
-    embedded: Wire, query: dict[str, bool], fields: dict[str, bool]
-) -> None:
+@pytest.mark.missing("create_repository", "sample data")
+def test_sample_data(embedded: Wire) -> None:
     name = f"contract-{uuid4().hex[:12]}"
-    body = {"name": name, "storage_namespace": f"local://{name}", **fields}
-    assert embedded.post("/repositories", body, **query).refused == 501
+    body = {"name": name, "storage_namespace": f"local://{name}", "sample_data": True}
+    assert embedded.post("/repositories", body).refused == 501
     assert embedded.get(f"/repositories/{name}").refused == 404
 
 

@@ -52,6 +52,13 @@ def test_the_default_branch_can_be_named(lakefs: Wire, names: list[str]) -> None
 
 
 @pytest.mark.endpoint("create_repository")
+def test_a_bare_repository_has_no_branch(lakefs: Wire, names: list[str]) -> None:
+    body = {"name": names[0], "storage_namespace": f"local://{names[0]}"}
+    assert lakefs.post("/repositories", body, bare=True).status == 201
+    assert lakefs.get(f"/repositories/{names[0]}/branches").ids == []
+
+
+@pytest.mark.endpoint("create_repository")
 @pytest.mark.parametrize("name", ["ab", "Abc", "-abc", "a_c", "a.c", "a" * 64, "", "a c", "ä-b-c"])
 def test_names_of_repositories_follow_the_rule(lakefs: Wire, name: str) -> None:
     body = {"name": name, "storage_namespace": f"local://{uuid4().hex}"}
