@@ -14,7 +14,8 @@ nothing is lost and nothing is broken downstream; the partition is missing until
 **Look** at the log of the red task (rule, column and count), then at the report it links to in MLflow.
 
 **Run again**: mend the source, clear `open_branch` with everything downstream. To ingest other days,
-trigger the DAG with `start` and `end`.
+trigger the DAG with `start` and `end`; that is also the way to fill in days on which nothing ran, unless
+`schedule.since` lets cron catch up by itself.
 """
 
 from millrace.dag import INTERVAL_PARAMS, pipelines, stage_dag, table_asset
@@ -34,6 +35,7 @@ for pipeline in pipelines("ingest"):
         cron=pipeline.schedule.ingest,
         params=INTERVAL_PARAMS,
         max_active_runs=4,
+        since=pipeline.schedule.since,
     ):
         open_branch = LakeFSCreateBranchOperator(
             task_id="open_branch", repository=lake.repository, branch=BRANCH, source=lake.branch

@@ -28,6 +28,8 @@ _NIGHT, _VERSION, _STATE, _DRIFTED, _REASONS = (
 )
 _BREACHED, _KEPT = "breached", "kept"
 _ROWS = "rows"
+REPORT = "drift.html"
+"""The artifact that holds a night's report."""
 _LOOK_BACK = 1000
 """Nights, or firings: years of them. MLflow cannot be asked for those before a day."""
 _TAG_LENGTH = 4000
@@ -80,7 +82,7 @@ def judge(
 
 def store(run: RunLog, verdict: Verdict, drifted: Drifted) -> None:
     """Write a night's verdict and report to its run."""
-    run.text(drifted.html, "drift.html")
+    run.text(drifted.html, REPORT)
     run.json(verdict.to_json(), "verdict.json")
     run.metrics(verdict.numbers)
     run.tags(

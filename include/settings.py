@@ -47,6 +47,11 @@ class Settings(_Settings):
     )
     mlflow_port: Port = Field(5000, alias="MLFLOW_PORT", ge=1, le=65535, description="MLflow.")
     lakefs_port: Port = Field(8000, alias="LAKEFS_PORT", ge=1, le=65535, description="The lake.")
+    lakefs_binary: str = Field(
+        "",
+        alias="LAKEFS_BINARY",
+        description="A lakeFS program to start as the lake; empty: the embedded server.",
+    )
     runtime: Runtime = Field(
         Runtime.PROCESS, alias="RUNTIME", description="Where jobs run whose pipeline says `auto`."
     )
@@ -65,6 +70,11 @@ class Settings(_Settings):
     def _absolute(cls, value: Path) -> Path:
         # From the project's folder, not from wherever a process runs: all have to mean the same one.
         return (ROOT / value.expanduser()).resolve()
+
+    @field_validator("lakefs_binary")
+    @classmethod
+    def _absolute_if_set(cls, value: str) -> str:
+        return str(ROOT / Path(value).expanduser()) if value else ""
 
     @property
     def retry_delay(self) -> timedelta:

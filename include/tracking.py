@@ -151,9 +151,10 @@ class Experiment:
         """A run that is there already, to add to it."""
         return RunLog(self, run_id)
 
-    def link(self, run_id: str) -> str:
-        """The page of a run."""
-        return f"{self.uri}/#/experiments/{self.id}/runs/{run_id}"
+    def link(self, run_id: str, artifact: str = "") -> str:
+        """The page of a run, or of one of its artifacts."""
+        shown = f"/artifacts/{artifact}" if artifact else ""
+        return f"{self.uri}/#/experiments/{self.id}/runs/{run_id}{shown}"
 
 
 @dataclass(frozen=True)
@@ -163,10 +164,9 @@ class RunLog:
     experiment: Experiment
     id: str
 
-    @property
-    def link(self) -> str:
-        """The run's page."""
-        return self.experiment.link(self.id)
+    def link(self, artifact: str = "") -> str:
+        """The run's page, or that of one of its artifacts."""
+        return self.experiment.link(self.id, artifact)
 
     def params(self, params: Mapping[str, Any]) -> None:
         """Log parameters; nested ones as JSON."""

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 from urllib.parse import quote
 
+from include.embedded.lake import variables
 from include.embedded.secrets import USER, Secrets, password_file
 from include.settings import ROOT, Settings
 
@@ -87,10 +88,7 @@ def _services(settings: Settings, secrets: Secrets) -> dict[str, str]:
         "password": secrets.lake_secret_access_key,
     }
     return {
-        "LAKEFS_LISTEN_ADDRESS": f"{HOST}:{settings.lakefs_port}",
-        "LAKEFS_BLOCKSTORE_LOCAL_PATH": str(settings.var / "lakefs"),
-        "LAKEFS_INSTALLATION_ACCESS_KEY_ID": secrets.lake_access_key_id,
-        "LAKEFS_INSTALLATION_SECRET_ACCESS_KEY": secrets.lake_secret_access_key,
+        **variables(settings, secrets, f"{HOST}:{settings.lakefs_port}"),
         "AIRFLOW_CONN_LAKEFS_DEFAULT": json.dumps(lake),
         "AIRFLOW_CONN_MLFLOW_DEFAULT": json.dumps({"conn_type": "http", "host": found["mlflow"]}),
         "MLFLOW_TRACKING_URI": found["mlflow"],

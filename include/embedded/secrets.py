@@ -21,6 +21,9 @@ class Secrets:
     airflow_password: str
     lake_access_key_id: str
     lake_secret_access_key: str
+    lake_reader_access_key_id: str
+    lake_reader_secret_access_key: str
+    lake_encryption_key: str
 
     def __repr__(self) -> str:
         return "Secrets(…)"
@@ -44,6 +47,8 @@ def ensure(var: Path) -> Secrets:
     if not file.exists():
         _write(file, json.dumps(asdict(_generate())))
     found = _read(file)
+    if asdict(found) != json.loads(file.read_text()):
+        _write(file, json.dumps(asdict(found)))
     if not password_file(var).exists():
         _write(password_file(var), json.dumps({USER: found.airflow_password}))
     return found
@@ -52,20 +57,34 @@ def ensure(var: Path) -> Secrets:
 def _generate() -> Secrets:
     from cryptography.fernet import Fernet
 
-    alphabet = string.ascii_uppercase + string.digits
     return Secrets(
         fernet_key=Fernet.generate_key().decode(),
         jwt_secret=secrets.token_urlsafe(48),
         api_secret=secrets.token_urlsafe(48),
         airflow_password=secrets.token_urlsafe(18),
-        lake_access_key_id="AKIAJ" + "".join(secrets.choice(alphabet) for _ in range(15)),
+        lake_access_key_id=_access_key_id(),
         lake_secret_access_key=secrets.token_urlsafe(30),
+        **_added(),
     )
+
+
+def _added() -> dict[str, str]:
+    """What stacks that were made by an earlier version do not have yet."""
+    return {
+        "lake_reader_access_key_id": _access_key_id(),
+        "lake_reader_secret_access_key": secrets.token_urlsafe(30),
+        "lake_encryption_key": secrets.token_urlsafe(32),
+    }
+
+
+def _access_key_id() -> str:
+    alphabet = string.ascii_uppercase + string.digits
+    return "AKIAJ" + "".join(secrets.choice(alphabet) for _ in range(15))
 
 
 def _read(file: Path) -> Secrets:
     try:
-        return Secrets(**json.loads(file.read_text()))
+        return Secrets(**{**_added(), **json.loads(file.read_text())})
     except (ValueError, TypeError) as error:
         raise Misconfigured(
             f"{file} cannot be read ({type(error).__name__}); restore it, or delete it together with "

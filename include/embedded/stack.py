@@ -19,7 +19,7 @@ from typing import Any
 
 import psutil
 
-from include.embedded import postgres, processes, secrets
+from include.embedded import lake, postgres, processes, secrets
 from include.embedded.environment import HOST, environment, urls
 from include.embedded.processes import Record
 from include.exceptions import Misconfigured, Unavailable
@@ -76,6 +76,7 @@ class Stack:
             if record is None or record.process() is None:
                 if record:
                     processes.end(record.members(), grace=5)
+                lake.check(self.settings)
                 self._refuse_busy_ports()
                 self._start(say)
             elif record.ports != self._ports:
@@ -104,7 +105,8 @@ class Stack:
     def wipe(self, say: Say) -> None:
         """Stop everything and remove what was kept; what others put into the folder stays."""
         self.down(say)
-        for name in ("airflow", "bench", "demo", "lakefs", "log", "mlflow", "postgres", "run", "secrets"):
+        others = ("airflow", "bench", "demo", "log", "mlflow", "postgres", "run", "secrets")
+        for name in (*others, *lake.FOLDERS):
             if (folder := self.settings.var / name).exists():
                 say(f"removing {folder}")
                 shutil.rmtree(folder)
@@ -212,8 +214,8 @@ class Stack:
         from include import catalog
 
         for spec in catalog.valid(self.settings.pipelines):
-            lake = Lake(self.connection(), spec.lake.repository)
-            lake.ensure_repository(f"local://{spec.lake.repository}", spec.lake.branch)
+            repository = Lake(self.connection(), spec.lake.repository)
+            repository.ensure_repository(f"local://{spec.lake.repository}", spec.lake.branch)
 
     def _wait(self, say: Say) -> None:
         deadline, told = time.monotonic() + _START_SECONDS, set[str]()

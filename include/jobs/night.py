@@ -58,7 +58,7 @@ def measure(work: Work) -> dict[str, Any]:
     key = f"{work.job.run_key}/{work.job.commit}"  # another commit is other data, to be measured anew
     done = nights.finished(key)
     if done is not None:
-        return {"run_id": done.info.run_id, "link": nights.link(done.info.run_id)}
+        return {"run_id": done.info.run_id, "link": nights.link(done.info.run_id, monitoring.REPORT)}
     window = Window.until(night, work.spec.monitoring)
     trained = _training_run(work)
     model = scoring.trained_on(work.spec, work.services.tracking_uri, trained)
@@ -77,12 +77,12 @@ def measure(work: Work) -> dict[str, Any]:
             rows=len(rows),
         )
         monitoring.store(run, verdict, drifted)
-    return {"run_id": run.id, "link": run.link}
+    return {"run_id": run.id, "link": run.link(monitoring.REPORT)}
 
 
 def predictions_of(work: Work) -> Table:
     """The table of a pipeline's predictions."""
-    return Table(work.lake, f"{work.spec.name}_predictions")
+    return Table(work.lake, work.spec.predictions)
 
 
 def _write(work: Work, branch: str, missing: dict[date, str]) -> dict[str, str]:

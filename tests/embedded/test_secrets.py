@@ -46,6 +46,17 @@ def test_a_lost_password_file_is_made_again(tmp_path: Path) -> None:
     assert json.loads(secrets.password_file(tmp_path).read_text()) == {"admin": made.airflow_password}
 
 
+def test_those_of_an_earlier_version_are_kept_and_completed(tmp_path: Path) -> None:
+    made = asdict(secrets.ensure(tmp_path))
+    earlier = {name: value for name, value in made.items() if name not in secrets._added()}
+    (tmp_path / "secrets/stack.json").write_text(json.dumps(earlier))
+
+    found = secrets.ensure(tmp_path)
+
+    assert {name: getattr(found, name) for name in earlier} == earlier
+    assert secrets.ensure(tmp_path) == found
+
+
 @pytest.mark.parametrize("content", ["", "{", "{}", "[]", '{"fernet_key": "only one"}'])
 def test_torn_ones_are_reported_and_kept(tmp_path: Path, content: str) -> None:
     secrets.ensure(tmp_path)

@@ -148,6 +148,7 @@ def test_the_first_candidate_has_no_champion_beside_it(loop: Loop) -> None:
         "champion_version": None,
         "slice_drop": None,
         "latency_ms": 0,
+        "link": loop.experiment("train").link(run, "model_card.html"),
     }
 
 

@@ -72,6 +72,12 @@ def change(difference: Difference) -> Json:
     }
 
 
+def pending(difference: Difference) -> Json:
+    """One path that differs from the last commit; what is removed has no size any more."""
+    found = change(difference)
+    return found if difference.right else {**found, "size_bytes": 0}
+
+
 def change_with_stats(difference: Difference) -> Json:
     """The same with what the right side knows of the object, of a removed one the left side."""
     entry = _shown(difference)

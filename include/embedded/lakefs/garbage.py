@@ -6,7 +6,7 @@ It runs beside the server, in a process of its own, and takes nothing that is in
   transaction that removes it, marking goes on with what was added since; so a branch made meanwhile of a
   commit that nothing reached brings that commit back.
 - An upload takes its content into the store and notes it in one transaction of its own, and contents are
-  removed inside of transactions only. So a content that is stored again is either noted, or young, or gone
+  removed inside of transactions only. So a content that is stored again is either noted, or gone
   before it is stored.
 - Rows go first, in one transaction, then contents: killed in between, it leaves contents without an owner,
   which the next run finds.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Annotated, Literal
 
@@ -187,14 +187,15 @@ def diff_refs(
     include_right_stats: Flag = False,
 ) -> Json:
     changes = store.diff(left, right) if type == "two_dot" else store.compare(left, right)
-    return _page(changes, prefix, after, delimiter, amount, stats=include_right_stats)
+    shape = answers.change_with_stats if include_right_stats else answers.change
+    return _page(changes, prefix, after, delimiter, amount, shape)
 
 
 @router.get("/branches/{branch}/diff")
 def diff_branch(
     store: InStore, branch: str, after: str = "", prefix: str = "", delimiter: str = "", amount: Amount = 100
 ) -> Json:
-    return _page(store.uncommitted(branch), prefix, after, delimiter, amount)
+    return _page(store.uncommitted(branch), prefix, after, delimiter, amount, answers.pending)
 
 
 def _page(
@@ -203,11 +204,9 @@ def _page(
     start: str,
     delimiter: str,
     amount: int,
-    *,
-    stats: bool = False,
+    shape: Callable[[Difference], Json],
 ) -> Json:
     found = (item for item in changes if item.path.startswith(prefix) and item.path > start)
-    shape = answers.change_with_stats if stats else answers.change
     return answers.page(
         grouped(found, prefix, delimiter, start),
         amount,
