@@ -123,24 +123,27 @@ class Bench:
             list(pool.map(lambda place: self.upload(repository, _path(place)), range(number)))
 
     def growth(self, repositories: dict[int, str]) -> Facts:
-        """Milliseconds of a commit of one changed object, and of its diff."""
-        found: Facts = {}
-        for size, repository in repositories.items():
-            self.step("growth")
-            commits, diffs = zip(*self.changes(repository, size), strict=True)
-            for what, taken in (("commit", commits), ("diff", diffs)):
-                found[f"{what}, ms, {size:,} objects"] = 1000 * median(taken)
-                first = found[f"{what}, ms, {min(repositories):,} objects"]
-                found[f"{what}, {size:,} / {min(repositories):,}"] = 1000 * median(taken) / first
-        return {name: value for name, value in found.items() if not name.endswith(f"{1000:,} / {1000:,}")}
-
-    def changes(self, repository: str, size: int) -> Iterator[tuple[float, float]]:
+        """Milliseconds of a commit of one changed object, and of its diff; the sizes take turns."""
+        taken: dict[tuple[str, int], list[float]] = {}
         for turn in range(_ROUNDS):
-            self.upload(repository, _path(turn * size // _ROUNDS), f"turn {turn}".encode())
-            yield (
-                _timed(self.send, "POST", repository, "/branches/main/commits", {"message": "one"}),
-                _timed(self.send, "GET", repository, "/refs/main~1/diff/main"),
-            )
+            self.step("growth")
+            for size, repository in repositories.items():
+                commit, diff = self.change(repository, _path(turn * size // _ROUNDS), turn)
+                taken.setdefault(("commit", size), []).append(commit)
+                taken.setdefault(("diff", size), []).append(diff)
+        found: Facts = {}
+        for (what, size), seconds in taken.items():
+            found[f"{what}, ms, {size:,} objects"] = 1000 * median(seconds)
+            if size != SIZES[0]:
+                found[f"{what}, {size:,} / {SIZES[0]:,}"] = median(seconds) / median(taken[what, SIZES[0]])
+        return found
+
+    def change(self, repository: str, path: str, turn: int) -> tuple[float, float]:
+        self.upload(repository, path, f"turn {turn}".encode())
+        return (
+            _timed(self.send, "POST", repository, "/branches/main/commits", {"message": "one"}),
+            _timed(self.send, "GET", repository, "/refs/main~1/diff/main"),
+        )
 
     def listing(self, repository: str) -> Facts:
         """Objects a second."""
@@ -174,7 +177,7 @@ def main() -> None:
 
 
 def _measure(folder: Path, mebibytes: int, progress: Progress) -> Iterator[tuple[str, Facts]]:
-    steps = 3 + 2 + len(SIZES) + 1
+    steps = 1 + 3 + 2 + _ROUNDS + 1  # filling, moving, small uploads, growth, listing
     task = progress.add_task("embedded", total=steps)
 
     def step(what: str, server: str = "embedded") -> None:

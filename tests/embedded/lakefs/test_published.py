@@ -47,7 +47,7 @@ def repository(lake_server: LakeServer) -> str:
 @published.given(known=st.sets(st.sampled_from(sorted(KNOWN))))
 @published.parametrize()
 @settings(
-    max_examples=20,
+    max_examples=12,
     deadline=None,
     derandomize=True,
     database=None,

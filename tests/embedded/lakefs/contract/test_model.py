@@ -276,7 +276,7 @@ def test_the_server_agrees_with_the_model(server: LakeConnection) -> None:
     run_state_machine_as_test(
         OnServer,
         settings=settings(
-            max_examples=20,
+            max_examples=12,
             stateful_step_count=40,
             deadline=None,
             database=None,
