@@ -238,6 +238,9 @@ class Gate(Section):
     slices: Slices | None = None
     max_latency_ms: Annotated[float, Field(gt=0)] | None = Field(None, description="For one row, median.")
     approval: bool = Field(False, description="Ask a person before promotion.")
+    approval_timeout: Duration = Field(
+        timedelta(days=3), description="No answer in this time is a no; a later candidate waits so long."
+    )
 
 
 class Methods(Section):

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _CARD = "model_card.html"
+LEARNED = "millrace.until"
+"""The tag with the last day of a training run's window (ISO date)."""
 
 
 def train(work: Work) -> dict[str, Any]:
@@ -28,7 +30,11 @@ def train(work: Work) -> dict[str, Any]:
     done = found.finished(job.run_key)
     if done is not None:
         return {"run_id": done.info.run_id, "link": found.link(done.info.run_id)}
-    tags = {"millrace.commit": job.commit, "millrace.code_version": work.run.code_version}
+    tags = {
+        "millrace.commit": job.commit,
+        "millrace.code_version": work.run.code_version,
+        LEARNED: job.until,
+    }
     with found.start(job.run_key, name=f"until {job.until}", tags=tags) as run:
         window = Window.until(date.fromisoformat(job.until), work.spec.training)
         training.fit(

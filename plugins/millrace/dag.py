@@ -7,7 +7,6 @@ from datetime import date, datetime, time
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.sdk import DAG, Asset, BaseOperator, CronTriggerTimetable, Param, get_parsing_context
 from jinja2 import pass_context
 
@@ -15,6 +14,7 @@ from include import catalog
 from include.settings import settings
 from include.spec import Pipeline
 from millrace import retries
+from millrace.operators.model import ApproveOperator
 from millrace.run import days, identity
 
 INTERVAL_PARAMS = {
@@ -113,11 +113,20 @@ def stage_dag(
     )
 
 
-def approval(pipeline: Pipeline, *, subject: str, body: str) -> list[BaseOperator]:
-    """The task that asks a person, where the pipeline's gate wants one; a rejection skips what follows."""
+def approval(pipeline: Pipeline, *, version: str, subject: str, body: str) -> list[BaseOperator]:
+    """The task that asks a person, where the pipeline's gate wants one; a "no" skips what follows."""
     if not pipeline.gate.approval:
         return []
-    return [ApprovalOperator(task_id="approve", subject=subject, body=body)]
+    return [
+        ApproveOperator(
+            task_id="approve",
+            pipeline=pipeline.name,
+            version=version,
+            subject=subject,
+            body=body,
+            response_timeout=pipeline.gate.approval_timeout,
+        )
+    ]
 
 
 def table_asset(pipeline: Pipeline) -> Asset:

@@ -55,6 +55,12 @@ def identity(context: Mapping[str, Any]) -> RunIdentity:
     )
 
 
+def announce(context: Mapping[str, Any], facts: Mapping[str, Any]) -> None:
+    """Let the events of the assets that the task updates carry some facts, for the DAGs they start."""
+    for asset in context["task"].outlets:
+        context["outlet_events"][asset].extra = dict(facts)
+
+
 def _tick_before(moment: datetime, cron: str) -> datetime:
     """The tick before the one at a moment, in local time."""
     from croniter import croniter

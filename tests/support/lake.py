@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import urllib3
@@ -19,6 +19,8 @@ from include.settings import ROOT
 
 ACCESS_KEY = "AKIATESTTESTTESTTEST"
 SECRET_KEY = "secret-secret-secret-secret-secret-1234"
+READER_KEY = "AKIAREADREADREADREAD"
+READER_SECRET = "reader-reader-reader-reader-reader-1234"
 
 
 def free_port() -> int:
@@ -41,6 +43,11 @@ class LakeServer:
             endpoint=f"http://127.0.0.1:{self.port}", access_key_id=ACCESS_KEY, secret_access_key=SECRET_KEY
         )
 
+    @property
+    def reader(self) -> LakeConnection:
+        """The same for the keys that may read only."""
+        return replace(self.connection, access_key_id=READER_KEY, secret_access_key=READER_SECRET)
+
     def lake(self, repository: str) -> Lake:
         lake = Lake(self.connection, repository)
         lake.ensure_repository(f"local://{repository}")
@@ -56,6 +63,8 @@ class LakeServer:
                 "LAKEFS_BLOCKSTORE_LOCAL_PATH": str(self.folder),
                 "LAKEFS_INSTALLATION_ACCESS_KEY_ID": ACCESS_KEY,
                 "LAKEFS_INSTALLATION_SECRET_ACCESS_KEY": SECRET_KEY,
+                "LAKEFS_READ_ONLY_ACCESS_KEY_ID": READER_KEY,
+                "LAKEFS_READ_ONLY_SECRET_ACCESS_KEY": READER_SECRET,
             },
         )
         deadline = time.monotonic() + 20

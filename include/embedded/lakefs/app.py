@@ -20,6 +20,7 @@ from include.embedded.lakefs.database import Database
 from include.embedded.lakefs.errors import ApiError
 from include.embedded.lakefs.routes import branches, commits, elsewhere, objects, repositories, server
 
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _FORESEEN = (ApiError, HTTPException, ClientDisconnect, UnicodeEncodeError, sqlite3.Error, OSError)
 
 
@@ -80,7 +81,7 @@ def _diagnosis(error: Exception) -> tuple[int, str]:
         return 499, "the client is gone"
     if isinstance(error, UnicodeEncodeError):
         return 400, "request is not valid: its text is no UTF-8"
-    if "disk is full" in str(error) or getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
+    if "disk is full" in str(error) or getattr(error, "errno", None) in _NO_ROOM:
         return 507, f"the lake's disk is full, nothing was changed: make room and try again ({error})"
     if "database is locked" in str(error):
         return 503, f"the lake's database is busy, nothing was changed: try again ({error})"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -44,22 +44,34 @@ def rows(tmp_path: Path) -> dict[str, int]:
         return {table: other.execute(f"SELECT count(*) FROM {table}").fetchone()[0] for table in tables}
 
 
-@pytest.mark.parametrize("size", [1_000, 10_000])
+@contextmanager
+def changing(store: Store, rows: int) -> Iterator[None]:
+    """What is done inside inserts, changes and removes so many rows in all."""
+    before = store.database._connection.total_changes
+    yield
+    assert store.database._connection.total_changes - before == rows
+
+
+@pytest.mark.parametrize("size", [1_000, 10_000, 100_000])
 def test_a_commit_and_a_merge_write_the_ranges_that_changed(store: Store, tmp_path: Path, size: int) -> None:
     paths = [f"t/{number:06}" for number in range(size)]
-    stage(store, "main", *paths)
+    with store.database.transaction():
+        for path in paths:
+            store.database.stage("flights", "main", path, Entry(path, "1", 1, "1", 0))
     save(store, "main")
     store.create_branch("work", "main")
     full = rows(tmp_path)
     assert size / 250 < full["ranges"] < size / 60
 
     stage(store, "work", paths[size // 2], content="2")
-    save(store, "work")
+    with changing(store, rows=5):  # range, version, commit, branch, staged object
+        save(store, "work")
     assert rows(tmp_path) == {**full, "ranges": full["ranges"] + 1, "versions": 3, "commits": 3}
 
     stage(store, "main", paths[0], content="2")
     save(store, "main")
-    store.merge("work", "main", "m", {}, strategy="", allow_empty=False)
+    with changing(store, rows=3):  # version, commit, branch; the range is there
+        store.merge("work", "main", "m", {})
     assert rows(tmp_path) == {**full, "ranges": full["ranges"] + 2, "versions": 5, "commits": 5}
     assert store.entry("main", paths[size // 2]).checksum == store.entry("main", paths[0]).checksum == "2"
 

@@ -136,6 +136,36 @@ def test_sixteen_writers_lose_nothing(lake_server: LakeServer, lake: Lake, tmp_p
     assert {commit.message for commit in lake.log("main")} >= expected
 
 
+def test_sixteen_writers_lose_nothing_when_the_server_is_killed(mortal: LakeServer, tmp_path: Path) -> None:
+    main, merged, moments, over = mortal.lake("sixteen"), set(), random.Random(4), threading.Event()
+
+    def write(number: int) -> None:
+        mine = Lake(mortal.connection, "sixteen")
+        for turn in count():
+            name = f"{number:02}-{turn}"
+            try:
+                mine.create_branch(name, "main")
+                send(mine, name, f"{name}/x", tmp_path)
+                mine.save(name, name, {})
+                mine.merge(name, "main", name, {})
+                merged.add(f"{name}/x")
+            except Unavailable:
+                time.sleep(0.1)
+            if over.is_set():
+                return
+
+    with ThreadPoolExecutor(16) as pool:
+        writers = [pool.submit(write, number) for number in range(16)]
+        for _ in range(KILLS):
+            time.sleep(moments.uniform(0.5, 1.5))
+            mortal.kill()
+            mortal.start()
+        over.set()
+    assert [writer.result() for writer in writers] == [None] * 16
+    assert len(merged) > 16
+    assert merged - whole(main, "main") == set()
+
+
 def test_a_reader_never_misses_what_is_committed_meanwhile(
     lake_server: LakeServer, lake: Lake, tmp_path: Path
 ) -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from include.embedded.lakefs import tree
 from include.embedded.lakefs.tree import Difference, Edit, Entry, Span, decode
 
-BOTH_SIZES = pytest.mark.parametrize("size", [1_000, 10_000])
+SIZES = pytest.mark.parametrize("size", [1_000, 10_000, 100_000])
 
 
 class Ranges:
@@ -51,14 +51,14 @@ def edit(number: int, content: str = "1", suffix: str = "") -> Edit:
     return path, Entry(path, content, 1, content, 0)
 
 
-@BOTH_SIZES
+@SIZES
 def test_a_version_has_a_range_for_some_hundred_objects(size: int) -> None:
     spans = Ranges().filled(size)
     assert size / 250 < len(spans) < size / 60
     assert sum(span.entries for span in spans) == size
 
 
-@BOTH_SIZES
+@SIZES
 def test_a_commit_of_one_changed_object_reads_and_writes_one_range(size: int) -> None:
     ranges = Ranges()
     before = ranges.filled(size)
@@ -68,7 +68,7 @@ def test_a_commit_of_one_changed_object_reads_and_writes_one_range(size: int) ->
     assert (ranges.diff(before, after), len(ranges.read)) == ([path_of(size // 2)], 2)
 
 
-@BOTH_SIZES
+@SIZES
 def test_a_new_partition_costs_the_range_that_it_falls_into(size: int) -> None:
     ranges = Ranges()
     before = ranges.filled(size)
@@ -78,7 +78,7 @@ def test_a_new_partition_costs_the_range_that_it_falls_into(size: int) -> None:
     assert len(ranges.read) == 2
 
 
-@BOTH_SIZES
+@SIZES
 def test_removing_the_end_of_a_range_joins_it_with_the_next(size: int) -> None:
     ranges = Ranges()
     before = ranges.filled(size)
@@ -88,7 +88,7 @@ def test_removing_the_end_of_a_range_joins_it_with_the_next(size: int) -> None:
     assert (ranges.diff(before, after), len(ranges.read)) == ([gone], 3)
 
 
-@BOTH_SIZES
+@SIZES
 def test_a_look_up_reads_one_range_or_none(size: int) -> None:
     ranges = Ranges()
     spans = ranges.filled(size)
@@ -97,7 +97,7 @@ def test_a_look_up_reads_one_range_or_none(size: int) -> None:
     assert (tree.find(spans, "zzz", ranges.load), len(ranges.read)) == (None, 1)
 
 
-@BOTH_SIZES
+@SIZES
 def test_a_merge_reads_what_was_changed_and_our_side_of_it(size: int) -> None:
     ranges = Ranges()
     base = ranges.filled(size)
