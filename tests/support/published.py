@@ -161,4 +161,7 @@ def _types(signature: inspect.Signature, schemas: dict[str, Any]) -> dict[str, A
 def _define(model: type[BaseModel], schemas: dict[str, Any]) -> None:
     whole = model_schema(model, ref_prefix=_SCHEMAS)
     schemas.update(whole.pop("definitions", {}))
-    schemas.setdefault(model.__name__, whole)
+    for name, field in model.__fields__.items():
+        if field.allow_none:  # which the schema of pydantic's first version does not tell
+            whole["properties"][field.alias or name]["nullable"] = True
+    schemas[model.__name__] = whole
