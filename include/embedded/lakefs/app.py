@@ -49,10 +49,9 @@ class _SlashesInNames:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        raw = scope.get("raw_path", b"").upper()
-        if b"%2F" in raw:
-            encoded = scope["raw_path"].decode("ascii").replace("%2f", "%2F").replace("%2F", "%252F")
-            scope["path"] = unquote(encoded)
+        raw = (scope.get("raw_path") or b"").decode("latin-1").replace("%2f", "%2F")
+        if "%2F" in raw:
+            scope["path"] = unquote(raw.replace("%2F", "%252F"))
         await self._app(scope, receive, send)
 
 
@@ -75,8 +74,9 @@ def _diagnosis(error: Exception) -> tuple[int, str]:
     """Status and message; a request is never answered as done when the disk or the database failed it."""
     if isinstance(error, ApiError):
         return error.status, str(error)
-    if isinstance(error, HTTPException):  # no such path, or no such method of it
-        return 404, "invalid API endpoint"
+    if isinstance(error, HTTPException):
+        is_unknown = error.status_code in (404, 405)  # no such path, or no such method of it
+        return (404, "invalid API endpoint") if is_unknown else (error.status_code, error.detail)
     if isinstance(error, ClientDisconnect):
         return 499, "the client is gone"
     if isinstance(error, UnicodeEncodeError):
@@ -85,4 +85,6 @@ def _diagnosis(error: Exception) -> tuple[int, str]:
         return 507, f"the lake's disk is full, nothing was changed: make room and try again ({error})"
     if "database is locked" in str(error):
         return 503, f"the lake's database is busy, nothing was changed: try again ({error})"
-    return 500, f"the lake's store cannot be read or written: {type(error).__name__}: {error}"
+    if isinstance(error, sqlite3.Error | OSError):
+        return 500, f"the lake's store cannot be read or written: {type(error).__name__}: {error}"
+    return 500, f"an error of the embedded lake, please report it: {type(error).__name__}: {error}"

@@ -6,6 +6,7 @@ from dataclasses import replace
 from uuid import uuid4
 
 import pytest
+import urllib3
 from lakefs_client.client import LakeFSClient
 from lakefs_client.model.repository_creation import RepositoryCreation
 from lakefs_client.model.setup import Setup
@@ -107,6 +108,23 @@ def test_what_the_specification_does_not_have_is_not_found(
     lake_server: LakeServer, method: str, path: str
 ) -> None:
     assert ask(lake_server.connection, method, path) == (404, {"message": "invalid API endpoint"})
+
+
+def test_a_body_that_is_no_json_or_no_text_is_refused(lake_server: LakeServer) -> None:
+    keys = lake_server.connection
+    headers = urllib3.make_headers(basic_auth=f"{keys.access_key_id}:{keys.secret_access_key}")
+    url = f"{keys.endpoint}/api/v1/repositories"
+    surrogate = b'{"name": "\\ud800", "storage_namespace": "local://x"}'
+    for body in (b"", b"{", b"[]", b"null", b'"x"', b"\xff\xfe", surrogate):
+        sent = {**headers, "Content-Type": "application/json"}
+        answer = urllib3.request("POST", url, headers=sent, body=body)
+        assert (answer.status, list(answer.json())) == (400, ["message"]), body
+
+
+def test_a_slash_in_a_name_is_no_step_of_the_path(repo: Repo, lake_server: LakeServer) -> None:
+    below = f"repositories/{repo.name}"
+    assert ask(lake_server.connection, "GET", f"{below}/branches/a%2Fb")[0] == 400
+    assert ask(lake_server.connection, "GET", f"{below}/refs/a%2fb/objects/ls")[0] == 404
 
 
 @pytest.mark.parametrize(

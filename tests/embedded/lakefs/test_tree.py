@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -35,11 +37,21 @@ class Ranges:
         return tree.apply(spans, sorted(edits, key=lambda edit: edit[0]), self.load, self.save)
 
     def filled(self, size: int) -> list[Span]:
-        return self.apply([], *(edit(number) for number in range(size)))
+        kept, spans = _filled(size)
+        self.kept.update(kept)
+        return spans
 
     def diff(self, left: list[Span], right: list[Span]) -> list[str]:
         self.read = []
         return [change.path for change in tree.diff(left, right, self.load)]
+
+
+@cache
+def _filled(size: int) -> tuple[dict[str, bytes], list[Span]]:
+    """A version of so many objects, made once."""
+    ranges = Ranges()
+    spans = ranges.apply([], *(edit(number) for number in range(size)))
+    return ranges.kept, spans
 
 
 def path_of(number: int) -> str:
