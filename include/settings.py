@@ -65,6 +65,11 @@ class Settings(_Settings):
     retry_seconds: float = Field(
         10, alias="RETRY_SECONDS", gt=0, description="Wait before a task's second try; doubles each time."
     )
+    examples: bool = Field(
+        False,
+        alias="MILLRACE_EXAMPLES",
+        description="Show the DAGs of dags/examples, one a group of operators.",
+    )
     code_version: str = Field(
         "",
         alias="CODE_VERSION",

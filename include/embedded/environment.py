@@ -83,6 +83,7 @@ def _services(settings: Settings, secrets: Secrets) -> dict[str, str]:
         "host": found["lake"],
         "login": secrets.lake_access_key_id,
         "password": secrets.lake_secret_access_key,
+        "extra": {"ui_url": "none"},  # the embedded lake has no pages to link to
     }
     return {
         **variables(settings, secrets, f"{HOST}:{settings.lakefs_port}"),
@@ -99,6 +100,7 @@ def _airflow(settings: Settings, secrets: Secrets, database: str) -> dict[str, s
             "dags_folder": ROOT / "dags",
             "plugins_folder": ROOT / "plugins",
             "load_examples": False,
+            "test_connection": "Enabled",  # one user, this machine only
             # Else files are passed over that do not hold the word "airflow", as dags/ingest.py.
             "dag_discovery_safe_mode": False,
             "executor": "LocalExecutor",

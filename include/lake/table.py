@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 _PARALLEL_READS = 8
 """Parts read ahead at once: they wait for the server, not for the processor."""
+_WHOLE = 8 << 20
+"""Bytes of a part up to which fetching all of it is quicker than asking for the columns' ranges."""
 _DAY = re.compile(r"dt=\d{4}-\d{2}-\d{2}")
 
 
@@ -81,15 +83,19 @@ class Table:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        content = self.lake.download(ref, item.path)
+        wanted = None if columns is None else list(columns)
+        if wanted is not None and item.size > _WHOLE:
+            source: Any = self.lake.open(item, ref)
+        else:
+            source = pa.BufferReader(self.lake.download(ref, item.path))
         try:
-            file = pq.ParquetFile(pa.BufferReader(content))
-            if missing := sorted(set(columns or ()) - set(file.schema_arrow.names)):
+            file = pq.ParquetFile(source)
+            if missing := sorted(set(wanted or ()) - set(file.schema_arrow.names)):
                 raise BadData(
                     f"{item.path!r} at {ref!r} has no column {', '.join(map(repr, missing))}; it was written "
                     "before the contract named it: run the pipeline's ingest for that day again"
                 )
-            return file.read(columns=None if columns is None else list(columns))
+            return file.read(columns=wanted)
         except (pa.ArrowException, OSError) as error:  # OSError: a page that cannot be decompressed
             raise BadData(f"{item.path!r} at {ref!r} is no readable Parquet file: {error}") from error
 

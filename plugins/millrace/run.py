@@ -70,6 +70,12 @@ def _tick_before(moment: datetime, cron: str) -> datetime:
     return found
 
 
+def step(context: Mapping[str, Any]) -> str:
+    """A task's name within its run, the same for every try; of a mapped task with its index."""
+    task_id, index = context["task"].task_id, context["ti"].map_index
+    return task_id if index < 0 else f"{task_id}[{index}]"
+
+
 def _ordered(first: date, last: date) -> tuple[date, date]:
     if last < first:
         raise Misconfigured(f"start {first} is after end {last}; give the earlier day as start")

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
+from io import BytesIO
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,7 @@ from include.exceptions import (
     Unauthorized,
     Unavailable,
 )
-from include.lake.client import Change, Lake, LakeConnection, LakeObject
+from include.lake.client import Change, Lake, LakeConnection, LakeObject, repositories
 from tests.support.lake import LakeServer, free_port
 from tests.support.strangers import server_that_answers
 
@@ -41,23 +42,41 @@ CALLS: dict[str, Callable[[Lake, Path], object]] = {
     "exists": lambda lake, _: lake.exists("main"),
     "create_branch": lambda lake, _: lake.create_branch("b", "main"),
     "delete_branch": lambda lake, _: lake.delete_branch("b"),
+    "reset_branch": lambda lake, _: lake.reset_branch("b"),
     "branches": lambda lake, _: list(lake.branches()),
     "tag": lambda lake, _: lake.tag("t", "main"),
+    "tagged": lambda lake, _: lake.tagged("t"),
+    "delete_tag": lambda lake, _: lake.delete_tag("t"),
     "save": lambda lake, _: lake.save("main", "m", {}),
     "merge": lambda lake, _: lake.merge("b", "main", "m", {}),
+    "revert": lambda lake, _: lake.revert("main", "main", "m", {}),
+    "cherry_pick": lambda lake, _: lake.cherry_pick("main", "b", "m", {}),
     "log": lambda lake, _: list(lake.log("main")),
     "diff": lambda lake, _: list(lake.diff("main", "b")),
+    "uncommitted": lambda lake, _: list(lake.uncommitted("main")),
+    "start_import": lambda lake, _: lake.start_import("main", {"s3://b/": "b/"}, "m", {}),
+    "import_state": lambda lake, _: lake.import_state("main", "1"),
+    "cancel_import": lambda lake, _: lake.cancel_import("main", "1"),
     "list": lambda lake, _: list(lake.list("main")),
     "folders": lambda lake, _: list(lake.folders("main", "")),
     "upload": lambda lake, file: lake.upload("main", "a", file),
+    "upload a stream": lambda lake, _: lake.upload("main", "a", BytesIO(b"abc")),
+    "stat": lambda lake, _: lake.stat("main", "a"),
+    "read": lambda lake, _: lake.read("main", "a", 0, 1),
+    "open": lambda lake, _: lake.open(LakeObject("a", 3, "c"), "main").read(),
     "download": lambda lake, _: lake.download("main", "a"),
+    "download_to": lambda lake, file: lake.download_to("main", "a", file),
+    "copy": lambda lake, _: lake.copy("main", "b", "a"),
     "delete": lambda lake, _: lake.delete("main", "a"),
+    "delete_many": lambda lake, _: lake.delete_many("main", ["a"]),
+    "repositories": lambda lake, _: list(repositories(lake.connection)),
 }
 EVERY_CALL = pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
 
 
 def test_every_public_call_is_in_the_table() -> None:
-    assert set(CALLS) == {name for name in vars(Lake) if not name.startswith("_")}
+    others = {"upload a stream", "repositories"}
+    assert set(CALLS) - others == {name for name in dir(Lake) if not name.startswith("_")}
 
 
 # Failures
@@ -217,6 +236,67 @@ def test_a_merge_shows_its_changes_and_is_made_once(lake: Lake, file: Path) -> N
     assert (list(lake.diff("main", "b")), lake.merge("b", "main", "again", {})) == ([], None)
 
 
+def test_a_strategy_settles_a_conflict(lake: Lake, file: Path) -> None:
+    lake.create_branch("b", "main")
+    for branch in ("main", "b"):
+        file.write_text(branch)
+        lake.upload(branch, "t/a", file)
+        lake.save(branch, "m", {})
+    lake.merge("b", "main", "m", {}, strategy="source-wins", squash=True)
+    assert (lake.download("main", "t/a"), len(lake.commit("main").parents)) == (b"b", 1)
+
+
+def test_a_commit_is_reverted_and_taken_over_with_its_reasons(lake: Lake, file: Path) -> None:
+    lake.create_branch("b", "main")
+    lake.upload("b", "a", file)
+    made = lake.save("b", "m", {})
+    picked = lake.cherry_pick("main", "b", "pick", {"k": "1"})
+    assert (lake.commit_of("main"), lake.download("main", "a")) == (picked, b"abc")
+    reverted = lake.revert("b", str(made), "undo", {"k": "2"})
+    assert (lake.commit_of("b"), list(lake.list("b"))) == (reverted, [])
+    told = [(lake.commit(ref).message, lake.commit(ref).metadata["k"]) for ref in ("main", "b")]
+    assert told == [("pick", "1"), ("undo", "2")]
+
+
+def test_what_is_not_committed_is_shown_and_thrown_away(lake: Lake, file: Path) -> None:
+    for path in ("a", "t/b", "t/c"):
+        lake.upload("main", path, file)
+    assert list(lake.uncommitted("main", prefix="t/")) == [Change("t/b", "added"), Change("t/c", "added")]
+    lake.reset_branch("main", path="t/b")
+    assert [item.path for item in lake.list("main")] == ["a", "t/c"]
+    lake.reset_branch("main", prefix="t/")
+    assert [item.path for item in lake.list("main")] == ["a"]
+    lake.reset_branch("main")
+    assert list(lake.uncommitted("main")) == []
+
+
+def test_a_branch_and_a_tag_cannot_share_a_name(lake: Lake) -> None:
+    lake.create_branch("b", "main")
+    lake.tag("t", "main")
+    with pytest.raises(Conflict, match="tag 'b'"):
+        lake.tag("b", "main")
+    with pytest.raises(Conflict, match="branch 't'"):
+        lake.create_branch("t", "main")
+    lake.delete_tag("t")
+    with pytest.raises(Absent):
+        lake.tagged("t")
+
+
+def test_a_two_dot_diff_shows_both_sides(lake: Lake, file: Path) -> None:
+    lake.create_branch("b", "main")
+    for branch in ("main", "b"):
+        lake.upload(branch, branch, file)
+        lake.save(branch, "m", {})
+    assert list(lake.diff("main", "b")) == [Change("b", "added")]
+    both = [Change("b", "added"), Change("main", "removed")]
+    assert list(lake.diff("main", "b", three_dot=False)) == both
+
+
+def test_an_import_needs_a_lakefs_server(lake: Lake) -> None:
+    with pytest.raises(Misconfigured, match="this lake cannot do it: import into 'main'"):
+        lake.start_import("main", {"s3://bucket/": "t/"}, "m", {})
+
+
 def test_a_merge_of_two_changes_of_one_object_is_a_conflict(lake: Lake, file: Path) -> None:
     lake.create_branch("b", "main")
     for branch in ("main", "b"):
@@ -238,7 +318,7 @@ def test_branches_and_folders_are_listed_in_order(lake: Lake, file: Path) -> Non
 
 
 def test_lists_go_on_behind_the_first_page(lake: Lake, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("include.lake.client._PAGE", 2)
+    monkeypatch.setattr("include.lake.transport._PAGE", 2)
     for path in "abcde":
         lake.upload("main", f"{path}/x", file)
         lake.save("main", path, {})

@@ -171,3 +171,22 @@ def test_a_checksum_tells_every_difference_and_nothing_else() -> None:
     others = [[], parts[:1], parts[::-1], [part("a", 2), part("b")], [part("a", 1, "d"), part("b")]]
     assert checksum(parts) == checksum([part("a"), part("b")]) == "702ea80a0c05"
     assert len({checksum(parts), *map(checksum, others)}) == 6
+
+
+def test_a_large_part_is_read_by_its_columns_ranges(filled: Table, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_whole(*_: object) -> bytes:
+        raise AssertionError("a whole part was fetched")
+
+    expected = filled.frame("main", FIRST, LAST, ["origin"])
+    monkeypatch.setattr("include.lake.table._WHOLE", 0)
+    monkeypatch.setattr(Lake, "download", no_whole)
+    pd.testing.assert_frame_equal(filled.frame("main", FIRST, LAST, ["origin"]), expected)
+
+
+def test_a_large_part_that_is_no_parquet_is_bad_data(
+    table: Table, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("include.lake.table._WHOLE", 0)
+    write(table, FIRST, b"no parquet at all", tmp_path)
+    with pytest.raises(BadData, match="is no readable Parquet file"):
+        table.frame("main", FIRST, LAST, ["origin"])

@@ -14,8 +14,8 @@ from tests.support.loop import Loop
 
 
 @pytest.fixture
-def connections(monkeypatch: pytest.MonkeyPatch, lake_server: LakeServer, tracking_uri: str) -> None:
-    """The connections that operators use unless told otherwise."""
+def lake_connection(monkeypatch: pytest.MonkeyPatch, lake_server: LakeServer) -> None:
+    """The connection that operators of the lake use unless told otherwise."""
     lake = lake_server.connection
     lakefs = {
         "conn_type": "lakefs",
@@ -24,6 +24,11 @@ def connections(monkeypatch: pytest.MonkeyPatch, lake_server: LakeServer, tracki
         "password": lake.secret_access_key,
     }
     monkeypatch.setenv("AIRFLOW_CONN_LAKEFS_DEFAULT", json.dumps(lakefs))
+
+
+@pytest.fixture
+def connections(monkeypatch: pytest.MonkeyPatch, lake_connection: None, tracking_uri: str) -> None:
+    """The connections that operators use unless told otherwise."""
     monkeypatch.setenv("AIRFLOW_CONN_MLFLOW_DEFAULT", json.dumps({"conn_type": "http", "host": tracking_uri}))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from types import SimpleNamespace
 from typing import Any
 
@@ -10,7 +11,8 @@ from airflow.sdk import BaseOperator
 from airflow.sdk.execution_time import task_runner
 from airflow.sdk.execution_time.comms import GetXCom, XComResult
 
-from millrace.links import FAULT, ReportLink
+from millrace.links import FAULT, BranchLink, CommitLink, ObjectLink, ReportLink
+from millrace.operators.lakefs import LakeFSCreateBranchOperator, LakeFSOperator, LakeFSUploadOperator
 
 KEY: Any = SimpleNamespace(dag_id="d", task_id="t", run_id="r", map_index=-1)
 
@@ -42,3 +44,40 @@ def test_a_report_is_where_the_result_or_the_fault_says(
 ) -> None:
     monkeypatch.setattr(task_runner, "SUPERVISOR_COMMS", Supervisor(xcoms), raising=False)
     assert ReportLink().get_link(BaseOperator(task_id="t"), ti_key=KEY) == link
+
+
+UPLOAD = LakeFSUploadOperator(task_id="u", repository="r", branch="b", path="t/{{ ds }}", file="f")
+BRANCH = LakeFSCreateBranchOperator(task_id="b", repository="r", branch="b")
+
+
+@pytest.mark.parametrize(
+    ("operator", "link", "returned", "page"),
+    [
+        (BRANCH, BranchLink(), {"branch": "b"}, "/repositories/r/objects?ref=b"),
+        (BRANCH, CommitLink(), {"commit": "c0"}, "/repositories/r/commits/c0"),
+        (UPLOAD, ObjectLink(), {"path": "t/ä"}, "/repositories/r/object?ref=b&path=t%2F%C3%A4"),
+        (UPLOAD, ObjectLink(), None, None),
+    ],
+    ids=["branch", "commit", "object", "nothing returned"],
+)
+@pytest.mark.parametrize(
+    ("extra", "base"),
+    [({}, "http://l:8000"), ({"ui_url": "https://ui/"}, "https://ui"), ({"ui_url": "none"}, None)],
+    ids=["host", "other", "none"],
+)
+def test_a_link_leads_to_the_page_in_lakefs(
+    monkeypatch: pytest.MonkeyPatch,
+    operator: LakeFSOperator,
+    link: Any,
+    returned: Any,
+    page: str | None,
+    extra: dict[str, str],
+    base: str | None,
+) -> None:
+    found = {"conn_type": "lakefs", "host": "http://l:8000", "login": "k", "password": "s", "extra": extra}
+    monkeypatch.setenv("AIRFLOW_CONN_LAKEFS_DEFAULT", json.dumps(found))
+    monkeypatch.setattr(
+        task_runner, "SUPERVISOR_COMMS", Supervisor({"return_value": returned}), raising=False
+    )
+    operator.__dict__.pop("hook", None)
+    assert link.get_link(operator, ti_key=KEY) == (f"{base}{page}" if base and page else "")

@@ -40,7 +40,7 @@ def test_only_the_plugin_is_registered_and_no_library_is_replaced() -> None:
     )
     assert json.loads(ended.stdout.splitlines()[-1]) == {
         "plugins": ["millrace"],
-        "links": ["ReportLink"],
+        "links": ["ReportLink", "CommitLink", "BranchLink", "ObjectLink"],
         "errors": {},
         "ours": ["millrace", "millrace_plugin"],
         "shadowed": [],

@@ -15,7 +15,7 @@ from include.embedded.environment import environment, urls
 from include.settings import ROOT
 from tests.support.stack import RunningStack
 
-COMMANDS = {"lake": "include.embedded.lakefs", "mlflow": "mlflow"}
+COMMANDS = {"lake": "include.embedded.lakefs", "mlflow": "mlflow", "triggerer": "airflow triggerer"}
 
 
 def wait_until(true: Callable[[], bool], seconds: float = 90) -> None:
@@ -147,7 +147,8 @@ def _processes(running: RunningStack, part: str) -> list[psutil.Process]:
 
 def _is(process: psutil.Process, text: str) -> bool:
     command = _command(process)
-    return text in command and not any(other in command for other in ("airflow", "honcho", "postgres"))
+    others = (other for other in ("airflow", "honcho", "postgres") if other not in text)
+    return text in command and not any(other in command for other in others)
 
 
 def _command(process: psutil.Process) -> str:

@@ -28,7 +28,7 @@ def free_ports(number: int) -> list[int]:
         return [probe.getsockname()[1] for probe in probes]
 
 
-def settings_in(folder: Path) -> Settings:
+def settings_in(folder: Path, *, examples: bool = False) -> Settings:
     """Settings of a stack of its own below a folder."""
     airflow, mlflow, lake = free_ports(3)
     return Settings(
@@ -38,6 +38,7 @@ def settings_in(folder: Path) -> Settings:
         lakefs_port=lake,
         retry_seconds=1.0,
         code_version="0123abc",
+        examples=examples,
     )
 
 
@@ -88,10 +89,10 @@ def database_folder() -> Iterator[Path]:
 
 
 @contextmanager
-def run_stack() -> Iterator[RunningStack]:
+def run_stack(*, examples: bool = False) -> Iterator[RunningStack]:
     """A running stack, stopped at the end also when its start or the test fails."""
     with database_folder() as folder:
-        stack = Stack(settings_in(folder / "var"))
+        stack = Stack(settings_in(folder / "var", examples=examples))
         try:
             stack.up(lambda text: None)
             yield RunningStack(stack)

@@ -21,7 +21,7 @@ def server_that_answers(status: int, body: bytes, kind: str = "application/json"
             self.end_headers()
             self.wfile.write(body)
 
-        do_GET = do_POST = do_DELETE = answer
+        do_GET = do_POST = do_PUT = do_DELETE = answer
 
         def log_message(self, *args: object) -> None:
             pass

@@ -4,55 +4,157 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date
-from typing import Any
+from typing import Any, NoReturn
 
 from airflow.sdk import BaseSensorOperator, Context, PokeReturnValue
+from airflow.sdk.configuration import conf
 from airflow.sdk.exceptions import AirflowSkipException
 
+from include import exceptions
 from include.exceptions import Absent
-from include.lake.client import Lake
+from include.lake.looks import look
 from millrace.hooks.lakefs import LakeFSHook
+from millrace.operators.lakefs.base import InLake
 from millrace.operators.pipeline import PipelineMixin
 
 WAITING = {"mode": "reschedule", "poke_interval": 60.0, "timeout": 12 * 3600.0}
 """How a sensor waits unless told otherwise: a look a minute, half a day, no worker slot in between."""
 
 
-class LakeFSCommitSensor(BaseSensorOperator):
+class LakeFSSensor(InLake, BaseSensorOperator):
+    """Base of the sensors of one repository: they wait for what is absent.
+
+    What is transient is left to the task's retries, or waited out in the triggerer if `deferrable`; what
+    is misconfigured fails at once.
+
+    :param repository: the repository's name; none: the connection's default one.
+    :param lakefs_conn_id: the Airflow connection of the lake.
+    :param deferrable: wait in the triggerer.
+    """
+
+    template_fields: Sequence[str] = ("repository", "lakefs_conn_id")
+    wanted: str
+    arguments: Sequence[str]
+    """The name of the look (`include.lake.looks`), and its arguments: attributes of the sensor."""
+
+    def __init__(
+        self,
+        *,
+        repository: str | None = None,
+        lakefs_conn_id: str = LakeFSHook.default_conn_name,
+        deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**{**WAITING, **kwargs})
+        self.repository = repository
+        self.lakefs_conn_id = lakefs_conn_id
+        self.deferrable = deferrable
+
+    def poke(self, context: Context) -> bool | PokeReturnValue:
+        found = look(self.lake(), self.wanted, **self._arguments)
+        return PokeReturnValue(found is not None, found)
+
+    def execute(self, context: Context) -> Any:
+        if not self.deferrable:
+            return super().execute(context)
+        if (found := look(self.lake(), self.wanted, **self._arguments)) is None:
+            self._defer()
+        return found
+
+    def _defer(self) -> NoReturn:
+        from millrace.triggers.lakefs import LakeFSTrigger
+
+        trigger = LakeFSTrigger(
+            wanted=self.wanted,
+            arguments=self._arguments,
+            repository=self.repository,
+            lakefs_conn_id=self.lakefs_conn_id,
+            poll_interval=self.poke_interval,
+        )
+        self.defer(trigger=trigger, method_name="execute_complete", timeout=self.timeout)
+
+    def execute_complete(self, context: Context, event: dict[str, Any]) -> dict[str, Any]:
+        """Take what the trigger found, or raise what it met."""
+        if "fault" in event:
+            raise getattr(exceptions, event["fault"])(event["message"])
+        found: dict[str, Any] = event["found"]
+        return found
+
+    @property
+    def _arguments(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in self.arguments}
+
+
+class LakeFSCommitSensor(LakeFSSensor):
     """Waits until a ref stands for a commit other than a known one; returns `{ref, commit}`.
 
     :param ref: a branch, tag or expression; it may not exist yet.
     :param known: the commit that does not count; empty: any commit does.
     """
 
-    template_fields: Sequence[str] = ("repository", "ref", "known")
+    wanted = "new_commit"
+    arguments = ("ref", "known")
+    template_fields: Sequence[str] = (*LakeFSSensor.template_fields, *arguments)
 
-    def __init__(
-        self,
-        *,
-        repository: str,
-        ref: str,
-        known: str = "",
-        lakefs_conn_id: str = LakeFSHook.default_conn_name,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(**{**WAITING, **kwargs})
-        self.repository = repository
+    def __init__(self, *, ref: str, known: str = "", **kwargs: Any) -> None:
+        super().__init__(**kwargs)
         self.ref = ref
         self.known = known
-        self.lakefs_conn_id = lakefs_conn_id
 
-    def lake(self) -> Lake:
-        """The repository, by the connection."""
-        return LakeFSHook(self.lakefs_conn_id).lake(self.repository)
 
-    def poke(self, context: Context) -> bool | PokeReturnValue:
-        try:
-            commit = self.lake().commit_of(self.ref)
-        except Absent as absent:
-            self.log.info("%s", absent)
-            return False
-        return PokeReturnValue(commit != self.known, {"ref": self.ref, "commit": commit})
+class LakeFSObjectSensor(LakeFSSensor):
+    """Waits until there is an object; returns `{ref, path, size, checksum}`.
+
+    :param ref: a branch (what is not committed counts), tag, commit or expression; it may not exist yet.
+    :param path: where the object lies in the lake.
+    """
+
+    wanted = "an_object"
+    arguments = ("ref", "path")
+    template_fields: Sequence[str] = (*LakeFSSensor.template_fields, *arguments)
+
+    def __init__(self, *, ref: str, path: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.ref = ref
+        self.path = path
+
+
+class LakeFSPrefixSensor(LakeFSSensor):
+    """Waits until there are objects below a prefix; returns `{ref, prefix, path}` with the first one's path.
+
+    :param ref: a branch (what is not committed counts), tag, commit or expression; it may not exist yet.
+    :param prefix: where the objects lie in the lake.
+    :param at_least: how many there have to be.
+    """
+
+    wanted = "objects_below"
+    arguments = ("ref", "prefix", "at_least")
+    template_fields: Sequence[str] = (*LakeFSSensor.template_fields, "ref", "prefix")
+
+    def __init__(self, *, ref: str, prefix: str, at_least: int = 1, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        if at_least < 1:
+            raise ValueError(
+                f"at_least is {at_least!r}: an empty prefix needs no waiting for; give 1 or more"
+            )
+        self.ref = ref
+        self.prefix = prefix
+        self.at_least = at_least
+
+
+class LakeFSTagSensor(LakeFSSensor):
+    """Waits until there is a tag; returns `{tag, commit}`.
+
+    :param tag: the tag's name.
+    """
+
+    wanted = "a_tag"
+    arguments = ("tag",)
+    template_fields: Sequence[str] = (*LakeFSSensor.template_fields, *arguments)
+
+    def __init__(self, *, tag: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.tag = tag
 
 
 class PartitionSensor(PipelineMixin, BaseSensorOperator):

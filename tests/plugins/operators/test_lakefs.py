@@ -23,8 +23,8 @@ from tests.support.task import Task, run
 
 
 @pytest.fixture(autouse=True)
-def _connected(connections: None) -> None:
-    """Every test here uses the test servers."""
+def _connected(lake_connection: None) -> None:
+    """Every test here uses the test server."""
 
 
 def create_branch(lake: Lake, branch: str = "work", **options: Any) -> Any:
@@ -89,12 +89,12 @@ def test_a_file_that_is_not_on_the_worker_is_named(lake: Lake, tmp_path: Path) -
         run(operator)
 
 
-def test_a_commit_names_its_run_and_the_second_try_adds_none(lake: Lake, tmp_path: Path) -> None:
+def test_a_commit_names_its_run_and_the_second_try_finds_it(lake: Lake, tmp_path: Path) -> None:
     create_branch(lake)
     upload(lake, tmp_path / "a")
     first, second = commit(lake), commit(lake)
-    assert first == {"commit": lake.commit_of("work"), "changed": True}
-    assert second == {**first, "changed": False}
+    assert first == second == {"commit": lake.commit_of("work"), "changed": True}
+    assert commit(lake, "r2") == {**first, "changed": False}
     found = lake.commit("work")
     assert (found.message, found.metadata["rows"], found.metadata["run_id"]) == ("rows", "7", "r1")
 

@@ -10,16 +10,34 @@ from airflow.sdk import BaseOperator
 from millrace.operators.ingest import LoadOperator, QuarantineOperator, ValidateOperator
 from millrace.operators.job import ProcessJobOperator
 from millrace.operators.lakefs import (
+    LakeFSCherryPickOperator,
     LakeFSCommitOperator,
+    LakeFSCopyObjectOperator,
     LakeFSCreateBranchOperator,
     LakeFSCreateTagOperator,
     LakeFSDeleteBranchOperator,
+    LakeFSDeleteObjectsOperator,
+    LakeFSDeleteTagOperator,
+    LakeFSDiffOperator,
+    LakeFSDownloadOperator,
+    LakeFSGetObjectOperator,
+    LakeFSGetRefOperator,
+    LakeFSImportOperator,
     LakeFSMergeOperator,
+    LakeFSResetBranchOperator,
+    LakeFSRevertOperator,
     LakeFSUploadOperator,
+    LakeFSUploadStreamOperator,
 )
 from millrace.operators.model import GateOperator, PinOperator, PromoteOperator, RegisterOperator
 from millrace.sensors.drift import DriftSensor
-from millrace.sensors.lakefs import LakeFSCommitSensor, PartitionSensor
+from millrace.sensors.lakefs import (
+    LakeFSCommitSensor,
+    LakeFSObjectSensor,
+    LakeFSPrefixSensor,
+    LakeFSTagSensor,
+    PartitionSensor,
+)
 from tests.support.task import Task
 
 T = "{{ run_id }}"
@@ -31,6 +49,18 @@ CASES: list[tuple[type[BaseOperator], dict[str, Any]]] = [
     (LakeFSCommitOperator, {"repository": T, "branch": T, "message": T, "metadata": {"a": T}}),
     (LakeFSMergeOperator, {"repository": T, "source": T, "into": T, "metadata": {"a": T}}),
     (LakeFSCreateTagOperator, {"repository": T, "tag": T, "ref": T}),
+    (LakeFSDeleteTagOperator, {"repository": T, "tag": T}),
+    (LakeFSResetBranchOperator, {"branch": T, "prefix": T}),
+    (LakeFSRevertOperator, {"branch": T, "ref": T, "message": T, "metadata": {"a": T}}),
+    (LakeFSCherryPickOperator, {"branch": T, "ref": T, "message": T, "metadata": {"a": T}}),
+    (LakeFSDiffOperator, {"left": T, "right": T, "prefix": T}),
+    (LakeFSGetRefOperator, {"ref": T, "lakefs_conn_id": T}),
+    (LakeFSUploadStreamOperator, {"branch": T, "path": T, "open_stream": open}),
+    (LakeFSDownloadOperator, {"ref": T, "path": T, "file": T}),
+    (LakeFSCopyObjectOperator, {"branch": T, "path": T, "source_path": T, "source_ref": T}),
+    (LakeFSDeleteObjectsOperator, {"branch": T, "paths": [T]}),
+    (LakeFSGetObjectOperator, {"ref": T, "path": T}),
+    (LakeFSImportOperator, {"branch": T, "sources": {"s3://b/": T}, "message": T, "metadata": {"a": T}}),
     (LoadOperator, {"pipeline": T, **DAYS}),
     (ValidateOperator, {"pipeline": T, **DAYS}),
     (QuarantineOperator, {"pipeline": T, "branch": T}),
@@ -40,6 +70,9 @@ CASES: list[tuple[type[BaseOperator], dict[str, Any]]] = [
     (RegisterOperator, {"pipeline": T, "training_run": T}),
     (PromoteOperator, {"pipeline": T, "version": T, "reason": T}),
     (LakeFSCommitSensor, {"repository": T, "ref": T, "known": T}),
+    (LakeFSObjectSensor, {"repository": T, "ref": T, "path": T}),
+    (LakeFSPrefixSensor, {"repository": T, "ref": T, "prefix": T}),
+    (LakeFSTagSensor, {"repository": T, "tag": T}),
     (PartitionSensor, {"pipeline": T, "day": T}),
     (DriftSensor, {"pipeline": T, "night": T, "version": T}),
 ]

@@ -1,0 +1,54 @@
+"""Commits: commit, compare, merge, undo, take over, look up.
+
+**Produces** on the branch `example-target` two commits a run: a merge, and its reverse.
+
+**Flow**: on a branch of this run `upload` and `commit` make a version, `compare` says what merging it would
+change, `merge` does so, `undo` reverts the merge against its first parent; `take_over` picks the same commit
+for a second branch, and `look_up` tells what that one stands for now. `close` and `clear` delete both.
+
+**Run again** whenever you like: `example-target` gets two more commits.
+"""
+
+from millrace.examples import example
+from millrace.operators.lakefs import (
+    LakeFSCherryPickOperator,
+    LakeFSCommitOperator,
+    LakeFSCreateBranchOperator,
+    LakeFSDeleteBranchOperator,
+    LakeFSDiffOperator,
+    LakeFSGetRefOperator,
+    LakeFSMergeOperator,
+    LakeFSRevertOperator,
+    LakeFSUploadOperator,
+)
+
+TARGET = "example-target"
+BRANCH, OTHER = "example-{{ run_hash() }}", "example-{{ run_hash() }}-other"
+COMMIT = "{{ ti.xcom_pull('commit')['commit'] }}"
+
+for _ in example("commits", doc=__doc__):
+    target = LakeFSCreateBranchOperator(task_id="target", branch=TARGET)
+    commit = LakeFSCommitOperator(task_id="commit", branch=BRANCH, message="an example")
+    (
+        target
+        >> LakeFSCreateBranchOperator(task_id="open", branch=BRANCH, source=TARGET)
+        >> LakeFSUploadOperator(
+            task_id="upload", branch=BRANCH, path="examples/{{ run_hash() }}.py", file=__file__
+        )
+        >> commit
+        >> LakeFSDiffOperator(task_id="compare", left=TARGET, right=BRANCH)
+        >> LakeFSMergeOperator(task_id="merge", source=BRANCH, into=TARGET, delete_source=False)
+        >> LakeFSRevertOperator(
+            task_id="undo", branch=TARGET, ref="{{ ti.xcom_pull('merge')['commit'] }}", parent=1
+        )
+        >> LakeFSDeleteBranchOperator(task_id="close", branch=BRANCH)
+    )
+    (
+        commit
+        >> LakeFSCreateBranchOperator(
+            task_id="open_other", branch=OTHER, source="{{ ti.xcom_pull('target')['commit'] }}"
+        )
+        >> LakeFSCherryPickOperator(task_id="take_over", branch=OTHER, ref=COMMIT)
+        >> LakeFSGetRefOperator(task_id="look_up", ref=OTHER)
+        >> LakeFSDeleteBranchOperator(task_id="clear", branch=OTHER)
+    )

@@ -1,0 +1,50 @@
+"""What the operators and sensors of the lake share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any
+
+from airflow.sdk import BaseOperator
+
+from include.lake.client import Lake
+from millrace.hooks.lakefs import LakeFSHook
+
+
+class InLake:
+    """Mixed into what works on one repository."""
+
+    repository: str | None
+    lakefs_conn_id: str
+
+    @cached_property
+    def hook(self) -> LakeFSHook:
+        """The connection."""
+        return LakeFSHook(self.lakefs_conn_id)
+
+    def lake(self) -> Lake:
+        """The repository, by the connection."""
+        return self.hook.lake(self.repository)
+
+
+class LakeFSOperator(InLake, BaseOperator):
+    """Base of the operators that work on one repository.
+
+    :param repository: the repository's name; none: the connection's default one.
+    :param lakefs_conn_id: the Airflow connection of the lake.
+    """
+
+    template_fields: Sequence[str] = ("repository", "lakefs_conn_id")
+    ui_color = "#d6efe4"
+
+    def __init__(
+        self,
+        *,
+        repository: str | None = None,
+        lakefs_conn_id: str = LakeFSHook.default_conn_name,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.repository = repository
+        self.lakefs_conn_id = lakefs_conn_id

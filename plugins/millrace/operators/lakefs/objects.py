@@ -1,0 +1,230 @@
+"""Operators for objects of the lake."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from airflow.sdk import Context
+
+from include.exceptions import Misconfigured
+from include.lake.records import LakeObject
+from millrace.links import CommitLink, ObjectLink
+from millrace.operators.lakefs.base import LakeFSOperator
+from millrace.run import identity, step
+
+
+class LakeFSUploadOperator(LakeFSOperator):
+    """Uploads a file of the worker to a branch, to be committed later; returns `{path, size, checksum}`.
+
+    The file is sent as it is read, whatever its size, and what the lake stored is held against it.
+
+    :param path: where it lies in the lake.
+    :param file: the file on the worker.
+    """
+
+    template_fields: Sequence[str] = (*LakeFSOperator.template_fields, "branch", "path", "file")
+    operator_extra_links = (ObjectLink(),)
+
+    def __init__(self, *, branch: str, path: str, file: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.branch = branch
+        self.path = path
+        self.file = file
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        file = Path(self.file)
+        if not file.is_file():
+            raise Misconfigured(f"file {self.file!r} is not on this worker; upload runs where the file is")
+        return _told(self.lake().upload(self.branch, self.path, file))
+
+
+class LakeFSUploadStreamOperator(LakeFSOperator):
+    """Uploads what a function opens to a branch, to be committed later; returns `{path, size, checksum}`.
+
+    Nothing is kept on the worker: the stream (a response's body, a pipe, an unpacked archive) is sent as it
+    is read.
+
+    :param path: where it lies in the lake.
+    :param open_stream: takes the task's context and returns a readable, closable stream of bytes.
+    """
+
+    template_fields: Sequence[str] = (*LakeFSOperator.template_fields, "branch", "path")
+    operator_extra_links = (ObjectLink(),)
+
+    def __init__(
+        self, *, branch: str, path: str, open_stream: Callable[[Context], BinaryIO], **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        self.branch = branch
+        self.path = path
+        self.open_stream = open_stream
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        with closing(self.open_stream(context)) as stream:
+            return _told(self.lake().upload(self.branch, self.path, stream))
+
+
+class LakeFSDownloadOperator(LakeFSOperator):
+    """Downloads an object to a file of the worker, whole or not at all.
+
+    Returns `{file, path, size, checksum}`.
+
+    :param ref: a branch, tag, commit or expression.
+    :param path: where the object lies in the lake.
+    :param file: the file on the worker; its folder is made.
+    """
+
+    template_fields: Sequence[str] = (*LakeFSOperator.template_fields, "ref", "path", "file")
+    operator_extra_links = (ObjectLink(),)
+
+    def __init__(self, *, ref: str, path: str, file: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.ref = ref
+        self.path = path
+        self.file = file
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        file = Path(self.file)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        return {"file": self.file, **_told(self.lake().download_to(self.ref, self.path, file))}
+
+
+class LakeFSCopyObjectOperator(LakeFSOperator):
+    """Copies an object to a branch without moving its content; returns `{path, size, checksum}`.
+
+    :param path: where the copy lies.
+    :param source_path: the object that is copied.
+    :param source_ref: the ref that it is taken from; none: the branch itself.
+    """
+
+    template_fields: Sequence[str] = (
+        *LakeFSOperator.template_fields, "branch", "path", "source_path", "source_ref"
+    )  # fmt: skip
+    operator_extra_links = (ObjectLink(),)
+
+    def __init__(
+        self, *, branch: str, path: str, source_path: str, source_ref: str | None = None, **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        self.branch = branch
+        self.path = path
+        self.source_path = source_path
+        self.source_ref = source_ref
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        return _told(self.lake().copy(self.branch, self.path, self.source_path, self.source_ref))
+
+
+class LakeFSDeleteObjectsOperator(LakeFSOperator):
+    """Deletes objects from a branch, to be committed later; returns `{deleted}`; fine for absent ones.
+
+    :param paths: the objects' paths.
+    :param prefix: or all objects below it.
+    """
+
+    template_fields: Sequence[str] = (*LakeFSOperator.template_fields, "branch", "paths", "prefix")
+
+    def __init__(
+        self, *, branch: str, paths: Sequence[str] | None = None, prefix: str = "", **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        if bool(paths) == bool(prefix):
+            raise ValueError("give either paths or prefix: the objects to delete")
+        self.branch = branch
+        self.paths = paths
+        self.prefix = prefix
+
+    def execute(self, context: Context) -> dict[str, int]:
+        lake = self.lake()
+        paths = self.paths or (found.path for found in lake.list(self.branch, self.prefix))
+        paths = [self.paths] if isinstance(self.paths, str) else paths
+        return {"deleted": lake.delete_many(self.branch, paths)}
+
+
+class LakeFSGetObjectOperator(LakeFSOperator):
+    """Looks up an object; returns `{path, size, checksum}`: content never goes through Airflow's database.
+
+    Raises Absent if there is none: to wait for it, take `LakeFSObjectSensor`.
+    """
+
+    template_fields: Sequence[str] = (*LakeFSOperator.template_fields, "ref", "path")
+    operator_extra_links = (ObjectLink(),)
+
+    def __init__(self, *, ref: str, path: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.ref = ref
+        self.path = path
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        return _told(self.lake().stat(self.ref, self.path))
+
+
+class LakeFSImportOperator(LakeFSOperator):
+    """Takes objects of the lake's own storage into a branch as they lie there; returns `{commit, changed}`.
+
+    Needs a lakeFS server: the embedded one has no storage to import from. A second try finds the commit
+    of the first by the run's identity on it.
+
+    :param sources: storage URI (ending in `/`: all below it) to path in the lake.
+    :param poll_interval: seconds between two looks at how far it is.
+    """
+
+    template_fields: Sequence[str] = (
+        *LakeFSOperator.template_fields, "branch", "sources", "message", "metadata"
+    )  # fmt: skip
+    operator_extra_links = (CommitLink(),)
+
+    def __init__(
+        self,
+        *,
+        branch: str,
+        sources: Mapping[str, str],
+        message: str = "import",
+        metadata: dict[str, str] | None = None,
+        poll_interval: float = 2.0,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.branch = branch
+        self.sources = sources
+        self.message = message
+        self.metadata = metadata or {}
+        self.poll_interval = poll_interval
+        self._running = ""
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        from include.lake.steps import once
+
+        return once(
+            self.lake(),
+            self.branch,
+            step(context),
+            self._import,
+            run=identity(context),
+            metadata=self.metadata,
+        ).to_json()
+
+    def _import(self, metadata: dict[str, str]) -> str | None:
+        lake = self.lake()
+        self._running = lake.start_import(self.branch, self.sources, self.message, metadata)
+        state = lake.import_state(self.branch, self._running)
+        while not (state.completed or state.error):
+            self.log.info("%s objects so far", state.objects)
+            time.sleep(self.poll_interval)
+            state = lake.import_state(self.branch, self._running)
+        if state.error:
+            raise Misconfigured(f"import of {list(self.sources)} into {self.branch!r} failed: {state.error}")
+        self._running = ""
+        return state.commit
+
+    def on_kill(self) -> None:
+        if self._running:
+            self.lake().cancel_import(self.branch, self._running)
+
+
+def _told(found: LakeObject) -> dict[str, Any]:
+    return {"path": found.path, "size": found.size, "checksum": found.checksum}
