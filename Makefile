@@ -9,10 +9,10 @@ COMPILE = $(BIN)/uv pip compile --universal --python-version 3.11 --generate-has
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL = help
-.PHONY: help setup up down status logs lint test lock schema demo bench lake-gc clean clean-var
+.PHONY: help setup up down status logs lint test lock schema compatibility demo bench bench-lake lake-gc clean clean-var
 
 help: ## List the verbs
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
 
 setup: $(READY) ## Make .venv with everything locked (PYTHON=… to choose the interpreter)
 
@@ -54,11 +54,17 @@ schema: setup ## Generate the schema of pipeline.yaml and .env.example
 	$(BIN)/python -m include.catalog
 	$(BIN)/python -m include.settings
 
+compatibility: setup ## Test the lake's contract and write what it has of lakeFS
+	@$(BIN)/python -m tests.support.compatibility
+
 demo: setup ## Show the closed loop on real data
 	@$(BIN)/python -m include.demo
 
 bench: setup ## Measure the loop
 	@$(BIN)/python -m tests.bench.loop
+
+bench-lake: setup ## Measure the lake, and a real lakeFS beside it if there is one
+	@$(BIN)/python -m tests.bench.lake
 
 lake-gc: setup ## Remove what nothing in the lake reaches (ARGS="--dry-run --retention DAYS")
 	@$(BIN)/python -m include.embedded.lakefs gc $(ARGS)

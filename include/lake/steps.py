@@ -33,13 +33,15 @@ def once(
     *,
     run: RunIdentity,
     metadata: Mapping[str, str] | None = None,
+    look_first: bool = True,
 ) -> Made:
     """Let `act` make its commit on a branch unless an earlier try of this step of the run did.
 
     `act` takes the metadata that the commit has to carry, and returns the commit, or None where there was
-    nothing to do. `step` names the step within the run.
+    nothing to do. `step` names the step within the run. Without `look_first` it acts even so: for what does
+    nothing the second time by itself, and has more to do when a person runs it again.
     """
-    if run.try_number > 1 and (done := earlier(lake, branch, run, step=step)):
+    if look_first and run.try_number > 1 and (done := earlier(lake, branch, run, step=step)):
         return Made(done.id, changed=True)
     if made := act({**run.metadata(), **(metadata or {}), "step": step}):
         return Made(made, changed=True)

@@ -89,7 +89,7 @@ class Table:
         else:
             source = pa.BufferReader(self.lake.download(ref, item.path))
         try:
-            file = pq.ParquetFile(source, pre_buffer=True)
+            file = pq.ParquetFile(source)
             if missing := sorted(set(wanted or ()) - set(file.schema_arrow.names)):
                 raise BadData(
                     f"{item.path!r} at {ref!r} has no column {', '.join(map(repr, missing))}; it was written "

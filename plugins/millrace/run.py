@@ -55,12 +55,6 @@ def identity(context: Mapping[str, Any]) -> RunIdentity:
     )
 
 
-def step(context: Mapping[str, Any]) -> str:
-    """A task's name within its run, the same for every try; of a mapped task with its index."""
-    task_id, index = context["task"].task_id, context["ti"].map_index
-    return task_id if index < 0 else f"{task_id}[{index}]"
-
-
 def announce(context: Mapping[str, Any], facts: Mapping[str, Any]) -> None:
     """Let the events of the assets that the task updates carry some facts, for the DAGs they start."""
     for asset in context["task"].outlets:
@@ -74,6 +68,12 @@ def _tick_before(moment: datetime, cron: str) -> datetime:
     # A tick in the hour that daylight saving skips runs up to an hour after the time it is written for.
     found: datetime = croniter(cron, moment - timedelta(hours=1)).get_prev(datetime)
     return found
+
+
+def step(context: Mapping[str, Any]) -> str:
+    """A task's name within its run, the same for every try; of a mapped task with its index."""
+    task_id, index = context["task"].task_id, context["ti"].map_index
+    return task_id if index < 0 else f"{task_id}[{index}]"
 
 
 def _ordered(first: date, last: date) -> tuple[date, date]:

@@ -37,8 +37,8 @@ def settings_in(folder: Path, *, examples: bool = False) -> Settings:
         mlflow_port=mlflow,
         lakefs_port=lake,
         retry_seconds=1.0,
-        examples=examples,
         code_version="0123abc",
+        examples=examples,
     )
 
 

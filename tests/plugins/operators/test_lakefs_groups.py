@@ -44,6 +44,15 @@ def test_a_revert_is_made_once_and_says_who_made_it(lake: Lake) -> None:
     assert list(lake.list("main")) == []
 
 
+def test_a_commit_that_is_run_again_by_a_person_takes_what_is_new(lake: Lake) -> None:
+    lake.upload("main", "a", BytesIO(b"1"))
+    first = run("Commit", lake, branch="main", message="rows")
+    assert run("Commit", lake, try_number=2, branch="main", message="rows") == first
+    lake.upload("main", "a", BytesIO(b"2"))
+    second = run("Commit", lake, try_number=3, branch="main", message="rows")
+    assert second == {"commit": lake.commit_of("main"), "changed": True} != first
+
+
 def test_a_cherry_pick_is_made_once(lake: Lake) -> None:
     lake.create_branch("b", "main")
     good = commit(lake, "b", "a")

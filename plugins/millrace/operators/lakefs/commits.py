@@ -48,6 +48,7 @@ class LakeFSCommitOperator(LakeFSOperator):
             lambda metadata: lake.save(self.branch, self.message, metadata),
             run=identity(context),
             metadata=self.metadata,
+            look_first=False,
         ).to_json()
 
 
@@ -57,6 +58,7 @@ class LakeFSMergeOperator(LakeFSOperator):
     A second try finds the merge of the first by the run's identity on the merge commit, also when the
     branch is gone already. Raises Conflict if both sides changed the same object.
 
+    :param metadata: goes on the merge commit beside the run's identity, and on the asset events.
     :param delete_source: delete the merged branch, and what was not committed on it.
     :param skip_unchanged: end as skipped where there was nothing to merge, so that no asset event is sent.
     :param strategy: `dest-wins` or `source-wins`: who counts in a conflict.
@@ -96,7 +98,7 @@ class LakeFSMergeOperator(LakeFSOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         from include.lake.publish import publish
 
-        result = publish(
+        made = publish(
             self.lake(),
             self.source,
             into=self.into,
@@ -105,12 +107,12 @@ class LakeFSMergeOperator(LakeFSOperator):
             delete_source=self.delete_source,
             strategy=self.strategy,
             squash=self.squash,
-        ).to_json()
-        if self.skip_unchanged and not result["changed"]:
-            context["ti"].xcom_push("return_value", result)
+        )
+        if self.skip_unchanged and not made.changed:
+            context["ti"].xcom_push("return_value", made.to_json())
             raise AirflowSkipException(f"{self.into!r} has all of {self.source!r} already")
-        announce(context, {**self.metadata, **result})
-        return result
+        announce(context, {**self.metadata, **made.to_json()})
+        return made.to_json()
 
 
 class _PickOperator(LakeFSOperator):

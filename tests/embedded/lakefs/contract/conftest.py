@@ -1,0 +1,49 @@
+"""One contract for every server: the embedded one always, a real lakeFS when the environment names one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from uuid import uuid4
+
+import pytest
+from lakefs_client.client import LakeFSClient
+
+from include.lake.client import LakeConnection
+from tests.support.contract import REAL, Wire, real_lakefs
+from tests.support.lake import LakeServer
+from tests.support.repo import Repo, client_of
+
+
+@pytest.fixture(scope="session", params=["embedded", "real"])
+def server(request: pytest.FixtureRequest) -> LakeConnection:
+    if request.param == "embedded":
+        running: LakeServer = request.getfixturevalue("lake_server")
+        return running.connection
+    return real_lakefs() or pytest.skip(f"no real lakeFS: set {', '.join(REAL)}")
+
+
+@pytest.fixture(scope="session")
+def client(server: LakeConnection) -> LakeFSClient:
+    return client_of(server)
+
+
+@pytest.fixture(scope="session")
+def lakefs(server: LakeConnection) -> Wire:
+    """The server's API."""
+    return Wire(server)
+
+
+@pytest.fixture
+def repo(client: LakeFSClient, lakefs: Wire) -> Iterator[Repo]:
+    """A repository of the test's own, behind the published client."""
+    name = f"contract-{uuid4().hex[:12]}"
+    made = lakefs.post("/repositories", {"name": name, "storage_namespace": f"local://{name}"})
+    assert made.status == 201, made
+    yield Repo(client, name)
+    lakefs.delete(f"/repositories/{name}", force=True)
+
+
+@pytest.fixture
+def wire(lakefs: Wire, repo: Repo) -> Wire:
+    """The same repository on the wire."""
+    return lakefs.under("repositories", repo.name)

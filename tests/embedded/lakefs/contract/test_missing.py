@@ -1,0 +1,30 @@
+"""What the embedded server lacks of operations that it has: said with 501, and with no other answer."""
+
+from __future__ import annotations
+
+from uuid import uuid4
+
+import pytest
+
+from tests.support.contract import Wire
+from tests.support.lake import LakeServer
+
+
+@pytest.fixture
+def embedded(lake_server: LakeServer) -> Wire:
+    return Wire(lake_server.connection)
+
+
+@pytest.mark.missing("create_repository", "sample data")
+def test_sample_data(embedded: Wire) -> None:
+    name = f"contract-{uuid4().hex[:12]}"
+    body = {"name": name, "storage_namespace": f"local://{name}", "sample_data": True}
+    assert embedded.post("/repositories", body).refused == 501
+    assert embedded.get(f"/repositories/{name}").refused == 404
+
+
+@pytest.mark.missing("commit", "commits of a `source_metarange`")
+def test_commits_of_a_metarange(embedded: Wire, lake_server: LakeServer) -> None:
+    wire = embedded.under("repositories", lake_server.lake(f"contract-{uuid4().hex[:12]}").repository)
+    answer = wire.post("/branches/main/commits", {"message": "m"}, source_metarange="x")
+    assert answer.refused == 501
