@@ -49,6 +49,7 @@ test: setup ## Run the tests (ARGS=… for pytest)
 lock: setup ## Compile requirements*.in into the locks (UPGRADE=1 takes newer versions)
 	$(COMPILE) --quiet requirements.in -o requirements.txt
 	$(COMPILE) --quiet requirements-dev.in -o requirements-dev.txt
+	$(COMPILE) --quiet requirements-job.in -o requirements-job.txt
 
 schema: setup ## Generate the schema of pipeline.yaml and .env.example
 	$(BIN)/python -m include.catalog

@@ -64,7 +64,9 @@ def measure(work: Work) -> dict[str, Any]:
     model = scoring.trained_on(work.spec, work.services.tracking_uri, trained)
     rows = _scored(work, window, model)
     labelled = features.labelled(rows[rows["_day"] <= window.labelled], model)
-    with nights.start(key, name=f"{night}", tags=monitoring.tags(night, version)) as run:
+    with nights.start(
+        key, name=f"{night}", tags={**monitoring.tags(night, version), **work.run.tags()}
+    ) as run:
         reference = _reference(work, trained)
         drifted = drift.measure(rows, reference, model, work.spec.monitoring.drift)
         verdict = monitoring.judge(work.spec, drifted, labelled, rows, _held_out(work, trained))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cached_property
 
 from airflow.sdk import BaseHook
@@ -14,7 +15,8 @@ class LakeFSHook(BaseHook):
     """Opens repositories of the lake that a connection names.
 
     The connection's fields: host (`http://localhost:8000`), login (access key id), password (secret
-    access key), and in its extra `verify_tls` (default true).
+    access key), and in its extra `verify_tls` (default true) and `container_host`, the lake's URL as
+    containers see it where that is another.
     """
 
     conn_name_attr = "lakefs_conn_id"
@@ -42,6 +44,12 @@ class LakeFSHook(BaseHook):
             secret_access_key=fields["password"],
             verify_tls=bool(found.extra_dejson.get("verify_tls", True)),
         )
+
+    @property
+    def container_connection(self) -> LakeConnection:
+        """The connection as a job in a container has it."""
+        host = self.get_connection(self.lakefs_conn_id).extra_dejson.get("container_host")
+        return replace(self.connection, endpoint=host or self.connection.endpoint)
 
     def lake(self, repository: str) -> Lake:
         """One repository; nothing is opened before its first call."""
