@@ -96,14 +96,16 @@ class DockerJobOperator(JobMixin, DockerOperator):
             except DockerContainerFailedException as error:
                 raise self._failure(error.logs or []) from error
             finally:
-                self._remove_own()
+                if self.container:
+                    self._stop(self.container["Id"], remove=True)
+                self.cli.close()
         return self._answer(lines or [])
 
     def on_kill(self) -> None:
         """Stop the container; `execute`, which waits for it, goes on and removes it."""
         if self.container:
             self.log.info("stopping container %s", self.container["Id"][:12])
-            self.cli.stop(self.container["Id"], timeout=STOP_SECONDS)
+            self._stop(self.container["Id"])
 
     def _tell(self, context: Context) -> None:
         """Set what only a running task knows; secrets go where Airflow never shows them."""
@@ -136,19 +138,16 @@ class DockerJobOperator(JobMixin, DockerOperator):
             labels, over = found["Labels"], found["Labels"].get(OVER)
             if labels[RUN_KEY] == self.labels[RUN_KEY] or (over and int(over) < now):
                 self.log.warning("removing container %s that nobody waits for", found["Id"][:12])
-                self._remove(found["Id"])
+                self._stop(found["Id"], remove=True)
 
-    def _remove_own(self) -> None:
-        if self.container:
-            self._remove(self.container["Id"])
-
-    def _remove(self, container: str) -> None:
-        """Stop a container if it runs, and remove it; fine if it is gone."""
+    def _stop(self, container: str, *, remove: bool = False) -> None:
+        """Stop a container if it runs, and maybe remove it; fine if it is gone."""
         from docker.errors import NotFound
 
         with suppress(NotFound):
             self.cli.stop(container, timeout=STOP_SECONDS)
-            self.cli.remove_container(container, force=True, v=True)
+            if remove:
+                self.cli.remove_container(container, force=True, v=True)
 
     def _find_image(self) -> None:
         if self.pull is Pull.NEVER and not self.cli.images(name=self.image):

@@ -1,0 +1,287 @@
+"""Jobs in containers of a real engine: what they are confined to, how they end, what is left of them."""
+
+from __future__ import annotations
+
+import gc
+import json
+import time
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from airflow.sdk.exceptions import AirflowTaskTimeout
+from airflow.sdk.execution_time.timeout import timeout
+
+from include.exceptions import BadData, JobFailed, MillraceError, Misconfigured, Transient, Unavailable
+from include.settings import Pull
+from millrace.operators.docker_job import OVER, RUN_KEY, DockerJobOperator
+from tests.support.engine import Engine, beside, run_engine
+from tests.support.task import Task
+
+pytestmark = [
+    pytest.mark.docker,
+    # docker-py leaves the socket of a container's output to the garbage collector.
+    pytest.mark.filterwarnings(
+        "ignore:Exception ignored in. <socket.socket:pytest.PytestUnraisableExceptionWarning"
+    ),
+]
+
+ANSWER = """echo '{"run_id": "r", "link": "http://10.0.0.1:5000/#/x"}'"""
+SECRET = "secret-of-the-lake-1234"
+MIB = 2**20
+
+
+@pytest.fixture(scope="module")
+def engine() -> Iterator[Engine]:
+    with run_engine() as found:
+        found.gateway()
+        yield found
+
+
+@pytest.fixture(autouse=True)
+def services(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Connections of services that no container here asks."""
+    lake = {"conn_type": "lakefs", "host": "http://127.0.0.1:1", "login": "key", "password": SECRET}
+    mlflow = {
+        "conn_type": "http",
+        "host": "http://127.0.0.1:5000",
+        "extra": {"container_host": "http://10.0.0.1:5000"},
+    }
+    monkeypatch.setenv("AIRFLOW_CONN_LAKEFS_DEFAULT", json.dumps(lake))
+    monkeypatch.setenv("AIRFLOW_CONN_MLFLOW_DEFAULT", json.dumps(mlflow))
+    yield
+    gc.collect()
+
+
+def task(image: str, run_id: str = "r1", **options: Any) -> Task:
+    told = {"commit": "c0ffee", "until": "2024-03-30", **options.pop("arguments", {})}
+    given = {"cpus": 0.5, "mem_limit": 128 * MIB, "network_mode": "millrace", **options}
+    operator = DockerJobOperator(
+        task_id="train", pipeline="orders", job="train", arguments=told, image=image, **given
+    )
+    return Task(operator, run_id)
+
+
+def wait_for(engine: Engine, run_id: str) -> Any:
+    """The running container of a run, once its script says that it has begun."""
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        for found in engine.containers(f"orders.stage/{run_id}/train"):
+            if b"begun" in found.logs():
+                return found
+        time.sleep(0.05)
+    raise AssertionError(f"no container of {run_id} has begun")
+
+
+@pytest.fixture(scope="module")
+def sleeper(engine: Engine) -> str:
+    """An image that works until it is told to stop."""
+    return engine.script("trap 'echo told to stop; exit 143' TERM", "echo begun", "sleep 120 & wait")
+
+
+def test_a_job_answers_with_the_last_line_of_json_and_links_for_people(engine: Engine) -> None:
+    image = engine.script("echo '{\"a\": 1}'", ANSWER, "echo not json >&2")
+    assert task(image).run() == {"run_id": "r", "link": "http://127.0.0.1:5000/#/x"}
+    assert engine.containers("orders.stage/r1/train") == []
+
+
+def test_a_job_is_told_everything_by_its_private_environment(engine: Engine) -> None:
+    image = engine.script("env >&2", 'echo "$1" >&2', ANSWER)
+    found = task(image, arguments={"params": '{"C": 1}'}, execution_timeout=timedelta(minutes=5))
+    found.run()
+    told = found.operator._private_environment
+    assert json.loads(told["MILLRACE_JOB"]) == {
+        "job": "train",
+        "pipeline": "orders",
+        "commit": "c0ffee",
+        "until": "2024-03-30",
+        "run_key": "orders.stage/r1/train",
+        "params": {"C": 1},
+    }
+    assert told["MILLRACE_SECONDS"] == "300"
+    assert told["LAKECTL_CREDENTIALS_SECRET_ACCESS_KEY"] == SECRET
+    assert told["MILLRACE_IMAGE"] == f"{image}@{engine.client.images.get(image).id}"
+    assert told["MLFLOW_TRACKING_URI"] == "http://10.0.0.1:5000"
+
+
+def test_no_secret_is_in_what_airflow_shows_the_labels_the_logs_or_the_image(
+    engine: Engine, sleeper: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    found = task(sleeper, "secret")
+    with beside(found.run):
+        running = wait_for(engine, "secret")
+        shown = [running.labels, running.attrs["Args"], running.attrs["Path"], running.logs().decode()]
+        shown += [running.image.attrs, running.image.history()]
+        shown += [getattr(found.operator, name) for name in found.operator.template_fields]
+        shown += [found.operator.environment, found.operator.command]
+        found.operator.on_kill()
+    assert f"LAKECTL_CREDENTIALS_SECRET_ACCESS_KEY={SECRET}" in running.attrs["Config"]["Env"]
+    assert SECRET not in repr([*shown, caplog.text])
+
+
+def test_its_limits_are_what_the_engine_enforces(engine: Engine, sleeper: str) -> None:
+    found = task(sleeper, "limits")
+    with beside(found.run):
+        host = wait_for(engine, "limits").attrs
+        found.operator.on_kill()
+    assert host["Config"]["User"] == "10001:10001"
+    names = (
+        "NanoCpus",
+        "Memory",
+        "MemorySwap",
+        "PidsLimit",
+        "ReadonlyRootfs",
+        "Tmpfs",
+        "CapAdd",
+        "CapDrop",
+        "SecurityOpt",
+        "Privileged",
+        "NetworkMode",
+        "Binds",
+    )
+    assert {name: host["HostConfig"].get(name) for name in names} == {
+        "NanoCpus": 500_000_000,
+        "Memory": 128 * MIB,
+        "MemorySwap": 128 * MIB,
+        "PidsLimit": 512,
+        "ReadonlyRootfs": True,
+        "Tmpfs": {"/tmp": f"rw,noexec,nosuid,nodev,size={64 * MIB}"},
+        "CapAdd": None,
+        "CapDrop": ["ALL"],
+        "SecurityOpt": ["no-new-privileges"],
+        "Privileged": False,
+        "NetworkMode": "millrace",
+        "Binds": None,
+    }
+
+
+def test_its_limits_hold_inside(engine: Engine) -> None:
+    probe = (
+        "import json, os, socket;"
+        "status = dict(l.split(':', 1) for l in open('/proc/self/status'));"
+        "out = {n: status[n].strip() for n in ('Uid', 'CapEff', 'CapBnd', 'NoNewPrivs')};"
+        "out['root'] = os.access('/', os.W_OK); open('/tmp/x', 'w').close();"
+        "s = socket.socket(); s.settimeout(2); out['outside'] = s.connect_ex(('1.1.1.1', 443)) == 0;"
+        "out['run_id'] = out['link'] = '';"
+        "print(json.dumps(out))"
+    )
+    assert task(engine.script(f'python -c "{probe}"')).run() == {
+        "Uid": "10001\t10001\t10001\t10001",
+        "CapEff": "0000000000000000",
+        "CapBnd": "0000000000000000",
+        "NoNewPrivs": "1",
+        "root": False,
+        "outside": False,
+        "run_id": "",
+        "link": "",
+    }
+
+
+@pytest.mark.parametrize(
+    ("code", "kind"),
+    [(64, Misconfigured), (65, BadData), (69, Unavailable), (70, JobFailed), (1, JobFailed)],
+)
+def test_an_exit_code_becomes_the_error_that_the_retries_go_by(
+    engine: Engine, code: int, kind: type[MillraceError]
+) -> None:
+    image = engine.script('echo \'{"error": "X", "message": "the reason"}\'', f"exit {code}")
+    with pytest.raises(kind) as caught:
+        task(image).run()
+    assert type(caught.value) is kind
+    assert str(caught.value) == f"job 'train' of image {image!r} ended with exit code {code}: the reason"
+    assert engine.containers("orders.stage/r1/train") == []
+
+
+def test_too_much_memory_is_told_as_what_it_is(engine: Engine) -> None:
+    image = engine.script("python -c 'x = bytearray(300 * 2**20)'")
+    with pytest.raises(Misconfigured, match=r"more than its 128 MiB of memory; raise training\.resources"):
+        task(image).run()
+
+
+def test_ending_well_without_an_answer_is_an_error(engine: Engine) -> None:
+    with pytest.raises(Misconfigured, match=r"ended well without an answer for 'train': .*'link', 'run_id'"):
+        task(engine.script("echo done")).run()
+
+
+def test_a_task_that_is_cleared_stops_its_container(engine: Engine, sleeper: str) -> None:
+    found = task(sleeper, "cleared")
+    with beside(found.run) as ended:
+        wait_for(engine, "cleared")
+        found.operator.on_kill()
+    assert type(ended[0]) is Transient
+    assert str(ended[0]) == "the job's container was stopped from outside (exit code 143)"
+    assert engine.containers("orders.stage/cleared/train") == []
+
+
+def test_a_task_whose_time_is_over_leaves_no_container(engine: Engine, sleeper: str) -> None:
+    found = task(sleeper, "late")
+    started = time.monotonic()
+    with pytest.raises(AirflowTaskTimeout), timeout(2):
+        found.run()
+    found.operator.on_kill()  # as Airflow does then
+    assert time.monotonic() - started < 10
+    assert engine.containers("orders.stage/late/train") == []
+
+
+def test_a_container_that_does_not_listen_is_killed(engine: Engine) -> None:
+    found = task(engine.script("trap '' TERM", "echo begun", "sleep 120"), "deaf")
+    with beside(found.run) as ended:
+        wait_for(engine, "deaf")
+        found.operator.on_kill()
+    assert str(ended[0]) == "the job's container was stopped from outside (exit code 137)"
+
+
+def test_a_new_try_ends_the_container_of_a_dead_worker(engine: Engine, sleeper: str) -> None:
+    dead = task(sleeper, "again")
+    with beside(dead.run) as ended:
+        orphan = wait_for(engine, "again")
+        answer = task(engine.script(ANSWER), "again").run()
+    assert answer["run_id"] == "r"
+    assert isinstance(ended[0], MillraceError)
+    assert [orphan.id in {one.id for one in engine.containers()}] == [False]
+
+
+def test_what_outlived_its_task_is_removed_and_what_has_time_left_is_not(
+    engine: Engine, sleeper: str
+) -> None:
+    now = int(time.time())
+    old, young = (
+        engine.client.containers.run(sleeper, detach=True, labels={RUN_KEY: f"{over}", OVER: f"{over}"})
+        for over in (now - 60, now + 600)
+    )
+    task(engine.script(ANSWER), "sweeper").run()
+    left = {found.id for found in engine.containers()}
+    assert (old.id in left, young.id in left) == (False, True)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"image": "millrace-none:1", "pull": Pull.NEVER}, "not on the engine, and IMAGE_PULL is 'never'"),
+        ({"network_mode": "no-such-network"}, "no-such-network not found; correct the image, training"),
+        ({"cpus": 1000.0}, "Range of CPUs"),
+        ({"mem_limit": 1024}, "Minimum memory limit"),
+    ],
+    ids=["image", "network", "cpu", "memory"],
+)
+def test_what_the_engine_cannot_give_is_told_at_once(
+    engine: Engine, sleeper: str, options: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(Misconfigured, match=message):
+        task(**{"image": sleeper, "run_id": "refused", **options}).run()
+    assert engine.containers("orders.stage/refused/train") == []
+
+
+def test_gpus_that_are_not_there_are_told_at_once(engine: Engine, sleeper: str) -> None:
+    from millrace.engine import gpus
+
+    if "nvidia" in engine.client.info()["Runtimes"]:
+        pytest.skip("this engine has GPUs")
+    with pytest.raises(Misconfigured, match="could not select device driver"):
+        task(sleeper, device_requests=gpus(1)).run()
+
+
+def test_an_engine_that_is_away_is_waited_for() -> None:
+    with pytest.raises(Unavailable, match=r"does not answer; start it, or correct DOCKER_HOST"):
+        task("any", docker_url="unix:///nowhere.sock").run()
