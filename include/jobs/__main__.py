@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from include.exceptions import MillraceError
+from include.exceptions import MillraceError, Misconfigured
 from include.jobs import environment
 from include.jobs.exits import Exit, code_of
 from include.jobs.spec import Job, JobSpec
@@ -58,7 +58,12 @@ def _bad_usage(message: str) -> NoReturn:
 
 
 def _spec(given: str) -> str:
-    return Path(given[1:]).read_text(encoding="utf-8") if given.startswith("@") else given
+    if not given.startswith("@"):
+        return given
+    try:
+        return Path(given[1:]).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise Misconfigured(f"cannot read the spec {given[1:]!r} ({error})") from error
 
 
 def _end_on_sigterm(seconds: int) -> None:

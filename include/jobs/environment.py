@@ -44,7 +44,7 @@ def spec_of(text: str, job: str) -> JobSpec:
     try:
         found = JobSpec.model_validate_json(text)
     except ValidationError as error:
-        raise _named(error, "the job's spec (MILLRACE_JOB): ") from error
+        raise _named(error, "the job's spec: ") from error
     if found.job != job:
         raise Misconfigured(f"the command says {job!r}, the spec {found.job.value!r}; they have to agree")
     return found
@@ -73,5 +73,5 @@ def identity_of(told: JobSettings, job: JobSpec) -> RunIdentity:
 
 
 def _named(error: ValidationError, before: str = "") -> Misconfigured:
-    wrong = [f"{before}{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors()]
+    wrong = [f"{before}{'.'.join(map(str, one['loc'])) or 'JSON'}: {one['msg']}" for one in error.errors()]
     return Misconfigured("\n".join([*wrong, "see docs/job-contract.md for what a job is told"]))
