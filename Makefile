@@ -9,10 +9,10 @@ COMPILE = $(BIN)/uv pip compile --universal --python-version 3.11 --generate-has
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL = help
-.PHONY: help setup up down status logs lint test lock schema demo bench clean clean-var
+.PHONY: help setup up down status logs lint test lock schema images demo bench bench-docker clean clean-var
 
 help: ## List the verbs
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 
 setup: $(READY) ## Make .venv with everything locked (PYTHON=… to choose the interpreter)
 
@@ -55,11 +55,17 @@ schema: setup ## Generate the schema of pipeline.yaml and .env.example
 	$(BIN)/python -m include.catalog
 	$(BIN)/python -m include.settings
 
+images: ## Build the job image (BASE_IMAGE=… for another base, IMAGES="job airflow" for both)
+	@include/images/build $(or $(IMAGES),job)
+
 demo: setup ## Show the closed loop on real data
 	@$(BIN)/python -m include.demo
 
 bench: setup ## Measure the loop
 	@$(BIN)/python -m tests.bench.loop
+
+bench-docker: setup ## Measure what a container adds to a job
+	@$(BIN)/python -m tests.bench.containers
 
 clean: down ## Stop, and remove .venv and caches; data is kept
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

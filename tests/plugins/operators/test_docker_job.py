@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import gc
 import json
+import re
 import time
 from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from airflow.sdk.exceptions import AirflowTaskTimeout
 from airflow.sdk.execution_time.timeout import timeout
 
+from include import catalog
 from include.exceptions import BadData, JobFailed, MillraceError, Misconfigured, Transient, Unavailable
-from include.settings import Pull
+from include.jobs.spec import Job
+from include.settings import ROOT, Pull
+from millrace.jobs import job_operator
 from millrace.operators.docker_job import OVER, RUN_KEY, DockerJobOperator
 from tests.support.engine import Engine, beside, run_engine
+from tests.support.pipeline import write_pipeline
 from tests.support.task import Task
 
 pytestmark = [
@@ -120,40 +126,20 @@ def test_no_secret_is_in_what_airflow_shows_the_labels_the_logs_or_the_image(
     assert SECRET not in repr([*shown, caplog.text])
 
 
-def test_its_limits_are_what_the_engine_enforces(engine: Engine, sleeper: str) -> None:
-    found = task(sleeper, "limits")
-    with beside(found.run):
-        host = wait_for(engine, "limits").attrs
-        found.operator.on_kill()
-    assert host["Config"]["User"] == "10001:10001"
-    names = (
-        "NanoCpus",
-        "Memory",
-        "MemorySwap",
-        "PidsLimit",
-        "ReadonlyRootfs",
-        "Tmpfs",
-        "CapAdd",
-        "CapDrop",
-        "SecurityOpt",
-        "Privileged",
-        "NetworkMode",
-        "Binds",
-    )
-    assert {name: host["HostConfig"].get(name) for name in names} == {
-        "NanoCpus": 500_000_000,
-        "Memory": 128 * MIB,
-        "MemorySwap": 128 * MIB,
-        "PidsLimit": 512,
-        "ReadonlyRootfs": True,
-        "Tmpfs": {"/tmp": f"rw,noexec,nosuid,nodev,size={64 * MIB}"},
-        "CapAdd": None,
-        "CapDrop": ["ALL"],
-        "SecurityOpt": ["no-new-privileges"],
-        "Privileged": False,
-        "NetworkMode": "millrace",
-        "Binds": None,
-    }
+def test_the_limits_of_the_documents_are_what_the_engine_enforces(
+    engine: Engine, sleeper: str, tmp_path: Path
+) -> None:
+    """The table of docs/deployment.md, for a pipeline that says nothing about resources."""
+    folder = write_pipeline(tmp_path, "orders", training={"runtime": "docker", "image": sleeper})
+    operator = job_operator(Job.TRAIN, catalog.load(folder), commit="c", until="2024-03-30")
+    with beside(Task(operator, "limits").run):
+        enforced = wait_for(engine, "limits").attrs
+        operator.on_kill()
+    page = (ROOT / "docs/deployment.md").read_text()
+    told = dict(re.findall(r"^\| `(HostConfig\.\w+|Config\.\w+)` \| `(.*?)` \|", page, re.MULTILINE))
+    found = {path: enforced[path.split(".")[0]][path.split(".")[1]] for path in told}
+    assert {path: json.dumps(value) for path, value in found.items()} == told
+    assert len(told) == 13
 
 
 def test_its_limits_hold_inside(engine: Engine) -> None:
