@@ -65,7 +65,7 @@ bench: setup ## Measure the loop
 	@$(BIN)/python -m tests.bench.loop
 
 bench-docker: setup ## Measure what a container adds to a job
-	@$(BIN)/python -m tests.bench.containers
+	@PYTHONPATH=plugins $(BIN)/python -m tests.bench.containers
 
 clean: down ## Stop, and remove .venv and caches; data is kept
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
