@@ -28,13 +28,7 @@ from tests.support.pipeline import day
 from tests.support.services import Services, run_services
 from tests.support.task import Task
 
-pytestmark = [
-    pytest.mark.docker,
-    # docker-py leaves the socket of a container's output to the garbage collector.
-    pytest.mark.filterwarnings(
-        "ignore:Exception ignored in. <socket.socket:pytest.PytestUnraisableExceptionWarning"
-    ),
-]
+pytestmark = pytest.mark.docker
 WITH_PIPELINES = "FROM millrace-job:latest\nCOPY pipelines/ include/pipelines/\n"
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Sequence
-from contextlib import suppress
 from functools import cached_property
 from typing import Any
 
@@ -141,13 +140,16 @@ class DockerJobOperator(JobMixin, DockerOperator):
                 self._stop(found["Id"], remove=True)
 
     def _stop(self, container: str, *, remove: bool = False) -> None:
-        """Stop a container if it runs, and maybe remove it; fine if it is gone."""
-        from docker.errors import NotFound
+        """Stop a container if it runs, and maybe remove it; fine if it is gone, or somebody removes it too."""
+        from docker.errors import APIError
 
-        with suppress(NotFound):
+        try:
             self.cli.stop(container, timeout=STOP_SECONDS)
             if remove:
                 self.cli.remove_container(container, force=True, v=True)
+        except APIError as error:
+            if error.status_code not in (404, 409):
+                raise
 
     def _find_image(self) -> None:
         if self.pull is Pull.NEVER and not self.cli.images(name=self.image):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import json
 import re
 import time
@@ -25,13 +24,7 @@ from tests.support.engine import Engine, beside, run_engine
 from tests.support.pipeline import write_pipeline
 from tests.support.task import Task
 
-pytestmark = [
-    pytest.mark.docker,
-    # docker-py leaves the socket of a container's output to the garbage collector.
-    pytest.mark.filterwarnings(
-        "ignore:Exception ignored in. <socket.socket:pytest.PytestUnraisableExceptionWarning"
-    ),
-]
+pytestmark = pytest.mark.docker
 
 ANSWER = """echo '{"run_id": "r", "link": "http://10.0.0.1:5000/#/x"}'"""
 SECRET = "secret-of-the-lake-1234"
@@ -46,7 +39,7 @@ def engine() -> Iterator[Engine]:
 
 
 @pytest.fixture(autouse=True)
-def services(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def services(monkeypatch: pytest.MonkeyPatch) -> None:
     """Connections of services that no container here asks."""
     lake = {"conn_type": "lakefs", "host": "http://127.0.0.1:1", "login": "key", "password": SECRET}
     mlflow = {
@@ -56,8 +49,6 @@ def services(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     }
     monkeypatch.setenv("AIRFLOW_CONN_LAKEFS_DEFAULT", json.dumps(lake))
     monkeypatch.setenv("AIRFLOW_CONN_MLFLOW_DEFAULT", json.dumps(mlflow))
-    yield
-    gc.collect()
 
 
 def task(image: str, run_id: str = "r1", **options: Any) -> Task:
@@ -239,6 +230,17 @@ def test_what_outlived_its_task_is_removed_and_what_has_time_left_is_not(
     task(engine.script(ANSWER), "sweeper").run()
     left = {found.id for found in engine.containers()}
     assert (old.id in left, young.id in left) == (False, True)
+
+
+def test_two_tasks_may_remove_the_same_leftover(engine: Engine, sleeper: str) -> None:
+    labels = {RUN_KEY: "old", OVER: f"{int(time.time()) - 60}"}
+    for _ in range(3):
+        engine.client.containers.run(sleeper, detach=True, labels=labels)
+    image = engine.script(ANSWER)
+    with beside(task(image, "one").run) as ended:
+        answer = task(image, "two").run()
+    assert ended == [answer]
+    assert engine.containers("old") == []
 
 
 @pytest.mark.parametrize(
