@@ -1,7 +1,8 @@
 """Brings the rows of `{pipeline}` into the lake, checked before anybody sees them.
 
-**Produces** one commit on the pipeline's branch with the partitions of the run's days, and the asset
-event that names it. Ingesting a day again replaces it; if nothing changed there is no new commit.
+**Produces** one commit on the pipeline's branch with the partitions of the run's days, and an asset event
+with the commit, the days and the number of rows. Ingesting a day again replaces it; if nothing changed,
+`publish` is skipped: there is no commit and no event.
 
 **Flow**: `open_branch` makes a branch for this run, `load` streams the source into it, `validate` runs
 the Great Expectations suite on the branch, `publish` merges: the one moment at which readers see
@@ -9,12 +10,14 @@ anything, atomically for all days.
 
 **When red**: `load` or `validate` is red when the data is bad; then `quarantine` has kept the branch
 (`quarantine-…`) with the reason in its commit, and readers still see the former state. With bad data
-nothing is lost and nothing is broken downstream; the partition is missing until it is mended.
+nothing is lost and nothing is broken downstream; the partition is missing until it is mended. `publish` is
+red when another run brought other rows of the same day meanwhile.
 
 **Look** at the log of the red task (rule, column and count), then at the report it links to in MLflow.
 
-**Run again**: mend the source, clear `open_branch` with everything downstream. To ingest other days,
-trigger the DAG with `start` and `end`.
+**Run again**: mend the source, clear `open_branch` with everything downstream: it starts on a new branch.
+To ingest other days, trigger the DAG with `start` and `end`; that is also the way to fill in days on which
+nothing ran, unless `schedule.since` lets cron catch up by itself.
 """
 
 from millrace.dag import INTERVAL_PARAMS, pipelines, stage_dag, table_asset
@@ -34,9 +37,10 @@ for pipeline in pipelines("ingest"):
         cron=pipeline.schedule.ingest,
         params=INTERVAL_PARAMS,
         max_active_runs=4,
+        since=pipeline.schedule.since,
     ):
         open_branch = LakeFSCreateBranchOperator(
-            task_id="open_branch", repository=lake.repository, branch=BRANCH, source=lake.branch
+            task_id="open_branch", repository=lake.repository, branch=BRANCH, source=lake.branch, replace=True
         )
         load = LoadOperator(task_id="load", pipeline=pipeline.name, branch=BRANCH, **DAYS)
         validate = ValidateOperator(task_id="validate", pipeline=pipeline.name, branch=BRANCH, **DAYS)
@@ -51,6 +55,8 @@ for pipeline in pipelines("ingest"):
                 "rows": LOADED % "rows",
                 "source_checksum": LOADED % "source_checksum",
             },
+            delete_source=True,
+            skip_unchanged=True,
             outlets=[table_asset(pipeline)],
         )
         quarantine = QuarantineOperator(

@@ -42,13 +42,15 @@ for pipeline in pipelines("monitor"):
     ):
         wait_for_data = PartitionSensor(task_id="wait_for_data", pipeline=pipeline.name, day=NIGHT)
         score = job_operator(Job.SCORE, pipeline, commit=DATA, until=NIGHT, version=CHAMPION)
-        measure = job_operator(Job.MEASURE, pipeline, commit=SCORED, until=NIGHT, version=CHAMPION)
+        measure = job_operator(
+            Job.MEASURE, pipeline, commit=DATA, scored=SCORED, until=NIGHT, version=CHAMPION
+        )
         drift = DriftSensor(task_id="drift", pipeline=pipeline.name, night=NIGHT, version=CHAMPION)
         retrain = TriggerDagRunOperator(
             task_id="retrain",
             trigger_dag_id=dag_id(pipeline.name, "train"),
             trigger_run_id=CAUSE % "cause",
-            conf={"reason": CAUSE % "reason", "until": NIGHT},
+            conf={"reason": CAUSE % "reason", "until": CAUSE % "until"},
             skip_when_already_exists=True,
             fail_when_dag_is_paused=True,
         )

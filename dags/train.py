@@ -53,6 +53,7 @@ for pipeline in pipelines("train"):
         register = RegisterOperator(task_id="register", pipeline=pipeline.name, training_run=TRAINED)
         approve = approval(
             pipeline,
+            version=REGISTERED,
             subject=f"Make the candidate the champion of {pipeline.name}?",
             body="Version " + REGISTERED + ": {{ ti.xcom_pull('gate')['reasons'] | join('; ') }}",
         )

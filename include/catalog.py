@@ -61,18 +61,29 @@ def read(folder: Path) -> Pipeline | PipelineInvalid:
         return error
 
 
+def read_all(folder: Path) -> Iterator[Pipeline | PipelineInvalid]:
+    """Every pipeline of a folder, or what is wrong with it.
+
+    A table belongs to one pipeline: it stays with the first by name, and is a fault of every other.
+    """
+    owners: dict[tuple[str, str, str], str] = {}
+    for name in names(folder):
+        found = read(folder / name)
+        if isinstance(found, Pipeline):
+            taken = [(table, owners.setdefault(table, name)) for table in found.tables]
+            faults = [_taken(*table, owner) for table, owner in taken if owner != name]
+            found = PipelineInvalid(str(folder / name / CONTRACT), faults) if faults else found
+        yield found
+
+
 def valid(folder: Path) -> Iterator[Pipeline]:
     """The pipelines of a folder that keep their contract."""
-    for name in names(folder):
-        if isinstance(found := read(folder / name), Pipeline):
-            yield found
+    return (found for found in read_all(folder) if isinstance(found, Pipeline))
 
 
 def raise_faults(folder: Path) -> None:
     """Raise one Misconfigured with the faults of every broken pipeline; nothing if there are none."""
-    broken = [
-        str(found) for name in names(folder) if isinstance(found := read(folder / name), PipelineInvalid)
-    ]
+    broken = [str(found) for found in read_all(folder) if isinstance(found, PipelineInvalid)]
     if broken:
         raise Misconfigured("\n\n".join(broken))
 
@@ -140,6 +151,14 @@ def _fault(error: ErrorDetails) -> Fault:
     if error["type"] == "value_error" or isinstance(error["input"], dict):
         return Fault(path, message)
     return Fault(path, f"{error['input']!r}: {message[:1].lower()}{message[1:]}")
+
+
+def _taken(repository: str, branch: str, table: str, owner: str) -> Fault:
+    return Fault(
+        "lake.table",
+        f"{table!r} on {branch!r} of {repository!r} belongs to pipeline {owner!r}, and a table has one "
+        "pipeline; change lake.table or lake.repository",
+    )
 
 
 def _path(location: tuple[int | str, ...]) -> str:

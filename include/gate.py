@@ -15,7 +15,8 @@ class Scores:
     """Candidate and champion on the same held-out rows of the same commit.
 
     `slice_drop` is the largest fall of the metric, from champion to candidate, over the gate's slices;
-    None without a champion or without slices. `latency_ms` is the candidate's, for one row.
+    None without a champion or without slices. `latency_ms` is the candidate's, for one row. `link` is the
+    page with all the numbers.
     """
 
     training_run: str
@@ -26,6 +27,7 @@ class Scores:
     champion_version: int | None = None
     slice_drop: float | None = None
     latency_ms: float
+    link: str = ""
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _PART = "part-0.parquet"
+_REPORT = "validation.html"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -166,15 +167,15 @@ def _keep(found: Report, experiment: Experiment, key: str, *, name: str, tags: d
     if done is not None:
         kept = experiment.log(done.info.run_id)
         _write(found, kept, title)
-        return kept.link
+        return kept.link(_REPORT)
     with experiment.start(key, name=name, tags=tags) as kept:
         _write(found, kept, title)
-    return kept.link
+    return kept.link(_REPORT)
 
 
 def _write(found: Report, log: RunLog, title: str) -> None:
     log.metrics(found.verdict.numbers)
-    log.text(found.html(title), "validation.html")
+    log.text(found.html(title), _REPORT)
     log.json(found.verdict.to_json(), "verdict.json")
 
 

@@ -6,8 +6,10 @@ verdict as artifacts, and as tags what the policy asks for.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from include import features, policy
@@ -15,7 +17,7 @@ from include.drift import Drifted
 from include.evaluation import judgeable, score
 from include.identity import RunIdentity
 from include.ledger import Event, Ledger
-from include.spec import PREDICTION, Fairness, Monitoring, Performance, Pipeline
+from include.spec import PREDICTION, Fairness, Monitoring, Performance, Pipeline, Retrain
 from include.tracking import Experiment, RunLog
 from include.verdict import Verdict
 
@@ -23,13 +25,15 @@ if TYPE_CHECKING:
     import pandas as pd
     from mlflow.entities import Run
 
-_NIGHT, _VERSION, _STATE, _DRIFTED, _REASONS = (
-    f"millrace.{name}" for name in ("night", "version", "state", "drifted", "reasons")
+_NIGHT, _VERSION, _STATE, _DRIFTED, _REASONS, _LEARNED = (
+    f"millrace.{name}" for name in ("night", "version", "state", "drifted", "reasons", "learned")
 )
 _BREACHED, _KEPT = "breached", "kept"
 _ROWS = "rows"
-_LOOK_BACK = 1000
-"""Nights, or firings: years of them. MLflow cannot be asked for those before a day."""
+REPORT = "drift.html"
+"""The artifact that holds a night's report."""
+_LOOK_BACK = 100
+"""Firings: years of them. MLflow cannot be asked for those before a day."""
 _TAG_LENGTH = 4000
 
 
@@ -56,9 +60,9 @@ def experiment(spec: Pipeline, tracking_uri: str) -> Experiment:
     return Experiment(tracking_uri, f"{spec.name}.monitor")
 
 
-def tags(night: date, version: int) -> dict[str, str]:
-    """What a night's run is found by."""
-    return {_NIGHT: night.isoformat(), _VERSION: str(version)}
+def tags(night: date, version: int, learned: date) -> dict[str, str]:
+    """What a night's run is found by, and up to which day the champion has learned."""
+    return {_NIGHT: night.isoformat(), _VERSION: str(version), _LEARNED: learned.isoformat()}
 
 
 def judge(
@@ -80,7 +84,7 @@ def judge(
 
 def store(run: RunLog, verdict: Verdict, drifted: Drifted) -> None:
     """Write a night's verdict and report to its run."""
-    run.text(drifted.html, "drift.html")
+    run.text(drifted.html, REPORT)
     run.json(verdict.to_json(), "verdict.json")
     run.metrics(verdict.numbers)
     run.tags(
@@ -97,17 +101,22 @@ def judge_night(
 ) -> dict[str, Any] | None:
     """Apply the policy to the verdicts of a champion up to a night; None while the night has none.
 
-    Returns `{fire, cause, reason, drifted, verdict}`. A broken limit leaves a line in the ledger, whether
-    it fires or is held; the same night and champion always have the same cause.
+    Returns `{fire, cause, reason, until, drifted, verdict}`; a retrain is to learn from the days `until`
+    which labels are known. A broken limit leaves a line in the ledger, whether it fires or is held; the same
+    night and champion always have the same cause.
     """
     nights = experiment(spec, tracking_uri)
     this = next(iter(nights.search(limit=1, night=night.isoformat(), version=str(version))), None)
     if this is None:
         return None
     ledger, cause = Ledger(tracking_uri, spec.name), f"drift-sensor__{night}__v{version}"
-    recent = nights.search(limit=_LOOK_BACK, newest=f"tags.`{_NIGHT}`", version=str(version))
+    rule = spec.monitoring.retrain
+    earlier = nights.browse(newest=f"tags.`{_NIGHT}`", version=str(version))
     decision = policy.decide(
-        spec.monitoring.retrain, _series(this, recent, night), _last_fired(ledger, night, cause)
+        rule,
+        _series(this, earlier, rule),
+        last_fired=_last_fired(ledger, night, cause),
+        learned=date.fromisoformat(this.data.tags[_LEARNED]),
     )
     breached = this.data.tags[_STATE] == _BREACHED
     if decision.fire or breached:
@@ -117,21 +126,30 @@ def judge_night(
         "fire": decision.fire,
         "cause": cause,
         "reason": _told(decision, this),
+        "until": Window.until(night, spec.monitoring).labelled.isoformat(),
         "drifted": [name for name in this.data.tags[_DRIFTED].split(",") if name],
         "verdict": _verdict(this).to_json(),
     }
 
 
-def _series(this: Run, recent: list[Run], night: date) -> list[policy.Night]:
-    """The nights up to one, each by its newest run."""
-    found: dict[date, Run] = {}
-    for run in sorted([*recent, this], key=lambda run: int(run.info.start_time)):
-        found[date.fromisoformat(run.data.tags[_NIGHT])] = run
-    return [
-        policy.Night(date=day, breached=run.data.tags[_STATE] == _BREACHED, rows=int(run.data.metrics[_ROWS]))
-        for day, run in found.items()
-        if day <= night
-    ]
+def _series(this: Run, latest_first: Iterator[Run], rule: Retrain) -> list[policy.Night]:
+    """A night and those before it that count, each by its newest run; as many as the policy looks at."""
+    found = [_night(this)]
+    for day, runs in groupby(latest_first, key=lambda run: _night(run).date):
+        if day < found[0].date:
+            found.append(_night(max(runs, key=lambda run: int(run.info.start_time))))
+            if sum(night.rows >= rule.min_rows for night in found) >= rule.of:
+                break
+    return found
+
+
+def _night(run: Run) -> policy.Night:
+    tags = run.data.tags
+    return policy.Night(
+        date=date.fromisoformat(tags[_NIGHT]),
+        breached=tags[_STATE] == _BREACHED,
+        rows=int(run.data.metrics[_ROWS]),
+    )
 
 
 def _last_fired(ledger: Ledger, night: date, cause: str) -> date | None:

@@ -37,10 +37,12 @@ def _row(cell: str, values: Sequence[object], state: str) -> str:
 
 _PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title>
 <style>
-body {{ font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 70rem; color: #1d2433 }}
+body {{ font: 15px/1.5 system-ui, sans-serif; color: #1d2433 }}
+body {{ margin: 2rem auto; padding: 0 1rem; max-width: 70rem }}
 h1 {{ font-size: 1.3rem }} h2 {{ font-size: 1.05rem; margin-top: 2rem }}
 table {{ border-collapse: collapse; width: 100% }}
-td, th {{ text-align: left; padding: .35rem .7rem; border-bottom: 1px solid #e3e6ee }}
+td, th {{ text-align: left; vertical-align: top; padding: .35rem .7rem; border-bottom: 1px solid #e3e6ee }}
+td {{ overflow-wrap: anywhere }}
 tr.bad td:first-child {{ color: #b3261e; font-weight: 600 }}
 tr.warn td:first-child {{ color: #9a6700; font-weight: 600 }}
 tr.good td:first-child {{ color: #1a7f37 }}

@@ -26,11 +26,12 @@ class Decision:
     reason: str
 
 
-def decide(policy: Retrain, nights: Sequence[Night], last_fired: date | None) -> Decision:
-    """Decide for the latest of some nights of one champion; `last_fired` is the last night that fired.
+def decide(policy: Retrain, nights: Sequence[Night], *, last_fired: date | None, learned: date) -> Decision:
+    """Decide for the latest of some nights of one champion.
 
-    Nights with fewer than `min_rows` rows say nothing, for or against. A night without a breach never
-    fires, whatever came before it.
+    `last_fired` is the last night that fired, `learned` the last day that the champion learned from: about
+    days up to that one it cannot be wrong in a way that a retrain mends. Nights with fewer than `min_rows`
+    rows say nothing, for or against. A night without a breach never fires, whatever came before it.
     """
     counted = sorted(
         (night for night in nights if night.rows >= policy.min_rows), key=lambda night: night.date
@@ -45,6 +46,8 @@ def decide(policy: Retrain, nights: Sequence[Night], last_fired: date | None) ->
         return Decision(False, "no limit broken")
     if breaches < policy.breaches:
         return Decision(False, f"{said}; the policy asks for {policy.breaches} of {policy.of}")
+    if recent[-1].date <= learned:
+        return Decision(False, f"{said}, but the champion has learned from days up to {learned}")
     if last_fired is not None and recent[-1].date - last_fired < policy.cooldown:
         return Decision(False, f"{said}, but cooling down for {policy.cooldown.days} days since {last_fired}")
     return Decision(True, said)

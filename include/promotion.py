@@ -27,6 +27,14 @@ def register(spec: Pipeline, training_run: str, *, tracking_uri: str) -> int:
     return Registry(tracking_uri).register(spec.name, training_run)
 
 
+def decline(spec: Pipeline, version: int, *, reason: str, tracking_uri: str, run: RunIdentity) -> None:
+    """Note that a candidate was turned down by a person; it is no candidate any more."""
+    Ledger(tracking_uri, spec.name).write(
+        Event.REJECTED, cause=run.key, reason=reason, run=run, version=version
+    )
+    _drop_candidate(Registry(tracking_uri), spec.name, version)
+
+
 def promote(
     spec: Pipeline, version: int, *, reason: str, tracking_uri: str, run: RunIdentity
 ) -> dict[str, int | None]:
@@ -45,9 +53,13 @@ def promote(
             registry.point(spec.name, Alias.CHAMPION, version)
         ledger.write(Event.PROMOTED, cause=run.key, reason=reason, run=run, version=version)
     # Also for a run of long ago: registering its version again has made it the candidate again.
-    if registry.version_of(spec.name, Alias.CANDIDATE) == version:
-        registry.drop(spec.name, Alias.CANDIDATE)
+    _drop_candidate(registry, spec.name, version)
     return {
         "champion": registry.version_of(spec.name, Alias.CHAMPION),
         "previous": registry.version_of(spec.name, Alias.PREVIOUS),
     }
+
+
+def _drop_candidate(registry: Registry, name: str, version: int) -> None:
+    if registry.version_of(name, Alias.CANDIDATE) == version:
+        registry.drop(name, Alias.CANDIDATE)

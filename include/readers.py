@@ -10,7 +10,7 @@ from __future__ import annotations
 import importlib
 import re
 from codecs import BOM_UTF16_BE, BOM_UTF16_LE
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import date, datetime, time, timedelta
 from functools import reduce
@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 from zoneinfo import ZoneInfo
 
-from include.exceptions import BadData, Misconfigured, Transient, Unavailable
+from include.exceptions import BadData, MillraceError, Misconfigured, Transient, Unavailable
 from include.spec import Reader, Source
 
 if TYPE_CHECKING:
@@ -230,13 +230,25 @@ def _python(source: Source, first: date, last: date) -> Iterator[pa.RecordBatch]
         function = getattr(importlib.import_module(name), attribute)
     except (ImportError, AttributeError) as error:
         raise Misconfigured(f"source.callable {source.callable!r} cannot be imported: {error}") from error
-    for batch in function(first, last):
+    for batch in _guarded(function, str(source.callable), first, last):
         if not isinstance(batch, pa.RecordBatch):
             raise Misconfigured(
                 f"source.callable {source.callable!r} gave a {type(batch).__name__}; "
                 "it must yield pyarrow.RecordBatch"
             )
         yield batch
+
+
+def _guarded(read: Callable[[date, date], Iterable[Any]], name: str, *days: date) -> Iterator[Any]:
+    """What a pipeline's own function yields. Its errors may quote rows, so only their class is told."""
+    try:
+        yield from read(*days)
+    except (MillraceError, OSError):
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever a pipeline's own code raises
+        raise BadData(
+            f"source.callable {name!r} failed with {type(error).__name__}; mend it, or its source"
+        ) from None
 
 
 def _shown(uri: str) -> str:

@@ -77,6 +77,12 @@ class Settings(_Settings):
         "millrace", alias="JOB_NETWORK", min_length=1, description="The engine's network for jobs."
     )
     parallelism: int = Field(4, alias="PARALLELISM", ge=1, description="Tasks at once.")
+    threads: int = Field(
+        1,
+        alias="JOB_THREADS",
+        ge=1,
+        description="Threads of one task's numerical libraries; tasks run beside each other.",
+    )
     retry_seconds: float = Field(
         10, alias="RETRY_SECONDS", gt=0, description="Wait before a task's second try; doubles each time."
     )

@@ -7,7 +7,8 @@ complete and check a `pipeline.yaml` while it is written.
 
 from __future__ import annotations
 
-from datetime import timedelta
+import re
+from datetime import date, timedelta
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
@@ -25,6 +26,7 @@ from pydantic import (
 PREDICTION = "prediction"
 """The column of a model's answers, beside the features and the target."""
 
+_CENTURY = timedelta(days=36_525)
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
@@ -32,7 +34,7 @@ def _parse_duration(value: object) -> object:
     if isinstance(value, timedelta):
         return value
     text = str(value)
-    if text[:-1].isdigit() and text[-1:] in _UNITS and int(text[:-1]) > 0:
+    if re.fullmatch(r"[1-9][0-9]{0,6}[smhdw]", text):
         return timedelta(**{_UNITS[text[-1]]: int(text[:-1])})
     raise ValueError(f"{value!r} is no duration; write a whole number and s, m, h, d or w, such as '90d'")
 
@@ -46,27 +48,34 @@ def _check_timezone(value: str) -> str:
 
 
 def _check_cron(value: str) -> str:
-    from croniter import croniter
+    from croniter import CroniterBadDateError, croniter
 
     if not croniter.is_valid(value):
         raise ValueError(f"{value!r} is no cron expression; write five fields or a preset such as '@daily'")
+    try:
+        croniter(value).get_next()
+    except CroniterBadDateError as error:
+        raise ValueError(f"{value!r} is never due; write a date that exists") from error
     return value
 
 
 def _whole_days(value: timedelta) -> timedelta:
     if value % timedelta(days=1):
         raise ValueError(f"{value} is not a whole number of days; partitions are days")
+    if value > _CENTURY:
+        raise ValueError(f"{value.days} days are more than {_CENTURY.days}")
     return value
 
 
 Duration = Annotated[
     timedelta,
     BeforeValidator(_parse_duration),
-    WithJsonSchema({"type": "string", "pattern": "^[1-9][0-9]*[smhdw]$", "examples": ["90d", "1h"]}),
+    WithJsonSchema({"type": "string", "pattern": "^[1-9][0-9]{0,6}[smhdw]$", "examples": ["90d", "1h"]}),
 ]
 Days = Annotated[Duration, AfterValidator(_whole_days)]
 Cron = Annotated[str, AfterValidator(_check_cron)]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
+Tag = Annotated[str, Field(min_length=1, max_length=100)]
 Share = Annotated[float, Field(ge=0, le=1)]
 ImportPath = Annotated[
     str, Field(pattern=r"^[\w.]+:\w+$", examples=["include.pipelines.flights.source:read"])
@@ -158,6 +167,11 @@ class Schedule(Section):
     """Cron strings in the source's time zone; null means: only on demand."""
 
     ingest: Cron | None = "@daily"
+    since: date | None = Field(
+        None,
+        description="Every tick of `ingest` from this day on is run, those missed while nothing ran too; "
+        "null: only what is due from now on.",
+    )
     train: Cron | None = None
     monitor: Cron | None = "0 2 * * *"
 
@@ -244,6 +258,9 @@ class Gate(Section):
     slices: Slices | None = None
     max_latency_ms: Annotated[float, Field(gt=0)] | None = Field(None, description="For one row, median.")
     approval: bool = Field(False, description="Ask a person before promotion.")
+    approval_timeout: Duration = Field(
+        timedelta(days=3), description="No answer in this time is a no; a later candidate waits so long."
+    )
 
 
 class Methods(Section):
@@ -318,7 +335,7 @@ class Pipeline(Section):
     name: Name
     description: str
     owner: str
-    tags: list[str] = Field(default_factory=list)
+    tags: list[Tag] = Field(default_factory=list)
     source: Source
     lake: Lake
     schedule: Schedule = Schedule()
@@ -328,3 +345,15 @@ class Pipeline(Section):
     gate: Gate
     monitoring: Monitoring = Monitoring()
     privacy: Privacy = Privacy()
+
+    @property
+    def predictions(self) -> str:
+        """The table of the champion's predictions, in the same repository."""
+        return f"{self.name}_predictions"
+
+    @property
+    def tables(self) -> list[tuple[str, str, str]]:
+        """Repository, branch and name of each table that the pipeline writes."""
+        return [
+            (self.lake.repository, self.lake.branch, name) for name in (self.lake.table, self.predictions)
+        ]

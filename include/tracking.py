@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
@@ -103,17 +104,26 @@ class Experiment:
 
     def search(self, *, limit: int, newest: str = "attributes.start_time", **tags: str) -> list[Run]:
         """Finished runs with these tags (`_` stands for `.`), newest first by `newest`."""
+        return list(islice(self.browse(newest=newest, page=limit, **tags), limit))
+
+    def browse(self, *, newest: str = "attributes.start_time", page: int = 50, **tags: str) -> Iterator[Run]:
+        """The same without a limit: a page of them is fetched when it is reached."""
         wanted = ["attributes.status = 'FINISHED'"]
         wanted += [f"tags.`millrace.{name}` = '{value}'" for name, value in tags.items()]
-        with errors(f"runs of {self.name!r}", self.uri):
-            return list(
-                self.client.search_runs(
+        token: str | None = None
+        while True:
+            with errors(f"runs of {self.name!r}", self.uri):
+                found = self.client.search_runs(
                     [self.id],
                     filter_string=" and ".join(wanted),
-                    max_results=limit,
+                    max_results=page,
                     order_by=[f"{newest} DESC"],
+                    page_token=token,
                 )
-            )
+            yield from found
+            token = found.token
+            if not token:
+                return
 
     def finished(self, key: str) -> Run | None:
         """The run with this key that an earlier try finished."""
@@ -151,9 +161,10 @@ class Experiment:
         """A run that is there already, to add to it."""
         return RunLog(self, run_id)
 
-    def link(self, run_id: str) -> str:
-        """The page of a run."""
-        return f"{self.uri}/#/experiments/{self.id}/runs/{run_id}"
+    def link(self, run_id: str, artifact: str = "") -> str:
+        """The page of a run, or of one of its artifacts."""
+        shown = f"/artifacts/{artifact}" if artifact else ""
+        return f"{self.uri}/#/experiments/{self.id}/runs/{run_id}{shown}"
 
 
 @dataclass(frozen=True)
@@ -163,10 +174,9 @@ class RunLog:
     experiment: Experiment
     id: str
 
-    @property
-    def link(self) -> str:
-        """The run's page."""
-        return self.experiment.link(self.id)
+    def link(self, artifact: str = "") -> str:
+        """The run's page, or that of one of its artifacts."""
+        return self.experiment.link(self.id, artifact)
 
     def params(self, params: Mapping[str, Any]) -> None:
         """Log parameters; nested ones as JSON."""

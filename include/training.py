@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from include import catalog, features
-from include.exceptions import NotEnoughData
+from include.exceptions import Misconfigured, NotEnoughData
 from include.lake.table import Table
 from include.spec import PREDICTION, Model, Pipeline, Training
 from include.tracking import RunLog
@@ -77,7 +77,7 @@ def fit(
         rows=len(rows),
     )
     started = time.monotonic()
-    estimator = catalog.function(folder, catalog.MODEL, "build")(model)
+    estimator = _built(folder, model)
     matrix = features.matrix(rows, model)
     estimator.fit(matrix, features.target(rows, model))
     seconds = time.monotonic() - started
@@ -90,6 +90,17 @@ def fit(
 def trusted_types(folder: Path) -> list[str]:
     """What a stored model of this pipeline may hold beyond plain data."""
     return list(getattr(catalog.module(folder, catalog.MODEL), "TRUSTED_TYPES", []))
+
+
+def _built(folder: Path, model: Model) -> Any:
+    """The pipeline's unfitted estimator; raises Misconfigured where its parameters do not fit."""
+    try:
+        return catalog.function(folder, catalog.MODEL, "build")(model)
+    except (TypeError, ValueError) as error:
+        raise Misconfigured(
+            f"build of {folder / catalog.MODEL} refuses the parameters {sorted(model.params)}: {error}; "
+            "correct model.params, or the run's `params`"
+        ) from error
 
 
 def _refuse_too_few(rows: pd.DataFrame, model: Model, window: Window) -> None:

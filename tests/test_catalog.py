@@ -201,7 +201,7 @@ def test_a_pipeline_that_is_not_there_says_which_are(tmp_path: Path) -> None:
 
 def test_broken_pipelines_hide_neither_each_other_nor_the_good_ones(tmp_path: Path) -> None:
     for name in ("orders", "returns", "sales"):
-        write_pipeline(tmp_path, name)
+        write_pipeline(tmp_path, name, lake={"table": name})
     (tmp_path / "orders/pipeline.yaml").write_text("a: [")
     (tmp_path / "sales/model.py").unlink()
     assert [spec.name for spec in catalog.valid(tmp_path)] == ["returns"]
@@ -211,6 +211,18 @@ def test_broken_pipelines_hide_neither_each_other_nor_the_good_ones(tmp_path: Pa
     assert "orders/pipeline.yaml: 1 fault(s)" in told
     assert "sales/pipeline.yaml: 1 fault(s)" in told
     assert "returns" not in told
+
+
+def test_a_table_belongs_to_one_pipeline(tmp_path: Path) -> None:
+    for name, lake in (("orders", {}), ("orders_copy", {}), ("returns", {"table": "orders_predictions"})):
+        write_pipeline(tmp_path, name, lake=lake)
+    write_pipeline(tmp_path, "sales", lake={"repository": "sales"})
+    bad = [found for found in catalog.read_all(tmp_path) if isinstance(found, PipelineInvalid)]
+    assert [spec.name for spec in catalog.valid(tmp_path)] == ["orders", "sales"]
+    assert [found.faults[0].message.split(";")[0] for found in bad] == [
+        f"{table!r} on 'main' of 'orders' belongs to pipeline 'orders', and a table has one pipeline"
+        for table in ("orders", "orders_predictions")
+    ]
 
 
 def test_the_json_schema_is_current() -> None:

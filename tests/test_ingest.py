@@ -187,9 +187,8 @@ def test_a_source_that_breaks_in_the_middle_leaves_nothing_and_is_completed_by_t
 def test_the_verdict_and_its_report_are_kept_in_mlflow(shop: Ingestion) -> None:
     loaded = shop.load(0, 2)
     checked = shop.check(0, 2)
-    run_id = checked.link.rsplit("/", 1)[1]
-    run = shop.experiment.run(run_id)
-    assert checked.link == f"{shop.tracking_uri}/#/experiments/{shop.experiment.id}/runs/{run_id}"
+    run = shop.experiment.run(shop.run_of(checked.link))
+    assert checked.link == shop.experiment.link(run.info.run_id, "validation.html")
     assert run.data.metrics == checked.verdict.numbers
     assert run.data.metrics | {"rows": 12.0, "partitions": 3.0, "failed": 0.0} == run.data.metrics
     assert (run.info.status, run.data.tags["millrace.commit"]) == ("FINISHED", loaded.commit)

@@ -21,6 +21,7 @@ from include.verdict import Verdict
 from tests.support.death import killed_after
 from tests.support.pipeline import day, write_pipeline
 
+BEFORE = day(-1)
 POLICY = {"breaches": 2, "of": 3, "cooldown": "3d", "min_rows": 100}
 
 
@@ -30,6 +31,7 @@ class Nights:
 
     spec: Pipeline
     uri: str
+    learned: date = BEFORE
 
     def write(self, marks: str, version: int = 1, first: int = 0, rows: int = 100) -> None:
         """One night a letter: `x` broke a limit, `.` kept all, a space stands for no run."""
@@ -49,7 +51,7 @@ class Nights:
         verdict = Verdict(
             passed=not breached, reasons=reasons, numbers={"rows": float(rows), "drift.share": 0.5}
         )
-        tags = monitoring.tags(day(number), version)
+        tags = monitoring.tags(day(number), version, self.learned)
         with monitoring.experiment(self.spec, self.uri).start(uuid4().hex, name="night", tags=tags) as run:
             monitoring.store(run, verdict, found)
 
@@ -95,6 +97,7 @@ def test_a_night_that_fires_says_why_and_what_to_start(nights: Nights) -> None:
         "reason": (
             "2 of the last 2 nights broke a limit; 0.50 of the features drifted, the limit is 0.3: amount"
         ),
+        "until": "2024-03-02",
         "drifted": ["amount"],
         "verdict": {
             "passed": False,
@@ -103,6 +106,23 @@ def test_a_night_that_fires_says_why_and_what_to_start(nights: Nights) -> None:
         },
     }
     assert nights.ledger == [("fired", "2024-03-02__v1")]
+
+
+def test_days_that_the_champion_learned_from_are_held(nights: Nights) -> None:
+    nights.learned = day(1)
+    nights.write("xxx")
+    assert [nights.fires(number) for number in (1, 2)] == [False, True]
+    assert nights.ledger == [("held", "2024-03-02__v1"), ("fired", "2024-03-03__v1")]
+
+
+def test_a_retrain_learns_from_days_whose_labels_are_known(tmp_path: Path, tracking_uri: str) -> None:
+    monitoring = {"retrain": POLICY, "label_delay": "5d"}
+    folder = write_pipeline(tmp_path, f"orders_{uuid4().hex}", monitoring=monitoring)
+    slow = Nights(catalog.load(folder), tracking_uri)
+    slow.write("xx")
+    judged = slow.judge(1)
+    assert judged is not None
+    assert judged["until"] == f"{day(1 + 1 - 5)}"
 
 
 def test_a_quiet_night_leaves_no_line_and_a_held_one_does(nights: Nights) -> None:

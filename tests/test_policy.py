@@ -25,6 +25,12 @@ def nights(marks: str) -> list[Night]:
     ]
 
 
+def judged(
+    policy: Retrain, found: list[Night], fired: date | None = None, learned: date = date.min
+) -> Decision:
+    return decide(policy, found, last_fired=fired, learned=learned)
+
+
 @pytest.mark.parametrize(
     ("marks", "fires", "reason"),
     [
@@ -42,14 +48,21 @@ def nights(marks: str) -> list[Night]:
     ],
 )
 def test_what_a_series_means(marks: str, fires: bool, reason: str) -> None:
-    assert decide(POLICY, nights(marks), None) == Decision(fires, reason)
+    assert judged(POLICY, nights(marks)) == Decision(fires, reason)
 
 
 @pytest.mark.parametrize(("last_fired", "fires"), [(-1, True), (0, True), (1, False), (2, False)])
 def test_it_cools_down_for_as_many_days_as_it_says(last_fired: int, fires: bool) -> None:
-    decision = decide(POLICY, nights("xxxx"), day(last_fired))
+    decision = judged(POLICY, nights("xxxx"), day(last_fired))
     assert decision.fire is fires
     assert ("cooling down for 3 days since" in decision.reason) is not fires
+
+
+def test_a_night_that_the_champion_learned_from_never_fires() -> None:
+    said = "2 of the last 2 nights broke a limit"
+    told = f"{said}, but the champion has learned from days up to {day(1)}"
+    assert judged(POLICY, nights("xx"), learned=day(0)) == Decision(True, said)
+    assert judged(POLICY, nights("xx"), learned=day(1)) == Decision(False, told)
 
 
 policies = st.builds(
@@ -79,7 +92,7 @@ def test_a_night_without_a_breach_or_with_too_few_rows_never_fires(
     assume(found)
     latest = max(found, key=lambda night: night.date)
     assume(not latest.breached or latest.rows < policy.min_rows)
-    assert not decide(policy, found, fired).fire
+    assert not judged(policy, found, fired).fire
 
 
 @given(policies, series)
@@ -87,7 +100,7 @@ def test_it_never_fires_within_its_cooldown(policy: Retrain, found: list[Night])
     assume(found)
     latest = max(night.date for night in found)
     for passed in range(policy.cooldown.days):
-        assert not decide(policy, found, latest - timedelta(days=passed)).fire
+        assert not judged(policy, found, latest - timedelta(days=passed)).fire
 
 
 @given(policies, series)
@@ -98,7 +111,7 @@ def test_it_fires_exactly_when_enough_of_the_counted_nights_broke_a_limit(
     newest_first = [marks[one] for one in sorted(marks, reverse=True)]
     newest = max((night.date for night in found), default=None)
     enough = sum(newest_first[: policy.of]) >= policy.breaches
-    assert decide(policy, found, None).fire == (enough and newest_first[0] and newest in marks)
+    assert judged(policy, found).fire == (enough and newest_first[0] and newest in marks)
 
 
 @given(policies, series, maybe, st.randoms())
@@ -107,7 +120,7 @@ def test_the_order_of_the_nights_does_not_matter(
 ) -> None:
     mixed = list(found)
     random.shuffle(mixed)
-    assert decide(policy, mixed, fired) == decide(policy, found, fired)
+    assert judged(policy, mixed, fired) == judged(policy, found, fired)
 
 
 @given(policies, series, maybe)
@@ -116,4 +129,4 @@ def test_nights_with_too_few_rows_change_nothing_before_the_latest(
 ) -> None:
     latest = max((night.date for night in found), default=None)
     kept = [night for night in found if night.rows >= policy.min_rows or night.date == latest]
-    assert decide(policy, kept, fired) == decide(policy, found, fired)
+    assert judged(policy, kept, fired) == judged(policy, found, fired)

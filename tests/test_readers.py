@@ -176,6 +176,19 @@ def test_a_python_source_that_yields_something_else(tmp_path: Path, monkeypatch:
         rows_of(folder)
 
 
+def test_a_python_source_that_fails_is_told_without_what_it_quotes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code = "    yield pa.RecordBatch.from_pylist([])\n    float('secret-7f3a9')"
+    folder = python_pipeline(tmp_path, monkeypatch, "shop_fails", code)
+    with pytest.raises(BadData) as raised:
+        rows_of(folder)
+    assert str(raised.value) == (
+        "source.callable 'shop_fails:read' failed with ValueError; mend it, or its source"
+    )
+    assert raised.value.__cause__ is None
+
+
 def test_a_big_parquet_file_streams(tmp_path: Path) -> None:
     folder = write_pipeline(tmp_path, source={"reader": "parquet", "uri": "big.parquet"})
     times = pa.array([f"{day(0)} 00:00:00"] * 300_000)

@@ -56,6 +56,17 @@ def test_anything_else_is_no_cron_expression(text: str) -> None:
         TypeAdapter(Cron).validate_python(text)
 
 
+def test_what_can_never_happen_is_refused() -> None:
+    with pytest.raises(ValidationError, match="'0 2 30 2 \\*' is never due; write a date that exists"):
+        TypeAdapter(Cron).validate_python("0 2 30 2 *")
+    with pytest.raises(ValidationError, match="69999993 days are more than 36525"):
+        TypeAdapter(Days).validate_python("9999999w")
+    with pytest.raises(ValidationError, match="is no duration"):
+        TypeAdapter(Days).validate_python("9999999999d")
+    with pytest.raises(ValidationError, match="at most 100 characters"):
+        Pipeline.model_validate({**CONTRACT, "tags": ["x" * 101]})
+
+
 def test_a_contract_cannot_be_changed_once_it_is_read() -> None:
     spec = Pipeline.model_validate(CONTRACT)
     with pytest.raises(ValidationError, match="Instance is frozen"):

@@ -95,7 +95,7 @@ class Story:
             before=(scores["champion_version"], scores["champion"]),
             after=(registered["version"], scores["candidate"]) if registered else None,
             reasons=gate["reasons"],
-            card=self.airflow.result(_TRAIN, night.cause, "train")["link"],
+            card=scores["link"],
         )
 
     def end(self, last: date) -> date:

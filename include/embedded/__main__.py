@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from argparse import ArgumentParser
 
 from rich.console import Console
@@ -21,6 +22,7 @@ _MIB = 2**20
 
 def up(stack: Stack) -> int:
     """Start the stack and say where it is."""
+    started = time.monotonic()
     with _console.status("starting") as status:
 
         def say(text: str) -> None:
@@ -28,6 +30,7 @@ def up(stack: Stack) -> int:
             status.update(escape(text))
 
         stack.up(say)
+    _say(f"all well after {time.monotonic() - started:.1f} s")
     for name, value in stack.summary():
         _console.print(f"{name:>10}  {value}", soft_wrap=True)
     return 0

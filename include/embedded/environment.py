@@ -38,11 +38,6 @@ _PRELOADED = (
 )
 
 
-# Tasks run beside each other, a core for each: more threads in one only fight for them, and on the few
-# rows of a day waiting for each other costs more than the work. The caller's own settings count more.
-_THREADS = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-
-
 def urls(settings: Settings) -> dict[str, str]:
     """Where the parts are reached."""
     return {
@@ -62,11 +57,13 @@ def environment(
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW__")}
     inherited.pop("PYTHONDONTWRITEBYTECODE", None)  # without bytecode every cold import costs twice
     return {
-        **_THREADS,
         **inherited,
         **_python(settings),
         **_services(settings, secrets, gateway),
         **_airflow(settings, secrets, database, _preloaded(gateway)),
+        # More threads than cores only fight for them: on the few rows of a day waiting costs more than work.
+        "OMP_NUM_THREADS": str(settings.threads),
+        "OPENBLAS_NUM_THREADS": str(settings.threads),
         **_quiet(),
         "MLFLOW_BACKEND": _database_url("mlflow", database),
         "MLFLOW_ARTIFACTS": str(settings.var / "mlflow"),

@@ -190,7 +190,8 @@ class Stack:
     def _start(self, say: Say) -> None:
         from importlib.metadata import version
 
-        self.log.parent.mkdir(parents=True, exist_ok=True)
+        self.settings.var.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.log.parent.mkdir(exist_ok=True)
         made = secrets.ensure(self.settings.var)
         say("starting PostgreSQL")
         database = postgres.start(self.database)
@@ -208,20 +209,28 @@ class Stack:
         started.write(self._record_file)
 
     def _spawn(self, variables: dict[str, str]) -> int:
-        """Start honcho in a session of its own; it outlives this process, which waits for no child."""
+        """Start honcho in a session of its own; it outlives this process, which waits for no child.
+
+        What the parts write (artifacts, logs, the lake) holds rows of the data: for the owner only.
+        """
         # `-e`: honcho would lay .env over the environment, which counts more (include/settings.py)
         command = ["honcho", "--no-colour", "-e", os.devnull, "-d", str(ROOT), "-f", str(ROOT / "Procfile")]
-        return os.posix_spawn(
-            sys.executable,
-            [sys.executable, "-m", *command, "start", *(part for part in self.parts if part != "postgres")],
-            variables,
-            setsid=True,
-            file_actions=[
-                (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
-                (os.POSIX_SPAWN_OPEN, 1, str(self.log), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600),
-                (os.POSIX_SPAWN_DUP2, 1, 2),
-            ],
-        )
+        parts = (part for part in self.parts if part != "postgres")
+        before = os.umask(0o077)
+        try:
+            return os.posix_spawn(
+                sys.executable,
+                [sys.executable, "-m", *command, "start", *parts],
+                variables,
+                setsid=True,
+                file_actions=[
+                    (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+                    (os.POSIX_SPAWN_OPEN, 1, str(self.log), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600),
+                    (os.POSIX_SPAWN_DUP2, 1, 2),
+                ],
+            )
+        finally:
+            os.umask(before)
 
     def _run(self, command: list[str], variables: dict[str, str]) -> None:
         with self.log.open("ab") as log:

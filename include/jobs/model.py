@@ -19,6 +19,10 @@ from include.training import Window
 if TYPE_CHECKING:
     import pandas as pd
 
+_CARD = "model_card.html"
+LEARNED = "millrace.until"
+"""The tag with the last day of a training run's window (ISO date)."""
+
 
 def train(work: Work) -> dict[str, Any]:
     """Fit on the window that ends with `until`, and log everything to one MLflow run; `{run_id, link}`."""
@@ -26,7 +30,7 @@ def train(work: Work) -> dict[str, Any]:
     done = found.finished(job.run_key)
     if done is not None:
         return {"run_id": done.info.run_id, "link": found.link(done.info.run_id)}
-    tags = {"millrace.commit": job.commit, **work.run.tags()}
+    tags = {"millrace.commit": job.commit, LEARNED: job.until, **work.run.tags()}
     with found.start(job.run_key, name=f"until {job.until}", tags=tags) as run:
         window = Window.until(date.fromisoformat(job.until), work.spec.training)
         training.fit(
@@ -38,7 +42,7 @@ def train(work: Work) -> dict[str, Any]:
             params=job.params,
             run=run,
         )
-    return {"run_id": run.id, "link": run.link}
+    return {"run_id": run.id, "link": run.link()}
 
 
 def evaluate(work: Work) -> dict[str, Any]:
@@ -69,6 +73,7 @@ def evaluate(work: Work) -> dict[str, Any]:
         champion_version=version,
         slice_drop=_slice_drop(slices),
         latency_ms=evaluation.latency_ms(scorers["candidate"].estimator, scorers["candidate"].matrix(rows)),
+        link=run.link(_CARD),
     )
     _store(work, run, scores, metrics, slices)
     return scores.to_json()
@@ -126,7 +131,7 @@ def _store(
     }
     run.metrics({**numbers, "held_out.rows": scores.rows, "latency_ms": scores.latency_ms})
     run.json(slices, "slices.json")
-    run.text(_card(work, scores, metrics, slices), "model_card.html")
+    run.text(_card(work, scores, metrics, slices), _CARD)
 
 
 def _card(

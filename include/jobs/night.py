@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from include import drift, features, monitoring, scoring
 from include.evaluation import latency_ms
 from include.exceptions import Conflict, NotEnoughData
-from include.jobs.model import held_out_metric
+from include.jobs.model import LEARNED, held_out_metric
 from include.jobs.work import Work
 from include.lake.client import LakeObject
 from include.lake.publish import earlier, publish
@@ -58,15 +58,14 @@ def measure(work: Work) -> dict[str, Any]:
     key = f"{work.job.run_key}/{work.job.commit}"  # another commit is other data, to be measured anew
     done = nights.finished(key)
     if done is not None:
-        return {"run_id": done.info.run_id, "link": nights.link(done.info.run_id)}
+        return {"run_id": done.info.run_id, "link": nights.link(done.info.run_id, monitoring.REPORT)}
     window = Window.until(night, work.spec.monitoring)
     trained = _training_run(work)
     model = scoring.trained_on(work.spec, work.services.tracking_uri, trained)
     rows = _scored(work, window, model)
     labelled = features.labelled(rows[rows["_day"] <= window.labelled], model)
-    with nights.start(
-        key, name=f"{night}", tags={**monitoring.tags(night, version), **work.run.tags()}
-    ) as run:
+    tags = {**monitoring.tags(night, version, _learned(work, trained)), **work.run.tags()}
+    with nights.start(key, name=f"{night}", tags=tags) as run:
         reference = _reference(work, trained)
         drifted = drift.measure(rows, reference, model, work.spec.monitoring.drift)
         verdict = monitoring.judge(work.spec, drifted, labelled, rows, _held_out(work, trained))
@@ -79,12 +78,12 @@ def measure(work: Work) -> dict[str, Any]:
             rows=len(rows),
         )
         monitoring.store(run, verdict, drifted)
-    return {"run_id": run.id, "link": run.link}
+    return {"run_id": run.id, "link": run.link(monitoring.REPORT)}
 
 
 def predictions_of(work: Work) -> Table:
     """The table of a pipeline's predictions."""
-    return Table(work.lake, f"{work.spec.name}_predictions")
+    return Table(work.lake, work.spec.predictions)
 
 
 def _write(work: Work, branch: str, missing: dict[date, str]) -> dict[str, str]:
@@ -126,6 +125,11 @@ def _training_run(work: Work) -> str:
     return str(found.run_id)
 
 
+def _learned(work: Work, trained: str) -> date:
+    found = Experiment(work.services.tracking_uri, f"{work.spec.name}.train").run(trained)
+    return date.fromisoformat(found.data.tags[LEARNED])
+
+
 def _champion(work: Work) -> Scorer:
     return scoring.load(work.spec, work.folder, work.services.tracking_uri, _training_run(work))
 
@@ -144,13 +148,15 @@ def _scored(work: Work, window: Window, model: Model) -> pd.DataFrame:
     """The rows of the window as the champion saw them, with its predictions and, as `_day`, their day."""
     import pandas as pd
 
+    # Two commits: between them somebody may have corrected a day that was scored as it was before.
+    scored = work.job.scored or work.job.commit
     fairness = work.spec.monitoring.fairness
     columns = features.columns(model, *([fairness.column] if fairness else []))
     parts = work.table.parts(work.job.commit, window.first, window.last)
     found = []
     for day, rows in work.table.partitions(work.job.commit, window.first, window.last, columns):
         path = _path(work, day, parts[day])
-        answers = pd.read_parquet(io.BytesIO(work.lake.download(work.job.commit, path)))
+        answers = pd.read_parquet(io.BytesIO(work.lake.download(scored, path)))
         if len(answers) != rows.num_rows:
             raise Conflict(
                 f"{path!r} has {len(answers)} rows, its partition {rows.num_rows}; run score again"

@@ -30,3 +30,4 @@ class JobSpec(BaseModel):
     params: dict[str, Any] = Field(default_factory=dict, description="train: laid over the model's params.")
     candidate: str | None = Field(None, description="evaluate: the training run of the candidate.")
     version: int | None = Field(None, description="score, measure: the champion's version.")
+    scored: str | None = Field(None, description="measure: the commit that holds the predictions.")

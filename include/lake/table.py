@@ -83,7 +83,13 @@ class Table:
 
         content = self.lake.download(ref, item.path)
         try:
-            return pq.read_table(pa.BufferReader(content), columns=None if columns is None else list(columns))
+            file = pq.ParquetFile(pa.BufferReader(content))
+            if missing := sorted(set(columns or ()) - set(file.schema_arrow.names)):
+                raise BadData(
+                    f"{item.path!r} at {ref!r} has no column {', '.join(map(repr, missing))}; it was written "
+                    "before the contract named it: run the pipeline's ingest for that day again"
+                )
+            return file.read(columns=None if columns is None else list(columns))
         except (pa.ArrowException, OSError) as error:  # OSError: a page that cannot be decompressed
             raise BadData(f"{item.path!r} at {ref!r} is no readable Parquet file: {error}") from error
 

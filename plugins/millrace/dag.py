@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import timedelta
+from datetime import date, datetime, time
 from typing import Any
+from zoneinfo import ZoneInfo
 
-from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.sdk import DAG, Asset, BaseOperator, CronTriggerTimetable, Param, get_parsing_context
 from jinja2 import pass_context
 
@@ -14,6 +14,7 @@ from include import catalog
 from include.settings import settings
 from include.spec import Pipeline
 from millrace import retries
+from millrace.operators.model import ApproveOperator
 from millrace.run import days, identity
 
 INTERVAL_PARAMS = {
@@ -68,12 +69,13 @@ def pipelines(stage: str) -> Iterator[Pipeline]:
     that starting a task costs the same with one pipeline and with a thousand. Broken pipelines are left
     out here and reported by dags/broken.py, so that none hides the others.
     """
-    wanted = get_parsing_context().dag_id
-    for name in catalog.names(settings().pipelines):
-        if wanted is None or wanted == dag_id(name, stage):
-            found = catalog.read(settings().pipelines / name)
-            if isinstance(found, Pipeline):
-                yield found
+    wanted, folder = get_parsing_context().dag_id, settings().pipelines
+    if wanted is None:
+        yield from catalog.valid(folder)
+        return
+    for name in catalog.names(folder):
+        if wanted == dag_id(name, stage) and isinstance(found := catalog.read(folder / name), Pipeline):
+            yield found
 
 
 def dag_id(pipeline: str, stage: str) -> str:
@@ -89,28 +91,42 @@ def stage_dag(
     cron: str | None,
     params: Mapping[str, Param],
     max_active_runs: int,
+    since: date | None = None,
 ) -> DAG:
-    """A DAG of one stage, with everything that the stages have in common."""
+    """A DAG of one stage, with everything that the stages have in common.
+
+    Every tick from the day `since` on is run, late ones too; without it only what is due from now on.
+    """
     return DAG(
         dag_id=dag_id(pipeline.name, stage),
         description=f"{pipeline.description} ({doc.strip().splitlines()[0]})",
         doc_md=doc.replace("{pipeline}", pipeline.name),
-        schedule=_timetable(cron, pipeline.source.timezone) if cron else None,
-        catchup=False,
+        schedule=CronTriggerTimetable(cron, timezone=pipeline.source.timezone) if cron else None,
+        start_date=_midnight(since, pipeline.source.timezone) if since else None,
+        catchup=since is not None,
         max_active_runs=max_active_runs,
         is_paused_upon_creation=False,
         default_args=retries.default_args(owner=pipeline.owner, delay=settings().retry_delay),
         params=dict(params),
         tags=[pipeline.name, stage, *pipeline.tags],
-        user_defined_macros=_macros(pipeline),
+        user_defined_macros=_macros(pipeline, cron),
     )
 
 
-def approval(pipeline: Pipeline, *, subject: str, body: str) -> list[BaseOperator]:
-    """The task that asks a person, where the pipeline's gate wants one; a rejection skips what follows."""
+def approval(pipeline: Pipeline, *, version: str, subject: str, body: str) -> list[BaseOperator]:
+    """The task that asks a person, where the pipeline's gate wants one; a "no" skips what follows."""
     if not pipeline.gate.approval:
         return []
-    return [ApprovalOperator(task_id="approve", subject=subject, body=body)]
+    return [
+        ApproveOperator(
+            task_id="approve",
+            pipeline=pipeline.name,
+            version=version,
+            subject=subject,
+            body=body,
+            response_timeout=pipeline.gate.approval_timeout,
+        )
+    ]
 
 
 def table_asset(pipeline: Pipeline) -> Asset:
@@ -124,30 +140,21 @@ def model_asset(pipeline: Pipeline) -> Asset:
     return Asset(f"mlflow://{pipeline.name}")
 
 
-def _timetable(cron: str, timezone: str) -> CronTriggerTimetable:
-    return CronTriggerTimetable(cron, timezone=timezone, interval=_interval(cron))
+def _midnight(day: date, timezone: str) -> datetime:
+    return datetime.combine(day, time(), ZoneInfo(timezone))
 
 
-def _interval(cron: str) -> timedelta:
-    """How many days lie between two runs, at least one: a weekly run is for a week of partitions."""
-    from croniter import croniter
-
-    ticks = croniter(cron)
-    first, second = (ticks.get_next(float) for _ in range(2))
-    return timedelta(days=max(1, round((second - first) / 86_400)))
-
-
-def _macros(pipeline: Pipeline) -> dict[str, Any]:
+def _macros(pipeline: Pipeline, cron: str | None) -> dict[str, Any]:
     """Names for templates: a run's days, and names that derive from the run and so survive retries."""
     timezone = pipeline.source.timezone
 
     @pass_context
     def first_day(context: Any) -> str:
-        return days(context, timezone)[0].isoformat()
+        return days(context, timezone, cron)[0].isoformat()
 
     @pass_context
     def last_day(context: Any) -> str:
-        return days(context, timezone)[1].isoformat()
+        return days(context, timezone, cron)[1].isoformat()
 
     @pass_context
     def run_hash(context: Any) -> str:
@@ -155,7 +162,7 @@ def _macros(pipeline: Pipeline) -> dict[str, Any]:
 
     @pass_context
     def partition(context: Any) -> str:
-        first, last = days(context, timezone)
+        first, last = days(context, timezone, cron)
         return first.isoformat() if first == last else f"{first.isoformat()}_{last.isoformat()}"
 
     return {"first_day": first_day, "last_day": last_day, "run_hash": run_hash, "partition": partition}

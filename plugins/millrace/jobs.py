@@ -33,6 +33,8 @@ def _docker(spec: Pipeline, **task: Any) -> BaseOperator:
         network_mode=deployment.job_network,
         cpus=limits.cpu,
         mem_limit=limits.memory_bytes,
+        # The libraries count the machine's cores; threads beyond the limit would only wait for each other.
+        environment=dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), f"{max(1, int(limits.cpu))}"),
         device_requests=gpus(limits.gpu),
     )
 

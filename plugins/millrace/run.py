@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 from include.exceptions import Misconfigured
 from include.identity import RunIdentity
+from include.settings import settings
 
 
 def as_of(context: Mapping[str, Any]) -> datetime:
@@ -25,20 +26,20 @@ def as_of(context: Mapping[str, Any]) -> datetime:
     return moment
 
 
-def days(context: Mapping[str, Any], timezone: str) -> tuple[date, date]:
+def days(context: Mapping[str, Any], timezone: str, cron: str | None) -> tuple[date, date]:
     """The first and the last day that a run is for, both included.
 
-    The params `start` and `end` if given (one alone stands for both); else the local days that ended in
-    the run's data interval; else the last local day that is over.
+    The params `start` and `end` if given (one alone stands for both); else the local days that ended since
+    the schedule's tick before this one, so that the runs of any schedule leave out no day; at least the
+    last local day that is over.
     """
     params = context["params"]
     start, end = params.get("start") or params.get("end"), params.get("end") or params.get("start")
     if start and end:
         return _ordered(date.fromisoformat(start), date.fromisoformat(end))
-    zone, moment = ZoneInfo(timezone), as_of(context)
-    last = moment.astimezone(zone).date() - timedelta(days=1)
-    begin = context["dag_run"].data_interval_start or moment
-    return min(last, begin.astimezone(zone).date()), last
+    moment = as_of(context).astimezone(ZoneInfo(timezone)).replace(tzinfo=None)
+    last = moment.date() - timedelta(days=1)
+    return min(last, _tick_before(moment, cron).date() if cron else last), last
 
 
 def identity(context: Mapping[str, Any]) -> RunIdentity:
@@ -50,7 +51,23 @@ def identity(context: Mapping[str, Any]) -> RunIdentity:
         run_id=dag_run.run_id,
         try_number=context["ti"].try_number,
         logical_date=logical.isoformat() if logical else "",
+        code_version=settings().code_version,
     )
+
+
+def announce(context: Mapping[str, Any], facts: Mapping[str, Any]) -> None:
+    """Let the events of the assets that the task updates carry some facts, for the DAGs they start."""
+    for asset in context["task"].outlets:
+        context["outlet_events"][asset].extra = dict(facts)
+
+
+def _tick_before(moment: datetime, cron: str) -> datetime:
+    """The tick before the one at a moment, in local time."""
+    from croniter import croniter
+
+    # A tick in the hour that daylight saving skips runs up to an hour after the time it is written for.
+    found: datetime = croniter(cron, moment - timedelta(hours=1)).get_prev(datetime)
+    return found
 
 
 def _ordered(first: date, last: date) -> tuple[date, date]:

@@ -80,7 +80,8 @@ def _operator(image: str) -> None:
             cpus=1,
             mem_limit=2**31,
             network_mode="millrace",
-        )
+        ),
+        run_id="bench",
     ).run()
 
 

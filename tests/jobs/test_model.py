@@ -112,6 +112,12 @@ def test_too_little_to_learn_from_is_refused(loop: Loop, days: dict[int, Any], m
     assert found.info.status == "FAILED"
 
 
+def test_a_parameter_that_the_model_does_not_know_is_refused(loop: Loop) -> None:
+    told = r"model\.py refuses the parameters \['max_itr'\]: .*'max_itr'.*correct model\.params"
+    with pytest.raises(Misconfigured, match=told):
+        loop.train(params={"max_itr": 5})
+
+
 @pytest.mark.parametrize("returned", [None, 1], ids=["no target", "one class"])
 def test_too_little_to_judge_by_is_refused(loop: Loop, returned: int | None) -> None:
     run = loop.train()
@@ -148,6 +154,7 @@ def test_the_first_candidate_has_no_champion_beside_it(loop: Loop) -> None:
         "champion_version": None,
         "slice_drop": None,
         "latency_ms": 0,
+        "link": loop.experiment("train").link(run, "model_card.html"),
     }
 
 

@@ -210,6 +210,16 @@ def test_a_night_is_measured_once_for_each_version_of_the_data(watched: Loop) ->
     assert watched.count("monitor") == 2
 
 
+def test_a_day_that_is_corrected_while_the_night_is_scored_is_measured_as_it_was(watched: Loop) -> None:
+    before = watched.head
+    watched.put({28: rows(28, 50)})
+    scored = score(watched, commit=before)["commit"]
+    told = watched.run(Job.MEASURE, NIGHT, version=1, commit=before, scored=scored)
+    found = watched.logged(told["run_id"], "monitor")
+    assert found.data.metrics["rows"] == 3 * ROWS
+    assert found.data.tags["millrace.learned"] == f"{day(26)}"
+
+
 def test_a_measurement_that_was_killed_is_done_anew(watched: Loop) -> None:
     score(watched)
     with killed_after(3):

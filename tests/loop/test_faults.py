@@ -13,7 +13,16 @@ from include.embedded.environment import urls
 from include.lake.table import Table
 from include.ledger import Event, Ledger
 from include.registry import Alias, Registry
-from tests.support.faults import down, end_revived, frozen, frozen_once, kill_worker, state, wait_until
+from tests.support.faults import (
+    announced,
+    down,
+    end_revived,
+    frozen,
+    frozen_once,
+    kill_worker,
+    state,
+    wait_until,
+)
 from tests.support.stack import RunningStack, run_stack
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(600)]
@@ -79,8 +88,10 @@ def test_a_worker_killed_during_publish_when_the_merge_takes_effect_unseen(harme
         for commit in table(harmed).lake.log("main")
         if commit.metadata.get("run_id") == run[1] and len(commit.parents) == 2
     ]
-    assert len(published) == 1
+    assert [commit.metadata["code_version"] for commit in published] == ["0123abc"]
     assert list(table(harmed).lake.branches("ingest-")) == []
+    [told] = announced(harmed, *run)
+    assert (told["commit"], told["partition"], told["rows"]) == (published[0].id, "2013-02-01", "926")
 
 
 def test_a_worker_killed_during_promote(harmed: RunningStack) -> None:

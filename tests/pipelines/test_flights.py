@@ -22,6 +22,7 @@ from tests.support.lake import LakeServer
 
 FOLDER = settings().pipelines / "flights"
 SUITE = FOLDER / "expectations.yaml"
+WEATHER = source._WEATHER
 YEAR = [date(2013, 1, 1) + timedelta(days=n) for n in range(365)]
 MIB = 1024 * 1024
 
@@ -62,17 +63,30 @@ def test_a_day_without_weather_is_reported_and_passes(year: dict[date, pd.DataFr
     last = YEAR[-1]
     found = validate(SUITE, iter([(last, year[last].drop(columns="day"))]))
     assert found.verdict.passed
-    assert found.verdict.reasons == tuple(
+    assert set(found.verdict.reasons) == {
         f"{column}: expect_column_values_to_not_be_null (mostly={share}) failed for 776 of 776 rows "
         "(severity warning)"
-        for column, share in (("temp", 0.7), ("pressure", 0.5))
+        for column, share in {**dict.fromkeys(WEATHER, 0.5), "pressure": 0.3}.items()
+    }
+
+
+@pytest.mark.parametrize("feature", catalog.load(FOLDER).model.features.all)
+def test_a_feature_without_any_value_is_told_and_stops_the_merge_but_for_the_weather(
+    year: dict[date, pd.DataFrame], feature: str
+) -> None:
+    day = YEAR[120]
+    found = validate(SUITE, iter([(day, year[day].drop(columns="day").assign(**{feature: None}))]))
+    assert found.verdict.passed == (feature in WEATHER)
+    assert any(
+        reason.startswith(f"{feature}: expect_column_values_to_not_be_null")
+        for reason in found.verdict.reasons
     )
 
 
 def test_no_column_knows_what_happened_after_departure(year: dict[date, pd.DataFrame]) -> None:
     spec = catalog.load(FOLDER)
     columns = set(year[YEAR[0]].columns) - {"day"}
-    weather = {"temp", "dewp", "humid", "wind_dir", "wind_speed", "precip", "pressure", "visib"}
+    weather = set(WEATHER)
     scheduled = {"time_hour", "carrier", "flight", "origin", "dest", "distance", "hour", "weekday"}
     assert columns == scheduled | weather | {"late"}
     assert set(spec.model.features.all) < scheduled | weather

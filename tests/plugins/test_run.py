@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
+from airflow.timetables.base import TimeRestriction
+from airflow.timetables.trigger import CronTriggerTimetable
 
 from include.exceptions import Misconfigured
+from include.settings import settings
 from millrace.run import as_of, days, identity
 
-NEW_YORK = "America/New_York"
+NEW_YORK, DAILY = "America/New_York", "@daily"
 EVENING = datetime(2013, 4, 2, 23, 30, tzinfo=UTC)  # 19:30 in New York
 MIDNIGHT = datetime(2013, 4, 2, 4, 0, tzinfo=UTC)  # 00:00 in New York
 NIGHT = datetime(2013, 4, 2, 6, 0, tzinfo=UTC)  # 02:00 in New York
@@ -37,6 +42,17 @@ def context(
     return {"dag_run": dag_run, "params": params, "ti": SimpleNamespace(try_number=2)}
 
 
+def ticks(cron: str, zone: str, *, count: int) -> Iterator[datetime]:
+    """When Airflow runs a schedule, from 2025 on."""
+    timetable, last = CronTriggerTimetable(cron, timezone=zone), None
+    always = TimeRestriction(earliest=datetime(2025, 1, 1, tzinfo=UTC), latest=None, catchup=True)
+    for _ in range(count):
+        found = timetable.next_dagrun_info(last_automated_data_interval=last, restriction=always)
+        assert found is not None
+        last = found.data_interval
+        yield found.run_after
+
+
 @pytest.mark.parametrize(
     ("made_by", "expected"),
     [
@@ -57,27 +73,50 @@ def context(
     ],
 )
 def test_a_run_is_for_the_last_local_day_that_is_over(made_by: dict[str, Any], expected: date) -> None:
-    assert days(made_by, NEW_YORK) == (expected, expected)
+    assert days(made_by, NEW_YORK, DAILY) == (expected, expected)
 
 
-def test_a_weekly_run_is_for_every_day_of_its_interval() -> None:
-    week = (datetime(2013, 3, 26, 4, tzinfo=UTC), MIDNIGHT)
-    assert days(context(interval=week, logical=MIDNIGHT), NEW_YORK) == (date(2013, 3, 26), date(2013, 4, 1))
+def test_a_weekly_run_is_for_every_day_since_the_last_one() -> None:
+    made_by = context(interval=(MIDNIGHT, MIDNIGHT), logical=MIDNIGHT)
+    assert days(made_by, NEW_YORK, "0 0 * * TUE") == (date(2013, 3, 26), date(2013, 4, 1))
+
+
+@pytest.mark.parametrize("zone", ["America/New_York", "Europe/Berlin", "Asia/Kolkata", "UTC"])
+@pytest.mark.parametrize(
+    "cron",
+    [
+        "@daily",
+        "30 2 * * *",
+        "0 2 * * 1-5",
+        "0 0 1 * *",
+        "0 2 * * 1,4",
+        "30 2 * * 0",
+        "30 1 * * 0",
+        "0 */6 * * *",
+    ],
+)
+def test_the_runs_of_a_schedule_leave_out_no_day_and_load_none_late(cron: str, zone: str) -> None:
+    covered: date | None = None
+    for moment in ticks(cron, zone, count=500):
+        first, last = days(context(run_after=moment), zone, cron)
+        assert last == moment.astimezone(ZoneInfo(zone)).date() - timedelta(days=1)
+        assert covered is None or first == covered + timedelta(days=1) or (first, last) == (covered, covered)
+        covered = last
 
 
 def test_params_replace_the_interval() -> None:
     asked = context(interval=(DAY_BEFORE, MIDNIGHT), start="2013-01-01", end="2013-03-31")
-    assert days(asked, NEW_YORK) == (date(2013, 1, 1), date(2013, 3, 31))
+    assert days(asked, NEW_YORK, DAILY) == (date(2013, 1, 1), date(2013, 3, 31))
 
 
 @pytest.mark.parametrize("given", [{"start": "2013-01-05"}, {"end": "2013-01-05", "start": None}])
 def test_one_param_alone_stands_for_both(given: dict[str, Any]) -> None:
-    assert days(context(**given), NEW_YORK) == (date(2013, 1, 5), date(2013, 1, 5))
+    assert days(context(**given), NEW_YORK, None) == (date(2013, 1, 5), date(2013, 1, 5))
 
 
 def test_days_in_the_wrong_order_are_refused() -> None:
     with pytest.raises(Misconfigured, match="start 2013-02-01 is after end 2013-01-01"):
-        days(context(start="2013-02-01", end="2013-01-01"), NEW_YORK)
+        days(context(start="2013-02-01", end="2013-01-01"), NEW_YORK, DAILY)
 
 
 def test_as_of_prefers_the_interval_then_the_logical_date_then_the_time_to_run() -> None:
@@ -91,3 +130,12 @@ def test_identity_is_the_same_for_every_try_but_for_the_try() -> None:
     assert (first.key, first.try_number) == ("flights.ingest/r1", 2)
     assert first.short_hash == identity(context()).short_hash
     assert len(first.short_hash) == 8
+
+
+def test_identity_names_the_code_that_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CODE_VERSION", "0123abc")
+    settings.cache_clear()
+    try:
+        assert identity(context()).metadata()["code_version"] == "0123abc"
+    finally:
+        settings.cache_clear()

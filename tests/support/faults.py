@@ -6,6 +6,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import psutil
 
@@ -24,6 +25,13 @@ def wait_until(true: Callable[[], bool], seconds: float = 90) -> None:
         if time.monotonic() > deadline:
             raise TimeoutError(f"{true} stayed false for {seconds} s")
         time.sleep(0.02)
+
+
+def announced(running: RunningStack, dag_id: str, run_id: str) -> list[dict[str, Any]]:
+    """What the asset events of a run carry."""
+    api = running.airflow._api("AssetApi")
+    found = api.get_asset_events(source_dag_id=dag_id, source_run_id=run_id).asset_events
+    return [dict(event.extra) for event in found]
 
 
 def state(running: RunningStack, dag_id: str, run_id: str, task_id: str) -> str:

@@ -74,6 +74,10 @@ class Ingestion:
     def publish(self) -> None:
         publish(self.lake, BRANCH, into="main", run=self.run)
 
+    def run_of(self, link: str) -> str:
+        """The run of which `link` shows the page or an artifact."""
+        return link.split("/runs/")[1].split("/")[0]
+
     def artifact(self, link: str, file: str) -> str:
         """An artifact of the run whose page is `link`."""
-        return self.experiment.log(link.rsplit("/", 1)[1]).read(file).decode()
+        return self.experiment.log(self.run_of(link)).read(file).decode()

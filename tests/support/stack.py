@@ -31,7 +31,14 @@ def free_ports(number: int) -> list[int]:
 def settings_in(folder: Path) -> Settings:
     """Settings of a stack of its own below a folder."""
     airflow, mlflow, lake = free_ports(3)
-    return Settings(var=folder, airflow_port=airflow, mlflow_port=mlflow, lakefs_port=lake, retry_seconds=1.0)
+    return Settings(
+        var=folder,
+        airflow_port=airflow,
+        mlflow_port=mlflow,
+        lakefs_port=lake,
+        retry_seconds=1.0,
+        code_version="0123abc",
+    )
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from airflow.sdk import BaseOperator
+from airflow.sdk.execution_time.context import OutletEventAccessors
 
 NIGHT = datetime(2024, 3, 31, 2, tzinfo=UTC)
 
@@ -24,6 +25,7 @@ class Task:
     xcoms: dict[tuple[str, str], Any] = field(default_factory=dict)
     try_number: int = 1
     map_index: int = -1
+    events: OutletEventAccessors = field(default_factory=OutletEventAccessors)
 
     @property
     def context(self) -> Any:
@@ -41,6 +43,8 @@ class Task:
             "params": self.params,
             "task": self.operator,
             "ti": self,
+            "task_instance": self,
+            "outlet_events": self.events,
         }
 
     def run(self) -> Any:

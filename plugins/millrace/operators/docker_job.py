@@ -140,7 +140,7 @@ class DockerJobOperator(JobMixin, DockerOperator):
                 self._stop(found["Id"], remove=True)
 
     def _stop(self, container: str, *, remove: bool = False) -> None:
-        """Stop a container if it runs, and maybe remove it; fine if it is gone, or somebody removes it too."""
+        """Stop a container if it runs, and maybe remove it; fine if it is gone, or if others remove it."""
         from docker.errors import APIError
 
         try:

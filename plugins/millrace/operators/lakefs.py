@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from airflow.sdk import BaseOperator, Context
+from airflow.sdk.exceptions import AirflowSkipException
 
 from include.exceptions import Absent, Misconfigured
 from include.lake.client import Lake
 from millrace.hooks.lakefs import LakeFSHook
-from millrace.run import identity
+from millrace.run import announce, identity
 
 
 class LakeFSOperator(BaseOperator):
@@ -37,17 +38,25 @@ class LakeFSOperator(BaseOperator):
 
 
 class LakeFSCreateBranchOperator(LakeFSOperator):
-    """Creates a branch unless it exists; returns `{branch, commit}`."""
+    """Creates a branch unless it exists; returns `{branch, commit}`.
+
+    :param replace: delete a branch of that name first, with all that was put on it: for branches of one
+        run, which start from `source` as it is now when the run is started over.
+    """
 
     template_fields: Sequence[str] = (*LakeFSOperator.template_fields, "branch", "source")
 
-    def __init__(self, *, branch: str, source: str = "main", **kwargs: Any) -> None:
+    def __init__(self, *, branch: str, source: str = "main", replace: bool = False, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.branch = branch
         self.source = source
+        self.replace = replace
 
     def execute(self, context: Context) -> dict[str, str]:
-        return {"branch": self.branch, "commit": self.lake().create_branch(self.branch, self.source)}
+        lake = self.lake()
+        if self.replace:
+            lake.delete_branch(self.branch)
+        return {"branch": self.branch, "commit": lake.create_branch(self.branch, self.source)}
 
 
 class LakeFSDeleteBranchOperator(LakeFSOperator):
@@ -107,12 +116,13 @@ class LakeFSCommitOperator(LakeFSOperator):
 
 
 class LakeFSMergeOperator(LakeFSOperator):
-    """Merges a branch into another, atomically, and then deletes it; returns `{commit, changed}`.
+    """Merges a branch into another, atomically; returns `{commit, changed}`; its asset events carry them.
 
     A second try finds the merge of the first by the run's identity on the merge commit, also when the
     branch is gone already. Raises Conflict if both sides changed the same object.
 
-    :param delete_source: delete the merged branch.
+    :param delete_source: delete the merged branch, and what was not committed on it.
+    :param skip_unchanged: end as skipped where there was nothing to merge, so that no asset event is sent.
     """
 
     template_fields: Sequence[str] = (*LakeFSOperator.template_fields, "source", "into", "metadata")
@@ -123,7 +133,8 @@ class LakeFSMergeOperator(LakeFSOperator):
         source: str,
         into: str = "main",
         metadata: dict[str, str] | None = None,
-        delete_source: bool = True,
+        delete_source: bool = False,
+        skip_unchanged: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -131,6 +142,7 @@ class LakeFSMergeOperator(LakeFSOperator):
         self.into = into
         self.metadata = metadata or {}
         self.delete_source = delete_source
+        self.skip_unchanged = skip_unchanged
 
     def execute(self, context: Context) -> dict[str, Any]:
         from include.lake.publish import publish
@@ -143,7 +155,12 @@ class LakeFSMergeOperator(LakeFSOperator):
             metadata=self.metadata,
             delete_source=self.delete_source,
         )
-        return {"commit": published.commit, "changed": published.changed}
+        result = {"commit": published.commit, "changed": published.changed}
+        if self.skip_unchanged and not published.changed:
+            context["ti"].xcom_push("return_value", result)
+            raise AirflowSkipException(f"{self.into!r} has all of {self.source!r} already")
+        announce(context, {**self.metadata, **result})
+        return result
 
 
 class LakeFSCreateTagOperator(LakeFSOperator):

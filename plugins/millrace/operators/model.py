@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
+from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.sdk import Context
 
 from include.exceptions import Absent, Misconfigured, NotEnoughData
 from millrace.branching import EndsEarly
-from millrace.operators.pipeline import PipelineOperator
-from millrace.run import identity
+from millrace.operators.pipeline import PipelineMixin, PipelineOperator
+from millrace.run import announce, identity
 
 
 class PinOperator(PipelineOperator):
@@ -95,6 +96,36 @@ class RegisterOperator(PipelineOperator):
         return {"version": register(self.spec(), self.training_run, tracking_uri=self.tracking_uri)}
 
 
+class ApproveOperator(PipelineMixin, ApprovalOperator):
+    """Asks a person whether a version may become the champion; a "no", or none in time, skips what follows.
+
+    A "no" is a line in the ledger, and the version is no candidate any more.
+
+    :param version: the registered version.
+    """
+
+    template_fields: Sequence[str] = (*ApprovalOperator.template_fields, "pipeline", "version")
+
+    def __init__(self, *, pipeline: str, version: str, **kwargs: Any) -> None:
+        super().__init__(defaults=[self.REJECT], **kwargs)
+        self.pipeline = pipeline
+        self.version = version
+
+    def execute_complete(self, context: Context, event: dict[str, Any]) -> Any:
+        from include.promotion import decline
+
+        if event.get("chosen_options") == [self.REJECT]:
+            who = event["responded_by_user"]
+            decline(
+                self.spec(),
+                int(self.version),
+                reason=f"{who['name']} said no" if who else f"nobody answered in {self.response_timeout}",
+                tracking_uri=self.tracking_uri,
+                run=identity(context),
+            )
+        return super().execute_complete(context, event)  # skips by raising
+
+
 class PromoteOperator(PipelineOperator):
     """Makes a version the champion and the champion the previous one; returns `{champion, previous}`.
 
@@ -113,10 +144,12 @@ class PromoteOperator(PipelineOperator):
     def execute(self, context: Context) -> dict[str, int | None]:
         from include.promotion import promote
 
-        return promote(
+        aliases = promote(
             self.spec(),
             int(self.version),
             reason=self.reason,
             tracking_uri=self.tracking_uri,
             run=identity(context),
         )
+        announce(context, {**aliases, "version": int(self.version), "reason": self.reason})
+        return aliases

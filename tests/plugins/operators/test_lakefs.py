@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from airflow.sdk import Asset
+from airflow.sdk.exceptions import AirflowSkipException
 
 from include.exceptions import Absent, Conflict, Misconfigured
 from include.lake.client import Lake
@@ -17,7 +19,7 @@ from millrace.operators.lakefs import (
     LakeFSMergeOperator,
     LakeFSUploadOperator,
 )
-from tests.support.task import run
+from tests.support.task import Task, run
 
 
 @pytest.fixture(autouse=True)
@@ -25,8 +27,8 @@ def _connected(connections: None) -> None:
     """Every test here uses the test servers."""
 
 
-def create_branch(lake: Lake, branch: str = "work") -> Any:
-    return run(LakeFSCreateBranchOperator(task_id="t", repository=lake.repository, branch=branch))
+def create_branch(lake: Lake, branch: str = "work", **options: Any) -> Any:
+    return run(LakeFSCreateBranchOperator(task_id="t", repository=lake.repository, branch=branch, **options))
 
 
 def upload(lake: Lake, file: Path, text: str = "a", path: str = "a.txt", branch: str = "work") -> Any:
@@ -45,9 +47,13 @@ def commit(lake: Lake, run_id: str = "r1", branch: str = "work") -> Any:
     return run(operator, run_id)
 
 
-def merge(lake: Lake, run_id: str = "r1", **options: Any) -> Any:
+def merge_task(lake: Lake, run_id: str = "r1", **options: Any) -> Task:
     operator = LakeFSMergeOperator(task_id="t", repository=lake.repository, source="work", **options)
-    return run(operator, run_id)
+    return Task(operator, run_id)
+
+
+def merge(lake: Lake, run_id: str = "r1", **options: Any) -> Any:
+    return merge_task(lake, run_id, **options).run()
 
 
 def test_a_branch_is_made_once_and_stays_where_it_is(lake: Lake, tmp_path: Path) -> None:
@@ -97,19 +103,55 @@ def test_a_merge_is_made_once_and_found_when_its_branch_is_gone(lake: Lake, tmp_
     create_branch(lake)
     upload(lake, tmp_path / "a")
     commit(lake)
-    first = merge(lake, metadata={"rows": "7"})
+    first = merge(lake, metadata={"rows": "7"}, delete_source=True)
     assert first == {"commit": lake.commit_of("main"), "changed": True}
-    assert merge(lake) == first
+    assert merge(lake, delete_source=True) == first
     assert not lake.exists("work")
     assert lake.commit("main").metadata["rows"] == "7"
     with pytest.raises(Absent, match="work"):
-        merge(lake, "r2")
+        merge(lake, "r2", delete_source=True)
 
 
-def test_a_merge_may_leave_its_branch(lake: Lake) -> None:
+def test_a_merge_leaves_its_branch_unless_told_otherwise(lake: Lake) -> None:
     create_branch(lake)
-    assert merge(lake, delete_source=False) == {"commit": lake.commit_of("main"), "changed": False}
+    assert merge(lake) == {"commit": lake.commit_of("main"), "changed": False}
     assert lake.exists("work")
+
+
+def test_the_asset_event_of_a_merge_names_what_it_brought(lake: Lake, tmp_path: Path) -> None:
+    create_branch(lake)
+    upload(lake, tmp_path / "a")
+    commit(lake)
+    asset = Asset("lakefs://repo/main/a")
+    task = merge_task(lake, outlets=[asset], metadata={"rows": "7"}, skip_unchanged=True)
+    task.run()
+    assert task.events[asset].extra == {"rows": "7", "commit": lake.commit_of("main"), "changed": True}
+
+
+def test_a_merge_without_changes_may_send_no_event(lake: Lake) -> None:
+    create_branch(lake)
+    task = merge_task(lake, skip_unchanged=True)
+    with pytest.raises(AirflowSkipException, match="'main' has all of 'work' already"):
+        task.run()
+    assert task.xcoms["t", "return_value"] == {"commit": lake.commit_of("main"), "changed": False}
+
+
+def test_a_run_that_is_started_over_after_a_conflict_goes_through(lake: Lake, tmp_path: Path) -> None:
+    def bring() -> Any:
+        create_branch(lake, replace=True)
+        upload(lake, tmp_path / "a", "ours")
+        commit(lake)
+        return merge(lake, delete_source=True)
+
+    create_branch(lake)
+    upload(lake, tmp_path / "a", "theirs", branch="main")
+    commit(lake, branch="main")
+    upload(lake, tmp_path / "a", "ours")
+    commit(lake)
+    with pytest.raises(Conflict):
+        merge(lake)
+    assert bring()["changed"]
+    assert lake.download("main", "a.txt") == b"ours"
 
 
 def test_a_merge_of_what_others_changed_too_is_a_conflict(lake: Lake, tmp_path: Path) -> None:

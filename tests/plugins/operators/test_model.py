@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -12,7 +13,13 @@ from airflow.sdk import DAG
 from include.exceptions import Misconfigured, NotEnoughData
 from include.ledger import Ledger
 from include.registry import Alias, Registry
-from millrace.operators.model import GateOperator, PinOperator, PromoteOperator, RegisterOperator
+from millrace.operators.model import (
+    ApproveOperator,
+    GateOperator,
+    PinOperator,
+    PromoteOperator,
+    RegisterOperator,
+)
 from tests.support.loop import Loop, rows
 from tests.support.models import training_run
 from tests.support.task import Task, run
@@ -98,6 +105,51 @@ def promote(shop: Loop, version: int, run_id: str) -> Any:
         task_id="promote", pipeline=shop.folder.name, version=f"{version}", reason="because {{ run_id }}"
     )
     return run(task, run_id)
+
+
+def answer(shop: Loop, choice: str, who: str | None) -> Task:
+    """The task that asked a person, as it goes on with what they answered."""
+    with DAG(f"{shop.folder.name}.train", schedule=None):
+        task = ApproveOperator(
+            task_id="approve",
+            pipeline=shop.folder.name,
+            version="1",
+            subject="?",
+            response_timeout=timedelta(days=3),
+        )
+        task >> EmptyOperator(task_id="promote")
+    said = Task(task)
+    event = {
+        "chosen_options": [choice],
+        "params_input": {},
+        "responded_at": datetime(2024, 3, 31, tzinfo=UTC),
+        "responded_by_user": who and {"id": "1", "name": who},
+    }
+    task.execute_complete(said.context, event)
+    return said
+
+
+def test_a_yes_leaves_the_decision_to_what_follows(shop: Loop) -> None:
+    register(shop, training_run(shop.tracking_uri))
+    answer(shop, "Approve", "Ada")
+    assert Registry(shop.tracking_uri).version_of(shop.folder.name, Alias.CANDIDATE) == 1
+    assert list(Ledger(shop.tracking_uri, shop.folder.name).lines()) == []
+
+
+@pytest.mark.parametrize(
+    ("who", "reason"), [("Ada", "Ada said no"), (None, "nobody answered in 3 days, 0:00:00")]
+)
+def test_a_no_is_one_line_in_the_ledger_and_no_candidate_is_left(
+    shop: Loop, who: str | None, reason: str
+) -> None:
+    register(shop, training_run(shop.tracking_uri))
+    for _ in range(2):
+        with pytest.raises(DownstreamTasksSkipped) as caught:
+            answer(shop, "Reject", who)
+        assert caught.value.tasks == ["promote"]
+    assert Registry(shop.tracking_uri).version_of(shop.folder.name, Alias.CANDIDATE) is None
+    [line] = Ledger(shop.tracking_uri, shop.folder.name).lines()
+    assert (line.event.value, line.version, line.reason) == ("rejected", 1, reason)
 
 
 def test_versions_are_registered_and_promoted_once(shop: Loop) -> None:

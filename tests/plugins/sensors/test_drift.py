@@ -22,7 +22,8 @@ def measured(shop: Loop, number: int, reason: str = "") -> None:
     verdict = Verdict(passed=not reason, reasons=(reason,) if reason else (), numbers={"rows": 500.0})
     drifted = Drifted(distances={}, features=("amount",) if reason else (), silent=(), share=0, html="")
     nights = monitoring.experiment(shop.spec, shop.tracking_uri)
-    with nights.start(f"night {number}", name="night", tags=monitoring.tags(day(number), 1)) as run:
+    tags = monitoring.tags(day(number), 1, learned=day(-1))
+    with nights.start(f"night {number}", name="night", tags=tags) as run:
         monitoring.store(run, verdict, drifted)
 
 
@@ -48,6 +49,7 @@ def test_a_night_that_holds_ends_the_run_and_says_why(shop: Loop) -> None:
         "fire": False,
         "cause": "drift-sensor__2024-03-01__v1",
         "reason": "no limit broken",
+        "until": "2024-03-01",
         "drifted": [],
         "verdict": {"passed": True, "reasons": [], "numbers": {"rows": 500.0}},
     }
