@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import cached_property
 from typing import Any
 
@@ -138,6 +139,17 @@ class DockerJobOperator(JobMixin, DockerOperator):
             if labels[RUN_KEY] == self.labels[RUN_KEY] or (over and int(over) < now):
                 self.log.warning("removing container %s that nobody waits for", found["Id"][:12])
                 self._stop(found["Id"], remove=True)
+                self._wait_gone(found["Id"])
+
+    def _wait_gone(self, container: str) -> None:
+        """Wait until its name is free: where its own task removes it at this moment, that takes a while."""
+        from docker.errors import NotFound
+
+        deadline = time.monotonic() + 10 * STOP_SECONDS
+        with suppress(NotFound):
+            while time.monotonic() < deadline:
+                self.cli.inspect_container(container)
+                time.sleep(0.1)
 
     def _stop(self, container: str, *, remove: bool = False) -> None:
         """Stop a container if it runs, and maybe remove it; fine if it is gone, or if others remove it."""
