@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 import io
 import os
-import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO
+from uuid import uuid4
 
 from include.exceptions import Absent, Misconfigured, Transient, Unavailable
 from include.lake.records import LakeObject
@@ -78,10 +78,11 @@ class Objects(Remote):
         return stored
 
     def _take_back(self, branch: str, damaged: LakeObject) -> None:
-        """Remove what arrived damaged, unless somebody has stored something else there since."""
+        """Go back to what was committed, unless somebody has stored something else there since."""
+        body = {"type": "object", "path": damaged.path}
         with suppress(Absent):
             if self.stat(branch, damaged.path) == damaged:
-                self.delete(branch, damaged.path)
+                self._call(f"object {damaged.path!r} of {branch!r}", "branches.reset_branch", branch, body)
 
     def read(self, ref: str, path: str, first: int, last: int) -> bytes:
         """The bytes of an object from `first` to `last`, both included."""
@@ -98,10 +99,9 @@ class Objects(Remote):
         server says it has stored, which is also so if the object changed meanwhile.
         """
         found = self.stat(ref, path)
-        descriptor, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
-        part = Path(name)
+        part = file.with_name(f".{file.name}.{uuid4().hex}")  # not mkstemp: the user's umask is to count
         try:
-            with os.fdopen(descriptor, "w+b") as content:
+            with part.open("x+b") as content:
                 self._fill(content, ref, found)
             part.replace(file)
         finally:

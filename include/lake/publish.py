@@ -29,8 +29,11 @@ def publish(
     names = {**run.metadata(), **(metadata or {}), "source_branch": source}
     message = f"{run.dag_id}: publish {source}"
     try:
-        merged = lake.merge(source, into, message, names, strategy=strategy, squash=squash) or _id(
-            earlier(lake, into, source, run)
+        if squash:
+            names["source_commit"] = lake.commit_of(source)
+        merged = (_squashed(lake, into, run, names) if squash else None) or (
+            lake.merge(source, into, message, names, strategy=strategy, squash=squash)
+            or _id(earlier(lake, into, source, run))
         )
     except Absent:
         if (merged := _id(earlier(lake, into, source, run))) is None:
@@ -43,6 +46,12 @@ def publish(
 def earlier(lake: Lake, into: str, source: str, run: RunIdentity) -> Commit | None:
     """The merge that an earlier try of this run made, if it did; the latest if it made several."""
     return steps.earlier(lake, into, run, source_branch=source)
+
+
+def _squashed(lake: Lake, into: str, run: RunIdentity, names: dict[str, str]) -> str | None:
+    """This run's squash of the same commit; to the server nothing tells that it was merged already."""
+    marks = {name: names[name] for name in ("source_branch", "source_commit")}
+    return _id(steps.earlier(lake, into, run, **marks))
 
 
 def _id(commit: Commit | None) -> str | None:

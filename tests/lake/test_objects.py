@@ -90,6 +90,20 @@ def test_what_arrived_damaged_is_taken_back_and_what_came_later_is_not(lake: Lak
         lake.stat("main", "a")
 
 
+def test_what_overwrote_a_committed_object_and_is_damaged_leaves_that_one(lake: Lake) -> None:
+    good = lake.upload("main", "a", BytesIO(b"good"))
+    lake.save("main", "good", {})
+    lake._take_back("main", lake.upload("main", "a", BytesIO(b"damaged")))
+    assert (lake.stat("main", "a").md5, list(lake.uncommitted("main"))) == (good.md5, [])
+
+
+def test_a_downloaded_file_is_as_readable_as_any_other(lake: Lake, tmp_path: Path) -> None:
+    lake.upload("main", "a", BytesIO(b"abc"))
+    lake.download_to("main", "a", tmp_path / "a")
+    (tmp_path / "b").touch()
+    assert (tmp_path / "a").stat().st_mode == (tmp_path / "b").stat().st_mode
+
+
 def test_a_download_leaves_nothing_but_the_whole_file(lake: Lake, tmp_path: Path) -> None:
     lake.upload("main", "a", BytesIO(b"abc"))
     assert lake.download_to("main", "a", tmp_path / "a") == lake.stat("main", "a")

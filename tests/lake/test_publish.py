@@ -103,6 +103,24 @@ def test_the_merge_of_another_run_is_not_taken_for_ones_own(loaded: Lake) -> Non
         publish(loaded, "work", into="main", run=other)
 
 
+def test_a_squash_is_made_once_whatever_came_after_it(loaded: Lake, tmp_path: Path) -> None:
+    first = publish(loaded, "work", into="main", run=RUN, delete_source=False, squash=True)
+    write(loaded, "main", tmp_path, "newer")
+    again = publish(
+        loaded, "work", into="main", run=RUN, delete_source=False, squash=True, strategy="source-wins"
+    )
+    assert (again, merges(loaded)) == (first, [first.commit])
+    assert loaded.download("main", "t/a") == b"newer"
+
+
+def test_a_squash_of_what_was_added_since_is_another(loaded: Lake, tmp_path: Path) -> None:
+    first = publish(loaded, "work", into="main", run=RUN, delete_source=False, squash=True)
+    write(loaded, "work", tmp_path, "more", "t/b")
+    second = publish(loaded, "work", into="main", run=RUN, squash=True)
+    assert (second.changed, second == first) == (True, False)
+    assert publish(loaded, "work", into="main", run=RUN, squash=True) == second
+
+
 def test_a_target_that_is_missing_is_absent_and_the_branch_stays(loaded: Lake) -> None:
     with pytest.raises(Absent, match="'nowhere'"):
         publish(loaded, "work", into="nowhere", run=RUN)

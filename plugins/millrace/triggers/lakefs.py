@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Hashable, Sequence
-from typing import Any
+from collections.abc import AsyncIterator, Callable, Hashable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Any, ParamSpec, TypeVar
 
 from airflow.sdk.execution_time.context import AssetStateStoreAccessor
 from airflow.triggers.base import BaseEventTrigger, BaseTrigger, TriggerEvent
@@ -22,6 +24,14 @@ from include.lake.looks import commits_since, look
 from millrace.hooks.lakefs import LakeFSHook
 
 log = logging.getLogger(__name__)
+P, T = ParamSpec("P"), TypeVar("T")
+
+_LOOKS = ThreadPoolExecutor(16, thread_name_prefix="lakefs-look")
+"""Threads of our own: a lake that hangs holds up looks at it, and no other trigger."""
+
+
+async def _in_thread(call: Callable[P, T], *arguments: P.args, **options: P.kwargs) -> T:
+    return await asyncio.get_running_loop().run_in_executor(_LOOKS, partial(call, *arguments, **options))
 
 
 class LakeFSTrigger(BaseTrigger):
@@ -64,7 +74,7 @@ class LakeFSTrigger(BaseTrigger):
         lake = await LakeFSHook(self.lakefs_conn_id).alake(self.repository)
         while True:
             try:
-                if found := await asyncio.to_thread(look, lake, self.wanted, **self.arguments):
+                if found := await _in_thread(look, lake, self.wanted, **self.arguments):
                     return found
             except Transient as fault:
                 log.warning("waiting on: %s", fault)
@@ -137,7 +147,7 @@ class Commits(SharedStreamProducer):
                 lake = lake or await self._hook.alake(self._repository)
                 if known is None:
                     known = await self._start(lake)
-                for commit in await asyncio.to_thread(commits_since, lake, self._branch, str(known)):
+                for commit in await _in_thread(commits_since, lake, self._branch, str(known)):
                     yield self._event(commit), commit.id
                     known = commit.id
                 self._said = ""
@@ -157,7 +167,7 @@ class Commits(SharedStreamProducer):
     async def _start(self, lake: Lake) -> str:
         """Note the commit to start from; empty for a branch that does not exist yet: its first is news."""
         try:
-            known = await asyncio.to_thread(lake.commit_of, self._branch)
+            known = await _in_thread(lake.commit_of, self._branch)
         except Absent:
             known = ""
         await self._state.aset(self.KEY, known)

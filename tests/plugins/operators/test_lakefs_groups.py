@@ -86,6 +86,10 @@ def test_a_branch_is_reset(lake: Lake) -> None:
     assert list(lake.list("main")) == []
     with pytest.raises(ValueError, match="are both given"):
         run("ResetBranch", lake, branch="main", path="a", prefix="b")
+    lake.upload("main", "a", BytesIO(b"a"))
+    with pytest.raises(Misconfigured, match="path or prefix is empty and would reset all of 'main'"):
+        run("ResetBranch", lake, branch="main", prefix="{{ params.none or '' }}")
+    assert [item.path for item in lake.list("main")] == ["a"]
 
 
 def test_a_tag_is_deleted_and_then_it_is_gone(lake: Lake) -> None:
@@ -107,6 +111,13 @@ def test_objects_are_copied_downloaded_and_deleted(lake: Lake, tmp_path: Path) -
     assert list(lake.list("main")) == []
     with pytest.raises(ValueError, match="either paths or prefix"):
         run("DeleteObjects", lake, branch="main")
+    lake.upload("main", "t/a", BytesIO(b"abc"))
+    assert run("DeleteObjects", lake, branch="main", paths=[]) == {"deleted": 0}
+    with pytest.raises(Misconfigured, match="prefix is empty and would delete all of 'main'"):
+        run("DeleteObjects", lake, branch="main", prefix="{{ params.none or '' }}")
+    with pytest.raises(Misconfigured, match=r"paths is the text .* give a list"):
+        run("DeleteObjects", lake, branch="main", paths="['t/a']")
+    assert lake.download("main", "t/a") == b"abc"
 
 
 def test_an_import_into_the_embedded_lake_says_what_it_needs(lake: Lake) -> None:

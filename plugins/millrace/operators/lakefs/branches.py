@@ -7,6 +7,7 @@ from typing import Any
 
 from airflow.sdk import Context
 
+from include.exceptions import Misconfigured
 from millrace.links import BranchLink
 from millrace.operators.lakefs.base import LakeFSOperator
 
@@ -56,22 +57,26 @@ class LakeFSResetBranchOperator(LakeFSOperator):
     """Throws away what was changed on a branch and not committed; returns `{branch, commit}`.
 
     :param branch: the branch's name.
-    :param path: of this object only.
-    :param prefix: of the objects below it only.
+    :param path: of this object only; never empty.
+    :param prefix: of the objects below it only; never empty.
     """
 
     template_fields: Sequence[str] = (*LakeFSOperator.template_fields, "branch", "path", "prefix")
     operator_extra_links = (BranchLink(),)
 
-    def __init__(self, *, branch: str, path: str = "", prefix: str = "", **kwargs: Any) -> None:
+    def __init__(
+        self, *, branch: str, path: str | None = None, prefix: str | None = None, **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
-        if path and prefix:
+        if path is not None and prefix is not None:
             raise ValueError(f"path {path!r} and prefix {prefix!r} are both given; give one, or none for all")
         self.branch = branch
         self.path = path
         self.prefix = prefix
 
     def execute(self, context: Context) -> dict[str, str]:
+        if "" in (self.path, self.prefix):  # a template that came to nothing must not mean everything
+            raise Misconfigured(f"path or prefix is empty and would reset all of {self.branch!r}; give one")
         lake = self.lake()
-        lake.reset_branch(self.branch, path=self.path, prefix=self.prefix)
+        lake.reset_branch(self.branch, path=self.path or "", prefix=self.prefix or "")
         return {"branch": self.branch, "commit": lake.commit_of(self.branch)}

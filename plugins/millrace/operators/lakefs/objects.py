@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from airflow.sdk import Context
 
-from include.exceptions import Misconfigured
+from include.exceptions import MillraceError, Misconfigured, Transient
+from include.lake.client import Lake
 from include.lake.records import LakeObject
 from millrace.links import CommitLink, ObjectLink
 from millrace.operators.lakefs.base import LakeFSOperator
@@ -122,17 +123,17 @@ class LakeFSCopyObjectOperator(LakeFSOperator):
 class LakeFSDeleteObjectsOperator(LakeFSOperator):
     """Deletes objects from a branch, to be committed later; returns `{deleted}`; fine for absent ones.
 
-    :param paths: the objects' paths.
-    :param prefix: or all objects below it.
+    :param paths: the objects' paths; an empty list deletes nothing.
+    :param prefix: or all objects below it; never empty, which would mean every object.
     """
 
     template_fields: Sequence[str] = (*LakeFSOperator.template_fields, "branch", "paths", "prefix")
 
     def __init__(
-        self, *, branch: str, paths: Sequence[str] | None = None, prefix: str = "", **kwargs: Any
+        self, *, branch: str, paths: Sequence[str] | None = None, prefix: str | None = None, **kwargs: Any
     ) -> None:
         super().__init__(**kwargs)
-        if bool(paths) == bool(prefix):
+        if (paths is None) == (prefix is None):
             raise ValueError("give either paths or prefix: the objects to delete")
         self.branch = branch
         self.paths = paths
@@ -140,9 +141,20 @@ class LakeFSDeleteObjectsOperator(LakeFSOperator):
 
     def execute(self, context: Context) -> dict[str, int]:
         lake = self.lake()
-        paths = self.paths or (found.path for found in lake.list(self.branch, self.prefix))
-        paths = [self.paths] if isinstance(self.paths, str) else paths
-        return {"deleted": lake.delete_many(self.branch, paths)}
+        return {"deleted": lake.delete_many(self.branch, self._wanted(lake))}
+
+    def _wanted(self, lake: Lake) -> Iterable[str]:
+        """What to delete, of what templates have become: nothing given must never mean everything."""
+        if isinstance(self.paths, str):
+            raise Misconfigured(
+                f"paths is the text {self.paths!r}; give a list, such as another task's output, or set "
+                "render_template_as_native_obj on the DAG"
+            )
+        if self.paths is not None:
+            return self.paths
+        if not self.prefix:
+            raise Misconfigured(f"prefix is empty and would delete all of {self.branch!r}; give one")
+        return (found.path for found in lake.list(self.branch, self.prefix))
 
 
 class LakeFSGetObjectOperator(LakeFSOperator):
@@ -212,18 +224,23 @@ class LakeFSImportOperator(LakeFSOperator):
         lake = self.lake()
         self._running = lake.start_import(self.branch, self.sources, self.message, metadata)
         state = lake.import_state(self.branch, self._running)
-        while not (state.completed or state.error):
-            self.log.info("%s objects so far", state.objects)
-            time.sleep(self.poll_interval)
-            state = lake.import_state(self.branch, self._running)
-        if state.error:
-            raise Misconfigured(f"import of {list(self.sources)} into {self.branch!r} failed: {state.error}")
+        try:
+            while not (state.completed or state.error):
+                self.log.info("%s objects so far", state.objects)
+                time.sleep(self.poll_interval)
+                state = lake.import_state(self.branch, self._running)
+        except MillraceError:
+            self.on_kill()  # the next try starts another one
+            raise
         self._running = ""
+        if state.error:
+            raise Transient(f"import of {list(self.sources)} into {self.branch!r} failed: {state.error}")
         return state.commit
 
     def on_kill(self) -> None:
         if self._running:
-            self.lake().cancel_import(self.branch, self._running)
+            with suppress(Transient):
+                self.lake().cancel_import(self.branch, self._running)
 
 
 def _told(found: LakeObject) -> dict[str, Any]:
