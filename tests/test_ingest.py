@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 import json
+import subprocess
+import sys
 import threading
 from collections.abc import Iterable
 from contextlib import nullcontext
@@ -16,8 +18,11 @@ import pytest
 
 from include.exceptions import BadData, Transient
 from include.lake.client import Lake, LakeObject
+from include.settings import ROOT
 from tests.support.ingest import BRANCH, Ingestion
 from tests.support.pipeline import day, orders, write_csv, write_pipeline
+
+MIB = 1024 * 1024
 
 
 @pytest.fixture
@@ -265,6 +270,22 @@ def test_four_parts_are_uploaded_at_once_and_no_more_are_on_disk(shop: Ingestion
     assert Ingestion(shop.folder, lake, shop.tracking_uri, shop.run).load(0, 3).rows == 32
     assert lake.files == [4, 4, 4, 4]
     assert files(shop, BRANCH) == {f"{day(number)}": names(*range(4)) for number in range(4)}
+
+
+def test_a_day_of_many_rows_is_loaded_and_streamed_in_less_memory_than_its_rows(
+    tmp_path: Path, lake: Lake, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = {"reader": "python", "uri": None, "callable": "tests.support.large:read"}
+    folder, rows, connection = write_pipeline(tmp_path, source=source), 3_000_000, lake.connection
+    keys = [connection.endpoint, connection.access_key_id, connection.secret_access_key, lake.repository]
+    command = [sys.executable, "-m", "tests.support.large", *keys, str(folder), str(rows)]
+    done = json.loads(subprocess.run(command, cwd=ROOT, capture_output=True, check=True).stdout)
+    with capsys.disabled():
+        for took in done["took"]:
+            print(f" [{took['work']}: +{took['growth'] / MIB:.0f} MiB, {took['seconds']:.1f} s]", end="")
+    assert [took["rows"] for took in done["took"]] == [rows, rows]
+    assert len(done["parts"]) == 3
+    assert max(took["growth"] for took in done["took"]) < rows * 10 * 8
 
 
 class LyingLake(Lake):

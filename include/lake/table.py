@@ -89,7 +89,8 @@ class Table:
         for items in self.parts(ref, first, last).values():
             for item in items:
                 with self._opened(ref, item, columns) as file:
-                    yield from file.iter_batches(rows, columns=None if columns is None else list(columns))
+                    for group in range(file.num_row_groups):  # asked for all at once, more stay in memory
+                        yield from file.iter_batches(rows, row_groups=[group], columns=columns)
 
     def frame(self, ref: str, first: date, last: date, columns: Sequence[str] | None = None) -> pd.DataFrame:
         """All rows from `first` to `last` as one frame, in order; raises Absent where there are none."""
@@ -103,7 +104,7 @@ class Table:
 
     def _read(self, ref: str, item: LakeObject, columns: Sequence[str] | None) -> pa.Table:
         with self._opened(ref, item, columns, whole=columns is None) as file:
-            return file.read(columns=None if columns is None else list(columns))
+            return file.read(columns=columns)
 
     @contextmanager
     def _opened(
