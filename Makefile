@@ -9,7 +9,8 @@ COMPILE = $(BIN)/uv pip compile --universal --python-version 3.11 --generate-has
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL = help
-.PHONY: help setup up down status logs lint test lock schema compatibility demo bench bench-lake lake-gc clean clean-var
+.PHONY: help setup up down status logs lint test lock schema compatibility images demo \
+	bench bench-lake bench-docker lake-gc clean clean-var
 
 help: ## List the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -49,6 +50,7 @@ test: setup ## Run the tests (ARGS=… for pytest)
 lock: setup ## Compile requirements*.in into the locks (UPGRADE=1 takes newer versions)
 	$(COMPILE) --quiet requirements.in -o requirements.txt
 	$(COMPILE) --quiet requirements-dev.in -o requirements-dev.txt
+	$(COMPILE) --quiet requirements-job.in -o requirements-job.txt
 
 schema: setup ## Generate the schema of pipeline.yaml and .env.example
 	$(BIN)/python -m include.catalog
@@ -56,6 +58,9 @@ schema: setup ## Generate the schema of pipeline.yaml and .env.example
 
 compatibility: setup ## Test the lake's contract and write what it has of lakeFS
 	@$(BIN)/python -m tests.support.compatibility
+
+images: ## Build the job image (BASE_IMAGE=… for another base, IMAGES="job airflow" for both)
+	@include/images/build $(or $(IMAGES),job)
 
 demo: setup ## Show the closed loop on real data
 	@$(BIN)/python -m include.demo
@@ -65,6 +70,9 @@ bench: setup ## Measure the loop
 
 bench-lake: setup ## Measure the lake, and a real lakeFS beside it if there is one
 	@$(BIN)/python -m tests.bench.lake
+
+bench-docker: setup ## Measure what a container adds to a job
+	@PYTHONPATH=plugins $(BIN)/python -m tests.bench.containers
 
 lake-gc: setup ## Remove what nothing in the lake reaches (ARGS="--dry-run --retention DAYS")
 	@$(BIN)/python -m include.embedded.lakefs gc $(ARGS)

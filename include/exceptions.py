@@ -9,7 +9,8 @@
     │   └── Unauthorized     a service refused the credentials
     ├── BadData              fail at once: the data cannot be read or breaks the contract
     │   └── NotEnoughData    too few rows to train, to judge or to compare
-    └── Conflict             somebody else changed the same thing; run the step again from its start
+    ├── Conflict             somebody else changed the same thing; run the step again from its start
+    └── JobFailed            model code failed in a container; its log has the traceback
 
 Foreign exceptions are mapped onto this tree at the edge where they appear (lake client, registry,
 readers), so a caller catches these classes only. Messages say what happened, the value, what is
@@ -55,6 +56,10 @@ class NotEnoughData(BadData):
 
 class Conflict(MillraceError):
     """Somebody else changed the same thing in the meantime."""
+
+
+class JobFailed(MillraceError):
+    """Model code ended a container with an error that is none of the above."""
 
 
 class Fault(NamedTuple):

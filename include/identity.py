@@ -8,13 +8,17 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True)
 class RunIdentity:
-    """One run of a DAG; `logical_date` is ISO 8601 or empty, `code_version` a git commit or empty."""
+    """One run of a DAG; `logical_date` is ISO 8601 or empty, `code_version` a git commit or empty.
+
+    `image` is the container image that works for it, by digest; empty outside of containers.
+    """
 
     dag_id: str
     run_id: str
     try_number: int = 1
     logical_date: str = ""
     code_version: str = ""
+    image: str = ""
 
     @property
     def key(self) -> str:
@@ -25,6 +29,11 @@ class RunIdentity:
     def short_hash(self) -> str:
         """Eight hexadecimal digits that stand for `key` in names of branches and tags."""
         return hashlib.sha256(self.key.encode()).hexdigest()[:8]
+
+    def tags(self) -> dict[str, str]:
+        """What goes on every MLflow run that is made for it."""
+        found = {"millrace.code_version": self.code_version, "millrace.image": self.image}
+        return {name: value for name, value in found.items() if value}
 
     def metadata(self) -> dict[str, str]:
         """What goes on every commit of the lake."""

@@ -10,10 +10,11 @@ Which value counts:
 from __future__ import annotations
 
 from datetime import timedelta
+from enum import StrEnum
 from functools import cache
 from pathlib import Path
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from include.exceptions import Misconfigured
@@ -23,6 +24,14 @@ ROOT = Path(__file__).resolve().parents[1]
 """The project's folder."""
 
 Port = int
+
+
+class Pull(StrEnum):
+    """When an image is pulled from its registry."""
+
+    MISSING = "missing"
+    ALWAYS = "always"
+    NEVER = "never"
 
 
 class _Settings(BaseSettings):
@@ -54,6 +63,23 @@ class Settings(_Settings):
     )
     runtime: Runtime = Field(
         Runtime.PROCESS, alias="RUNTIME", description="Where jobs run whose pipeline says `auto`."
+    )
+    job_image: str = Field(
+        "millrace-job:latest",
+        alias="JOB_IMAGE",
+        min_length=1,
+        description="The image of jobs in containers whose pipeline names none; `make images` builds it.",
+    )
+    image_pull: Pull = Field(
+        Pull.MISSING,
+        alias="IMAGE_PULL",
+        description="When images are pulled: missing, always, or never (an absent image is an error).",
+    )
+    registry_conn_id: str = Field(
+        "", alias="REGISTRY_CONN_ID", description="Airflow connection (type docker) with a registry's login."
+    )
+    job_network: str = Field(
+        "millrace", alias="JOB_NETWORK", min_length=1, description="The engine's network for jobs."
     )
     parallelism: int = Field(4, alias="PARALLELISM", ge=1, description="Tasks at once.")
     threads: int = Field(
@@ -116,6 +142,32 @@ class LakeServerSettings(LakeFolder):
     secret_access_key: str = Field(alias="LAKEFS_INSTALLATION_SECRET_ACCESS_KEY", min_length=16)
     read_only_access_key_id: str = Field("", alias="LAKEFS_READ_ONLY_ACCESS_KEY_ID")
     read_only_secret_access_key: str = Field("", alias="LAKEFS_READ_ONLY_SECRET_ACCESS_KEY")
+
+
+class JobSettings(_Settings):
+    """What a job in a container is told (docs/job-contract.md); the lake's names are those of `lakectl`."""
+
+    job: str = Field("", alias="MILLRACE_JOB", description="The job's spec, as JSON.")
+    run: str = Field("", alias="MILLRACE_RUN", description="The Airflow run that asks for it, as JSON.")
+    image: str = Field("", alias="MILLRACE_IMAGE", description="The image that runs it, by digest.")
+    seconds: int = Field(
+        0, alias="MILLRACE_SECONDS", ge=0, description="It ends itself after so long; 0: never."
+    )
+    lake_endpoint: str = Field(
+        alias="LAKECTL_SERVER_ENDPOINT_URL", min_length=1, description="The lake's URL."
+    )
+    lake_access_key_id: str = Field(
+        alias="LAKECTL_CREDENTIALS_ACCESS_KEY_ID", min_length=1, description="Who asks the lake."
+    )
+    lake_secret_access_key: SecretStr = Field(
+        alias="LAKECTL_CREDENTIALS_SECRET_ACCESS_KEY", min_length=1, description="The key's secret."
+    )
+    lake_verify_tls: bool = Field(
+        True, alias="MILLRACE_LAKE_VERIFY_TLS", description="Whether the lake's certificate is checked."
+    )
+    tracking_uri: str = Field(
+        alias="MLFLOW_TRACKING_URI", min_length=1, description="MLflow's URL, which its clients read too."
+    )
 
 
 @cache

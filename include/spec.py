@@ -102,6 +102,7 @@ class Runtime(StrEnum):
 
     AUTO = "auto"
     PROCESS = "process"
+    DOCKER = "docker"
 
 
 class OnFailure(StrEnum):
@@ -204,12 +205,31 @@ class Model(Section):
     seed: int = 7
 
 
+class Resources(Section):
+    """What a job's container may use at most; the runtime `process` knows no limits."""
+
+    cpu: Annotated[float, Field(ge=0.1)] = Field(1, description="Cores; a hard limit.")
+    memory: Annotated[str, Field(pattern=r"^[1-9][0-9]*(Mi|Gi)$", examples=["4Gi"])] = Field(
+        "2Gi", description="A job that needs more is killed; swap is not used."
+    )
+    gpu: Annotated[int, Field(ge=0)] = 0
+
+    @property
+    def memory_bytes(self) -> int:
+        """The memory in bytes."""
+        return int(self.memory[:-2]) * (2**20 if self.memory.endswith("Mi") else 2**30)
+
+
 class Training(Section):
-    """How much history a model learns from, and where training runs."""
+    """How much history a model learns from, and where jobs run."""
 
     window: Days = timedelta(days=90)
     holdout: Days = timedelta(days=14)
     runtime: Runtime = Runtime.AUTO
+    image: Annotated[str, Field(min_length=1)] | None = Field(
+        None, description="The container image of the jobs; null: the deployment's. See docs/job-contract.md."
+    )
+    resources: Resources = Resources()
     timeout: Duration = timedelta(hours=1)
 
     @model_validator(mode="after")

@@ -285,4 +285,6 @@ class RunLog:
 def _requirements() -> list[str]:
     from importlib.metadata import version
 
-    return [f"{name}=={version(name)}" for name in ("mlflow", "scikit-learn", "skops", "pandas", "numpy")]
+    # A job's container has MLflow's client alone, which is always of the same version.
+    mlflow = f"mlflow=={version('mlflow-skinny')}"
+    return [mlflow, *(f"{name}=={version(name)}" for name in ("scikit-learn", "skops", "pandas", "numpy"))]

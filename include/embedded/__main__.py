@@ -12,7 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from include.embedded import processes
-from include.embedded.stack import PARTS, Stack
+from include.embedded.stack import Stack
 from include.exceptions import MillraceError
 from include.settings import settings
 
@@ -52,7 +52,7 @@ def status(stack: Stack) -> int:
     """Show each part's state and the memory of all; 1 unless all are well."""
     health = stack.health()
     table = Table("part", "state")
-    for part in PARTS:
+    for part in stack.parts:
         table.add_row(part, f"[{'green' if health[part] == 'well' else 'red'}]{health[part]}")
     _console.print(table)
     members = stack.members()

@@ -8,8 +8,10 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
+from include.embedded.containers import Gateway
 from include.embedded.lake import variables
 from include.embedded.secrets import USER, Secrets, password_file
 from include.settings import ROOT, Settings
@@ -46,15 +48,20 @@ def urls(settings: Settings) -> dict[str, str]:
     }
 
 
-def environment(settings: Settings, secrets: Secrets, database: str) -> dict[str, str]:
-    """The variables for every part; `database` is the socket folder of PostgreSQL."""
+def environment(
+    settings: Settings, secrets: Secrets, database: str, gateway: Gateway | None = None
+) -> dict[str, str]:
+    """The variables for every part.
+
+    `database` is the socket folder of PostgreSQL, `gateway` where containers come in, if they do.
+    """
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW__")}
     inherited.pop("PYTHONDONTWRITEBYTECODE", None)  # without bytecode every cold import costs twice
     return {
         **inherited,
         **_python(settings),
-        **_services(settings, secrets),
-        **_airflow(settings, secrets, database),
+        **_services(settings, secrets, gateway),
+        **_airflow(settings, secrets, database, _preloaded(gateway)),
         # More threads than cores only fight for them: on the few rows of a day waiting costs more than work.
         "OMP_NUM_THREADS": str(settings.threads),
         "OPENBLAS_NUM_THREADS": str(settings.threads),
@@ -76,24 +83,41 @@ def _python(settings: Settings) -> dict[str, str]:
     }
 
 
-def _services(settings: Settings, secrets: Secrets) -> dict[str, str]:
+def _services(settings: Settings, secrets: Secrets, gateway: Gateway | None) -> dict[str, str]:
     found = urls(settings)
     lake = {
         "conn_type": "lakefs",
         "host": found["lake"],
         "login": secrets.lake_access_key_id,
         "password": secrets.lake_secret_access_key,
-        "extra": {"ui_url": "none"},  # the embedded lake has no pages to link to
+        # The embedded lake has no pages to link to.
+        "extra": {"ui_url": "none", **_inside(gateway, settings.lakefs_port)},
     }
+    mlflow = {"conn_type": "http", "host": found["mlflow"], "extra": _inside(gateway, settings.mlflow_port)}
+    hosts = [HOST, "localhost", *([gateway.address] if gateway else [])]
     return {
+        "CONTAINER_GATEWAY": str(gateway or ""),
+        "MLFLOW_HOSTS": ",".join(f"{host}:{settings.mlflow_port}" for host in hosts),
         **variables(settings, secrets, f"{HOST}:{settings.lakefs_port}"),
         "AIRFLOW_CONN_LAKEFS_DEFAULT": json.dumps(lake),
-        "AIRFLOW_CONN_MLFLOW_DEFAULT": json.dumps({"conn_type": "http", "host": found["mlflow"]}),
+        "AIRFLOW_CONN_MLFLOW_DEFAULT": json.dumps(mlflow),
         "MLFLOW_TRACKING_URI": found["mlflow"],
     }
 
 
-def _airflow(settings: Settings, secrets: Secrets, database: str) -> dict[str, str]:
+def _preloaded(gateway: Gateway | None) -> tuple[str, ...]:
+    """Tasks that start containers also import the provider, and the preloaded modules end with the freeze."""
+    return (*_PRELOADED[:-1], "millrace.operators.docker_job", _PRELOADED[-1]) if gateway else _PRELOADED
+
+
+def _inside(gateway: Gateway | None, port: int) -> dict[str, Any]:
+    """What a connection says of a service's address as containers see it."""
+    return {"container_host": f"http://{gateway.address}:{port}"} if gateway else {}
+
+
+def _airflow(
+    settings: Settings, secrets: Secrets, database: str, preloaded: tuple[str, ...]
+) -> dict[str, str]:
     url = urls(settings)["airflow"]
     sections: dict[str, dict[str, object]] = {
         "core": {
@@ -110,7 +134,7 @@ def _airflow(settings: Settings, secrets: Secrets, database: str) -> dict[str, s
             "simple_auth_manager_passwords_file": password_file(settings.var),
             # Given in full: with a port other than 8080 tasks would call localhost:8080.
             "execution_api_server_url": f"{url}/execution/",
-            "mp_forkserver_preload": ",".join(_PRELOADED),
+            "mp_forkserver_preload": ",".join(preloaded),
         },
         "database": {"sql_alchemy_conn": _database_url("airflow", database)},
         "api": {

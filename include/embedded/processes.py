@@ -16,7 +16,7 @@ import psutil
 
 @dataclass(frozen=True)
 class Record:
-    """What `up` notes of the processes it started: the supervisor, the sessions of its parts, its ports.
+    """What `up` notes of what it started: the supervisor, the sessions of its parts, ports, runtime.
 
     A process is known by its id and when it was created, since ids are used again.
     """
@@ -25,6 +25,7 @@ class Record:
     created: float
     sessions: tuple[int, ...] = ()
     ports: tuple[int, ...] = ()
+    runtime: str = ""
 
     @classmethod
     def read(cls, file: Path) -> Record | None:
@@ -32,7 +33,11 @@ class Record:
         try:
             fields = json.loads(file.read_text())
             return cls(
-                fields["supervisor"], fields["created"], tuple(fields["sessions"]), tuple(fields["ports"])
+                supervisor=fields["supervisor"],
+                created=fields["created"],
+                sessions=tuple(fields["sessions"]),
+                ports=tuple(fields["ports"]),
+                runtime=fields["runtime"],
             )
         except (OSError, ValueError, KeyError, TypeError):
             return None
@@ -102,6 +107,15 @@ def listening_on(port: int) -> str:
     except (psutil.AccessDenied, psutil.NoSuchProcess):
         pass
     return "another process"
+
+
+def listens_beside(host: str, port: int) -> bool:
+    """Whether somebody listens on a port at another address than this one."""
+    try:
+        listening = [one for one in psutil.net_connections("tcp4") if one.status == psutil.CONN_LISTEN]
+        return any(one.laddr[1:2] == (port,) and one.laddr[:1] != (host,) for one in listening)
+    except psutil.AccessDenied:
+        return False
 
 
 def memory(processes: Iterable[psutil.Process]) -> int:

@@ -19,15 +19,18 @@ from typing import Any
 
 import psutil
 
-from include.embedded import lake, postgres, processes, secrets
+from include.embedded import containers, lake, postgres, processes, secrets
 from include.embedded.environment import HOST, environment, urls
 from include.embedded.processes import Record
 from include.exceptions import Misconfigured, Unavailable
 from include.lake.client import Lake, LakeConnection
 from include.settings import ROOT, Settings
+from include.spec import Runtime
 
 PORTS = {"airflow": "AIRFLOW_PORT", "mlflow": "MLFLOW_PORT", "lake": "LAKEFS_PORT"}
 PARTS = ("postgres", "lake", "mlflow", "airflow", "scheduler", "dag-processor", "triggerer")
+GATEWAY = "gateway"
+"""The part that lets containers in; only with RUNTIME=docker."""
 _START_SECONDS = 180
 _STOP_SECONDS = 12
 
@@ -39,6 +42,15 @@ class Stack:
     """The platform below one folder, `settings.var`."""
 
     settings: Settings
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """The parts of this stack."""
+        return (*PARTS, GATEWAY) if self._in_containers else PARTS
+
+    @property
+    def _in_containers(self) -> bool:
+        return self.settings.runtime is Runtime.DOCKER
 
     @property
     def database(self) -> Path:
@@ -84,6 +96,11 @@ class Stack:
                     f"the stack runs on the ports {record.ports}, not on {self._ports}; "
                     f"run `make down` first, or set {', '.join(PORTS.values())} as they were"
                 )
+            elif record.runtime != self.settings.runtime:
+                raise Misconfigured(
+                    f"the stack runs with RUNTIME={record.runtime}, not {self.settings.runtime}; "
+                    "run `make down` first"
+                )
             self._wait(say)
             self._prepare_lake()
 
@@ -113,7 +130,9 @@ class Stack:
 
     def health(self) -> dict[str, str]:
         """For each part `well`, or what is the matter with it."""
-        found = dict.fromkeys(PARTS, "does not answer")
+        found = dict.fromkeys(self.parts, "does not answer")
+        if self._in_containers and all(processes.listens_beside(HOST, port) for port in self._ports[1:]):
+            found[GATEWAY] = "well"
         if postgres.pid(self.database):
             found["postgres"] = "well"
         where = urls(self.settings)
@@ -178,7 +197,8 @@ class Stack:
         made = secrets.ensure(self.settings.var)
         say("starting PostgreSQL")
         database = postgres.start(self.database)
-        variables = environment(self.settings, made, database)
+        gateway = containers.gateway(self.settings.job_network) if self._in_containers else None
+        variables = environment(self.settings, made, database, gateway)
         if postgres.migrated_to(database) != version("apache-airflow-core"):
             say("bringing Airflow's database to its schema")
             self._run(["airflow", "db", "migrate"], variables)
@@ -187,7 +207,8 @@ class Stack:
             self.log.replace(self.log.with_suffix(".log.1"))
         supervisor = self._spawn(variables)
         created = psutil.Process(supervisor).create_time()
-        Record(supervisor, created, ports=self._ports).write(self._record_file)
+        started = Record(supervisor, created, ports=self._ports, runtime=self.settings.runtime.value)
+        started.write(self._record_file)
 
     def _spawn(self, variables: dict[str, str]) -> int:
         """Start honcho in a session of its own; it outlives this process, which waits for no child.
@@ -196,11 +217,12 @@ class Stack:
         """
         # `-e`: honcho would lay .env over the environment, which counts more (include/settings.py)
         command = ["honcho", "--no-colour", "-e", os.devnull, "-d", str(ROOT), "-f", str(ROOT / "Procfile")]
+        parts = (part for part in self.parts if part != "postgres")
         before = os.umask(0o077)
         try:
             return os.posix_spawn(
                 sys.executable,
-                [sys.executable, "-m", *command, "start"],
+                [sys.executable, "-m", *command, "start", *parts],
                 variables,
                 setsid=True,
                 file_actions=[
@@ -237,7 +259,7 @@ class Stack:
             for part in [part for part, state in health.items() if state == "well" and part not in told]:
                 told.add(part)
                 say(f"{part} is well")
-            if len(told) == len(PARTS):
+            if len(told) == len(self.parts):
                 return
             if time.monotonic() > deadline:
                 ill = ", ".join(f"{part} {state}" for part, state in health.items() if state != "well")

@@ -30,11 +30,7 @@ def train(work: Work) -> dict[str, Any]:
     done = found.finished(job.run_key)
     if done is not None:
         return {"run_id": done.info.run_id, "link": found.link(done.info.run_id)}
-    tags = {
-        "millrace.commit": job.commit,
-        "millrace.code_version": work.run.code_version,
-        LEARNED: job.until,
-    }
+    tags = {"millrace.commit": job.commit, LEARNED: job.until, **work.run.tags()}
     with found.start(job.run_key, name=f"until {job.until}", tags=tags) as run:
         window = Window.until(date.fromisoformat(job.until), work.spec.training)
         training.fit(

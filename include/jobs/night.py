@@ -64,7 +64,7 @@ def measure(work: Work) -> dict[str, Any]:
     model = scoring.trained_on(work.spec, work.services.tracking_uri, trained)
     rows = _scored(work, window, model)
     labelled = features.labelled(rows[rows["_day"] <= window.labelled], model)
-    tags = monitoring.tags(night, version, _learned(work, trained))
+    tags = {**monitoring.tags(night, version, _learned(work, trained)), **work.run.tags()}
     with nights.start(key, name=f"{night}", tags=tags) as run:
         reference = _reference(work, trained)
         drifted = drift.measure(rows, reference, model, work.spec.monitoring.drift)

@@ -90,7 +90,7 @@ def test_without_any_python_it_says_how_to_name_one(tmp_path: Path) -> None:
     )
 
 
-@pytest.mark.parametrize("lock", ["requirements.txt", "requirements-dev.txt"])
+@pytest.mark.parametrize("lock", ["requirements.txt", "requirements-dev.txt", "requirements-job.txt"])
 def test_a_lock_holds_hashes_and_no_address(lock: str) -> None:
     text = (ROOT / lock).read_text()
 

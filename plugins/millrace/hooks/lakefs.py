@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
@@ -21,7 +22,8 @@ class LakeFSHook(BaseHook):
 
     The connection's fields: host (`http://localhost:8000`), login (access key id), password (secret
     access key), and in its extra `verify_tls` (default true), `repository` (the one that is meant where
-    none is named) and `ui_url` (where browsers find lakeFS; default the host; `none`: there is no UI).
+    none is named), `ui_url` (where browsers find lakeFS; default the host; `none`: there is no UI) and
+    `container_host` (the lake's URL as containers see it, where that is another).
     """
 
     conn_name_attr = "lakefs_conn_id"
@@ -53,6 +55,12 @@ class LakeFSHook(BaseHook):
             secret_access_key=fields["password"],
             verify_tls=self._extra("verify_tls", bool, True),
         )
+
+    @property
+    def container_connection(self) -> LakeConnection:
+        """The connection as a job in a container has it."""
+        host = self._extra("container_host", str, "")
+        return replace(self.connection, endpoint=str(host) or self.connection.endpoint)
 
     def lake(self, repository: str | None = None) -> Lake:
         """One repository, the connection's own unless named; nothing is opened before its first call."""

@@ -10,7 +10,10 @@ from include.exceptions import Misconfigured
 
 
 class MlflowHook(BaseHook):
-    """Where MLflow is: the connection's host (`http://localhost:5000`)."""
+    """Where MLflow is: the connection's host (`http://localhost:5000`).
+
+    Its extra may name `container_host`, the URL as containers see it where that is another.
+    """
 
     conn_name_attr = "mlflow_conn_id"
     default_conn_name = "mlflow_default"
@@ -29,3 +32,9 @@ class MlflowHook(BaseHook):
             raise Misconfigured(f"connection {self.mlflow_conn_id!r} lacks host: MLflow's URL")
         base = found.host if "://" in found.host else f"{found.schema or 'http'}://{found.host}"
         return f"{base}:{found.port}" if found.port else base
+
+    @property
+    def container_uri(self) -> str:
+        """The tracking server's URL as a job in a container sees it."""
+        host = self.get_connection(self.mlflow_conn_id).extra_dejson.get("container_host")
+        return str(host or self.tracking_uri)

@@ -1,4 +1,4 @@
-"""The operator that runs a job in the task's own process: already isolated, and warm."""
+"""The operator that runs a job in the task's own process, and what the operators of all runtimes share."""
 
 from __future__ import annotations
 
@@ -11,12 +11,31 @@ from airflow.sdk import Context
 from include.jobs.spec import Job, JobSpec
 from millrace.hooks.lakefs import LakeFSHook
 from millrace.links import ReportLink
-from millrace.operators.pipeline import PipelineOperator
+from millrace.operators.pipeline import PipelineMixin, PipelineOperator
 from millrace.run import identity
 
 
-class ProcessJobOperator(PipelineOperator):
-    """Runs a job of `include.jobs` in this process and returns its small JSON result.
+class JobMixin(PipelineMixin):
+    """What a task that runs a job knows: which one, and templates for the fields of its `JobSpec`."""
+
+    job: str
+    arguments: dict[str, str]
+
+    def job_spec(self, context: Context) -> JobSpec:
+        """What the job is told; its key is the same for every try of this run."""
+        arguments: dict[str, Any] = dict(self.arguments)
+        if "params" in arguments:
+            arguments["params"] = json.loads(arguments["params"])
+        return JobSpec(
+            job=Job(self.job),
+            pipeline=self.pipeline,
+            run_key=f"{identity(context).key}/{self.job}",
+            **arguments,
+        )
+
+
+class ProcessJobOperator(JobMixin, PipelineOperator):
+    """Runs a job of `include.jobs` in this process, already isolated and warm; returns its small JSON result.
 
     :param job: which job.
     :param arguments: templates for the remaining fields of `JobSpec`; a field of objects is given as JSON.
@@ -40,15 +59,3 @@ class ProcessJobOperator(PipelineOperator):
             pipelines=self.folder.parent,
         )
         return run(self.job_spec(context), services, identity(context))
-
-    def job_spec(self, context: Context) -> JobSpec:
-        """What the job is told; its key is the same for every try of this run."""
-        arguments: dict[str, Any] = dict(self.arguments)
-        if "params" in arguments:
-            arguments["params"] = json.loads(arguments["params"])
-        return JobSpec(
-            job=Job(self.job),
-            pipeline=self.pipeline,
-            run_key=f"{identity(context).key}/{self.job}",
-            **arguments,
-        )

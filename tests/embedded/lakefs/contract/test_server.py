@@ -6,7 +6,13 @@ from dataclasses import replace
 
 import pytest
 
-from tests.support.contract import Wire
+from tests.support.contract import REAL, Wire, real_lakefs
+
+
+def test_a_real_lakefs_is_held_to_the_same() -> None:
+    """Every test here is run against it as well, if there is one."""
+    found = real_lakefs() or pytest.skip(f"no real lakeFS: set {', '.join(REAL)}")
+    assert Wire(found).get("/config").status == 200
 
 
 @pytest.mark.endpoint("health_check")

@@ -1,0 +1,86 @@
+"""A Docker engine, as jobs use it: what every container is confined to, and what its errors mean."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from airflow.sdk.exceptions import AirflowException
+
+from include.exceptions import MillraceError, Misconfigured, Transient, Unavailable
+
+PIDS = 512
+"""Processes and threads of a job at most."""
+
+
+def confinement(cpus: float, memory: int) -> dict[str, Any]:
+    """The part of the engine's host configuration that the provider has no argument for.
+
+    `cpus` in cores and `memory` in bytes are hard limits.
+    """
+    return {
+        "nano_cpus": round(cpus * 1e9),
+        "memswap_limit": memory,  # memory and swap together: no swap
+        "pids_limit": PIDS,
+        "read_only": True,
+        "tmpfs": {"/tmp": f"rw,noexec,nosuid,nodev,size={memory // 2}"},  # noqa: S108 - the container's own
+        "cap_drop": ["ALL"],
+        "security_opt": ["no-new-privileges"],
+    }
+
+
+def gpus(number: int) -> list[Any] | None:
+    """The request for that many GPUs, any of the engine's."""
+    from docker.types import DeviceRequest
+
+    return [DeviceRequest(count=number, capabilities=[["gpu"]])] if number else None
+
+
+class Confined:
+    """The engine's client, except that every container it makes has these limits."""
+
+    def __init__(self, client: Any, limits: dict[str, Any]) -> None:
+        self._client = client
+        self._limits = limits
+
+    def create_host_config(self, **asked: Any) -> Any:
+        """What the client makes of what is asked for, and the limits."""
+        return self._client.create_host_config(**asked, **self._limits)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._client, name)
+
+
+@contextmanager
+def errors(engine: str, image: str) -> Iterator[None]:
+    """Map what the engine's client and the provider raise onto our errors."""
+    from docker.errors import APIError, DockerException, ImageNotFound
+    from requests import RequestException
+
+    try:
+        yield
+    except ImageNotFound as error:
+        raise Misconfigured(
+            f"{engine} has no image {image!r} and cannot pull it ({error.explanation}); build it with "
+            "`make images`, or set REGISTRY_CONN_ID to a connection that may pull it"
+        ) from error
+    except APIError as error:
+        raise _mapped(error, engine) from error
+    except (DockerException, RequestException) as error:
+        raise Unavailable(f"{engine} does not answer ({type(error).__name__}); start it") from error
+    except AirflowException as error:
+        if "Failed to establish connection" not in str(error):
+            raise
+        # All that the provider says of an engine that cannot be reached.
+        raise Unavailable(f"{engine} does not answer; start it, or correct DOCKER_HOST") from error
+
+
+def _mapped(error: Any, engine: str) -> MillraceError:
+    said = f"{engine} answered {error.status_code}: {error.explanation}"
+    if error.status_code == 409:
+        return Transient(f"{said}; another try of this task has just started its container")
+    # An engine without GPUs says so with a 500.
+    if error.is_server_error() and "device driver" not in str(error.explanation):
+        return Transient(said)
+    return Misconfigured(f"{said}; correct the image, training.resources or JOB_NETWORK")

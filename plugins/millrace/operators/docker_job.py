@@ -1,0 +1,206 @@
+"""The operator that runs a job in a container of a Docker engine: the provider's own, confined.
+
+What the provider's operator has an argument for is given by `millrace.jobs`. Here is what it has none for
+(limits of the host configuration), and what is known only when the task runs: the spec, the secrets, and
+what became of the container. docs/deployment.md lists what is enforced.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from functools import cached_property
+from typing import Any
+
+from airflow.providers.docker.exceptions import DockerContainerFailedException
+from airflow.providers.docker.operators.docker import DockerOperator
+from airflow.sdk import Context
+
+from include.exceptions import MillraceError, Misconfigured, Transient
+from include.jobs.environment import variables
+from include.jobs.exits import error_of, last_json
+from include.jobs.spec import Job
+from include.settings import Pull
+from millrace.engine import Confined, confinement, errors
+from millrace.hooks.lakefs import LakeFSHook
+from millrace.hooks.mlflow import MlflowHook
+from millrace.links import ReportLink
+from millrace.operators.job import JobMixin
+from millrace.operators.pipeline import PipelineOperator
+from millrace.run import identity
+
+USER = "10001:10001"
+"""Whoever the image says: no job is root."""
+STOP_SECONDS = 3
+"""Between SIGTERM and SIGKILL; Airflow kills the task's own process five seconds after asking it to end."""
+RUN_KEY = "millrace.run_key"
+OVER = "millrace.over"
+"""Labels: whom a container works for, and the Unix time after which nobody waits for it any more."""
+
+_ANSWERS = {
+    Job.TRAIN: {"run_id", "link"},
+    Job.EVALUATE: {"training_run", "metric", "rows", "candidate"},
+    Job.SCORE: {"commit", "days", "rows"},
+    Job.MEASURE: {"run_id", "link"},
+}
+_KILLED, _STOPPED = 137, 143
+
+
+class DockerJobOperator(JobMixin, DockerOperator):
+    """Runs a job in a container and returns its small JSON result, as `ProcessJobOperator` does.
+
+    :param pipeline: the pipeline's name.
+    :param job: which job; the container's command.
+    :param arguments: templates for the remaining fields of `JobSpec`; a field of objects is given as JSON.
+    :param pull: when the image is pulled.
+
+    `cpus` and `mem_limit` (bytes) are hard limits here; the provider takes the first as a weight.
+    """
+
+    template_fields: Sequence[str] = ("pipeline", "arguments", "image")
+    operator_extra_links = (ReportLink(),)
+    ui_color = PipelineOperator.ui_color
+
+    def __init__(
+        self, *, pipeline: str, job: str, arguments: dict[str, str], pull: Pull = Pull.MISSING, **kwargs: Any
+    ) -> None:
+        super().__init__(
+            command=[job],
+            user=USER,
+            mount_tmp_dir=False,
+            auto_remove="never",  # its end is looked at before it is removed, here
+            xcom_all=True,
+            force_pull=pull is Pull.ALWAYS,
+            log_opts_max_size="10m",
+            **kwargs,
+        )
+        self.pipeline = pipeline
+        self.job = job
+        self.arguments = arguments
+        self.pull = pull
+
+    @cached_property
+    def cli(self) -> Any:
+        """The engine's client; every container that it makes is confined."""
+        return Confined(super().cli, confinement(self.cpus, int(self.mem_limit or 0)))
+
+    def execute(self, context: Context) -> Any:
+        with errors(f"the Docker engine at {self.docker_url!r}", self.image):
+            self._tell(context)
+            self._remove_leftovers()
+            self._find_image()
+            try:
+                lines: Any = super().execute(context)
+            except DockerContainerFailedException as error:
+                raise self._failure(error.logs or []) from error
+            finally:
+                if self.container:
+                    self._stop(self.container["Id"], remove=True)
+                self.cli.close()
+        return self._answer(lines or [])
+
+    def on_kill(self) -> None:
+        """Stop the container; `execute`, which waits for it, goes on and removes it."""
+        if self.container:
+            self.log.info("stopping container %s", self.container["Id"][:12])
+            self._stop(self.container["Id"])
+
+    def _tell(self, context: Context) -> None:
+        """Set what only a running task knows; secrets go where Airflow never shows them."""
+        spec, seconds = self.job_spec(context), self._seconds
+        self._private_environment = variables(
+            spec,
+            LakeFSHook(self.lakefs_conn_id).container_connection,
+            MlflowHook(self.mlflow_conn_id).container_uri,
+            identity(context),
+            seconds=seconds,
+        )
+        self.labels: dict[str, str] = {
+            "millrace.pipeline": self.pipeline,
+            "millrace.job": self.job,
+            RUN_KEY: spec.run_key,
+            OVER: str(int(time.time()) + seconds) if seconds else "",
+        }
+        # The engine allows one container a name: two tries can never train at once.
+        digest = hashlib.sha256(spec.run_key.encode()).hexdigest()[:16]
+        self.container_name = f"millrace-{self.pipeline}-{self.job}-{digest}"
+
+    @property
+    def _seconds(self) -> int:
+        return int(self.execution_timeout.total_seconds()) if self.execution_timeout else 0
+
+    def _remove_leftovers(self) -> None:
+        """Remove what a dead worker left: an earlier try of this task, and what outlived its own task."""
+        now = time.time() - 2 * STOP_SECONDS
+        for found in self.cli.containers(all=True, filters={"label": RUN_KEY}):
+            labels, over = found["Labels"], found["Labels"].get(OVER)
+            if labels[RUN_KEY] == self.labels[RUN_KEY] or (over and int(over) < now):
+                self.log.warning("removing container %s that nobody waits for", found["Id"][:12])
+                self._stop(found["Id"], remove=True)
+                self._wait_gone(found["Id"])
+
+    def _wait_gone(self, container: str) -> None:
+        """Wait until its name is free: where its own task removes it at this moment, that takes a while."""
+        from docker.errors import NotFound
+
+        deadline = time.monotonic() + 10 * STOP_SECONDS
+        with suppress(NotFound):
+            while time.monotonic() < deadline:
+                self.cli.inspect_container(container)
+                time.sleep(0.1)
+
+    def _stop(self, container: str, *, remove: bool = False) -> None:
+        """Stop a container if it runs, and maybe remove it; fine if it is gone, or if others remove it."""
+        from docker.errors import APIError
+
+        try:
+            self.cli.stop(container, timeout=STOP_SECONDS)
+            if remove:
+                self.cli.remove_container(container, force=True, v=True)
+        except APIError as error:
+            if error.status_code not in (404, 409):
+                raise
+
+    def _find_image(self) -> None:
+        if self.pull is Pull.NEVER and not self.cli.images(name=self.image):
+            raise Misconfigured(
+                f"image {self.image!r} is not on the engine, and IMAGE_PULL is 'never'; "
+                "build it with `make images`, or load it"
+            )
+
+    def _run_image(self) -> Any:
+        """The provider's step after the pull: from here on the image is known by its digest."""
+        found = self.cli.inspect_image(self.image)
+        digest = next(iter(found["RepoDigests"]), "") or f"{self.image}@{found['Id']}"
+        self.log.info("image %s", digest)
+        self._private_environment["MILLRACE_IMAGE"] = digest
+        return super()._run_image()
+
+    def _failure(self, lines: list[Any]) -> MillraceError:
+        """Why a container ended, as one of our errors."""
+        state = self.cli.inspect_container(self.container["Id"])["State"]
+        code, image = state["ExitCode"], f"image {self.image!r}"
+        if state["OOMKilled"]:
+            return Misconfigured(
+                f"the job was killed for using more than its {int(self.mem_limit or 0) >> 20} MiB of memory; "
+                f"raise training.resources.memory of {self.pipeline!r}, or shorten training.window"
+            )
+        if code in (_KILLED, _STOPPED):
+            return Transient(f"the job's container was stopped from outside (exit code {code})")
+        said = last_json(lines) or {}
+        message = said.get("message") or f"the last line of its log: {lines[-1] if lines else ''}"
+        return error_of(code, f"job {self.job!r} of {image} ended with exit code {code}: {message}")
+
+    def _answer(self, lines: list[str]) -> dict[str, Any]:
+        answer = last_json(lines)
+        if answer is None or not _ANSWERS[Job(self.job)] <= answer.keys():
+            raise Misconfigured(
+                f"image {self.image!r} ended well without an answer for {self.job!r}: the last line that is "
+                f"a JSON object must have {sorted(_ANSWERS[Job(self.job)])}; see docs/job-contract.md"
+            )
+        if "link" in answer:  # as people's browsers see it, not as containers do
+            hook = MlflowHook(self.mlflow_conn_id)
+            answer["link"] = str(answer["link"]).replace(hook.container_uri, hook.tracking_uri, 1)
+        return answer

@@ -1,0 +1,94 @@
+"""The images' sources: the same versions everywhere, and nothing that is not pinned."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from include.settings import ROOT, JobSettings
+
+DOCKERFILES = sorted((ROOT / "include/images").glob("*/Dockerfile"))
+INSTRUCTIONS = {"ARG", "FROM", "LABEL", "COPY", "RUN", "ENV", "WORKDIR", "USER", "ENTRYPOINT"}
+
+
+def instructions(file: Path) -> list[tuple[str, str]]:
+    """The instructions of a Dockerfile, comments left out and lines joined."""
+    text = re.sub(r"^\s*#.*\n", "", file.read_text(), flags=re.MULTILINE).replace("\\\n", " ")
+    lines = [line.split(maxsplit=1) for line in text.splitlines() if line.strip()]
+    return [(name, " ".join(rest.split())) for name, rest in lines]
+
+
+def versions(lock: str) -> dict[str, set[str]]:
+    """Each locked package with its versions: some have one for each version of Python."""
+    found: dict[str, set[str]] = {}
+    for name, version in re.findall(r"^([a-z0-9][\w.-]*)==([^ ;]+)", (ROOT / lock).read_text(), re.MULTILINE):
+        found.setdefault(name, set()).add(version)
+    return found
+
+
+def test_a_job_runs_on_the_versions_of_everything_else() -> None:
+    main, job = versions("requirements.txt"), versions("requirements-job.txt")
+    assert len(job) > 50
+    assert {name: found for name, found in job.items() if not found <= main.get(name, set())} == {}
+    assert {"apache-airflow", "mlflow", "great-expectations"} & job.keys() == set()
+
+
+@pytest.mark.parametrize("file", DOCKERFILES, ids=lambda file: file.parent.name)
+def test_a_dockerfile_has_its_base_as_an_argument_and_installs_by_hash(file: Path) -> None:
+    found = instructions(file)
+    assert {name for name, _ in found} <= INSTRUCTIONS
+    assert found[0][0] == "ARG"
+    assert found[0][1].startswith("BASE_IMAGE=")
+    assert {rest.partition(" AS ")[0] for name, rest in found if name == "FROM"} == {"${BASE_IMAGE}"}
+    assert ["--require-hashes" in rest for name, rest in found if "pip install" in rest] == [True]
+    labels = " ".join(rest for name, rest in found if name == "LABEL")
+    for label in ("title", "version", "revision", "licenses"):
+        assert f"org.opencontainers.image.{label}=" in labels
+
+
+def test_what_is_copied_exists() -> None:
+    for file in DOCKERFILES:
+        for name, rest in instructions(file):
+            if name == "COPY" and not rest.startswith("--from"):
+                paths = [path for path in rest.split()[:-1] if "*" not in path]
+                assert [path for path in paths if not (ROOT / path).exists()] == []
+
+
+def test_airflows_image_is_of_the_locked_airflow() -> None:
+    [(_, base), *_] = instructions(ROOT / "include/images/airflow/Dockerfile")
+    [version] = versions("requirements.txt")["apache-airflow"]
+    assert base == f"BASE_IMAGE=apache/airflow:{version}-python3.12"
+
+
+def test_the_contract_lists_every_variable_that_a_job_reads() -> None:
+    page = (ROOT / "docs/job-contract.md").read_text()
+    told = dict(re.findall(r"^\| `((?:MILLRACE|LAKECTL|MLFLOW)_\w+)` \| (.+) \|$", page, re.MULTILINE))
+    assert told == {field.alias: field.description for field in JobSettings.model_fields.values()}
+
+
+def test_the_engine_verb_says_why_there_is_none() -> None:
+    ended = subprocess.run(
+        ["/bin/sh", ROOT / ".ci/engine", "start"],
+        env={"PATH": "/usr/bin:/bin", "DOCKER_HOST": "unix:///nowhere.sock"},
+        user=65534 if os.getuid() == 0 else None,  # root would start an engine
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 1
+    assert ended.stderr == "engine: no Docker engine answers, and starting one needs root\n"
+
+
+def test_the_engine_verb_leaves_an_engine_alone_that_it_did_not_start(tmp_path: Path) -> None:
+    ended = subprocess.run(
+        ["/bin/sh", ROOT / ".ci/engine", "stop"],
+        env={"PATH": "/usr/bin:/bin", "XDG_RUNTIME_DIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "", "")

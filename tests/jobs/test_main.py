@@ -1,0 +1,165 @@
+"""`python -m include.jobs` as a process of its own: what goes in, what comes out, how it ends."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from include.identity import RunIdentity
+from include.jobs.environment import variables
+from include.jobs.spec import Job, JobSpec
+from include.settings import ROOT
+from tests.support.loop import Loop
+from tests.support.pipeline import day
+
+SLOW = '''
+def build(model):
+    """Something that learns for longer than anybody waits."""
+    import time
+
+    time.sleep(120)
+'''
+
+
+def told(loop: Loop, *, seconds: int = 0, **changes: Any) -> dict[str, str]:
+    """The environment of a training of the loop's pipeline."""
+    spec = {
+        "job": Job.TRAIN,
+        "pipeline": loop.folder.name,
+        "commit": loop.head,
+        "until": day(29).isoformat(),
+        "run_key": f"{loop.folder.name}.train/r1/train",
+        **changes,
+    }
+    run = RunIdentity(dag_id=f"{loop.folder.name}.train", run_id="r1", try_number=2)
+    found = variables(JobSpec(**spec), loop.lake.connection, loop.tracking_uri, run, seconds=seconds)
+    return {**found, "MILLRACE_PIPELINES": str(loop.folder.parent), "CODE_VERSION": "c0de"}
+
+
+def start(environment: dict[str, str], *arguments: str) -> subprocess.Popen[str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("MILLRACE", "LAKECTL"))}
+    return subprocess.Popen(
+        [sys.executable, "-m", "include.jobs", *arguments],
+        cwd=ROOT,
+        env={**kept, **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def run(environment: dict[str, str], *arguments: str) -> tuple[int, Any]:
+    """How it ended, and its one line."""
+    process = start(environment, *arguments)
+    out, _ = process.communicate(timeout=120)
+    [line] = out.splitlines()
+    return process.returncode, json.loads(line)
+
+
+def test_a_job_answers_with_one_line_as_it_does_elsewhere(loop: Loop) -> None:
+    environment = told(loop) | {"MILLRACE_IMAGE": "millrace-job@sha256:1"}
+    code, answer = run(environment, "train")
+    assert (code, answer) == (0, loop.run(Job.TRAIN, 29))
+    tags = loop.logged(answer["run_id"]).data.tags
+    assert {name: tags[name] for name in tags if name.startswith("millrace.")} == {
+        "millrace.run_key": f"{loop.folder.name}.train/r1/train",
+        "millrace.commit": loop.head,
+        "millrace.until": "2024-03-30",
+        "millrace.code_version": "c0de",
+        "millrace.image": "millrace-job@sha256:1",
+    }
+
+
+def test_the_spec_may_be_given_by_hand(loop: Loop, tmp_path: Path) -> None:
+    environment = told(loop)
+    file = tmp_path / "spec.json"
+    file.write_text(environment.pop("MILLRACE_JOB"))
+    del environment["MILLRACE_RUN"]
+    code, answer = run(environment, "train", "--spec", f"@{file}")
+    assert (code, answer) == (0, loop.run(Job.TRAIN, 29))
+
+
+@pytest.mark.parametrize(
+    ("changes", "arguments", "message"),
+    [
+        ({}, ["fly"], "argument job: invalid choice: 'fly'"),
+        ({}, ["score"], "the command says 'score', the spec 'train'; they have to agree"),
+        ({"MILLRACE_JOB": "{"}, ["train"], "the job's spec: JSON: Invalid JSON"),
+        ({"MILLRACE_RUN": "7"}, ["train"], "MILLRACE_RUN is no run as JSON"),
+        ({"MLFLOW_TRACKING_URI": ""}, ["train"], "MLFLOW_TRACKING_URI: Field required"),
+        ({"MILLRACE_PIPELINES": "/nowhere"}, ["train"], "there is no pipeline"),
+        ({}, ["train", "--spec", "@/nowhere"], "cannot read the spec '/nowhere'"),
+    ],
+    ids=["job", "other job", "json", "run", "variable", "pipeline", "file"],
+)
+def test_a_bad_spec_ends_it_with_64(
+    loop: Loop, changes: dict[str, str], arguments: list[str], message: str
+) -> None:
+    code, answer = run(told(loop) | changes, *arguments)
+    assert (code, answer.keys()) == (64, {"error", "message"})
+    assert message in answer["message"]
+
+
+def test_too_little_data_ends_it_with_65(loop: Loop) -> None:
+    code, answer = run(told(loop, until="2030-01-01"), "train")
+    assert (code, answer["error"]) == (65, "Absent")
+
+
+def test_a_lake_that_is_away_ends_it_with_69(loop: Loop) -> None:
+    code, answer = run(told(loop) | {"LAKECTL_SERVER_ENDPOINT_URL": "http://127.0.0.1:1"}, "train")
+    assert (code, answer["error"]) == (69, "Unavailable")
+    assert "127.0.0.1:1" in answer["message"]
+
+
+def test_model_code_that_fails_ends_it_with_70_and_its_traceback(loop: Loop) -> None:
+    (loop.folder / "model.py").write_text("def build(model):\n    return 1 / 0\n")
+    process = start(told(loop), "train")
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 70
+    assert json.loads(out) == {"error": "ZeroDivisionError", "message": "division by zero"}
+    assert "return 1 / 0" in err
+
+
+def status_of_the_only_run(loop: Loop) -> str:
+    found = loop.experiment("train")
+    [run] = found.client.search_runs([found.id])
+    return str(run.info.status)
+
+
+def test_sigterm_ends_it_and_its_run_is_killed(loop: Loop) -> None:
+    (loop.folder / "model.py").write_text(SLOW)
+    process = start(told(loop), "train")
+    deadline = time.monotonic() + 60
+    while not loop.count("train") and time.monotonic() < deadline:
+        time.sleep(0.2)
+    process.send_signal(signal.SIGTERM)
+    out, _ = process.communicate(timeout=30)
+    assert (process.returncode, out) == (143, "")
+    assert status_of_the_only_run(loop) == "KILLED"
+
+
+def test_a_job_that_nobody_waits_for_any_more_ends_itself(loop: Loop) -> None:
+    (loop.folder / "model.py").write_text(SLOW)
+    process = start(told(loop, seconds=15), "train")
+    process.communicate(timeout=60)
+    assert process.returncode == 143
+    assert status_of_the_only_run(loop) == "KILLED"
+
+
+def test_no_secret_is_printed_by_its_records(loop: Loop, monkeypatch: pytest.MonkeyPatch) -> None:
+    from include.jobs import environment
+
+    for name, value in told(loop).items():
+        monkeypatch.setenv(name, value)
+    read = environment.read()
+    shown = repr((read, environment.services_of(read)))
+    assert loop.lake.connection.secret_access_key not in shown
+    assert environment.services_of(read).lake == loop.lake.connection

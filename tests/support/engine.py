@@ -1,0 +1,116 @@
+"""A Docker engine with the job image, and images of a test's own on top of it."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import docker
+import pytest
+from docker.errors import DockerException, ImageNotFound, NotFound
+
+from include.embedded.containers import Gateway, gateway
+
+JOB_IMAGE = "millrace-job:latest"
+
+
+@dataclass
+class Engine:
+    """The engine, and what is to be removed from it."""
+
+    client: docker.DockerClient
+    images: list[str] = field(default_factory=list)
+
+    def build(self, dockerfile: str, files: Path | None = None, **arguments: str) -> str:
+        """An image of the test's own; `files` is a folder beside its Dockerfile."""
+        context = io.BytesIO()
+        with tarfile.open(fileobj=context, mode="w") as tar:
+            about = tarfile.TarInfo("Dockerfile")
+            about.size = len(dockerfile.encode())
+            tar.addfile(about, io.BytesIO(dockerfile.encode()))
+            if files:
+                tar.add(files, arcname=".")
+        context.seek(0)
+        tag = f"millrace-test-{uuid4().hex[:12]}:latest"
+        self.client.images.build(
+            fileobj=context, custom_context=True, tag=tag, rm=True, network_mode="host", buildargs=arguments
+        )
+        self.images.append(tag)
+        return tag
+
+    def script(self, *lines: str) -> str:
+        """An image that runs a few lines of shell, whatever the job."""
+        body = "\n".join(("#!/bin/sh", *lines)).replace("\n", "\\n").replace("'", "'\\''")
+        return self.build(
+            f"FROM {JOB_IMAGE}\nUSER root\nRUN printf '%b' '{body}' > /job && chmod +x /job\n"
+            'ENTRYPOINT ["/job"]\n'
+        )
+
+    def containers(self, run_key: str = "") -> list[Any]:
+        """Every container of a run, or of any."""
+        label = f"millrace.run_key={run_key}" if run_key else "millrace.run_key"
+        return list(self.client.containers.list(all=True, ignore_removed=True, filters={"label": label}))
+
+    def gateway(self) -> Gateway:
+        """Where containers reach the machine."""
+        return gateway("millrace")
+
+    def forget(self) -> None:
+        """Remove the test's images, and containers made from them."""
+        for tag in self.images:
+            for left in self.client.containers.list(all=True, filters={"ancestor": tag}):
+                left.remove(force=True)
+            self.client.images.remove(tag, force=True)
+
+
+@contextmanager
+def run_engine() -> Iterator[Engine]:
+    """The engine of this machine; a test is skipped, with the reason, where it or the image is not there."""
+    try:
+        client = docker.from_env()
+        client.images.get(JOB_IMAGE)
+    except ImageNotFound:
+        pytest.skip(f"the Docker engine has no image {JOB_IMAGE!r}; build it with `make images`")
+    except DockerException as error:
+        pytest.skip(f"no Docker engine answers ({error}); start one, as with `.ci/engine start`")
+    engine = Engine(client)
+    try:
+        yield engine
+    finally:
+        engine.forget()
+        client.close()
+
+
+@contextmanager
+def beside(call: Callable[[], Any]) -> Iterator[list[Any]]:
+    """Run a call in a thread beside the block; afterwards the list holds what it returned or raised."""
+    ended: list[Any] = []
+
+    def run() -> None:
+        try:
+            ended.append(call())
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - the test looks at it
+            ended.append(error)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        yield ended
+    finally:
+        thread.join(60)
+
+
+def is_gone(container: Any) -> bool:
+    """Whether the engine knows a container no more."""
+    try:
+        container.reload()
+    except NotFound:
+        return True
+    return False
