@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+from include.ahead import ahead
 from include.identity import RunIdentity
 from include.lake.client import Lake, LakeObject
 from include.lake.table import Table
-from include.sources import Partition, partitions
+from include.sources import Part, parts
 from include.spec import Pipeline
 from include.tracking import Experiment, RunLog
 from include.validation import Report, validate
@@ -22,7 +23,8 @@ from include.verdict import Verdict
 if TYPE_CHECKING:
     import pandas as pd
 
-_PART = "part-0.parquet"
+_PARALLEL_UPLOADS = 4
+"""Parts on their way at once, and on disk."""
 _REPORT = "validation.html"
 
 
@@ -64,32 +66,29 @@ def load(
 ) -> Loaded:
     """Stream the source's rows from `first` to `last` into a branch, and commit them.
 
-    One partition is in memory and on disk at a time. A partition whose content is on the branch already
-    is not uploaded, so a second try, and a second run, writes only what is missing. Raises BadData if the
-    source cannot be read.
+    A million rows are a part, and a few parts are on disk at a time. A part whose content is on the branch
+    already is not uploaded, so a second try, and a second run, writes only what is missing. Raises BadData
+    if the source cannot be read.
     """
     stored = table.parts(branch, first, last)
-    rows, filled, written, digest = 0, 0, 0, hashlib.sha256()
     with TemporaryDirectory(prefix="millrace-") as scratch:
-        found = partitions(spec, first, last, folder=folder, scratch=Path(scratch), sql_url=sql_url)
-        for part in found:
-            written += _replace(table, branch, part, stored.get(part.day, []))
-            rows, filled = rows + part.rows, filled + (part.rows > 0)
-            digest.update(f"{part.day} {part.sha256}\n".encode())
+        found = parts(spec, first, last, folder=folder, scratch=Path(scratch), sql_url=sql_url)
+        sent = _send(table, branch, found, stored)
+    changed = {part.day for part, new in sent if new} | _remove_others(table, branch, sent, stored)
     metadata = {
         **run.metadata(),
         "pipeline": spec.name,
         "partition": _label(first, last),
-        "rows": str(rows),
-        "source_checksum": digest.hexdigest(),
+        "rows": str(sum(part.rows for part, _ in sent)),
+        "source_checksum": _checksum(part for part, _ in sent),
     }
     made = table.lake.save(branch, f"{run.dag_id}: load {metadata['partition']}", metadata)
     return Loaded(
         commit=made or table.lake.commit_of(branch),
-        rows=rows,
-        partitions=filled,
-        written=written,
-        source_checksum=digest.hexdigest(),
+        rows=int(metadata["rows"]),
+        partitions=len({part.day for part, _ in sent if part.rows}),
+        written=len(changed),
+        source_checksum=metadata["source_checksum"],
     )
 
 
@@ -179,16 +178,43 @@ def _write(found: Report, log: RunLog, title: str) -> None:
     log.json(found.verdict.to_json(), "verdict.json")
 
 
-def _replace(table: Table, branch: str, part: Partition, stored: Sequence[LakeObject]) -> bool:
-    """Make a partition hold exactly one file, or nothing; whether that changed it."""
-    path = table.prefix(part.day) + _PART
-    stale = [item for item in stored if part.file is None or item.path != path]
-    for item in stale:
-        table.lake.delete(branch, item.path)
-    if part.file is None or any(item.path == path and _holds(item, part.file) for item in stored):
-        return bool(stale)
-    table.lake.upload(branch, path, part.file)
-    return True
+def _send(
+    table: Table, branch: str, found: Iterator[Part], stored: dict[date, list[LakeObject]]
+) -> list[tuple[Part, bool]]:
+    """Upload parts, a few at once; each with whether the branch did not have it."""
+    known = {item.path: item for items in stored.values() for item in items}
+
+    def send(part: Part) -> tuple[Part, bool]:
+        if part.file is None:
+            return part, False
+        path = _path(table, part)
+        new = path not in known or not _holds(known[path], part.file)
+        if new:
+            table.lake.upload(branch, path, part.file)
+        part.file.unlink()
+        return part, new
+
+    return list(ahead(send, found, _PARALLEL_UPLOADS))
+
+
+def _remove_others(
+    table: Table, branch: str, sent: Sequence[tuple[Part, bool]], stored: dict[date, list[LakeObject]]
+) -> set[date]:
+    """Take away what a partition held before and holds no more; the days of which this is so."""
+    kept = {_path(table, part) for part, _ in sent if part.file}
+    stale = {item.path: day for day, items in stored.items() for item in items if item.path not in kept}
+    table.lake.delete_many(branch, stale)
+    return set(stale.values())
+
+
+def _path(table: Table, part: Part) -> str:
+    return f"{table.prefix(part.day)}part-{part.number}.parquet"
+
+
+def _checksum(sent: Iterable[Part]) -> str:
+    """A fingerprint of the source's rows."""
+    lines = "".join(f"{part.day} {part.sha256}\n" for part in sent)
+    return hashlib.sha256(lines.encode()).hexdigest()
 
 
 def _holds(stored: LakeObject, file: Path) -> bool:

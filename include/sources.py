@@ -1,8 +1,8 @@
-"""Cutting the rows of a source into partitions.
+"""Cutting the rows of a source into the parts of partitions.
 
 Whatever the reader, rows come as record batches, one pass over the source for a whole range of days, in
-memory that does not grow with it. The bytes of a partition depend on its rows alone, so reading the same
-rows again, alone or among others, is seen to be the same.
+memory that grows neither with the range nor with a day. The bytes of a part depend on the day's rows alone,
+so reading the same rows again, alone or among others, is seen to be the same.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import date, timedelta
 from difflib import get_close_matches
+from itertools import chain, count, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,29 +26,35 @@ if TYPE_CHECKING:
 
 _DAYS_A_PASS = 366
 """One temporary file a day is open at once: a longer range reads the source once for so many days."""
+_GROUPS_A_PART = 10
+"""Row groups of `ROWS_AT_ONCE` in a file: a million rows."""
 
 
 @dataclass(frozen=True)
-class Partition:
-    """A day's rows in one Parquet file; no file where there are no rows. `sha256` is of the file."""
+class Part:
+    """The next rows of a day in a Parquet file of its own; `sha256` is of the file.
+
+    A day without rows is one part without a file.
+    """
 
     day: date
+    number: int
     rows: int
     file: Path | None
     sha256: str = ""
 
 
-def partitions(
+def parts(
     spec: Pipeline, first: date, last: date, *, folder: Path, scratch: Path, sql_url: str | None = None
-) -> Iterator[Partition]:
-    """Every day from `first` to `last` with its rows, in order; the file is the caller's until the next.
+) -> Iterator[Part]:
+    """Every day from `first` to `last` with its rows, in order; the files are the caller's to remove.
 
     Raises BadData, naming file, column, rule and count, if the source cannot be read or does not fit.
     """
     while first <= last:
         end = min(last, first + timedelta(days=_DAYS_A_PASS - 1))
         with ExitStack() as stack:
-            spool = _Spool(scratch, stack)
+            spool = _Spool(scratch, stack, guessed=spec.source.reader is Reader.SQL)
             strays: dict[str, _Strays] = {}
             for found in read(spec.source, first, end, folder=folder, sql_url=sql_url):
                 known = strays.setdefault(found.origin, _Strays(f"{found.first} … {found.last}"))
@@ -55,7 +62,7 @@ def partitions(
                     spool.add(found.origin, day, rows)
         _refuse(strays, spec.source)
         while first <= end:
-            yield _finished(spool, first, scratch, guessed=spec.source.reader is Reader.SQL)
+            yield from _finished(spool.take(first), first, scratch)
             first += timedelta(days=1)
 
 
@@ -63,34 +70,47 @@ class _Spool:
     """The batches of each day, appended to files as they come.
 
     A file of Arrow's holds one schema: a column that has no type yet, since it is null so far, gets it in
-    a further file.
+    a further file. Where types are `guessed` from values, a column without any in a day has none in the
+    end, whatever other days hold.
     """
 
-    def __init__(self, scratch: Path, stack: ExitStack) -> None:
+    def __init__(self, scratch: Path, stack: ExitStack, *, guessed: bool) -> None:
         self._scratch = scratch
         self._stack = stack
+        self._guessed = guessed
         self._types: dict[date, dict[str, Any]] = {}
+        self._valued: dict[date, set[str]] = {}
         self._writers: dict[date, tuple[Any, Any]] = {}
         self._files: dict[date, list[Path]] = {}
 
     def add(self, origin: str, day: date, batch: pa.RecordBatch) -> None:
+        import pyarrow as pa
+
         now = dict(zip(batch.schema.names, batch.schema.types, strict=True))
         self._types[day] = _agreed(self._types.get(day, now), now, origin)
+        self._valued.setdefault(day, set()).update(name for name in now if not _silent(batch.column(name)))
         schema, writer = self._writers.get(day, (None, None))
         if schema != batch.schema:
             schema, writer = self._writers[day] = batch.schema, self._new_file(day, batch.schema)
-        writer.write_batch(batch)
+        writer.write_table(pa.Table.from_batches([batch]), max_chunksize=ROWS_AT_ONCE)
 
-    def take(self, day: date) -> pa.Table | None:
-        """The rows of a day, once."""
+    def take(self, day: date) -> Iterator[pa.RecordBatch]:
+        """The rows of a day, once, a batch in memory at a time."""
         import pyarrow as pa
 
-        tables = []
+        schema = self._schema(day)
         for path in self._files.pop(day, []):
-            with pa.memory_map(str(path)) as file:
-                tables.append(pa.ipc.open_file(file).read_all())
+            with pa.OSFile(str(path)) as file, pa.ipc.open_file(file) as reader:
+                for number in range(reader.num_record_batches):
+                    yield _in_schema(reader.get_batch(number), schema)
             path.unlink()
-        return pa.concat_tables(tables, promote_options="default").combine_chunks() if tables else None
+
+    def _schema(self, day: date) -> pa.Schema:
+        import pyarrow as pa
+
+        types = self._types.get(day, {})
+        kept = self._valued[day] if self._guessed and types else types
+        return pa.schema({name: kind if name in kept else pa.null() for name, kind in types.items()})
 
     def _new_file(self, day: date, schema: pa.Schema) -> Any:
         import pyarrow as pa
@@ -99,6 +119,21 @@ class _Spool:
         files.append(self._scratch / f"{day}-{len(files)}.arrow")
         file = self._stack.enter_context(pa.OSFile(str(files[-1]), "wb"))
         return self._stack.enter_context(pa.ipc.new_file(file, schema))
+
+
+def _silent(column: pa.Array) -> bool:
+    return bool(column.null_count == len(column))
+
+
+def _in_schema(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
+    """A batch whose columns without values take the type, and whose columns take the order, of a day."""
+    import pyarrow as pa
+
+    columns = [
+        pa.nulls(len(batch), field.type) if _silent(batch.column(field.name)) else batch.column(field.name)
+        for field in schema
+    ]
+    return pa.RecordBatch.from_arrays(columns, schema=schema)
 
 
 def _agreed(before: Mapping[str, Any], now: Mapping[str, Any], origin: str) -> dict[str, Any]:
@@ -115,24 +150,46 @@ def _agreed(before: Mapping[str, Any], now: Mapping[str, Any], origin: str) -> d
     return agreed
 
 
-def _finished(spool: _Spool, day: date, scratch: Path, *, guessed: bool) -> Partition:
-    """Turn a day's spool into its Parquet file: the same rows, the same bytes.
+def _finished(batches: Iterator[pa.RecordBatch], day: date, scratch: Path) -> Iterator[Part]:
+    """Turn a day's rows into its Parquet files: the same rows, the same bytes."""
+    groups = _groups(batches)
+    for number in count():
+        part = _written(islice(groups, _GROUPS_A_PART), day, number, scratch)
+        if part.file or number == 0:
+            yield part
+        if not part.file:
+            return
 
-    Where types are `guessed` from values, a column of nulls has none, whatever other days hold.
-    """
+
+def _groups(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.Table]:
+    """The rows in tables of `ROWS_AT_ONCE`, but for the last, that do not show how they were batched."""
     import pyarrow as pa
+
+    held, free = [], ROWS_AT_ONCE
+    for batch in batches:
+        while batch.num_rows:
+            held.append(batch.slice(0, free))
+            batch, free = batch.slice(held[-1].num_rows), free - held[-1].num_rows
+            if free == 0:
+                yield pa.Table.from_batches(held).combine_chunks()
+                held, free = [], ROWS_AT_ONCE
+    if held:
+        yield pa.Table.from_batches(held).combine_chunks()
+
+
+def _written(groups: Iterator[pa.Table], day: date, number: int, scratch: Path) -> Part:
     import pyarrow.parquet as pq
 
-    table = spool.take(day)
-    if table is None or table.num_rows == 0:
-        return Partition(day, 0, None)
-    for number, name in enumerate(table.column_names if guessed else []):
-        if table.column(name).null_count == table.num_rows:
-            table = table.set_column(number, name, pa.nulls(table.num_rows))
-    file = scratch / "part-0.parquet"
-    pq.write_table(table, file, compression="zstd", row_group_size=ROWS_AT_ONCE)
+    first = next(groups, None)
+    if first is None:
+        return Part(day, number, 0, None)
+    file, rows = scratch / f"{day}-{number}.parquet", 0
+    with pq.ParquetWriter(file, first.schema, compression="zstd") as writer:
+        for group in chain([first], groups):
+            writer.write_table(group)
+            rows += group.num_rows
     with file.open("rb") as content:
-        return Partition(day, table.num_rows, file, hashlib.file_digest(content, "sha256").hexdigest())
+        return Part(day, number, rows, file, hashlib.file_digest(content, "sha256").hexdigest())
 
 
 @dataclass

@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import subprocess
+import sys
+import threading
+from collections.abc import Iterable
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 from uuid import uuid4
 
 import pytest
 
-from include.exceptions import BadData
+from include.exceptions import BadData, Transient
 from include.lake.client import Lake, LakeObject
+from include.settings import ROOT
 from tests.support.ingest import BRANCH, Ingestion
 from tests.support.pipeline import day, orders, write_csv, write_pipeline
+
+MIB = 1024 * 1024
 
 
 @pytest.fixture
@@ -140,13 +149,14 @@ class DyingLake(Lake):
     def __init__(self, lake: Lake, *, at: str) -> None:
         super().__init__(lake.connection, lake.repository)
         self.at = at
+        self.begun = itertools.count()
         self.uploads: list[str] = []
 
-    def upload(self, branch: str, path: str, file: Path) -> LakeObject:
-        if self.at == f"upload {len(self.uploads)}":
+    def upload(self, branch: str, path: str, content: Path | BinaryIO) -> LakeObject:
+        if self.at.startswith("upload") and next(self.begun) >= int(self.at.split()[1]):
             raise Killed
         self.uploads.append(path)
-        return super().upload(branch, path, file)
+        return super().upload(branch, path, content)
 
     def save(self, *arguments: Any, **options: Any) -> str | None:
         if self.at == "before the commit":
@@ -169,6 +179,140 @@ def test_a_killed_load_is_completed_by_the_next(shop: Ingestion, at: str, left: 
     assert (loaded.rows, loaded.written, len(mortal.uploads)) == (12, left, 3 - left)
     assert content(shop, loaded.commit) == THREE_DAYS
     assert len(list(shop.lake.log(BRANCH))) == 2
+
+
+@pytest.fixture
+def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two rows are a row group, and a part."""
+    monkeypatch.setattr("include.sources.ROWS_AT_ONCE", 2)
+    monkeypatch.setattr("include.sources._GROUPS_A_PART", 1)
+
+
+def files(shop: Ingestion, ref: str) -> dict[str, list[str]]:
+    """The names of each day's parts at a ref, in the order of their rows."""
+    found = shop.table.parts(ref, day(0), day(99))
+    return {str(one): [item.path.split("/")[-1] for item in items] for one, items in found.items()}
+
+
+def names(*numbers: int) -> list[str]:
+    return [f"part-{number}.parquet" for number in numbers]
+
+
+@pytest.mark.usefixtures("small_parts")
+def test_a_large_day_is_several_parts_in_order(shop: Ingestion) -> None:
+    rows = [{**row, "id": number} for number, row in enumerate(orders(0) * 6)]
+    write_csv(shop.folder / "orders.csv", [*rows, *orders(1, count=1)])
+    loaded = shop.load(0, 1)
+    assert (loaded.rows, loaded.partitions, loaded.written) == (25, 2, 2)
+    assert files(shop, loaded.commit) == {"2024-03-01": names(*range(12)), "2024-03-02": names(0)}
+    found = {
+        str(one): table["id"].to_pylist() for one, table in shop.table.partitions(BRANCH, day(0), day(1))
+    }
+    assert found == {"2024-03-01": list(range(24)), "2024-03-02": [100]}
+    assert shop.load(0, 1).to_json() == {**loaded.to_json(), "written": 0}
+
+
+@pytest.mark.usefixtures("small_parts")
+def test_a_day_that_shrinks_loses_its_last_parts_and_keeps_the_first(shop: Ingestion) -> None:
+    write_csv(shop.folder / "orders.csv", orders(0, 1, count=6))
+    shop.load(0, 1)
+    shop.publish()
+    write_csv(shop.folder / "orders.csv", [*orders(0, count=3), *orders(1, count=6)])
+    assert shop.load(0, 1).written == 1
+    assert [(change.path, change.kind) for change in shop.lake.diff("main", BRANCH)] == [
+        ("orders/dt=2024-03-01/part-1.parquet", "changed"),
+        ("orders/dt=2024-03-01/part-2.parquet", "removed"),
+    ]
+
+
+@pytest.mark.usefixtures("small_parts")
+@pytest.mark.parametrize("uploads", range(6))
+def test_a_load_killed_between_two_parts_is_completed_by_the_next(shop: Ingestion, uploads: int) -> None:
+    """Six parts of older rows are there, one of them stale; the new rows are five parts."""
+    older = [*orders(0, count=10), *orders(0, count=2)]
+    write_csv(shop.folder / "orders.csv", [{**row, "amount": 1} for row in older])
+    shop.load(0)
+    write_csv(shop.folder / "orders.csv", orders(0, count=9))
+    mortal = DyingLake(shop.lake, at=f"upload {uploads}")
+    with pytest.raises(Killed) if uploads < 5 else nullcontext():
+        Ingestion(shop.folder, mortal, shop.tracking_uri, shop.run).load(0)
+    loaded = shop.load(0)
+    assert (len(mortal.uploads), loaded.rows, loaded.written) == (uploads, 9, int(uploads < 5))
+    assert files(shop, loaded.commit) == {"2024-03-01": names(*range(5))}
+    assert [rows["id"].to_pylist() for _, rows in shop.table.partitions(loaded.commit, day(0), day(0))] == [
+        list(range(9))
+    ]
+
+
+class WatchedLake(Lake):
+    """A lake whose uploads wait for each other, four by four; what there was when they met."""
+
+    def __init__(self, lake: Lake) -> None:
+        super().__init__(lake.connection, lake.repository)
+        self.meeting = threading.Barrier(4, action=self._look, timeout=30)
+        self.scratch = Path()
+        self.files: list[int] = []
+
+    def _look(self) -> None:
+        self.files.append(len(list(self.scratch.glob("*.parquet"))))
+
+    def upload(self, branch: str, path: str, content: Path | BinaryIO) -> LakeObject:
+        self.scratch = Path(str(content)).parent
+        self.meeting.wait()
+        return super().upload(branch, path, content)
+
+
+@pytest.mark.usefixtures("small_parts")
+def test_four_parts_are_uploaded_at_once_and_no_more_are_on_disk(shop: Ingestion) -> None:
+    """Fewer at once would never meet."""
+    write_csv(shop.folder / "orders.csv", orders(*range(4), count=8))
+    lake = WatchedLake(shop.lake)
+    assert Ingestion(shop.folder, lake, shop.tracking_uri, shop.run).load(0, 3).rows == 32
+    assert lake.files == [4, 4, 4, 4]
+    assert files(shop, BRANCH) == {f"{day(number)}": names(*range(4)) for number in range(4)}
+
+
+def test_a_day_of_many_rows_is_loaded_and_streamed_in_less_memory_than_its_rows(
+    tmp_path: Path, lake: Lake, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = {"reader": "python", "uri": None, "callable": "tests.support.large:read"}
+    folder, rows, connection = write_pipeline(tmp_path, source=source), 3_000_000, lake.connection
+    keys = [connection.endpoint, connection.access_key_id, connection.secret_access_key, lake.repository]
+    command = [sys.executable, "-m", "tests.support.large", *keys, str(folder), str(rows)]
+    done = json.loads(subprocess.run(command, cwd=ROOT, capture_output=True, check=True).stdout)
+    with capsys.disabled():
+        for took in done["took"]:
+            print(f" [{took['work']}: +{took['growth'] / MIB:.0f} MiB, {took['seconds']:.1f} s]", end="")
+    assert [took["rows"] for took in done["took"]] == [rows, rows]
+    assert len(done["parts"]) == 3
+    assert max(took["growth"] for took in done["took"]) < rows * 10 * 8
+
+
+class LyingLake(Lake):
+    """A lake to which the second part arrives with another content than was sent."""
+
+    def _send(self, what: str, branch: str, path: str, content: Iterable[bytes], size: int | None) -> Any:
+        damaged = (block[::-1] for block in content) if path.endswith("part-1.parquet") else content
+        return super()._send(what, branch, path, damaged, size)
+
+
+@pytest.mark.usefixtures("small_parts")
+def test_a_part_that_arrives_damaged_is_not_committed(shop: Ingestion) -> None:
+    write_csv(shop.folder / "orders.csv", orders(0, count=6))
+    lake = LyingLake(shop.lake.connection, shop.lake.repository)
+    with pytest.raises(Transient, match=r"part-1.parquet.*the object was taken back, send it again"):
+        Ingestion(shop.folder, lake, shop.tracking_uri, shop.run).load(0)
+    assert shop.lake.commit_of(BRANCH) == shop.lake.commit_of("main")
+    assert names(1)[0] not in files(shop, BRANCH)["2024-03-01"]
+    assert files(shop, shop.load(0).commit) == {"2024-03-01": names(0, 1, 2)}
+
+
+@pytest.mark.usefixtures("small_parts")
+def test_a_day_of_several_parts_is_checked_as_one(shop: Ingestion) -> None:
+    write_csv(shop.folder / "orders.csv", orders(0, count=5))
+    shop.load(0)
+    found = shop.check(0).verdict
+    assert (found.passed, found.numbers["rows"], found.numbers["partitions"]) == (True, 5.0, 1.0)
 
 
 def test_a_source_that_breaks_in_the_middle_leaves_nothing_and_is_completed_by_the_next(

@@ -14,17 +14,17 @@ import pytest
 
 from include import catalog
 from include.exceptions import BadData
-from include.sources import Partition, partitions
+from include.sources import Part, parts
 from tests.support.pipeline import Row, day, orders, write_csv, write_parquet, write_pipeline
 
 
-def cut(folder: Path, scratch: Path, first: date, last: date) -> Iterator[tuple[Partition, list[Row]]]:
-    """Each day's partition and its rows, read before the next one takes the file's place."""
-    for part in partitions(catalog.load(folder), first, last, folder=folder, scratch=scratch):
+def cut(folder: Path, scratch: Path, first: date, last: date) -> Iterator[tuple[Part, list[Row]]]:
+    """Each day's partition and its rows, read at once."""
+    for part in parts(catalog.load(folder), first, last, folder=folder, scratch=scratch):
         yield part, pq.read_table(part.file).to_pylist() if part.file else []
 
 
-def cut_days(folder: Path, scratch: Path, *numbers: int) -> list[Partition]:
+def cut_days(folder: Path, scratch: Path, *numbers: int) -> list[Part]:
     return [part for part, _ in cut(folder, scratch, day(numbers[0]), day(numbers[-1]))]
 
 
@@ -109,7 +109,7 @@ def test_a_query_gives_a_day_the_same_bytes_alone_or_among_others(tmp_path: Path
     spec = catalog.load(folder)
 
     def digests(first: int, last: int) -> list[str]:
-        found = partitions(spec, day(first), day(last), folder=folder, scratch=scratch, sql_url="sqlite://")
+        found = parts(spec, day(first), day(last), folder=folder, scratch=scratch, sql_url="sqlite://")
         return [part.sha256 for part in found]
 
     assert digests(0, 1) == digests(0, 0) + digests(1, 1)
@@ -176,12 +176,48 @@ def test_columns_of_privacy_drop_never_get_to_a_file(tmp_path: Path, scratch: Pa
     assert b"Ada" not in part.file.read_bytes()
 
 
-def test_no_temporary_file_is_left_and_a_file_a_day_is_there_at_a_time(tmp_path: Path, scratch: Path) -> None:
+def test_no_temporary_file_is_left_but_those_of_the_parts(tmp_path: Path, scratch: Path) -> None:
     folder = write_pipeline(tmp_path)
     write_csv(folder / "orders.csv", orders(0, 1, 2))
-    for part, _ in cut(folder, scratch, day(0), day(2)):
-        assert part.file == scratch / "part-0.parquet"
-    assert [file.name for file in scratch.iterdir()] == ["part-0.parquet"]
+    found = [part.file for part, _ in cut(folder, scratch, day(0), day(2))]
+    assert found == sorted(scratch.iterdir())
+    assert len(found) == 3
+
+
+@pytest.fixture
+def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two rows a row group, two row groups a part."""
+    monkeypatch.setattr("include.sources.ROWS_AT_ONCE", 2)
+    monkeypatch.setattr("include.sources._GROUPS_A_PART", 2)
+
+
+@pytest.mark.usefixtures("small_parts")
+@pytest.mark.parametrize(
+    ("count", "expected"), [(3, [3]), (4, [4]), (5, [4, 1]), (8, [4, 4]), (9, [4, 4, 1])]
+)
+def test_a_large_day_is_several_parts_in_the_order_of_its_rows(
+    tmp_path: Path, scratch: Path, count: int, expected: list[int]
+) -> None:
+    folder = write_pipeline(tmp_path)
+    write_csv(folder / "orders.csv", [*orders(0, count=count), *orders(1, count=1)])
+    found = list(cut(folder, scratch, day(0), day(1)))
+    numbers = [(day(0), number, rows) for number, rows in enumerate(expected)]
+    assert [(part.day, part.number, part.rows) for part, _ in found] == [*numbers, (day(1), 0, 1)]
+    assert [row["id"] for _, rows in found for row in rows] == [*range(count), 100]
+
+
+@pytest.mark.usefixtures("small_parts")
+@pytest.mark.parametrize("size", [1, 3, 4, 5])
+def test_the_same_rows_give_the_same_parts_however_they_are_batched(
+    tmp_path: Path, scratch: Path, monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    rows = [{**row, "amount": row["amount"] if row["id"] > 4 else None} for row in orders(0, count=9)]
+    whole = [pa.RecordBatch.from_pylist(rows)]
+    expected = cut_days(python_pipeline(tmp_path / "a", monkeypatch, whole), scratch, 0)
+    pieces = [pa.RecordBatch.from_pylist(rows[n : n + size]) for n in range(0, 9, size)]
+    turned = [piece.select(piece.schema.names[:: (-1) ** bool(n)]) for n, piece in enumerate(pieces)]
+    assert cut_days(python_pipeline(tmp_path / "b", monkeypatch, turned), scratch, 0) == expected
+    assert [pq.read_schema(part.file).field("amount").type for part in expected] == [pa.float64()] * 3
 
 
 def batch(**columns: Any) -> pa.RecordBatch:

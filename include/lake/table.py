@@ -7,26 +7,27 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import date
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
+from include.ahead import ahead
 from include.exceptions import Absent, BadData
 from include.lake.client import Lake, LakeObject
 
 if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
+    import pyarrow.parquet as pq
 
 _PARALLEL_READS = 8
 """Parts read ahead at once: they wait for the server, not for the processor."""
 _WHOLE = 8 << 20
 """Bytes of a part up to which fetching all of it is quicker than asking for the columns' ranges."""
+_ROWS_A_BATCH = 65_536
 _DAY = re.compile(r"dt=\d{4}-\d{2}-\d{2}")
 
 
@@ -46,7 +47,10 @@ class Table:
         return [_day_of(folder) for folder in self.lake.folders(ref, f"{self.name}/")]
 
     def parts(self, ref: str, first: date, last: date) -> dict[date, list[LakeObject]]:
-        """The parts of every partition from `first` to `last`; costs the range, not the table."""
+        """The parts of every partition from `first` to `last`, as their rows follow each other.
+
+        Costs the range, not the table.
+        """
         below, after = f"{self.name}/", f"{self.name}/dt={first.isoformat()}"
         found: dict[date, list[LakeObject]] = {}
         for item in self.lake.list(ref, below, after):
@@ -54,7 +58,7 @@ class Table:
             if day > last:
                 break
             found.setdefault(day, []).append(item)
-        return found
+        return {day: sorted(items, key=_numbered) for day, items in found.items()}
 
     def partitions(
         self, ref: str, first: date, last: date, columns: Sequence[str] | None = None
@@ -64,10 +68,29 @@ class Table:
         Raises BadData where a part is no Parquet file or lacks a column asked for.
         """
         items = [item for parts in self.parts(ref, first, last).values() for item in parts]
-        with ThreadPoolExecutor(_PARALLEL_READS) as pool:
-            tables = _ahead(pool, lambda item: self._read(ref, item, columns), items)
-            for day, group in groupby(zip(items, tables, strict=True), lambda pair: _day_of(pair[0].path)):
-                yield day, self._joined([table for _, table in group])
+        tables = ahead(lambda item: self._read(ref, item, columns), items, _PARALLEL_READS)
+        for day, group in groupby(zip(items, tables, strict=True), lambda pair: _day_of(pair[0].path)):
+            yield day, self._joined([table for _, table in group])
+
+    def batches(
+        self,
+        ref: str,
+        first: date,
+        last: date,
+        columns: Sequence[str] | None = None,
+        *,
+        rows: int = _ROWS_A_BATCH,
+    ) -> Iterator[pa.RecordBatch]:
+        """The rows from `first` to `last` in order, at most so many a batch; days may be of any size.
+
+        One row group of the columns is in memory at a time, and a batch has the types of its part. Raises
+        BadData where a part is no Parquet file or lacks a column asked for.
+        """
+        for items in self.parts(ref, first, last).values():
+            for item in items:
+                with self._opened(ref, item, columns) as file:
+                    for group in range(file.num_row_groups):  # asked for all at once, more stay in memory
+                        yield from file.iter_batches(rows, row_groups=[group], columns=columns)
 
     def frame(self, ref: str, first: date, last: date, columns: Sequence[str] | None = None) -> pd.DataFrame:
         """All rows from `first` to `last` as one frame, in order; raises Absent where there are none."""
@@ -80,22 +103,29 @@ class Table:
         return self._joined(tables).to_pandas()
 
     def _read(self, ref: str, item: LakeObject, columns: Sequence[str] | None) -> pa.Table:
+        with self._opened(ref, item, columns, whole=columns is None) as file:
+            return file.read(columns=columns)
+
+    @contextmanager
+    def _opened(
+        self, ref: str, item: LakeObject, columns: Sequence[str] | None, *, whole: bool = False
+    ) -> Iterator[pq.ParquetFile]:
+        """A part that has the columns; what is unreadable in it is told in the block, too."""
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        wanted = None if columns is None else list(columns)
-        if wanted is not None and item.size > _WHOLE:
-            source: Any = self.lake.open(item, ref)
+        if whole or item.size <= _WHOLE:
+            source: Any = pa.BufferReader(self.lake.download(ref, item.path))
         else:
-            source = pa.BufferReader(self.lake.download(ref, item.path))
+            source = self.lake.open(item, ref)
         try:
             file = pq.ParquetFile(source)
-            if missing := sorted(set(wanted or ()) - set(file.schema_arrow.names)):
+            if missing := sorted(set(columns or ()) - set(file.schema_arrow.names)):
                 raise BadData(
                     f"{item.path!r} at {ref!r} has no column {', '.join(map(repr, missing))}; it was written "
                     "before the contract named it: run the pipeline's ingest for that day again"
                 )
-            return file.read(columns=wanted)
+            yield file
         except (pa.ArrowException, OSError) as error:  # OSError: a page that cannot be decompressed
             raise BadData(f"{item.path!r} at {ref!r} is no readable Parquet file: {error}") from error
 
@@ -117,20 +147,14 @@ def checksum(parts: Sequence[LakeObject]) -> str:
     return hashlib.sha256(joined.encode()).hexdigest()[:12]
 
 
+def _numbered(part: LakeObject) -> tuple[int, str]:
+    """`part-10` follows `part-9`, though its path does not."""
+    return len(part.path), part.path
+
+
 def _day_of(path: str) -> date:
     for part in path.split("/"):
         if _DAY.fullmatch(part):
             with suppress(ValueError):
                 return date.fromisoformat(part[3:])
     raise BadData(f"{path!r} is no path of a partition; expected a part 'dt=YYYY-MM-DD'")
-
-
-def _ahead(pool: Executor, read: Callable[[LakeObject], Any], items: Iterable[LakeObject]) -> Iterator[Any]:
-    """What is read of the items, in order, and never more than a few of them before they are asked for."""
-    reads: deque[Future[Any]] = deque()
-    for item in items:
-        reads.append(pool.submit(read, item))
-        if len(reads) == _PARALLEL_READS:
-            yield reads.popleft().result()
-    while reads:
-        yield reads.popleft().result()

@@ -103,6 +103,27 @@ def test_a_corrected_partition_is_scored_anew(watched: Loop) -> None:
     assert set(before[f"{day(28)}"]) < set(after[f"{day(28)}"])
 
 
+def put_in_parts(loop: Loop, number: int, parts: int) -> None:
+    """Let a day hold the rows it has, in several parts."""
+    file, size = loop.folder / "part.parquet", ROWS // parts
+    for part in range(parts):
+        rows(number)[part * size : (part + 1) * size].to_parquet(file, index=False)
+        path = f"{loop.table.prefix(day(number))}part-{part}.parquet"
+        loop.lake.upload(loop.spec.lake.branch, path, file)
+    loop.lake.save(loop.spec.lake.branch, "parts", {})
+
+
+def test_a_day_of_many_parts_is_scored_and_measured_as_of_one(watched: Loop) -> None:
+    before, whole = night(watched), answers(watched, 28)
+    [old] = files(watched)[f"{day(28)}"]
+    put_in_parts(watched, 28, 12)
+    after = night(watched, run_id="r2")
+    assert {**after, "latency_ms": 0, "run_id": 0} == {**before, "latency_ms": 0, "run_id": 0}
+    [new] = set(files(watched)[f"{day(28)}"]) - {old}
+    found = pd.read_parquet(io.BytesIO(watched.lake.download(watched.head, new)))
+    pd.testing.assert_frame_equal(found, whole)
+
+
 def test_a_new_champion_scores_every_day_of_the_window_anew(watched: Loop) -> None:
     score(watched)
     run = watched.train(26, run_id="r2", params={"C": 0.001})

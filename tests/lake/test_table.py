@@ -76,6 +76,36 @@ def test_partitions_are_read_one_a_day_in_order(filled: Table) -> None:
     ]
 
 
+def test_the_tenth_part_follows_the_ninth(table: Table, tmp_path: Path) -> None:
+    for number in range(12):
+        write(table, FIRST, pa.table({"a": [number]}), tmp_path, f"part-{number}")
+    assert table.frame("main", FIRST, FIRST)["a"].tolist() == list(range(12))
+    assert [batch["a"].to_pylist() for batch in table.batches("main", FIRST, FIRST)] == [
+        [number] for number in range(12)
+    ]
+
+
+@pytest.mark.parametrize("whole", [0, 8 << 20], ids=["by ranges", "at once"])
+def test_batches_hold_the_columns_asked_for_in_order(
+    filled: Table, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, whole: int
+) -> None:
+    monkeypatch.setattr("include.lake.table._WHOLE", whole)
+    write(filled, LAST, pa.table({"day": [4] * 5, "origin": list("abcde")}), tmp_path)
+    found = [batch.to_pydict() for batch in filled.batches("main", FIRST, LAST, ["origin"], rows=2)]
+    expected = [["JFK"], ["JFK"], ["LGA"], ["a", "b"], ["c", "d"], ["e"]]
+    assert found == [{"origin": origins} for origins in expected]
+    assert sum(batch.num_columns for batch in filled.batches("main", LAST, LAST)) == 2
+
+
+def test_batches_tell_what_is_wrong_with_a_part(filled: Table, tmp_path: Path) -> None:
+    with pytest.raises(BadData, match=r"dt=2013-01-01/part-0.parquet.*carrier"):
+        list(filled.batches("main", FIRST, LAST, ["carrier"]))
+    good = parquet(tmp_path)
+    write(filled, LAST, good[:4] + b"\xff" * 400 + good[404:], tmp_path)
+    with pytest.raises(BadData, match=r"dt=2013-01-04/part-0.parquet.*is no readable Parquet file"):
+        list(filled.batches("main", FIRST, LAST))
+
+
 def test_a_frame_holds_the_columns_asked_for_of_all_days(filled: Table) -> None:
     found = filled.frame("main", FIRST, LAST, ["origin"])
     pd.testing.assert_frame_equal(found, pd.DataFrame({"origin": ["JFK", "JFK", "LGA", "JFK"]}))
