@@ -184,7 +184,8 @@ def _written(groups: Iterator[pa.Table], day: date, number: int, scratch: Path) 
     if first is None:
         return Part(day, number, 0, None)
     file, rows = scratch / f"{day}-{number}.parquet", 0
-    with pq.ParquetWriter(file, first.schema, compression="zstd") as writer:
+    # Checksums: a reader of some columns fetches ranges, which no checksum of the whole object covers.
+    with pq.ParquetWriter(file, first.schema, compression="zstd", write_page_checksum=True) as writer:
         for group in chain([first], groups):
             writer.write_table(group)
             rows += group.num_rows

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from collections.abc import Iterator
 from datetime import date
@@ -182,6 +183,23 @@ def test_no_temporary_file_is_left_but_those_of_the_parts(tmp_path: Path, scratc
     found = [part.file for part, _ in cut(folder, scratch, day(0), day(2))]
     assert found == sorted(scratch.iterdir())
     assert len(found) == 3
+
+
+def test_any_byte_that_rots_in_a_part_is_seen_by_a_reader_of_its_column(
+    tmp_path: Path, scratch: Path
+) -> None:
+    write_csv(write_pipeline(tmp_path) / "orders.csv", orders(0, count=9))
+    for part in parts(
+        catalog.load(tmp_path / "orders"), day(0), day(0), folder=tmp_path / "orders", scratch=scratch
+    ):
+        assert part.file
+        content = part.file.read_bytes()
+    column = pq.ParquetFile(io.BytesIO(content)).metadata.row_group(0).column(2)
+    end = (column.dictionary_page_offset or column.data_page_offset) + column.total_compressed_size
+    for at in range(end - 8, end):
+        rotten = io.BytesIO(content[:at] + bytes([content[at] ^ 1]) + content[at + 1 :])
+        with pytest.raises(OSError, match="checksum"):
+            pq.ParquetFile(rotten, page_checksum_verification=True).read(columns=[column.path_in_schema])
 
 
 @pytest.fixture

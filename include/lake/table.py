@@ -119,7 +119,7 @@ class Table:
         else:
             source = self.lake.open(item, ref)
         try:
-            file = pq.ParquetFile(source)
+            file = pq.ParquetFile(source, page_checksum_verification=True)
             if missing := sorted(set(columns or ()) - set(file.schema_arrow.names)):
                 raise BadData(
                     f"{item.path!r} at {ref!r} has no column {', '.join(map(repr, missing))}; it was written "

@@ -220,3 +220,14 @@ def test_a_large_part_that_is_no_parquet_is_bad_data(
     write(table, FIRST, b"no parquet at all", tmp_path)
     with pytest.raises(BadData, match="is no readable Parquet file"):
         table.frame("main", FIRST, LAST, ["origin"])
+
+
+def test_a_value_that_rotted_is_seen_by_a_reader_of_some_columns(
+    table: Table, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("include.lake.table._WHOLE", 0)
+    file, rows = tmp_path / "rotten.parquet", pa.table({"origin": ["JFK", "LGA"]})
+    pq.write_table(rows, file, compression="none", use_dictionary=False, write_page_checksum=True)
+    write(table, FIRST, file.read_bytes().replace(b"JFK", b"JFX"), tmp_path)
+    with pytest.raises(BadData, match=r"dt=2013-01-01/part-0.parquet.*is no readable Parquet file"):
+        table.frame("main", FIRST, LAST, ["origin"])

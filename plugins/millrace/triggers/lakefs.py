@@ -24,7 +24,8 @@ from include.lake.looks import commits_since, look
 from millrace.hooks.lakefs import LakeFSHook
 
 log = logging.getLogger(__name__)
-P, T = ParamSpec("P"), TypeVar("T")
+P = ParamSpec("P")
+T = TypeVar("T")
 
 _LOOKS = ThreadPoolExecutor(16, thread_name_prefix="lakefs-look")
 """Threads of our own: a lake that hangs holds up looks at it, and no other trigger."""
