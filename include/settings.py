@@ -14,7 +14,7 @@ from enum import StrEnum
 from functools import cache
 from pathlib import Path
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from include.exceptions import Misconfigured
@@ -142,6 +142,16 @@ class LakeServerSettings(LakeFolder):
     secret_access_key: str = Field(alias="LAKEFS_INSTALLATION_SECRET_ACCESS_KEY", min_length=16)
     read_only_access_key_id: str = Field("", alias="LAKEFS_READ_ONLY_ACCESS_KEY_ID")
     read_only_secret_access_key: str = Field("", alias="LAKEFS_READ_ONLY_SECRET_ACCESS_KEY")
+
+    @model_validator(mode="after")
+    def _readers_are_others_and_have_a_secret(self) -> LakeServerSettings:
+        reader, secret = self.read_only_access_key_id, self.read_only_secret_access_key
+        if bool(reader) != bool(secret) or (secret and len(secret) < 16) or reader == self.access_key_id:
+            raise ValueError(
+                "LAKEFS_READ_ONLY_ACCESS_KEY_ID and LAKEFS_READ_ONLY_SECRET_ACCESS_KEY go together: set both "
+                "or neither, an id of its own and a secret of 16 characters at least"
+            )
+        return self
 
 
 class JobSettings(_Settings):

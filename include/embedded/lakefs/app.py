@@ -10,9 +10,10 @@ from urllib.parse import unquote
 from fastapi import Depends, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from include.embedded.lakefs.auth import Keys, Users
 from include.embedded.lakefs.blobs import Blobs
@@ -21,6 +22,9 @@ from include.embedded.lakefs.errors import ApiError
 from include.embedded.lakefs.routes import branches, commits, elsewhere, objects, repositories, server
 
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_LARGEST_BODY = 8 << 20
+"""Bytes: a thousand paths of 1,024 bytes, written in JSON escapes."""
+_OPEN = {f"/api/v1{route.path}" for route in server.public.routes if isinstance(route, APIRoute)}
 _FORESEEN = (ApiError, HTTPException, ClientDisconnect, UnicodeEncodeError, sqlite3.Error, OSError)
 
 
@@ -35,11 +39,47 @@ def create_app(folder: Path, *keys: Keys) -> FastAPI:
     app.include_router(server.public, prefix="/api/v1")
     for routes in (server, repositories, branches, commits, objects, elsewhere):
         app.include_router(routes.router, prefix="/api/v1", dependencies=[Depends(_authenticate)])
+    app.add_middleware(_KeysFirst, users=app.state.users)
     app.add_middleware(_SlashesInNames)
     app.add_exception_handler(RequestValidationError, _answer_invalid)
     for cause in (*_FORESEEN, Exception):
         app.add_exception_handler(cause, _answer_error)
     return app
+
+
+class _KeysFirst:
+    """Refuses strangers before their body is read, and bodies that no call needs; uploads are streamed."""
+
+    def __init__(self, app: ASGIApp, users: Users) -> None:
+        self._app = app
+        self._users = users
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        app: ASGIApp = self._app
+        if scope["type"] == "http" and scope["method"] not in ("GET", "HEAD"):
+            try:
+                if scope["path"] not in _OPEN:
+                    self._users.authenticate(Request(scope))
+            except ApiError as error:
+                app = JSONResponse({"message": str(error)}, error.status)
+            is_upload = scope["path"].endswith("/objects")
+            receive = receive if is_upload else _capped(receive)
+        await app(scope, receive, send)
+
+
+def _capped(receive: Receive) -> Receive:
+    """Reads no more of a body than it may have; FastAPI answers 400 then."""
+    size = 0
+
+    async def read() -> Message:
+        nonlocal size
+        message = await receive()
+        size += len(message.get("body", b""))
+        if size > _LARGEST_BODY:
+            raise ApiError(f"request size exceeded, max is {_LARGEST_BODY} bytes", 413)
+        return message
+
+    return read
 
 
 class _SlashesInNames:

@@ -24,6 +24,7 @@ from include.embedded.lakefs.schema import migrate
 from include.embedded.lakefs.tree import Entry, Span, decode, version_of
 
 _CACHED_RANGES = 256
+_STAGED_AT_ONCE = 1000
 _REPOSITORY = "SELECT name, namespace, default_branch, created, read_only FROM repositories"
 _Row = tuple[Any, ...]
 
@@ -218,6 +219,17 @@ class Database:
             *(repository, branch, start, limit),
         )
         return [(str(path), Entry(*json.loads(entry)) if entry else None) for path, entry in rows]
+
+    def staged_from(
+        self, repository: str, branch: str, start: str = ""
+    ) -> Iterator[tuple[str, Entry | None]]:
+        """The same without a limit, read in pages; inside of `snapshot` they are of one moment."""
+        while True:
+            rows = self.staged(repository, branch, start, _STAGED_AT_ONCE)
+            yield from rows
+            if len(rows) < _STAGED_AT_ONCE:
+                return
+            start = rows[-1][0] + "\0"
 
     def staged_entry(self, repository: str, branch: str, path: str) -> tuple[bool, Entry | None]:
         """Whether a path is staged, and as what."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Protocol, TypeVar
 
-LAST = "\U0010ffff"
-"""Sorts behind every character that a path can hold."""
+LAST = "\U0010ffff" * 257
+"""Sorts behind whatever a path, of 1,024 bytes at most, can go on with."""
 
 
 class _Named(Protocol):

@@ -158,25 +158,25 @@ class Store(Objects):
         changes = tree.diff(before, self.spans(commit), self.database.load_range)
         return any(change.path in objects or change.path.startswith(prefixes) for change in changes)
 
-    def diff(self, left: str, right: str) -> Iterator[Difference]:
-        """Where two refs disagree; a right side of `branch$` counts with what is staged."""
+    def diff(self, left: str, right: str, start: str = "") -> Iterator[Difference]:
+        """Where two refs disagree, from a path on; a right side of `branch$` counts with what is staged."""
         position = self.resolve(right)
         spans = self.spans(self.commit_at(left))
-        changes = tree.diff(spans, self.spans(position.commit), self.database.load_range)
+        changes = tree.diff(spans, self.spans(position.commit), self.database.load_range, start)
         if not right.endswith("$") or position.branch is None:
             return changes
-        staged = dict(self.database.staged(self.facts.name, position.branch))
+        staged = dict(self.database.staged(self.facts.name, position.branch, start))
         sides = ((path, tree.find(spans, path, self.database.load_range), staged[path]) for path in staged)
         return heapq.merge(
             (change for change in changes if change.path not in staged),
             (Difference(path, mine, entry) for path, mine, entry in sides if not tree.same(mine, entry)),
         )
 
-    def compare(self, left: str, right: str) -> Iterator[Difference]:
-        """What merging `right` into `left` would change, with the conflicts (three-dot diff)."""
+    def compare(self, left: str, right: str, start: str = "") -> Iterator[Difference]:
+        """What merging `right` into `left` would change, with the conflicts, from a path on (three-dot)."""
         mine, theirs = self.commit_at(left), self.commit_at(right)
         base = self.merge_base(mine.id, theirs.id)
-        return self._three_way(self.spans(mine), self.spans(base), self.spans(theirs))
+        return self._three_way(self.spans(mine), self.spans(base), self.spans(theirs), start)
 
     # Steps of the above
 
@@ -209,8 +209,10 @@ class Store(Objects):
         taken = [change for change in changes if not change.conflict or strategy == "source-wins"]
         return self._apply(head, [(change.path, change.right) for change in taken])
 
-    def _three_way(self, ours: list[Span], base: list[Span], theirs: list[Span]) -> Iterator[Difference]:
-        return tree.three_way(base, ours, theirs, self.database.load_range)
+    def _three_way(
+        self, ours: list[Span], base: list[Span], theirs: list[Span], start: str = ""
+    ) -> Iterator[Difference]:
+        return tree.three_way(base, ours, theirs, self.database.load_range, start)
 
     def _apply(self, head: CommitRecord, edits: list[tree.Edit]) -> list[Span]:
         return tree.apply(self.spans(head), edits, self.database.load_range, self.database.add_range)

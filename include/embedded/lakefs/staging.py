@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import heapq
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -14,6 +13,7 @@ from include.embedded.lakefs.listing import LAST
 from include.embedded.lakefs.refs import Refs
 from include.embedded.lakefs.tree import Difference, Entry, Span
 
+_NONE: tuple[str | None, Entry | None] = (None, None)
 _LONGEST_PATH = 1024
 """Bytes, as in lakeFS."""
 
@@ -41,26 +41,24 @@ class Objects(Refs):
         return entry if staged else tree.find(self.spans(position.commit), path, self.database.load_range)
 
     def scan(self, ref: str, start: str) -> Iterator[Entry]:
-        """Objects at a ref from the path `start` on, in order."""
-        staged: list[tuple[str, Entry | None]] = []
+        """Objects at a ref from the path `start` on, in order, read as they are asked for."""
         with self.database.snapshot():
             position = self.resolve(ref)
+            committed = tree.scan(self.spans(position.commit), start, self.database.load_range)
             if position.branch:
-                staged = self.database.staged(self.facts.name, position.branch, start)
-        committed = tree.scan(self.spans(position.commit), start, self.database.load_range)
-        changed = dict(staged)
-        kept = (entry for entry in committed if entry.path not in changed)
-        yield from heapq.merge(kept, (entry for _, entry in staged if entry), key=lambda entry: entry.path)
+                staged = self.database.staged_from(self.facts.name, position.branch, start)
+                yield from _overlaid(committed, staged)
+            else:
+                yield from committed
 
-    def uncommitted(self, branch: str) -> Iterator[Difference]:
-        """Where a branch's staging disagrees with its last commit."""
+    def uncommitted(self, branch: str, start: str = "") -> Iterator[Difference]:
+        """Where a branch's staging disagrees with its last commit, from the path `start` on."""
         with self.database.snapshot():
             spans = self.spans(self.branch(branch))
-            staged = self.database.staged(self.facts.name, branch)
-        for path, entry in staged:
-            before = tree.find(spans, path, self.database.load_range)
-            if not tree.same(before, entry):
-                yield Difference(path, before, entry)
+            for path, entry in self.database.staged_from(self.facts.name, branch, start):
+                before = tree.find(spans, path, self.database.load_range)
+                if not tree.same(before, entry):
+                    yield Difference(path, before, entry)
 
     def spans(self, commit: CommitRecord) -> list[Span]:
         """The ranges of a commit."""
@@ -116,6 +114,20 @@ class Objects(Refs):
         self.branch(branch)
         self.refuse_protected(branch, "write")
         self.refuse_read_only(force)
+
+
+def _overlaid(committed: Iterator[Entry], staged: Iterator[tuple[str, Entry | None]]) -> Iterator[Entry]:
+    """Committed entries, with what is staged in their place; both in order."""
+    path, entry = next(staged, _NONE)
+    for found in committed:
+        while path is not None and path < found.path:
+            yield from filter(None, [entry])
+            path, entry = next(staged, _NONE)
+        if path != found.path:
+            yield found
+    while path is not None:
+        yield from filter(None, [entry])
+        path, entry = next(staged, _NONE)
 
 
 def check_path(path: str) -> None:

@@ -124,7 +124,7 @@ def find(spans: Sequence[Span], path: str, load: Load) -> Entry | None:
 
 def scan(spans: Sequence[Span], start: str, load: Load) -> Iterator[Entry]:
     """Entries from the path `start` on, in order; ranges are read as they are reached."""
-    for span in spans[bisect_left(spans, start, key=attrgetter("last")) :]:
+    for span in _from(spans, start):
         entries = load(span.id)
         yield from entries[bisect_left(entries, start, key=attrgetter("path")) :]
 
@@ -146,17 +146,18 @@ def apply(spans: Sequence[Span], edits: Sequence[Edit], load: Load, save: Save) 
     return writer.close()
 
 
-def diff(left: Sequence[Span], right: Sequence[Span], load: Load) -> Iterator[Difference]:
-    """Where two versions disagree, by path; ranges that both have are not read."""
+def diff(left: Sequence[Span], right: Sequence[Span], load: Load, start: str = "") -> Iterator[Difference]:
+    """Where two versions disagree, by path, from `start` on; ranges that both have are not read."""
+    left, right = _from(left, start), _from(right, start)
     shared = {span.id for span in left} & {span.id for span in right}
-    yield from _joined(_outside(left, shared, load), _outside(right, shared, load))
+    yield from _joined(_outside(left, shared, load, start), _outside(right, shared, load, start))
 
 
 def three_way(
-    base: Sequence[Span], ours: Sequence[Span], theirs: Sequence[Span], load: Load
+    base: Sequence[Span], ours: Sequence[Span], theirs: Sequence[Span], load: Load, start: str = ""
 ) -> Iterator[Difference]:
     """What `theirs` changed since `base` and we do not have; conflicts are what we changed as well."""
-    for change in diff(base, theirs, load):
+    for change in diff(base, theirs, load, start):
         mine = find(ours, change.path, load)
         if not same(mine, change.right):
             yield change._replace(conflict=not same(mine, change.left))
@@ -204,10 +205,15 @@ def _merged(entries: Iterable[Entry], edits: Sequence[Edit]) -> Iterator[Entry]:
     yield from sorted([*kept, *new], key=attrgetter("path"))
 
 
-def _outside(spans: Sequence[Span], shared: set[str], load: Load) -> Iterator[Entry]:
+def _from(spans: Sequence[Span], start: str) -> Sequence[Span]:
+    return spans[bisect_left(spans, start, key=attrgetter("last")) :]
+
+
+def _outside(spans: Sequence[Span], shared: set[str], load: Load, start: str) -> Iterator[Entry]:
     for span in spans:
         if span.id not in shared:
-            yield from load(span.id)
+            entries = load(span.id)
+            yield from entries[bisect_left(entries, start, key=attrgetter("path")) :]
 
 
 def _joined(left: Iterator[Entry], right: Iterator[Entry]) -> Iterator[Difference]:

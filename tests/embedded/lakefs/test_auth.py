@@ -7,9 +7,12 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+import urllib3
+from pydantic import ValidationError
 
 from include.embedded.lakefs.auth import COOKIE, Keys
 from include.lake.client import LakeConnection
+from include.settings import LakeServerSettings
 from tests.support.lake import ACCESS_KEY, READER_KEY, READER_SECRET, SECRET_KEY, LakeServer
 from tests.support.repo import Repo, ask
 
@@ -89,3 +92,30 @@ def test_a_reader_reads_and_changes_nothing(lake_server: LakeServer, repo: Repo,
 
 def test_keys_do_not_show_when_printed() -> None:
     assert SECRET_KEY not in f"{ADMIN!r} {ADMIN}"
+
+
+@pytest.mark.parametrize("content", [b"{", b'{"paths": ["a"]}'], ids=["no JSON", "JSON"])
+def test_a_stranger_is_refused_before_the_body_is_looked_at(lake_server: LakeServer, content: bytes) -> None:
+    url = f"{lake_server.connection.endpoint}/api/v1/repositories/r/branches/main/objects/delete"
+    headers = {"Content-Type": "application/json"}
+    assert urllib3.request("POST", url, body=content, headers=headers).status == 401
+
+
+def test_a_body_that_no_call_needs_is_not_read(lake_server: LakeServer) -> None:
+    keys = f"{ACCESS_KEY}:{SECRET_KEY}"
+    headers = {**urllib3.make_headers(basic_auth=keys), "Content-Type": "application/json"}
+    url = f"{lake_server.connection.endpoint}/api/v1/repositories"
+    assert urllib3.request("POST", url, body=b" " * (9 << 20), headers=headers).status == 400
+
+
+@pytest.mark.parametrize(
+    ("reader", "secret"), [("RD", ""), ("", "x" * 16), ("RD", "short"), (ACCESS_KEY, "x" * 16)]
+)
+def test_readers_have_keys_of_their_own_or_there_are_none(reader: str, secret: str) -> None:
+    with pytest.raises(ValidationError, match="go together: set both"):
+        LakeServerSettings(
+            access_key_id=ACCESS_KEY,
+            secret_access_key=SECRET_KEY,
+            read_only_access_key_id=reader,
+            read_only_secret_access_key=secret,
+        )

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -100,3 +102,34 @@ def test_a_range_that_is_lost_is_told_with_its_file(store: Store, tmp_path: Path
         other.commit()
     with pytest.raises(Corrupt, match=r"lake\.sqlite: restore the lake from a backup"):
         list(store.scan("main", ""))
+
+
+def test_what_is_staged_is_read_in_pages_of_one_moment(store: Store) -> None:
+    paths = [f"t/{number:04}" for number in range(2_500)]
+    stage(store, "main", *paths)
+    shown = store.scan("main", "t/0001")
+    first = [next(shown).path for _ in range(3)]
+    with ThreadPoolExecutor(1) as other:
+        other.submit(save, store, "main").result()  # empties the staging while it is read
+    assert first + [entry.path for entry in shown] == paths[1:]
+    assert [entry.path for entry in store.scan("main", "")] == paths
+    assert list(store.uncommitted("main")) == []
+
+
+@pytest.mark.parametrize(
+    "read", [lambda store: store.scan("main", ""), lambda store: store.uncommitted("main")]
+)
+def test_a_look_at_what_is_staged_reads_a_page_only(
+    store: Store, monkeypatch: pytest.MonkeyPatch, read: Callable[[Store], Iterator[object]]
+) -> None:
+    stage(store, "main", *(f"t/{number:04}" for number in range(2_500)))
+    sizes, staged = list[int](), Database.staged
+
+    def counted(self: Database, *given: Any) -> Any:
+        found = staged(self, *given)
+        sizes.append(len(found))
+        return found
+
+    monkeypatch.setattr(Database, "staged", counted)
+    assert next(read(store)) is not None
+    assert sizes == [1_000]

@@ -347,3 +347,10 @@ def test_a_branch_merged_again_and_again_conflicts_only_on_what_is_new(repo: Rep
         repo.save(b=b"main %d" % number)
     repo.merge("main", "work")
     assert repo.contents("work") == repo.contents() == {"a": b"work 2", "b": b"main 2"}
+
+
+def test_the_last_character_there_is_hides_nothing_and_holds_up_nobody(repo: Repo) -> None:
+    repo.put("a/\U0010ffffx")
+    repo.put("b")
+    shown = repo.client.objects_api.list_objects(repo.name, "main", delimiter="/").results
+    assert [row.path for row in shown] == ["a/", "b"]

@@ -133,6 +133,15 @@ def test_what_both_sides_changed_is_a_conflict_unless_they_agree() -> None:
     ]
 
 
+@SIZES
+def test_a_diff_begins_where_it_is_asked_for(size: int) -> None:
+    ranges = Ranges()
+    spans, start = ranges.filled(size), path_of(size - 10)
+    found = [change.path for change in tree.diff([], spans, ranges.load, start)]
+    assert found == [path_of(number) for number in range(size - 10, size)]
+    assert len(ranges.read) <= 2
+
+
 def test_versions_that_agree_are_compared_without_reading() -> None:
     ranges = Ranges()
     spans = ranges.filled(1_000)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
+from itertools import takewhile
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Response
@@ -186,7 +187,8 @@ def diff_refs(
     type: Literal["two_dot", "three_dot"] = "three_dot",
     include_right_stats: Flag = False,
 ) -> Json:
-    changes = store.diff(left, right) if type == "two_dot" else store.compare(left, right)
+    start = max(after, prefix)
+    changes = store.diff(left, right, start) if type == "two_dot" else store.compare(left, right, start)
     shape = answers.change_with_stats if include_right_stats else answers.change
     return _page(changes, prefix, after, delimiter, amount, shape)
 
@@ -195,7 +197,9 @@ def diff_refs(
 def diff_branch(
     store: InStore, branch: str, after: str = "", prefix: str = "", delimiter: str = "", amount: Amount = 100
 ) -> Json:
-    return _page(store.uncommitted(branch), prefix, after, delimiter, amount, answers.pending)
+    return _page(
+        store.uncommitted(branch, max(after, prefix)), prefix, after, delimiter, amount, answers.pending
+    )
 
 
 def _page(
@@ -206,7 +210,8 @@ def _page(
     amount: int,
     shape: Callable[[Difference], Json],
 ) -> Json:
-    found = (item for item in changes if item.path.startswith(prefix) and item.path > start)
+    below = takewhile(lambda item: item.path.startswith(prefix), changes)
+    found = (item for item in below if item.path > start)
     return answers.page(
         grouped(found, prefix, delimiter, start),
         amount,
