@@ -14,6 +14,7 @@ from types import ModuleType
 import lakefs_sdk
 import pytest
 
+from include.embedded.lakefs.routes.server import VERSION
 from include.settings import ROOT
 from tests.support.published import Operation, operations
 
@@ -35,10 +36,10 @@ it is the judge of what is right.
 {counts}
 """
 
-DIFFERENCES = """
+DIFFERENCES = f"""
 ## Where it differs on purpose
 
-| | lakeFS 1.84 | the embedded lake |
+| | lakeFS {VERSION.rpartition(".")[0]} | the embedded lake |
 |---|---|---|
 | an expression that makes no sense (`main@~`, `main^9`), asked for as a commit | 500 | 400 |
 | an upload by form without the part `content`, a branch with an empty name | 500 | 400 |

@@ -9,8 +9,8 @@ from include.embedded.lakefs.auth import COOKIE
 from include.embedded.lakefs.errors import AlreadyThere
 from include.embedded.lakefs.routes.requests import Body
 
-VERSION = "1.44.0"
-"""The version of lakeFS whose API this server follows."""
+VERSION = "1.84.0"
+"""The version of lakeFS that this server was compared with."""
 
 public = APIRouter()
 """What is answered without keys."""
