@@ -81,7 +81,8 @@ def test_containers_are_told_of_the_gateway_and_mlflow_lets_them_in(tmp_path: Pa
     found = environment(settings, made, "/sockets", Gateway("172.19.0.1", "br-1"))
 
     assert json.loads(found["AIRFLOW_CONN_LAKEFS_DEFAULT"])["extra"] == {
-        "container_host": "http://172.19.0.1:8001"
+        "ui_url": "none",
+        "container_host": "http://172.19.0.1:8001",
     }
     assert json.loads(found["AIRFLOW_CONN_MLFLOW_DEFAULT"])["extra"] == {
         "container_host": "http://172.19.0.1:5001"
