@@ -6,7 +6,7 @@ afterwards instead of failing because it was true before.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from include.exceptions import Absent, Conflict
@@ -238,18 +238,6 @@ class Lake(Objects):
         """Stop an import; nothing of it is committed; fine if there is none."""
         with unless(Absent):
             self._call(f"import {id!r} into {branch!r}", "import.import_cancel", branch, id)
-
-
-def repositories(connection: LakeConnection) -> Iterable[str]:
-    """Names of the lake's repositories, in order."""
-    lake = Lake(connection, "")
-    after, more = "", True
-    while more:
-        with lake._errors("repositories"):
-            answer = lake._client.repositories_api.list_repositories(after=after, amount=1000, **_LIMITS)
-            names = [str(found["id"]) for found in answer.results]
-            more, after = answer.pagination["has_more"], answer.pagination["next_offset"]
-        yield from names
 
 
 def _picked(ref: str, message: str, metadata: dict[str, str]) -> dict[str, Any]:

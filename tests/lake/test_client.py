@@ -21,7 +21,7 @@ from include.exceptions import (
     Unauthorized,
     Unavailable,
 )
-from include.lake.client import Change, Lake, LakeConnection, LakeObject, repositories
+from include.lake.client import Change, Lake, LakeConnection, LakeObject
 from tests.support.lake import LakeServer, free_port
 from tests.support.strangers import server_that_answers
 
@@ -70,7 +70,6 @@ CALLS: dict[str, Callable[[Lake, Path], object]] = {
     "copy": lambda lake, _: lake.copy("main", "b", "a"),
     "delete": lambda lake, _: lake.delete("main", "a"),
     "delete_many": lambda lake, _: lake.delete_many("main", ["a"]),
-    "repositories": lambda lake, _: list(repositories(lake.connection)),
 }
 EVERY_CALL = pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
 

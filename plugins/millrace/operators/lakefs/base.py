@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import cached_property
+from collections.abc import Callable, Sequence
+from functools import cached_property, partial
 from typing import Any
 
-from airflow.sdk import BaseOperator
+from airflow.sdk import BaseOperator, Context
 
 from include.lake.client import Lake
 from millrace.hooks.lakefs import LakeFSHook
+from millrace.run import identity, step
 
 
 class InLake:
@@ -48,3 +49,31 @@ class LakeFSOperator(InLake, BaseOperator):
         super().__init__(**kwargs)
         self.repository = repository
         self.lakefs_conn_id = lakefs_conn_id
+
+
+class MakesCommit(LakeFSOperator):
+    """Base of the operators that leave one commit on a branch, however often they are tried."""
+
+    branch: str
+    metadata: dict[str, str]
+
+    def once(
+        self,
+        context: Context,
+        act: Callable[[Lake, dict[str, str]], str | None],
+        *,
+        look_first: bool = True,
+    ) -> dict[str, Any]:
+        """Let `act` commit with the metadata it is given, unless an earlier try did; `{commit, changed}`."""
+        from include.lake.steps import once
+
+        lake = self.lake()
+        return once(
+            lake,
+            self.branch,
+            step(context),
+            partial(act, lake),
+            run=identity(context),
+            metadata=self.metadata,
+            look_first=look_first,
+        ).to_json()

@@ -10,14 +10,14 @@ from airflow.sdk import Context
 from airflow.sdk.exceptions import AirflowSkipException
 
 from millrace.links import CommitLink
-from millrace.operators.lakefs.base import LakeFSOperator
-from millrace.run import announce, identity, step
+from millrace.operators.lakefs.base import LakeFSOperator, MakesCommit
+from millrace.run import announce, identity
 
 _FIRST = 10
 """Changes that a diff names."""
 
 
-class LakeFSCommitOperator(LakeFSOperator):
+class LakeFSCommitOperator(MakesCommit):
     """Commits what was uploaded to a branch; returns `{commit, changed}`.
 
     A second try finds the commit of the first by the run's identity on it. With nothing uploaded since
@@ -38,18 +38,9 @@ class LakeFSCommitOperator(LakeFSOperator):
         self.metadata = metadata or {}
 
     def execute(self, context: Context) -> dict[str, Any]:
-        from include.lake.steps import once
-
-        lake = self.lake()
-        return once(
-            lake,
-            self.branch,
-            step(context),
-            lambda metadata: lake.save(self.branch, self.message, metadata),
-            run=identity(context),
-            metadata=self.metadata,
-            look_first=False,
-        ).to_json()
+        return self.once(
+            context, lambda lake, metadata: lake.save(self.branch, self.message, metadata), look_first=False
+        )
 
 
 class LakeFSMergeOperator(LakeFSOperator):
@@ -115,7 +106,7 @@ class LakeFSMergeOperator(LakeFSOperator):
         return made.to_json()
 
 
-class _PickOperator(LakeFSOperator):
+class _PickOperator(MakesCommit):
     """Base of the two that take up one commit.
 
     :param branch: the branch that gets the new commit.
@@ -147,20 +138,14 @@ class _PickOperator(LakeFSOperator):
         self.message = message
         self.metadata = metadata or {}
 
-    def _once(self, context: Context, operation: str) -> dict[str, Any]:
-        from include.lake.steps import once
-
-        lake = self.lake()
-        act = getattr(lake, operation)
+    def _take_up(self, context: Context, operation: str) -> dict[str, Any]:
         message = self.message or f"{operation.replace('_', '-')} {self.ref}"
-        return once(
-            lake,
-            self.branch,
-            step(context),
-            lambda metadata: act(self.branch, self.ref, message, metadata, parent=self.parent),
-            run=identity(context),
-            metadata=self.metadata,
-        ).to_json()
+        return self.once(
+            context,
+            lambda lake, metadata: getattr(lake, operation)(
+                self.branch, self.ref, message, metadata, parent=self.parent
+            ),
+        )
 
 
 class LakeFSRevertOperator(_PickOperator):
@@ -170,7 +155,7 @@ class LakeFSRevertOperator(_PickOperator):
     """
 
     def execute(self, context: Context) -> dict[str, Any]:
-        return self._once(context, "revert")
+        return self._take_up(context, "revert")
 
 
 class LakeFSCherryPickOperator(_PickOperator):
@@ -180,7 +165,7 @@ class LakeFSCherryPickOperator(_PickOperator):
     """
 
     def execute(self, context: Context) -> dict[str, Any]:
-        return self._once(context, "cherry_pick")
+        return self._take_up(context, "cherry_pick")
 
 
 class LakeFSDiffOperator(LakeFSOperator):

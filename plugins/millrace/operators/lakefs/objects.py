@@ -14,8 +14,7 @@ from include.exceptions import MillraceError, Misconfigured, Transient
 from include.lake.client import Lake
 from include.lake.records import LakeObject
 from millrace.links import CommitLink, ObjectLink
-from millrace.operators.lakefs.base import LakeFSOperator
-from millrace.run import identity, step
+from millrace.operators.lakefs.base import LakeFSOperator, MakesCommit
 
 
 class LakeFSUploadOperator(LakeFSOperator):
@@ -175,7 +174,7 @@ class LakeFSGetObjectOperator(LakeFSOperator):
         return _told(self.lake().stat(self.ref, self.path))
 
 
-class LakeFSImportOperator(LakeFSOperator):
+class LakeFSImportOperator(MakesCommit):
     """Takes objects of the lake's own storage into a branch as they lie there; returns `{commit, changed}`.
 
     Needs a lakeFS server: the embedded one has no storage to import from. A second try finds the commit
@@ -209,19 +208,9 @@ class LakeFSImportOperator(LakeFSOperator):
         self._running = ""
 
     def execute(self, context: Context) -> dict[str, Any]:
-        from include.lake.steps import once
+        return self.once(context, self._import)
 
-        return once(
-            self.lake(),
-            self.branch,
-            step(context),
-            self._import,
-            run=identity(context),
-            metadata=self.metadata,
-        ).to_json()
-
-    def _import(self, metadata: dict[str, str]) -> str | None:
-        lake = self.lake()
+    def _import(self, lake: Lake, metadata: dict[str, str]) -> str | None:
         self._running = lake.start_import(self.branch, self.sources, self.message, metadata)
         state = lake.import_state(self.branch, self._running)
         try:
