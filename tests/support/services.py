@@ -11,12 +11,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from secrets import token_urlsafe
 
 import pytest
 import urllib3
 
 from include.embedded.containers import Gateway
 from include.settings import ROOT
+from include.tracking import TrackingServer
 from tests.support.lake import ACCESS_KEY, SECRET_KEY, LakeServer, free_port
 
 
@@ -63,8 +65,37 @@ def run_services(lake: LakeServer, gateway: Gateway, folder: Path) -> Iterator[S
             process.wait(20)
 
 
-def _start(module: str, *arguments: str, cwd: Path) -> subprocess.Popen[bytes]:
-    environment = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+@contextmanager
+def run_private_mlflow(folder: Path) -> Iterator[TrackingServer]:
+    """An MLflow server that asks for a login, over a folder; stopped at the end."""
+    server = TrackingServer(
+        uri=f"http://127.0.0.1:{free_port()}", username="admin", password=token_urlsafe(16)
+    )
+    config = folder / "auth.ini"
+    config.write_text(
+        "[mlflow]\ndefault_permission = READ\nauthorization_function = "
+        "mlflow.server.auth:authenticate_request_basic_auth\n"
+        f"database_uri = sqlite:///{folder}/auth.db\n"
+        f"admin_username = {server.username}\nadmin_password = {server.password}\n"
+    )
+    port, told = (
+        server.uri.rsplit(":", 1)[1],
+        {
+            "MLFLOW_AUTH_CONFIG_PATH": str(config),
+            "MLFLOW_FLASK_SERVER_SECRET_KEY": token_urlsafe(16),
+        },
+    )
+    process = _start("mlflow", "server", "--app-name", "basic-auth", "--port", port, cwd=folder, **told)
+    try:
+        _wait(f"{server.uri}/health")
+        yield server
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+def _start(module: str, *arguments: str, cwd: Path, **more: str) -> subprocess.Popen[bytes]:
+    environment = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", **more}
     return subprocess.Popen([sys.executable, "-m", module, *arguments], cwd=cwd, env=environment)
 
 
