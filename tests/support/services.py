@@ -56,7 +56,7 @@ def run_services(lake: LakeServer, gateway: Gateway, folder: Path) -> Iterator[S
         _start("include.embedded.containers", str(gateway), *ports, cwd=ROOT),
     ]
     try:
-        _wait(f"{found.tracking_uri}/health")
+        wait_until_it_answers(f"{found.tracking_uri}/health")
         yield found
     finally:
         for process in started:
@@ -87,7 +87,7 @@ def run_private_mlflow(folder: Path) -> Iterator[TrackingServer]:
     )
     process = _start("mlflow", "server", "--app-name", "basic-auth", "--port", port, cwd=folder, **told)
     try:
-        _wait(f"{server.uri}/health")
+        wait_until_it_answers(f"{server.uri}/health")
         yield server
     finally:
         process.terminate()
@@ -99,7 +99,8 @@ def _start(module: str, *arguments: str, cwd: Path, **more: str) -> subprocess.P
     return subprocess.Popen([sys.executable, "-m", module, *arguments], cwd=cwd, env=environment)
 
 
-def _wait(url: str) -> None:
+def wait_until_it_answers(url: str) -> None:
+    """Wait for any answer."""
     deadline = time.monotonic() + 120
     while True:
         try:
