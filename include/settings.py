@@ -178,6 +178,12 @@ class JobSettings(_Settings):
     tracking_uri: str = Field(
         alias="MLFLOW_TRACKING_URI", min_length=1, description="MLflow's URL, which its clients read too."
     )
+    tracking_username: str = Field(
+        "", alias="MLFLOW_TRACKING_USERNAME", description="MLflow's login, where it asks for one."
+    )
+    tracking_password: SecretStr = Field(
+        SecretStr(""), alias="MLFLOW_TRACKING_PASSWORD", description="The login's password."
+    )
 
 
 @cache

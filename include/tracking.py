@@ -7,9 +7,10 @@ the answer. Nothing here touches MLflow's global state but `RunLog.model`, which
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import islice
 from tempfile import TemporaryDirectory
@@ -24,6 +25,30 @@ RUN_KEY = "millrace.run_key"
 
 _AGAIN = {"TEMPORARILY_UNAVAILABLE", "REQUEST_LIMIT_EXCEEDED", "INTERNAL_ERROR", "DATABASE_ERROR"}
 _REFUSED = {"PERMISSION_DENIED", "UNAUTHENTICATED", "CUSTOMER_UNAUTHORIZED"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrackingServer:
+    """Where MLflow is and, where it asks for one, the login."""
+
+    uri: str
+    username: str = ""
+    password: str = field(default="", repr=False)
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """What a process of its own is told: the variables that MLflow's clients read."""
+        return {"MLFLOW_TRACKING_URI": self.uri, **self._login}
+
+    def log_in(self) -> None:
+        """Let this process's clients use the login: they take it from the environment and nowhere else."""
+        os.environ.update(self._login)
+
+    @property
+    def _login(self) -> dict[str, str]:
+        if not self.username:
+            return {}
+        return {"MLFLOW_TRACKING_USERNAME": self.username, "MLFLOW_TRACKING_PASSWORD": self.password}
 
 
 @contextmanager

@@ -13,10 +13,11 @@ from include.jobs.spec import JobSpec
 from include.jobs.work import Services
 from include.lake.client import LakeConnection
 from include.settings import JobSettings, settings
+from include.tracking import TrackingServer
 
 
 def variables(
-    job: JobSpec, lake: LakeConnection, tracking_uri: str, run: RunIdentity, *, seconds: int
+    job: JobSpec, lake: LakeConnection, tracking: TrackingServer, run: RunIdentity, *, seconds: int
 ) -> dict[str, str]:
     """What a container is told; secrets among it. It ends itself after `seconds`."""
     return {
@@ -27,7 +28,7 @@ def variables(
         "LAKECTL_SERVER_ENDPOINT_URL": lake.endpoint,
         "LAKECTL_CREDENTIALS_ACCESS_KEY_ID": lake.access_key_id,
         "LAKECTL_CREDENTIALS_SECRET_ACCESS_KEY": lake.secret_access_key,
-        "MLFLOW_TRACKING_URI": tracking_uri,
+        **tracking.variables,
     }
 
 

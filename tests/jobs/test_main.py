@@ -17,6 +17,7 @@ from include.identity import RunIdentity
 from include.jobs.environment import variables
 from include.jobs.spec import Job, JobSpec
 from include.settings import ROOT
+from include.tracking import TrackingServer
 from tests.support.loop import Loop
 from tests.support.pipeline import day
 
@@ -40,7 +41,8 @@ def told(loop: Loop, *, seconds: int = 0, **changes: Any) -> dict[str, str]:
         **changes,
     }
     run = RunIdentity(dag_id=f"{loop.folder.name}.train", run_id="r1", try_number=2)
-    found = variables(JobSpec(**spec), loop.lake.connection, loop.tracking_uri, run, seconds=seconds)
+    tracking = TrackingServer(uri=loop.tracking_uri)
+    found = variables(JobSpec(**spec), loop.lake.connection, tracking, run, seconds=seconds)
     return {**found, "MILLRACE_PIPELINES": str(loop.folder.parent), "CODE_VERSION": "c0de"}
 
 

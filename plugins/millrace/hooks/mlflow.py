@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from airflow.sdk import BaseHook
 
 from include.exceptions import Misconfigured
+from include.tracking import TrackingServer
+
+if TYPE_CHECKING:
+    from airflow.sdk import Connection
 
 
 class MlflowHook(BaseHook):
-    """Where MLflow is: the connection's host (`http://localhost:5000`).
+    """Where MLflow is: the connection's host (`http://localhost:5000`), and its login if it asks for one.
 
     Its extra may name `container_host`, the URL as containers see it where that is another.
     """
@@ -25,16 +31,30 @@ class MlflowHook(BaseHook):
         self.mlflow_conn_id = mlflow_conn_id
 
     @cached_property
-    def tracking_uri(self) -> str:
-        """The tracking server's URL; raises Misconfigured if the connection has no host."""
-        found = self.get_connection(self.mlflow_conn_id)
+    def _found(self) -> Connection:
+        return self.get_connection(self.mlflow_conn_id)
+
+    @cached_property
+    def connection(self) -> TrackingServer:
+        """The connection as a record; raises Misconfigured if it lacks a host, or half of the login."""
+        found = self._found
         if not found.host:
             raise Misconfigured(f"connection {self.mlflow_conn_id!r} lacks host: MLflow's URL")
+        if bool(found.login) != bool(found.password):
+            lacking = "password" if found.login else "login"
+            raise Misconfigured(
+                f"connection {self.mlflow_conn_id!r} lacks {lacking}: MLflow's login is both, or neither "
+                "where MLflow asks for none"
+            )
         base = found.host if "://" in found.host else f"{found.schema or 'http'}://{found.host}"
-        return f"{base}:{found.port}" if found.port else base
+        return TrackingServer(
+            uri=f"{base}:{found.port}" if found.port else base,
+            username=found.login or "",
+            password=found.password or "",
+        )
 
     @property
-    def container_uri(self) -> str:
-        """The tracking server's URL as a job in a container sees it."""
-        host = self.get_connection(self.mlflow_conn_id).extra_dejson.get("container_host")
-        return str(host or self.tracking_uri)
+    def container_connection(self) -> TrackingServer:
+        """The connection as a job in a container has it."""
+        host = self._found.extra_dejson.get("container_host")
+        return replace(self.connection, uri=str(host or self.connection.uri))

@@ -113,7 +113,7 @@ class DockerJobOperator(JobMixin, DockerOperator):
         self._private_environment = variables(
             spec,
             LakeFSHook(self.lakefs_conn_id).container_connection,
-            MlflowHook(self.mlflow_conn_id).container_uri,
+            MlflowHook(self.mlflow_conn_id).container_connection,
             identity(context),
             seconds=seconds,
         )
@@ -202,5 +202,6 @@ class DockerJobOperator(JobMixin, DockerOperator):
             )
         if "link" in answer:  # as people's browsers see it, not as containers do
             hook = MlflowHook(self.mlflow_conn_id)
-            answer["link"] = str(answer["link"]).replace(hook.container_uri, hook.tracking_uri, 1)
+            inside, outside = hook.container_connection.uri, hook.connection.uri
+            answer["link"] = str(answer["link"]).replace(inside, outside, 1)
         return answer

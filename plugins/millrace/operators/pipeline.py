@@ -42,8 +42,10 @@ class PipelineMixin:
 
     @property
     def tracking_uri(self) -> str:
-        """Where MLflow is."""
-        return MlflowHook(self.mlflow_conn_id).tracking_uri
+        """Where MLflow is; this process is logged in there."""
+        server = MlflowHook(self.mlflow_conn_id).connection
+        server.log_in()
+        return server.uri
 
     def table(self, spec: Pipeline) -> Table:
         """The pipeline's table."""

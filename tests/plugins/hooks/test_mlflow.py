@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from include.exceptions import Misconfigured
+from include.exceptions import Misconfigured, Unauthorized
+from include.tracking import Experiment, TrackingServer
 from millrace.hooks.mlflow import MlflowHook
+from millrace.operators.pipeline import PipelineOperator
+from tests.support.services import run_mlflow
+
+
+@pytest.fixture(scope="module")
+def private_mlflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TrackingServer]:
+    with run_mlflow(tmp_path_factory.mktemp("mlflow")) as server:
+        yield server
 
 
 def uri(monkeypatch: pytest.MonkeyPatch, **fields: Any) -> str:
     monkeypatch.setenv("AIRFLOW_CONN_TRACKING", json.dumps({"conn_type": "http", **fields}))
-    return MlflowHook("tracking").tracking_uri
+    return MlflowHook("tracking").connection.uri
 
 
 @pytest.mark.parametrize(
@@ -39,4 +49,32 @@ def test_a_connection_without_a_host_is_refused(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_a_hook_opens_nothing_when_it_is_made() -> None:
-    assert "tracking_uri" not in vars(MlflowHook("not there"))
+    assert vars(MlflowHook("not there")).keys() & {"_found", "connection"} == set()
+
+
+@pytest.mark.parametrize(("given", "lacking"), [("login", "password"), ("password", "login")])
+def test_half_a_login_is_refused(monkeypatch: pytest.MonkeyPatch, given: str, lacking: str) -> None:
+    with pytest.raises(Misconfigured, match=f"connection 'tracking' lacks {lacking}: MLflow's login is both"):
+        uri(monkeypatch, host="http://mlflow:5000", **{given: "x"})
+
+
+def test_a_container_has_its_own_address_and_the_same_login(monkeypatch: pytest.MonkeyPatch) -> None:
+    fields = {"host": "http://a:1", "login": "me", "password": "p", "extra": {"container_host": "http://b:2"}}
+    uri(monkeypatch, **fields)
+    found = MlflowHook("tracking").container_connection
+    assert found == TrackingServer(uri="http://b:2", username="me", password="p")
+    assert "password" not in repr(found)
+
+
+def test_an_operator_logs_in_where_mlflow_asks_for_it(
+    monkeypatch: pytest.MonkeyPatch, private_mlflow: TrackingServer
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", "stranger")
+    monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", "wrong")
+    with pytest.raises(Unauthorized, match=r"refused experiment 'a'.*correct the connection's credentials"):
+        _ = Experiment(private_mlflow.uri, "a").id
+    login = {"login": private_mlflow.username, "password": private_mlflow.password}
+    fields = {"conn_type": "http", "host": private_mlflow.uri, **login}
+    monkeypatch.setenv("AIRFLOW_CONN_MLFLOW_DEFAULT", json.dumps(fields))
+    operator = PipelineOperator(task_id="any", pipeline="orders")
+    assert Experiment(operator.tracking_uri, "a").id
