@@ -10,8 +10,8 @@ from include.demo.__main__ import main
 @pytest.mark.parametrize(
     ("night", "message"),
     [
-        ("2013-03-31", "'2013-03-31' is none of the demo's, 2013-04-01 to 2013-09-30"),
-        ("2013-10-01", "'2013-10-01' is none of the demo's, 2013-04-01 to 2013-09-30"),
+        ("2013-03-31", "'2013-03-31' is no night of the demo; give one of 2013-04-01 to 2013-09-30"),
+        ("2013-10-01", "'2013-10-01' is no night of the demo; give one of 2013-04-01 to 2013-09-30"),
         ("yesterday", "'yesterday' is no date; write it as 2013-04-01"),
     ],
 )
