@@ -61,8 +61,8 @@ compatibility: setup ## Test the lake's contract and write what it has of lakeFS
 images: ## Build the job image (BASE_IMAGE=… for another base, IMAGES="job airflow" for both)
 	@include/images/build $(or $(IMAGES),job)
 
-demo: setup ## Show the closed loop on real data
-	@$(BIN)/python -m include.demo
+demo: setup ## Show the closed loop on real data (ARGS="--from 2013-04-24" begins with a later night)
+	@$(BIN)/python -m include.demo $(ARGS)
 
 bench: setup ## Measure the loop
 	@$(BIN)/python -m tests.bench.loop

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 import time
+from argparse import ArgumentParser, ArgumentTypeError
+from collections.abc import Sequence
 from datetime import date
 
 from rich.console import Console
@@ -12,7 +14,7 @@ from rich.markup import escape
 from include import catalog
 from include.demo.airflow import Airflow
 from include.demo.report import Facts
-from include.demo.story import PIPELINE, QUARTER, Night, Retrain, Story
+from include.demo.story import FIRST_NIGHT, LAST_NIGHT, PIPELINE, QUARTER, Night, Retrain, Story
 from include.embedded import secrets
 from include.embedded.environment import urls
 from include.embedded.stack import Stack
@@ -24,8 +26,8 @@ from include.settings import Settings, settings
 _console = Console(highlight=False)
 
 
-def play(deployment: Settings) -> Facts:
-    """Start the stack if needed, tell the story, and gather its facts."""
+def play(deployment: Settings, first_night: date) -> Facts:
+    """Start the stack if needed, tell the story from a night on, and gather its facts."""
     started, stack, where = time.monotonic(), Stack(deployment), urls(deployment)
     with _console.status("starting") as status:
 
@@ -35,7 +37,7 @@ def play(deployment: Settings) -> Facts:
 
         stack.up(say)
         airflow = Airflow(where["airflow"], secrets.USER, secrets.ensure(deployment.var).airflow_password)
-        story = Story(airflow, where["mlflow"], say)
+        story = Story(airflow, where["mlflow"], say, first_night)
         story.begin()
         nights, retrains = _replay(story)
         last = story.end(nights[-1].date)
@@ -59,10 +61,11 @@ def play(deployment: Settings) -> Facts:
     )
 
 
-def main() -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Play, show and keep the facts."""
+    first_night = _first_night(arguments)
     try:
-        facts = play(settings())
+        facts = play(settings(), first_night)
     except MillraceError as error:
         Console(stderr=True, highlight=False).print(f"[red]error[/red] {escape(str(error))}", soft_wrap=True)
         return 1
@@ -75,6 +78,32 @@ def main() -> int:
     if not facts.closed:
         Console(stderr=True).print("[red]The loop did not close: see the table.[/red]")
     return int(not facts.closed)
+
+
+def _first_night(arguments: Sequence[str] | None) -> date:
+    parser = ArgumentParser(prog="make demo ARGS=…", description=__doc__)
+    parser.add_argument(
+        "--from",
+        type=_night,
+        default=FIRST_NIGHT,
+        dest="first_night",
+        metavar="DATE",
+        help="replay nights from this one on; the days before it are ingested at once (default: %(default)s)",
+    )
+    asked: date = parser.parse_args(arguments).first_night
+    return asked
+
+
+def _night(text: str) -> date:
+    try:
+        night = date.fromisoformat(text)
+    except ValueError as error:
+        raise ArgumentTypeError(f"{text!r} is no date; write it as {FIRST_NIGHT}") from error
+    if not FIRST_NIGHT <= night <= LAST_NIGHT:
+        raise ArgumentTypeError(
+            f"{text!r} is no night of the demo; give one of {FIRST_NIGHT} to {LAST_NIGHT}"
+        )
+    return night
 
 
 def _replay(story: Story) -> tuple[list[Night], list[Retrain]]:

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+from urllib.parse import urlsplit
 
 from airflow.sdk.exceptions import AirflowException
 
-from include.exceptions import MillraceError, Misconfigured, Transient, Unavailable
+from include.exceptions import MillraceError, Misconfigured, Transient, Unauthorized, Unavailable
 
 PIDS = 512
 """Processes and threads of a job at most."""
+
+_REFUSALS = ("401 Unauthorized", "no basic auth credentials", "authentication required", "denied")
 
 
 def confinement(cpus: float, memory: int) -> dict[str, Any]:
@@ -55,18 +58,13 @@ class Confined:
 @contextmanager
 def errors(engine: str, image: str) -> Iterator[None]:
     """Map what the engine's client and the provider raise onto our errors."""
-    from docker.errors import APIError, DockerException, ImageNotFound
+    from docker.errors import APIError, DockerException
     from requests import RequestException
 
     try:
         yield
-    except ImageNotFound as error:
-        raise Misconfigured(
-            f"{engine} has no image {image!r} and cannot pull it ({error.explanation}); build it with "
-            "`make images`, or set REGISTRY_CONN_ID to a connection that may pull it"
-        ) from error
     except APIError as error:
-        raise _mapped(error, engine) from error
+        raise _mapped(error, engine, image) from error
     except (DockerException, RequestException) as error:
         raise Unavailable(f"{engine} does not answer ({type(error).__name__}); start it") from error
     except AirflowException as error:
@@ -76,11 +74,32 @@ def errors(engine: str, image: str) -> Iterator[None]:
         raise Unavailable(f"{engine} does not answer; start it, or correct DOCKER_HOST") from error
 
 
-def _mapped(error: Any, engine: str) -> MillraceError:
+def _mapped(error: Any, engine: str, image: str) -> MillraceError:
+    from docker.errors import ImageNotFound
+
     said = f"{engine} answered {error.status_code}: {error.explanation}"
+    path = urlsplit(error.response.url).path if error.response is not None else ""
+    if isinstance(error, ImageNotFound) or path.endswith(("/auth", "/images/create")):
+        return _of_registry(error, engine, image)
     if error.status_code == 409:
         return Transient(f"{said}; another try of this task has just started its container")
     # An engine without GPUs says so with a 500.
     if error.is_server_error() and "device driver" not in str(error.explanation):
         return Transient(said)
     return Misconfigured(f"{said}; correct the image, training.resources or JOB_NETWORK")
+
+
+def _of_registry(error: Any, engine: str, image: str) -> MillraceError:
+    """What keeps an image from being pulled; a registry's refusal arrives as the engine's own 500."""
+    why = str(error.explanation)
+    if any(sign in why for sign in _REFUSALS):
+        return Unauthorized(
+            f"the registry of image {image!r} refused the login ({why}); set REGISTRY_CONN_ID to an Airflow "
+            "connection of type docker that may pull it"
+        )
+    if error.is_server_error():
+        return Unavailable(f"the registry of image {image!r} does not answer {engine} ({why})")
+    return Misconfigured(
+        f"{engine} has no image {image!r} and cannot pull it ({why}); build it with `make images`, or "
+        "correct JOB_IMAGE or training.image"
+    )

@@ -47,11 +47,12 @@ def told(loop: Loop, *, seconds: int = 0, **changes: Any) -> dict[str, str]:
 
 
 def start(environment: dict[str, str], *arguments: str) -> subprocess.Popen[str]:
+    """The job's process, in the folder of its MLflow store: that is where a store keeps artifacts."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("MILLRACE", "LAKECTL"))}
     return subprocess.Popen(
         [sys.executable, "-m", "include.jobs", *arguments],
-        cwd=ROOT,
-        env={**kept, **environment},
+        cwd=Path(environment["MLFLOW_TRACKING_URI"].removeprefix("sqlite:///")).parent,
+        env={**kept, "PYTHONPATH": str(ROOT), **environment},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -21,77 +21,79 @@ from include.settings import ROOT
 from include.tracking import TrackingServer
 from tests.support.lake import ACCESS_KEY, SECRET_KEY, LakeServer, free_port
 
+_AUTH = """
+[mlflow]
+default_permission = READ
+authorization_function = mlflow.server.auth:authenticate_request_basic_auth
+database_uri = sqlite:///{folder}/auth.db
+admin_username = {server.username}
+admin_password = {server.password}
+"""
+
 
 @dataclass(frozen=True)
 class Services:
-    """A lake and an MLflow that are reached from here and from containers."""
+    """A lake, and an MLflow that asks for a login, that are reached from here and from containers."""
 
     lake: LakeServer
     gateway: Gateway
-    mlflow_port: int
+    mlflow: TrackingServer
 
     @property
     def tracking_uri(self) -> str:
-        return f"http://127.0.0.1:{self.mlflow_port}"
+        return self.mlflow.uri
 
     def connect(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Let Airflow's connections lead here."""
+        """Let Airflow's connections lead here, and log the test in as well."""
         lake = {"conn_type": "lakefs", "login": ACCESS_KEY, "password": SECRET_KEY}
-        for name, port, more in (("LAKEFS", self.lake.port, lake), ("MLFLOW", self.mlflow_port, {})):
-            inside = {"container_host": f"http://{self.gateway.address}:{port}"}
-            fields = {"conn_type": "http", **more, "host": f"http://127.0.0.1:{port}", "extra": inside}
-            monkeypatch.setenv(f"AIRFLOW_CONN_{name}_DEFAULT", json.dumps(fields))
+        mlflow = {"conn_type": "http", "login": self.mlflow.username, "password": self.mlflow.password}
+        ports = {"LAKEFS": self.lake.port, "MLFLOW": _port(self.mlflow)}
+        for name, fields in {"LAKEFS": lake, "MLFLOW": mlflow}.items():
+            where = f"http://127.0.0.1:{ports[name]}"
+            inside = {"container_host": f"http://{self.gateway.address}:{ports[name]}"}
+            told = json.dumps({**fields, "host": where, "extra": inside})
+            monkeypatch.setenv(f"AIRFLOW_CONN_{name}_DEFAULT", told)
+        for name, value in self.mlflow.variables.items():
+            monkeypatch.setenv(name, value)
 
 
 @contextmanager
 def run_services(lake: LakeServer, gateway: Gateway, folder: Path) -> Iterator[Services]:
     """An MLflow server over a folder, and doors to it and to a lake; stopped at the end."""
-    found = Services(lake, gateway, free_port())
-    hosts = f"{gateway.address}:{found.mlflow_port},127.0.0.1:{found.mlflow_port}"
-    ports = (str(found.mlflow_port), str(lake.port))
-    started = [
-        _start(
-            "mlflow", "server", "--port", ports[0], "--workers", "1", "--allowed-hosts", hosts, cwd=folder
-        ),
-        _start("include.embedded.containers", str(gateway), *ports, cwd=ROOT),
-    ]
-    try:
-        _wait(f"{found.tracking_uri}/health")
-        yield found
-    finally:
-        for process in started:
-            process.terminate()
-        for process in started:
-            process.wait(20)
+    with run_mlflow(folder, gateway.address) as mlflow:
+        ports = (str(_port(mlflow)), str(lake.port))
+        doors = _start("include.embedded.containers", str(gateway), *ports, cwd=ROOT)
+        try:
+            yield Services(lake, gateway, mlflow)
+        finally:
+            doors.terminate()
+            doors.wait(20)
 
 
 @contextmanager
-def run_private_mlflow(folder: Path) -> Iterator[TrackingServer]:
-    """An MLflow server that asks for a login, over a folder; stopped at the end."""
-    server = TrackingServer(
-        uri=f"http://127.0.0.1:{free_port()}", username="admin", password=token_urlsafe(16)
-    )
+def run_mlflow(folder: Path, *hosts: str) -> Iterator[TrackingServer]:
+    """An MLflow server that asks for a login, over a folder; stopped at the end.
+
+    `hosts` are names by which others than this machine call it.
+    """
+    port, password = free_port(), token_urlsafe(16)
+    server = TrackingServer(uri=f"http://127.0.0.1:{port}", username="admin", password=password)
     config = folder / "auth.ini"
-    config.write_text(
-        "[mlflow]\ndefault_permission = READ\nauthorization_function = "
-        "mlflow.server.auth:authenticate_request_basic_auth\n"
-        f"database_uri = sqlite:///{folder}/auth.db\n"
-        f"admin_username = {server.username}\nadmin_password = {server.password}\n"
-    )
-    port, told = (
-        server.uri.rsplit(":", 1)[1],
-        {
-            "MLFLOW_AUTH_CONFIG_PATH": str(config),
-            "MLFLOW_FLASK_SERVER_SECRET_KEY": token_urlsafe(16),
-        },
-    )
-    process = _start("mlflow", "server", "--app-name", "basic-auth", "--port", port, cwd=folder, **told)
+    config.write_text(_AUTH.format(folder=folder, server=server))
+    told = {"MLFLOW_AUTH_CONFIG_PATH": f"{config}", "MLFLOW_FLASK_SERVER_SECRET_KEY": token_urlsafe(16)}
+    options = ("--app-name", "basic-auth", "--port", f"{port}", "--workers", "1")
+    allowed = ",".join(f"{host}:{port}" for host in ("127.0.0.1", *hosts))
+    process = _start("mlflow", "server", *options, "--allowed-hosts", allowed, cwd=folder, **told)
     try:
-        _wait(f"{server.uri}/health")
+        wait_until_it_answers(f"{server.uri}/health")
         yield server
     finally:
         process.terminate()
         process.wait(20)
+
+
+def _port(server: TrackingServer) -> int:
+    return int(server.uri.rsplit(":", 1)[1])
 
 
 def _start(module: str, *arguments: str, cwd: Path, **more: str) -> subprocess.Popen[bytes]:
@@ -99,7 +101,8 @@ def _start(module: str, *arguments: str, cwd: Path, **more: str) -> subprocess.P
     return subprocess.Popen([sys.executable, "-m", module, *arguments], cwd=cwd, env=environment)
 
 
-def _wait(url: str) -> None:
+def wait_until_it_answers(url: str) -> None:
+    """Wait for any answer."""
     deadline = time.monotonic() + 120
     while True:
         try:

@@ -12,12 +12,12 @@ from include.exceptions import Misconfigured, Unauthorized
 from include.tracking import Experiment, TrackingServer
 from millrace.hooks.mlflow import MlflowHook
 from millrace.operators.pipeline import PipelineOperator
-from tests.support.services import run_private_mlflow
+from tests.support.services import run_mlflow
 
 
 @pytest.fixture(scope="module")
 def private_mlflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TrackingServer]:
-    with run_private_mlflow(tmp_path_factory.mktemp("mlflow")) as server:
+    with run_mlflow(tmp_path_factory.mktemp("mlflow")) as server:
         yield server
 
 
