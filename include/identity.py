@@ -5,6 +5,9 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 
+IMAGE = "millrace.image"
+"""The tag of an MLflow run with the image that made it."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class RunIdentity:
@@ -32,7 +35,7 @@ class RunIdentity:
 
     def tags(self) -> dict[str, str]:
         """What goes on every MLflow run that is made for it."""
-        found = {"millrace.code_version": self.code_version, "millrace.image": self.image}
+        found = {"millrace.code_version": self.code_version, IMAGE: self.image}
         return {name: value for name, value in found.items() if value}
 
     def metadata(self) -> dict[str, str]:

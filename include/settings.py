@@ -13,6 +13,7 @@ from datetime import timedelta
 from enum import StrEnum
 from functools import cache
 from pathlib import Path
+from typing import Annotated
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -24,6 +25,7 @@ ROOT = Path(__file__).resolve().parents[1]
 """The project's folder."""
 
 Port = int
+KubernetesName = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?$")]
 
 
 class Pull(StrEnum):
@@ -80,6 +82,40 @@ class Settings(_Settings):
     )
     job_network: str = Field(
         "millrace", alias="JOB_NETWORK", min_length=1, description="The engine's network for jobs."
+    )
+    job_namespace: KubernetesName = Field(
+        "millrace-jobs", alias="JOB_NAMESPACE", description="Kubernetes: the namespace of jobs, theirs alone."
+    )
+    job_service_account: KubernetesName = Field(
+        "millrace-job",
+        alias="JOB_SERVICE_ACCOUNT",
+        description="Kubernetes: the jobs' service account; it needs no rights, and gets no token.",
+    )
+    job_secret: KubernetesName = Field(
+        "millrace-job",
+        alias="JOB_SECRET",
+        description="Kubernetes: the Secret with the jobs' logins; docs/deployment.md lists its keys.",
+    )
+    job_pull_secret: str = Field(
+        "", alias="JOB_PULL_SECRET", description="Kubernetes: the Secret with a registry's login."
+    )
+    job_start_seconds: int = Field(
+        300,
+        alias="JOB_START_SECONDS",
+        ge=1,
+        description="Kubernetes: how long a job waits for a node, and then for its image.",
+    )
+    kubernetes_conn_id: str = Field(
+        "",
+        alias="KUBERNETES_CONN_ID",
+        description="Airflow connection (type kubernetes) to the cluster; empty: this pod's or KUBECONFIG's.",
+    )
+    job_gateway: str = Field(
+        "",
+        alias="JOB_GATEWAY",
+        pattern=r"^([0-9.]+%[\w.-]+)?$",
+        description="Kubernetes, embedded stack: `address%interface` of this machine as pods reach it; "
+        "empty: found out.",
     )
     parallelism: int = Field(4, alias="PARALLELISM", ge=1, description="Tasks at once.")
     threads: int = Field(

@@ -103,6 +103,7 @@ class Runtime(StrEnum):
     AUTO = "auto"
     PROCESS = "process"
     DOCKER = "docker"
+    KUBERNETES = "kubernetes"
 
 
 class OnFailure(StrEnum):
@@ -220,6 +221,25 @@ class Resources(Section):
         return int(self.memory[:-2]) * (2**20 if self.memory.endswith("Mi") else 2**30)
 
 
+class Toleration(Section):
+    """A taint of nodes that the job does not mind; the words are those of Kubernetes."""
+
+    key: str | None = Field(None, description="null, with `Exists`: any.")
+    operator: Literal["Equal", "Exists"] = "Equal"
+    value: str | None = None
+    effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] | None = Field(
+        None, description="null: any."
+    )
+
+    @model_validator(mode="after")
+    def _operator_fits(self) -> Toleration:
+        if self.operator == "Exists" and self.value is not None:
+            raise ValueError("operator 'Exists' goes without a value; leave it out, or write 'Equal'")
+        if self.operator == "Equal" and self.key is None:
+            raise ValueError("operator 'Equal' needs a key; name it, or write 'Exists' for any taint")
+        return self
+
+
 class Training(Section):
     """How much history a model learns from, and where jobs run."""
 
@@ -230,6 +250,10 @@ class Training(Section):
         None, description="The container image of the jobs; null: the deployment's. See docs/job-contract.md."
     )
     resources: Resources = Resources()
+    node_selector: dict[str, str] = Field(
+        default_factory=dict, description="kubernetes: labels that a node must have."
+    )
+    tolerations: tuple[Toleration, ...] = Field((), description="kubernetes: taints that a node may have.")
     timeout: Duration = timedelta(hours=1)
 
     @model_validator(mode="after")

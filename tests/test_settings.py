@@ -58,7 +58,7 @@ def test_every_wrong_value_is_named_with_what_is_allowed(monkeypatch: pytest.Mon
     assert str(caught.value).splitlines() == [
         "AIRFLOW_PORT='99999': Input should be less than or equal to 65535",
         "MLFLOW_PORT='web': Input should be a valid integer, unable to parse string as an integer",
-        "RUNTIME='moon': Input should be 'auto', 'process' or 'docker'",
+        "RUNTIME='moon': Input should be 'auto', 'process', 'docker' or 'kubernetes'",
         "set it in the environment or in .env",
     ]
 

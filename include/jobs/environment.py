@@ -15,6 +15,14 @@ from include.lake.client import LakeConnection
 from include.settings import JobSettings, settings
 from include.tracking import TrackingServer
 
+SECRETS = (
+    "LAKECTL_CREDENTIALS_ACCESS_KEY_ID",
+    "LAKECTL_CREDENTIALS_SECRET_ACCESS_KEY",
+    "MLFLOW_TRACKING_USERNAME",
+    "MLFLOW_TRACKING_PASSWORD",
+)
+"""The variables that nobody but the job may see."""
+
 
 def variables(
     job: JobSpec, lake: LakeConnection, tracking: TrackingServer, run: RunIdentity, *, seconds: int

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from include.exceptions import Misconfigured
 from include.jobs.spec import Job
-from include.settings import settings
-from include.spec import Pipeline, Runtime
+from include.settings import Pull, settings
+from include.spec import Pipeline, Resources, Runtime
 from millrace.operators.job import ProcessJobOperator
 
 if TYPE_CHECKING:
@@ -33,13 +33,50 @@ def _docker(spec: Pipeline, **task: Any) -> BaseOperator:
         network_mode=deployment.job_network,
         cpus=limits.cpu,
         mem_limit=limits.memory_bytes,
-        # The libraries count the machine's cores; threads beyond the limit would only wait for each other.
-        environment=dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), f"{max(1, int(limits.cpu))}"),
+        environment=_threads(limits),
         device_requests=gpus(limits.gpu),
     )
 
 
-_RUNTIMES: dict[Runtime, Callable[..., BaseOperator]] = {Runtime.PROCESS: _process, Runtime.DOCKER: _docker}
+def _kubernetes(spec: Pipeline, **task: Any) -> BaseOperator:
+    # Imported here, as above.
+    from kubernetes.client import V1LocalObjectReference, V1Toleration
+
+    from millrace.cluster import resources
+    from millrace.operators.kubernetes_job import KubernetesJobOperator
+
+    deployment, training = settings(), spec.training
+    pull_secret = deployment.job_pull_secret
+    return KubernetesJobOperator(
+        **task,
+        image=training.image or deployment.job_image,
+        image_pull_policy=_PULL_POLICIES[deployment.image_pull],
+        image_pull_secrets=[V1LocalObjectReference(name=pull_secret)] if pull_secret else None,
+        kubernetes_conn_id=deployment.kubernetes_conn_id or None,
+        namespace=deployment.job_namespace,
+        service_account_name=deployment.job_service_account,
+        secret=deployment.job_secret,
+        environment=_threads(training.resources),
+        container_resources=resources(training.resources),
+        node_selector=dict(training.node_selector),
+        tolerations=[V1Toleration(**one.model_dump()) for one in training.tolerations],
+        schedule_timeout_seconds=deployment.job_start_seconds,
+        startup_timeout_seconds=deployment.job_start_seconds,
+        active_deadline_seconds=int(training.timeout.total_seconds()),
+    )
+
+
+def _threads(limits: Resources) -> dict[str, str]:
+    # The libraries count the machine's cores; threads beyond the limit would only wait for each other.
+    return dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), f"{max(1, int(limits.cpu))}")
+
+
+_PULL_POLICIES = {Pull.MISSING: "IfNotPresent", Pull.ALWAYS: "Always", Pull.NEVER: "Never"}
+_RUNTIMES: dict[Runtime, Callable[..., BaseOperator]] = {
+    Runtime.PROCESS: _process,
+    Runtime.DOCKER: _docker,
+    Runtime.KUBERNETES: _kubernetes,
+}
 
 
 def job_operator(job: Job, pipeline: Pipeline, **arguments: str) -> BaseOperator:
@@ -56,6 +93,6 @@ def job_operator(job: Job, pipeline: Pipeline, **arguments: str) -> BaseOperator
         task_id=job.value,
         pipeline=pipeline.name,
         job=job.value,
-        arguments=arguments,
+        told=arguments,
         execution_timeout=pipeline.training.timeout,
     )

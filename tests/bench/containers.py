@@ -77,7 +77,7 @@ def _operator(image: str) -> None:
             task_id="train",
             pipeline="bench",
             job="train",
-            arguments=told,
+            told=told,
             image=image,
             cpus=1,
             mem_limit=2**31,

@@ -10,6 +10,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from kubernetes.client import ApiClient
 
 from include import catalog
 from include.exceptions import Misconfigured
@@ -19,6 +20,7 @@ from include.spec import Pipeline
 from millrace.jobs import job_operator
 from millrace.operators.docker_job import DockerJobOperator
 from millrace.operators.job import ProcessJobOperator
+from millrace.operators.kubernetes_job import KubernetesJobOperator
 from tests.support.pipeline import write_pipeline
 
 
@@ -31,7 +33,7 @@ def test_a_job_runs_in_the_tasks_process_by_default(tmp_path: Path, runtime: str
     task = job_operator(Job.SCORE, pipeline(tmp_path, runtime), commit="c", until="u", version="1")
     assert isinstance(task, ProcessJobOperator)
     assert (task.task_id, task.pipeline, task.job) == ("score", "orders", "score")
-    assert task.arguments == {"commit": "c", "until": "u", "version": "1"}
+    assert task.told == {"commit": "c", "until": "u", "version": "1"}
     assert task.execution_timeout == timedelta(minutes=5)
 
 
@@ -40,7 +42,9 @@ def test_a_deployment_must_name_a_runtime_that_is_there(
 ) -> None:
     monkeypatch.setenv("RUNTIME", "auto")
     use_pipelines(tmp_path)
-    with pytest.raises(Misconfigured, match="runtime 'auto' of 'orders' is none of 'process', 'docker'; set"):
+    with pytest.raises(
+        Misconfigured, match="runtime 'auto' of 'orders' is none of 'process', 'docker', 'kubernetes'; set"
+    ):
         job_operator(Job.TRAIN, pipeline(tmp_path, "auto"))
 
 
@@ -63,8 +67,41 @@ def test_a_job_in_a_container_has_what_the_contract_and_the_deployment_say(
     assert (task.command, task.execution_timeout) == (["train"], timedelta(minutes=5))
 
 
-def test_a_deployment_without_containers_does_not_pay_for_the_provider() -> None:
-    code = "import sys, millrace.jobs; print('docker' in sys.modules)"
+def test_a_job_in_a_pod_has_what_the_contract_and_the_deployment_say(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, use_pipelines: Callable[[Path], None]
+) -> None:
+    deployment = {
+        "RUNTIME": "kubernetes",
+        "JOB_NAMESPACE": "jobs",
+        "JOB_SECRET": "keys",
+        "JOB_PULL_SECRET": "pull",
+    }
+    for name, value in {**deployment, "IMAGE_PULL": "always", "JOB_START_SECONDS": "60"}.items():
+        monkeypatch.setenv(name, value)
+    use_pipelines(tmp_path)
+    resources = {"cpu": 1.5, "memory": "512Mi", "gpu": 2}
+    gpus = {"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}
+    nodes = {"node_selector": {"pool": "gpu"}, "tolerations": [gpus]}
+    training = {"image": "own:1", "resources": resources, "timeout": "5m", **nodes}
+    task = job_operator(Job.TRAIN, catalog.load(write_pipeline(tmp_path, "orders", training=training)))
+    assert isinstance(task, KubernetesJobOperator)
+    spec = ApiClient().sanitize_for_serialization(task.build_pod_request_obj(dry_run=True))["spec"]
+    [container] = spec["containers"]
+    given = {"cpu": "1.5", "memory": "512Mi", "nvidia.com/gpu": "2"}
+    assert container["resources"] == {"limits": given, "requests": given}
+    assert (container["image"], container["imagePullPolicy"], container["args"]) == (
+        "own:1",
+        "Always",
+        ["train"],
+    )
+    assert container["envFrom"] == [{"secretRef": {"name": "keys"}}]
+    assert (spec["nodeSelector"], spec["tolerations"]) == ({"pool": "gpu"}, [gpus])
+    assert (spec["imagePullSecrets"], spec["activeDeadlineSeconds"]) == ([{"name": "pull"}], 300)
+    assert (task.namespace, task.schedule_timeout_seconds, task.startup_timeout_seconds) == ("jobs", 60, 60)
+
+
+def test_a_deployment_without_containers_does_not_pay_for_the_providers() -> None:
+    code = "import sys, millrace.jobs; print({'docker', 'kubernetes'} & {*sys.modules} != set())"
     path = os.pathsep.join((str(ROOT), str(ROOT / "plugins")))
     told = subprocess.check_output(
         [sys.executable, "-c", code], text=True, env={**os.environ, "PYTHONPATH": path}

@@ -26,6 +26,7 @@ class Task:
     try_number: int = 1
     map_index: int = -1
     events: OutletEventAccessors = field(default_factory=OutletEventAccessors)
+    start_date: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     @property
     def context(self) -> Any:
@@ -38,6 +39,7 @@ class Task:
             run_after=NIGHT,
         )
         return {
+            "dag": None,
             "dag_run": dag_run,
             "run_id": self.run_id,
             "params": self.params,
@@ -53,6 +55,10 @@ class Task:
         return self.operator.execute(self.context)
 
     # What tasks ask of their task instance.
+
+    @property
+    def task_id(self) -> str:
+        return str(self.operator.task_id)
 
     def xcom_push(self, key: str, value: Any) -> None:
         self.xcoms[self.operator.task_id, key] = value

@@ -18,34 +18,20 @@ from airflow.providers.docker.exceptions import DockerContainerFailedException
 from airflow.providers.docker.operators.docker import DockerOperator
 from airflow.sdk import Context
 
-from include.exceptions import MillraceError, Misconfigured, Transient
-from include.jobs.environment import variables
-from include.jobs.exits import error_of, last_json
-from include.jobs.spec import Job
+from include.exceptions import MillraceError, Misconfigured
 from include.settings import Pull
+from millrace.answers import STOP_SECONDS, answer, failure, too_much_memory
 from millrace.engine import Confined, confinement, errors
-from millrace.hooks.lakefs import LakeFSHook
 from millrace.hooks.mlflow import MlflowHook
 from millrace.links import ReportLink
 from millrace.operators.job import JobMixin
 from millrace.operators.pipeline import PipelineOperator
-from millrace.run import identity
 
 USER = "10001:10001"
 """Whoever the image says: no job is root."""
-STOP_SECONDS = 3
-"""Between SIGTERM and SIGKILL; Airflow kills the task's own process five seconds after asking it to end."""
 RUN_KEY = "millrace.run_key"
 OVER = "millrace.over"
 """Labels: whom a container works for, and the Unix time after which nobody waits for it any more."""
-
-_ANSWERS = {
-    Job.TRAIN: {"run_id", "link"},
-    Job.EVALUATE: {"training_run", "metric", "rows", "candidate"},
-    Job.SCORE: {"commit", "days", "rows"},
-    Job.MEASURE: {"run_id", "link"},
-}
-_KILLED, _STOPPED = 137, 143
 
 
 class DockerJobOperator(JobMixin, DockerOperator):
@@ -53,18 +39,18 @@ class DockerJobOperator(JobMixin, DockerOperator):
 
     :param pipeline: the pipeline's name.
     :param job: which job; the container's command.
-    :param arguments: templates for the remaining fields of `JobSpec`; a field of objects is given as JSON.
+    :param told: templates for the remaining fields of `JobSpec`; a field of objects is given as JSON.
     :param pull: when the image is pulled.
 
     `cpus` and `mem_limit` (bytes) are hard limits here; the provider takes the first as a weight.
     """
 
-    template_fields: Sequence[str] = ("pipeline", "arguments", "image")
+    template_fields: Sequence[str] = ("pipeline", "told", "image")
     operator_extra_links = (ReportLink(),)
     ui_color = PipelineOperator.ui_color
 
     def __init__(
-        self, *, pipeline: str, job: str, arguments: dict[str, str], pull: Pull = Pull.MISSING, **kwargs: Any
+        self, *, pipeline: str, job: str, told: dict[str, str], pull: Pull = Pull.MISSING, **kwargs: Any
     ) -> None:
         super().__init__(
             command=[job],
@@ -78,7 +64,7 @@ class DockerJobOperator(JobMixin, DockerOperator):
         )
         self.pipeline = pipeline
         self.job = job
-        self.arguments = arguments
+        self.told = told
         self.pull = pull
 
     @cached_property
@@ -99,7 +85,7 @@ class DockerJobOperator(JobMixin, DockerOperator):
                 if self.container:
                     self._stop(self.container["Id"], remove=True)
                 self.cli.close()
-        return self._answer(lines or [])
+        return answer(self.job, self.image, lines or [], MlflowHook(self.mlflow_conn_id))
 
     def on_kill(self) -> None:
         """Stop the container; `execute`, which waits for it, goes on and removes it."""
@@ -109,27 +95,17 @@ class DockerJobOperator(JobMixin, DockerOperator):
 
     def _tell(self, context: Context) -> None:
         """Set what only a running task knows; secrets go where Airflow never shows them."""
-        spec, seconds = self.job_spec(context), self._seconds
-        self._private_environment = variables(
-            spec,
-            LakeFSHook(self.lakefs_conn_id).container_connection,
-            MlflowHook(self.mlflow_conn_id).container_connection,
-            identity(context),
-            seconds=seconds,
-        )
+        spec = self.job_spec(context)
+        self._private_environment = self.told_variables(context)
         self.labels: dict[str, str] = {
             "millrace.pipeline": self.pipeline,
             "millrace.job": self.job,
             RUN_KEY: spec.run_key,
-            OVER: str(int(time.time()) + seconds) if seconds else "",
+            OVER: str(int(time.time()) + self.seconds) if self.seconds else "",
         }
         # The engine allows one container a name: two tries can never train at once.
         digest = hashlib.sha256(spec.run_key.encode()).hexdigest()[:16]
         self.container_name = f"millrace-{self.pipeline}-{self.job}-{digest}"
-
-    @property
-    def _seconds(self) -> int:
-        return int(self.execution_timeout.total_seconds()) if self.execution_timeout else 0
 
     def _remove_leftovers(self) -> None:
         """Remove what a dead worker left: an earlier try of this task, and what outlived its own task."""
@@ -181,27 +157,6 @@ class DockerJobOperator(JobMixin, DockerOperator):
     def _failure(self, lines: list[Any]) -> MillraceError:
         """Why a container ended, as one of our errors."""
         state = self.cli.inspect_container(self.container["Id"])["State"]
-        code, image = state["ExitCode"], f"image {self.image!r}"
         if state["OOMKilled"]:
-            return Misconfigured(
-                f"the job was killed for using more than its {int(self.mem_limit or 0) >> 20} MiB of memory; "
-                f"raise training.resources.memory of {self.pipeline!r}, or shorten training.window"
-            )
-        if code in (_KILLED, _STOPPED):
-            return Transient(f"the job's container was stopped from outside (exit code {code})")
-        said = last_json(lines) or {}
-        message = said.get("message") or f"the last line of its log: {lines[-1] if lines else ''}"
-        return error_of(code, f"job {self.job!r} of {image} ended with exit code {code}: {message}")
-
-    def _answer(self, lines: list[str]) -> dict[str, Any]:
-        answer = last_json(lines)
-        if answer is None or not _ANSWERS[Job(self.job)] <= answer.keys():
-            raise Misconfigured(
-                f"image {self.image!r} ended well without an answer for {self.job!r}: the last line that is "
-                f"a JSON object must have {sorted(_ANSWERS[Job(self.job)])}; see docs/job-contract.md"
-            )
-        if "link" in answer:  # as people's browsers see it, not as containers do
-            hook = MlflowHook(self.mlflow_conn_id)
-            inside, outside = hook.container_connection.uri, hook.connection.uri
-            answer["link"] = str(answer["link"]).replace(inside, outside, 1)
-        return answer
+            return too_much_memory(self.pipeline, f"{int(self.mem_limit or 0) >> 20} MiB")
+        return failure(self.job, self.image, state["ExitCode"], lines)

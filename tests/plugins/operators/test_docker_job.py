@@ -52,10 +52,10 @@ def services(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def task(image: str, run_id: str = "r1", **options: Any) -> Task:
-    told = {"commit": "c0ffee", "until": "2024-03-30", **options.pop("arguments", {})}
+    told = {"commit": "c0ffee", "until": "2024-03-30", **options.pop("told", {})}
     given = {"cpus": 0.5, "mem_limit": 128 * MIB, "network_mode": "millrace", **options}
     operator = DockerJobOperator(
-        task_id="train", pipeline="orders", job="train", arguments=told, image=image, **given
+        task_id="train", pipeline="orders", job="train", told=told, image=image, **given
     )
     return Task(operator, run_id)
 
@@ -85,7 +85,7 @@ def test_a_job_answers_with_the_last_line_of_json_and_links_for_people(engine: E
 
 def test_a_job_is_told_everything_by_its_private_environment(engine: Engine) -> None:
     image = engine.script("env >&2", 'echo "$1" >&2', ANSWER)
-    found = task(image, arguments={"params": '{"C": 1}'}, execution_timeout=timedelta(minutes=5))
+    found = task(image, told={"params": '{"C": 1}'}, execution_timeout=timedelta(minutes=5))
     found.run()
     told = found.operator._private_environment
     assert json.loads(told["MILLRACE_JOB"]) == {

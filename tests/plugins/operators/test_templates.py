@@ -64,7 +64,7 @@ CASES: list[tuple[type[BaseOperator], dict[str, Any]]] = [
     (LoadOperator, {"pipeline": T, **DAYS}),
     (ValidateOperator, {"pipeline": T, **DAYS}),
     (QuarantineOperator, {"pipeline": T, "branch": T}),
-    (ProcessJobOperator, {"pipeline": T, "job": "train", "arguments": {"commit": T}}),
+    (ProcessJobOperator, {"pipeline": T, "job": "train", "told": {"commit": T}}),
     (PinOperator, {"pipeline": T, "ref": T, "until": T, "tag": T}),
     (GateOperator, {"pipeline": T, "scores_from": "evaluate"}),
     (RegisterOperator, {"pipeline": T, "training_run": T}),

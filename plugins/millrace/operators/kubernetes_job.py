@@ -1,0 +1,255 @@
+"""The operator that runs a job in a pod of a Kubernetes cluster: the provider's own, confined.
+
+The provider makes the pod and waits for it in the triggerer. Here is what is known only when the task runs
+(the spec, the run's name, an earlier try's pod), and what became of the pod. docs/deployment.md lists what is
+enforced.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any, NoReturn
+
+from airflow.providers.cncf.kubernetes.operators.pod import KubernetesPodOperator
+from airflow.sdk import Context
+from kubernetes.client import (  # noqa: TID253 - the provider has it loaded
+    ApiException,
+    V1DeleteOptions,
+    V1EnvFromSource,
+    V1EnvVar,
+    V1EnvVarSource,
+    V1ObjectFieldSelector,
+    V1Pod,
+    V1Preconditions,
+    V1SecretEnvSource,
+)
+
+from include.exceptions import Transient
+from include.identity import IMAGE
+from include.jobs.environment import SECRETS
+from include.settings import ROOT
+from include.tracking import Experiment
+from millrace import cluster
+from millrace.answers import STOP_SECONDS, answer, too_long
+from millrace.cluster import OVER, RUN_KEY
+from millrace.hooks.mlflow import MlflowHook
+from millrace.links import ReportLink
+from millrace.operators.job import JobMixin
+from millrace.operators.pipeline import PipelineOperator
+from millrace.triggers.pod import JobPodTrigger
+
+_POLL_SECONDS = 0.5
+_LOG_SECONDS = 10
+"""Between two looks at a pod, and between two at its log."""
+_GONE_SECONDS = 60
+"""How long an earlier pod may take to go; its node tells the cluster every ten seconds."""
+
+
+class KubernetesJobOperator(JobMixin, KubernetesPodOperator):
+    """Runs a job in a pod and returns its small JSON result, as `ProcessJobOperator` does.
+
+    :param pipeline: the pipeline's name.
+    :param job: which job; the container's argument.
+    :param told: templates for the remaining fields of `JobSpec`; a field of objects is given as JSON.
+    :param secret: the Secret whose keys are the job's secret variables.
+    :param environment: further variables of the container.
+    """
+
+    template_fields: Sequence[str] = ("pipeline", "told", "image")
+    operator_extra_links = (ReportLink(),)
+    ui_color = PipelineOperator.ui_color
+
+    def __init__(
+        self,
+        *,
+        pipeline: str,
+        job: str,
+        told: dict[str, str],
+        secret: str,
+        environment: dict[str, str] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(
+            **{
+                "arguments": [job],
+                "base_container_name": cluster.CONTAINER,
+                "pod_template_file": str(ROOT / "include/kubernetes/job-pod.yaml"),
+                "env_from": [V1EnvFromSource(secret_ref=V1SecretEnvSource(name=secret))],
+                "random_name_suffix": False,  # see millrace.cluster.pod_name
+                "durable": False,  # by name and label, here
+                "do_xcom_push": False,  # the answer is in the log
+                "deferrable": True,
+                "poll_interval": _POLL_SECONDS,
+                "startup_check_interval_seconds": _POLL_SECONDS,
+                "logging_interval": _LOG_SECONDS,
+                "log_events_on_startup": False,  # every look at them reads all events of the namespace
+                "termination_grace_period": STOP_SECONDS,
+                **kwargs,
+            }
+        )
+        self.pipeline = pipeline
+        self.job = job
+        self.told = told
+        self.environment = environment or {}
+
+    def execute(self, context: Context) -> Any:
+        with cluster.errors(str(self.namespace)):
+            self._tell(context)
+            self.in_cluster = None if self.kubernetes_conn_id else self.hook.is_in_cluster
+            self.pod = self._earlier()
+            if self.pod and cluster.has_succeeded(self.pod):
+                return self._end(self.pod, {"status": "success"})
+            self._sweep()
+            return super().execute(context)  # makes the pod unless there is one, and waits in the triggerer
+
+    def defer(self, *, trigger: Any, **kwargs: Any) -> NoReturn:
+        super().defer(trigger=JobPodTrigger.like(trigger), **kwargs)
+
+    def trigger_reentry(self, context: Context, event: dict[str, Any]) -> Any:
+        """What the provider calls when the trigger has fired: the pod has ended, or is not waited for."""
+        with cluster.errors(str(self.namespace)):
+            self.pod = self._read(event["name"])
+            if self.pod is None:
+                raise Transient(
+                    f"the job's pod {event['name']!r} is gone; it was deleted, or its node was lost"
+                )
+            return self._end(self.pod, event)
+
+    def _tell(self, context: Context) -> None:
+        """Set what only a running task knows; secrets are in the cluster, and never pass through here."""
+        spec, told = self.job_spec(context), self.told_variables(context)
+        self.name = cluster.pod_name(self.pipeline, self.job, spec.run_key)
+        self.labels = {
+            "millrace.pipeline": self.pipeline.rstrip("_"),
+            "millrace.job": self.job,
+            RUN_KEY: cluster.digest(spec.run_key),
+            OVER: str(int(time.time()) + self.seconds) if self.seconds else "",
+        }
+        self.annotations = {RUN_KEY: spec.run_key}
+        plain = {name: value for name, value in told.items() if name not in SECRETS} | self.environment
+        uid = V1EnvVarSource(field_ref=V1ObjectFieldSelector(field_path="metadata.uid"))
+        self.env_vars = [
+            # "$$": the cluster would put other variables in the place of "$(NAME)".
+            *(V1EnvVar(name=name, value=value.replace("$", "$$")) for name, value in plain.items()),
+            V1EnvVar(name="MILLRACE_POD", value_from=uid),
+            V1EnvVar(name="MILLRACE_IMAGE", value=self._image("$(MILLRACE_POD)")),
+        ]
+
+    def _image(self, pod: str) -> str:
+        """What a job can be told of its image: a name by digest, else the name and the pod that has it."""
+        return str(self.image) if "@" in str(self.image) else f"{self.image} of pod {pod}"
+
+    def _earlier(self) -> V1Pod | None:
+        """The pod of an earlier try that may go on, or has answered; any other is removed and waited for."""
+        pod = self._read(str(self.name))
+        if pod is None:
+            return None
+        if self._is_asked_the_same(pod) and not cluster.is_leaving(pod) and not cluster.has_failed(pod):
+            self.log.info("pod %s of an earlier try is %s", self.name, pod.status.phase)
+            return pod
+        self.log.warning("removing pod %s of an earlier try", self.name)
+        self._remove(pod)
+        self._wait_gone(pod)
+        return None
+
+    def _is_asked_the_same(self, pod: V1Pod) -> bool:
+        """Whether it works for this run (the spec has its key), and on the same data."""
+        asked, told = (
+            [one.value for one in variables if one.name == "MILLRACE_JOB"]
+            for variables in (pod.spec.containers[0].env or (), list[Any](self.env_vars))
+        )
+        return bool(asked == told)
+
+    def _sweep(self) -> None:
+        """Remove what outlived its own task: no try of it came to do so."""
+        found = self.client.list_namespaced_pod(self.namespace, label_selector=f"{RUN_KEY},{OVER}")
+        for pod in found.items:
+            over = pod.metadata.labels[OVER]
+            if over and int(over) < time.time() - 2 * STOP_SECONDS and pod.metadata.name != self.name:
+                self.log.warning("removing pod %s that nobody waits for", pod.metadata.name)
+                self._remove(pod)
+
+    def _read(self, name: str) -> V1Pod | None:
+        try:
+            return self.client.read_namespaced_pod(name, self.namespace)
+        except ApiException as error:
+            if error.status == 404:
+                return None
+            raise
+
+    def _remove(self, pod: V1Pod) -> None:
+        """Stop a pod if it is at work, and remove it; fine if it is gone."""
+        options = V1DeleteOptions(
+            grace_period_seconds=0 if cluster.has_ended(pod) else STOP_SECONDS,
+            preconditions=V1Preconditions(uid=pod.metadata.uid),
+        )
+        try:
+            self.client.delete_namespaced_pod(pod.metadata.name, pod.metadata.namespace, body=options)
+        except ApiException as error:
+            if error.status not in (404, 409):  # the second: another pod has its name by now
+                raise
+
+    def _wait_gone(self, pod: V1Pod) -> None:
+        deadline = time.monotonic() + _GONE_SECONDS
+        while (found := self._read(pod.metadata.name)) and found.metadata.uid == pod.metadata.uid:
+            if time.monotonic() > deadline:
+                raise Transient(
+                    f"pod {pod.metadata.name!r} of an earlier try does not go, its node may be lost; it may "
+                    "be training still, so no other is started before it is gone"
+                )
+            time.sleep(0.2)
+
+    def _end(self, pod: V1Pod, event: dict[str, Any]) -> Any:
+        """The answer of a pod, or why there is none; it is removed unless another try may wait for it."""
+        is_late = event["status"] == "timeout" and cluster.is_at_work(pod)
+        if event["status"] == "error" and not (cluster.has_ended(pod) or cluster.is_hopeless(pod)):
+            raise Transient(f"the wait for pod {pod.metadata.name!r} broke off: {event['message']}")
+        try:
+            lines = self._log(pod, event.get("last_log_time"))
+            if cluster.has_succeeded(pod):
+                found = answer(self.job, str(self.image), lines, MlflowHook(self.mlflow_conn_id))
+                self._note_image(found, pod)
+                return found
+            if is_late:
+                raise too_long(self.pipeline, self.seconds)
+            raise cluster.failure(
+                pod, pipeline=self.pipeline, job=self.job, seconds=self.seconds, lines=lines
+            )
+        finally:
+            self._remove(pod)
+
+    def _log(self, pod: V1Pod, since: Any) -> list[str]:
+        """All lines of a pod's log; what the triggerer has not told yet goes into the task's log."""
+        if not cluster.has_begun(pod):
+            return []
+        said = self.client.read_namespaced_pod_log(
+            pod.metadata.name,
+            pod.metadata.namespace,
+            container=cluster.CONTAINER,
+            timestamps=True,
+            _preload_content=False,
+        )
+        stamped = [line.partition(" ") for line in said.data.decode(errors="replace").splitlines()]
+        told_until = _second(since) if since else ""
+        for moment, _, line in stamped:
+            if moment >= told_until:
+                self.log.info("[%s] %s", cluster.CONTAINER, line)
+        return [line for _, _, line in stamped]
+
+    def _note_image(self, found: dict[str, Any], pod: V1Pod) -> None:
+        """Let the MLflow run that this pod made name its image by digest, which the pod could not know."""
+        if "run_id" not in found:
+            return
+        experiment = Experiment(self.tracking_uri, self.pipeline)
+        told = experiment.run(found["run_id"]).data.tags.get(IMAGE)
+        if told == self._image(pod.metadata.uid) and "@" not in told:
+            digest = cluster.image_of(pod, str(self.image))
+            self.log.info("image %s", digest)
+            experiment.log(found["run_id"]).tags({IMAGE: digest})
+
+
+def _second(moment: Any) -> str:
+    """A moment as the cluster stamps lines of a log, to the second."""
+    return datetime.fromisoformat(str(moment)).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S")
