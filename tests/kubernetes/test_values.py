@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-from include.settings import ROOT
+from include.settings import ROOT, Settings
 from tests.support.manifests import KUBERNETES, containers, overlay, pod_of, values
 
 VERSION = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
@@ -68,6 +68,17 @@ def test_no_user_with_a_known_password_and_no_database_of_the_charts() -> None:
     found = values()
     assert [found[name]["enabled"] for name in ("createUserJob", "postgresql", "redis")] == [False] * 3
     assert "FabAuthManager" in found["config"]["core"]["auth_manager"]
+
+
+def test_jobs_run_where_the_manifests_have_made_room_for_them() -> None:
+    told = {one["name"]: one["value"] for one in values()["env"]}
+    known = {str(field.alias): field.default for field in Settings.model_fields.values()}
+    made = {f"{one['kind']}/{one['metadata']['name']}" for one in overlay("production")}
+    assert set(told) <= set(known)
+    assert {name: told[name] for name in ("JOB_NAMESPACE", "JOB_SERVICE_ACCOUNT", "JOB_SECRET")} == {
+        name: known[name] for name in ("JOB_NAMESPACE", "JOB_SERVICE_ACCOUNT", "JOB_SECRET")
+    }
+    assert {f"Namespace/{told['JOB_NAMESPACE']}", f"ServiceAccount/{told['JOB_SERVICE_ACCOUNT']}"} <= made
 
 
 def test_every_setting_is_said_as_text() -> None:
