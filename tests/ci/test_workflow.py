@@ -22,14 +22,14 @@ STEPS = {
         "docker": [
             "make images",
             'make test ARGS="-m docker"',
-            "make demo",
+            'make demo ARGS="--from 2013-04-24"',
             "python3 .ci/check_demo.py var/demo/summary.json",
         ],
         "kubernetes": [
             "make images",
             '.ci/kind up >> "$GITHUB_ENV"',
             'make test ARGS="-m kubernetes"',
-            "make demo",
+            'make demo ARGS="--from 2013-04-24"',
             "python3 .ci/check_demo.py var/demo/summary.json",
         ],
         "chart": ['.ci/airflow-chart >> "$GITHUB_ENV"', "make test ARGS=tests/kubernetes"],
