@@ -130,6 +130,13 @@ def test_the_contract_finds_the_lakefs_that_the_job_starts() -> None:
     assert secret_access_key == server["LAKEFS_INSTALLATION_SECRET_ACCESS_KEY"]
 
 
+def test_the_contract_is_asked_of_the_lakefs_that_is_deployed() -> None:
+    files = (CI, ROOT / "include/kubernetes/base/lakefs.yaml", ROOT / "docker-compose.yaml")
+    told = [re.findall(r"treeverse/lakefs:[\w.@:-]+", file.read_text()) for file in files if file.exists()]
+    assert len(told) > 1
+    assert len({image for images in told for image in images}) == 1
+
+
 def test_others_call_the_same_two() -> None:
     gitlab = yaml.safe_load((ROOT / ".ci/gitlab-ci.yaml").read_text())
     assert [gitlab[name]["script"] for name in ("lint", "everything")] == [["make lint"], [".ci/run"]]
