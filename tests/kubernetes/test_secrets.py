@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
+import re
 from collections.abc import Iterator
 from functools import reduce
 from operator import getitem
 from typing import Any
 
+import asyncpg
 import yaml
 
 from tests.support.manifests import KUBERNETES, OVERLAYS, chart, objects, overlay, values
@@ -73,3 +76,18 @@ def test_every_secret_of_the_rendered_chart_is_listed() -> None:
 
 def test_the_example_holds_no_value() -> None:
     assert {value for one in EXAMPLE for value in one["stringData"].values()} == {""}
+
+
+def test_airflows_second_driver_takes_the_address_that_the_example_gives() -> None:
+    from airflow.settings import _get_async_conn_uri_from_sync
+    from sqlalchemy import make_url
+    from sqlalchemy.ext.asyncio import create_async_engine
+
+    text = (KUBERNETES / "secrets.example.yaml").read_text()
+    (told,) = re.findall(r"postgresql\+psycopg2://[^\s,]+", text)
+    url = make_url(_get_async_conn_uri_from_sync(told))
+    engine = create_async_engine(url)
+    assert engine.driver == "asyncpg"
+    # Options of an address go to the driver's `connect`, which has to know them.
+    known = inspect.signature(asyncpg.connect).parameters
+    assert set(engine.dialect.create_connect_args(url)[1]) <= set(known)
