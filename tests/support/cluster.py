@@ -72,6 +72,15 @@ class Cluster:
         body = client.V1Secret(metadata=client.V1ObjectMeta(name=name), string_data=dict(content))
         self.client.create_namespaced_secret(self.namespace, body)
 
+    def config_maps(self) -> list[str]:
+        """The names of what `config_map` made."""
+        return [one.metadata.name for one in self.client.list_namespaced_config_map(self.namespace).items]
+
+    def config_map(self, name: str, content: Mapping[str, str]) -> None:
+        """Put files there."""
+        body = client.V1ConfigMap(metadata=client.V1ObjectMeta(name=name), data=dict(content))
+        self.client.create_namespaced_config_map(self.namespace, body)
+
     def allow(self, rules: list[dict[str, Any]]) -> None:
         """Let the namespace's account do what rules of a role say."""
         api = client.RbacAuthorizationV1Api(self.client.api_client)
@@ -147,7 +156,8 @@ class PodTask(Task):
 
     def run(self) -> Any:
         asleep = self.begin()
-        return self.resume(asleep, self.wait(asleep)) if isinstance(asleep, TaskDeferred) else asleep
+        ended = self.resume(asleep, self.wait(asleep)) if isinstance(asleep, TaskDeferred) else asleep
+        return ended if self.operator.do_xcom_push else None
 
     def begin(self) -> Any:
         """The first part, up to where the task is deferred; what it returned, if it was not."""

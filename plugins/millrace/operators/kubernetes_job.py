@@ -79,13 +79,13 @@ class KubernetesJobOperator(JobMixin, KubernetesPodOperator):
                 "env_from": [V1EnvFromSource(secret_ref=V1SecretEnvSource(name=secret))],
                 "random_name_suffix": False,  # see millrace.cluster.pod_name
                 "durable": False,  # by name and label, here
-                "do_xcom_push": False,  # the answer is in the log
                 "deferrable": True,
                 "poll_interval": _POLL_SECONDS,
                 "startup_check_interval_seconds": _POLL_SECONDS,
                 "logging_interval": _LOG_SECONDS,
                 "log_events_on_startup": False,  # every look at them reads all events of the namespace
                 "termination_grace_period": STOP_SECONDS,
+                "do_xcom_push": True,
                 **kwargs,
             }
         )
@@ -106,6 +106,14 @@ class KubernetesJobOperator(JobMixin, KubernetesPodOperator):
 
     def defer(self, *, trigger: Any, **kwargs: Any) -> NoReturn:
         super().defer(trigger=JobPodTrigger.like(trigger), **kwargs)
+
+    def build_pod_request_obj(self, *args: Any, **kwargs: Any) -> V1Pod:
+        """The provider's, without the second container that would carry the answer: the log has it."""
+        self.do_xcom_push = False
+        try:
+            return super().build_pod_request_obj(*args, **kwargs)
+        finally:
+            self.do_xcom_push = True
 
     def trigger_reentry(self, context: Context, event: dict[str, Any]) -> Any:
         """What the provider calls when the trigger has fired: the pod has ended, or is not waited for."""
