@@ -207,6 +207,8 @@ class KubernetesJobOperator(JobMixin, KubernetesPodOperator):
                     f"pod {pod.metadata.name!r} of an earlier try does not go, its node may be lost; it may "
                     "be training still, so no other is started before it is gone"
                 )
+            if cluster.has_ended(found):  # its node would let the name go a minute later
+                self._remove(found)
             time.sleep(0.2)
 
     def _end(self, pod: V1Pod, event: dict[str, Any]) -> Any:
