@@ -37,11 +37,15 @@ status: setup ## Show how each part is
 logs: setup ## Follow what the parts print
 	@$(BIN)/python -m include.embedded logs
 
-lint: setup ## Check style, types and layers
+lint: setup ## Check style, types, layers, and the files of the CI
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	PYTHONPATH=plugins $(BIN)/lint-imports
+	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yaml
+	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.gitlab-ci .ci/gitlab-ci.yaml
+	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.renovate .github/renovate.json
+	$(BIN)/zizmor --offline --quiet .github
 
 test: setup ## Run the tests (ARGS=… for pytest)
 	@$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile $(ARGS)

@@ -97,3 +97,20 @@ def test_a_lock_holds_hashes_and_no_address(lock: str) -> None:
     pins = re.findall(r"^[a-z0-9][^\n ]*==[^\n]*\\\n    --hash=sha256:[0-9a-f]{64}", text, re.MULTILINE)
     assert len(pins) == len(re.findall(r"^[a-z0-9]", text, re.MULTILINE)) > 10
     assert re.findall(r"https?://|--index-url|--find-links|--extra-index-url", text) == []
+
+
+def test_without_kustomize_and_go_it_says_what_is_missing(tmp_path: Path) -> None:
+    status, told = run("/bin/sh", ROOT / ".ci/kustomize", PATH=str(tmp_path), HOME=str(tmp_path))
+
+    assert status == 1
+    assert told == "kustomize v5.8.1 is not on the path, and there is no Go to make it with\n"
+
+
+def test_a_kustomize_of_another_version_is_passed_over(tmp_path: Path) -> None:
+    other = tmp_path / "kustomize"
+    other.write_text("#!/bin/sh\necho v4.0.0\n")
+    other.chmod(0o755)
+    assert run("/bin/sh", ROOT / ".ci/kustomize", PATH=str(tmp_path), HOME=str(tmp_path))[0] == 1
+
+    other.write_text("#!/bin/sh\necho v5.8.1\n")
+    assert run("/bin/sh", ROOT / ".ci/kustomize", PATH=str(tmp_path), HOME=str(tmp_path)) == (0, f"{other}\n")

@@ -1,0 +1,158 @@
+"""The overlays hold to the schemas of Kubernetes and to the policies, and each policy finds its fault."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import kubernetes_validate
+import pytest
+
+from tests.support.manifests import OVERLAYS, Object, named, objects, overlay, pod_of, title
+from tests.support.policies import POLICIES, Policy
+
+# The oldest that the manifests are for, and the newest whose schemas are here.
+VERSIONS = ("1.30", kubernetes_validate.latest_version().removesuffix(".0"))
+Change = tuple[str, list[str | int], Any]
+
+
+def changed(found: list[Object], change: Change) -> tuple[list[Object], Object]:
+    """The objects with one place of one of them set, or taken away by None; and that object."""
+    made = copy.deepcopy(found)
+    one = next(other for other in made if title(other) == change[0])
+    place: Any = one
+    for step in change[1][:-1]:
+        place = place[step]
+    if change[2] is None:
+        del place[change[1][-1]]
+    else:
+        place[change[1][-1]] = change[2]
+    return made, one
+
+
+@pytest.mark.parametrize("name", OVERLAYS)
+@pytest.mark.parametrize("version", VERSIONS)
+def test_every_object_is_as_its_schema_says(name: str, version: str) -> None:
+    found = overlay(name)
+    assert len(found) > 20
+    assert {kubernetes_validate.validate(one, version, strict=True) for one in found} == {version}
+
+
+def test_a_word_that_kubernetes_does_not_know_is_found() -> None:
+    _, one = changed(overlay("trial"), ("Deployment/millrace/mlflow", ["spec", "replica"], 2))
+    with pytest.raises(kubernetes_validate.ValidationError, match="replica"):
+        kubernetes_validate.validate(one, VERSIONS[0], strict=True)
+
+
+@pytest.mark.parametrize("policy", POLICIES, ids=lambda policy: policy.__name__)
+@pytest.mark.parametrize("name", OVERLAYS)
+def test_every_object_holds_to_the_policy(name: str, policy: Policy) -> None:
+    found = overlay(name)
+    assert [f"{title(one)} {fault}" for one in found for fault in policy(one, found)] == []
+
+
+POD: list[str | int] = ["spec", "template", "spec"]
+CONTAINER: list[str | int] = [*POD, "containers", 0]
+MLFLOW = "Deployment/millrace/mlflow"
+BROKEN: tuple[tuple[str, Change, str], ...] = (
+    ("in_a_namespace", ("Service/millrace/mlflow", ["metadata", "namespace"], None), "has no namespace"),
+    ("restricted", (MLFLOW, [*POD, "hostNetwork"], True), "has hostNetwork"),
+    ("restricted", (MLFLOW, [*POD, "volumes", 0], {"hostPath": {"path": "/"}}), "mounts '/' of the host"),
+    ("restricted", (MLFLOW, [*POD, "securityContext", "runAsUser"], 0), "'mlflow' may run as root"),
+    ("restricted", (MLFLOW, [*POD, "securityContext", "seccompProfile"], None), "no seccomp profile"),
+    ("restricted", (MLFLOW, [*CONTAINER, "securityContext", "privileged"], True), "may gain privileges"),
+    ("restricted", (MLFLOW, [*CONTAINER, "securityContext", "capabilities"], None), "keeps capabilities"),
+    ("limited", (MLFLOW, [*CONTAINER, "resources", "limits", "memory"], None), "no limits of memory"),
+    ("probed", (MLFLOW, [*CONTAINER, "livenessProbe"], None), "has no livenessProbe"),
+    ("pinned", (MLFLOW, [*CONTAINER, "image"], "registry:5000/mlflow"), "another one tomorrow"),
+    ("pinned", (MLFLOW, [*CONTAINER, "image"], "mlflow:latest"), "another one tomorrow"),
+    ("without_secrets", (MLFLOW, [*CONTAINER, "env", 0], {"name": "PGPASSWORD", "value": "x"}), "a literal"),
+    ("without_secrets", ("ServiceAccount/millrace/mlflow", ["kind"], "Secret"), "a secret in a manifest"),
+    ("least_rights", ("Role/millrace-jobs/job-runner", ["rules", 0, "verbs"], ["*"]), "any of verbs"),
+    ("least_rights", ("Role/millrace-jobs/job-runner", ["rules", 0, "resources"], ["secrets"]), "secrets"),
+    (
+        "without_a_token",
+        ("ServiceAccount/millrace-jobs/millrace-job", ["automountServiceAccountToken"], True),
+        "a token all the same",
+    ),
+    ("selects", ("Service/millrace/mlflow", ["spec", "selector"], {"app": "mlflow"}), "no pod has that"),
+    (
+        "selects",
+        ("PodDisruptionBudget/millrace/mlflow", ["spec", "selector", "matchLabels"], {"app": "x"}),
+        "no pod has that",
+    ),
+    (
+        "selects",
+        ("NetworkPolicy/millrace/mlflow", ["spec", "podSelector", "matchLabels"], {"app": "x"}),
+        "no pod has that",
+    ),
+)
+
+
+@pytest.mark.parametrize(("policy", "change", "said"), BROKEN)
+def test_each_policy_finds_its_fault(policy: str, change: Change, said: str) -> None:
+    found, one = changed(overlay("production"), change)
+    held = next(other for other in POLICIES if other.__name__ == policy)
+    assert [fault for fault in held(one, found) if said in fault]
+
+
+def test_no_policy_is_left_without_a_fault_to_find() -> None:
+    assert {policy.__name__ for policy in POLICIES} == {policy for policy, _, _ in BROKEN}
+
+
+@pytest.mark.parametrize("name", OVERLAYS)
+def test_both_namespaces_admit_restricted_pods_only_and_no_traffic_unasked(name: str) -> None:
+    found = overlay(name)
+    for namespace, about in named(found, "Namespace").items():
+        assert about["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"
+        closed = [one["spec"] for one in found if title(one) == f"NetworkPolicy/{namespace}/default-deny"]
+        assert closed == [{"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}]
+    assert set(named(found, "Namespace")) == {"millrace", "millrace-jobs"}
+
+
+def test_a_job_reaches_the_lake_mlflow_and_names_only() -> None:
+    (jobs,) = [
+        one["spec"] for one in overlay("production") if title(one) == "NetworkPolicy/millrace-jobs/jobs"
+    ]
+    reached = {
+        to["podSelector"]["matchLabels"].popitem()[1]: [port["port"] for port in rule["ports"]]
+        for rule in jobs["egress"]
+        for to in rule["to"]
+    }
+    assert reached == {"kube-dns": [53, 53], "lakefs": [8000], "mlflow": [5000]}
+    assert "ingress" not in jobs
+
+
+def test_nothing_of_the_platform_reaches_the_clouds_metadata() -> None:
+    blocks = [
+        to["ipBlock"]
+        for one in overlay("production")
+        if one["kind"] == "NetworkPolicy"
+        for rule in one["spec"].get("egress", [])
+        for to in rule["to"]
+        if "ipBlock" in to
+    ]
+    assert len(blocks) == 3
+    assert [block["except"] for block in blocks] == [["169.254.0.0/16"]] * 3
+
+
+def test_production_runs_two_of_each_and_the_trial_one() -> None:
+    def replicas(name: str) -> dict[str, int]:
+        return {
+            key: one["spec"].get("replicas", 1) for key, one in named(overlay(name), "Deployment").items()
+        }
+
+    assert replicas("production") == {"lakefs": 2, "mlflow": 2}
+    assert replicas("trial") == {"lakefs": 1, "mlflow": 1}
+
+
+def test_pods_are_spread_by_labels_that_they_have() -> None:
+    for one in named(overlay("production"), "Deployment").values():
+        pod = pod_of(one)
+        assert pod is not None
+        for rule in pod["spec"]["topologySpreadConstraints"]:
+            assert rule["labelSelector"]["matchLabels"].items() <= pod["metadata"]["labels"].items()
+
+
+def test_a_stream_with_empty_documents_is_read() -> None:
+    assert objects("---\n---\nkind: A\n---\n") == [{"kind": "A"}]
