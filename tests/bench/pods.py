@@ -1,7 +1,8 @@
 """`make bench-pods`: what a pod adds to a job over the task's own process.
 
-Around a job that answers at once: the pod asked for, waited for by the trigger, read and removed. Not in it: that
-Airflow puts the task to sleep and wakes it, and the libraries that a job imports cold (`make bench-docker`).
+Around a job that answers at once: the pod asked for, waited for by the trigger, read and removed. Not in it:
+that Airflow puts the task to sleep and wakes it, and the libraries that a job imports cold, which
+`make bench-docker` measures.
 Medians; it needs the cluster of KUBECONFIG with the job image on its nodes.
 """
 
@@ -11,6 +12,7 @@ import json
 import os
 import time
 from argparse import ArgumentParser
+from itertools import pairwise
 from statistics import median
 
 from rich.console import Console
@@ -69,7 +71,7 @@ def _parts(cluster: Cluster, run_id: str) -> dict[str, float]:
     moments.append(time.monotonic())
     task.resume(asleep, event)
     moments.append(time.monotonic())
-    made, waited, read = (after - before for before, after in zip(moments, moments[1:], strict=False))
+    made, waited, read = (after - before for before, after in pairwise(moments))
     return {
         "a pod around a shell that answers": made + waited + read,
         "of it: asked for": made,
