@@ -19,8 +19,7 @@ from rich.console import Console
 from rich.table import Table as Picture
 
 from include.settings import Settings
-from include.spec import Resources
-from tests.support.cluster import ACCOUNT, JOB_IMAGE, SECRET, Cluster, PodTask, run_cluster
+from tests.support.cluster import Cluster, run_cluster, score_task
 
 _ANSWER = """echo '{"commit": "c", "days": 1, "rows": 2}'"""
 
@@ -47,24 +46,7 @@ def main() -> None:
 
 
 def _parts(cluster: Cluster, run_id: str) -> dict[str, float]:
-    from millrace.cluster import resources
-    from millrace.operators.kubernetes_job import KubernetesJobOperator
-
-    operator = KubernetesJobOperator(
-        task_id="score",
-        pipeline="bench",
-        job="score",
-        told={"commit": "c", "until": "2024-03-30", "version": "1"},
-        secret=SECRET,
-        namespace=cluster.namespace,
-        service_account_name=ACCOUNT,
-        image=JOB_IMAGE,
-        image_pull_policy="IfNotPresent",
-        kubernetes_conn_id=None,
-        cmds=["sh", "-c", _ANSWER],
-        container_resources=resources(Resources()),
-    )
-    task, moments = PodTask(operator, run_id), [time.monotonic()]
+    task, moments = score_task(cluster, _ANSWER, run_id), [time.monotonic()]
     asleep = task.begin()
     moments.append(time.monotonic())
     event = task.wait(asleep)

@@ -10,11 +10,16 @@ from pathlib import Path
 import psutil
 import pytest
 
+from include.embedded import secrets
 from include.embedded.cluster import gateway, prepare
 from include.embedded.containers import Gateway
+from include.embedded.environment import environment
+from include.embedded.stack import GATEWAY, PARTS, Stack
 from include.exceptions import Misconfigured, Unavailable
 from include.settings import Settings
-from tests.support.cluster import Cluster, run_cluster
+from include.spec import Runtime
+from tests.support.cluster import Cluster, run_cluster, score_task
+from tests.support.stack import database_folder, settings_in
 
 
 @pytest.fixture(scope="module")
@@ -64,6 +69,41 @@ def test_what_jobs_need_is_put_there_and_replaced_by_the_same_stack_only(
         Misconfigured, match=r"has a Secret 'keys' that is not this stack's; set JOB_NAMESPACE"
     ):
         prepare(mine.model_copy(update={"var": tmp_path / "other"}), {})
+
+
+ASK = """
+import json, os, urllib3
+login = os.environ["LAKECTL_CREDENTIALS_ACCESS_KEY_ID"], os.environ["LAKECTL_CREDENTIALS_SECRET_ACCESS_KEY"]
+keys = urllib3.make_headers(basic_auth=":".join(login))
+asked = {os.environ["LAKECTL_SERVER_ENDPOINT_URL"] + "/api/v1/repositories": keys,
+         os.environ["MLFLOW_TRACKING_URI"] + "/api/2.0/mlflow/x": {}}
+said = [urllib3.request("GET", url, headers=headers, retries=False).status for url, headers in asked.items()]
+print(json.dumps({"commit": said, "days": 0, "rows": 0}))
+"""
+
+
+@pytest.mark.kubernetes
+@pytest.mark.stack
+def test_pods_reach_a_stack_with_its_keys(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    with database_folder() as folder:
+        deployment = {
+            "runtime": Runtime.KUBERNETES,
+            "job_namespace": cluster.namespace,
+            "job_secret": "stack",
+        }
+        stack = Stack(settings_in(folder / "var").model_copy(update=deployment))
+        try:
+            stack.up(lambda text: None)
+            assert stack.health() == dict.fromkeys((*PARTS, GATEWAY), "well")
+            inside = gateway(stack.settings)
+            told = environment(stack.settings, secrets.ensure(stack.settings.var), "-", inside)
+            for name in ("AIRFLOW_CONN_LAKEFS_DEFAULT", "AIRFLOW_CONN_MLFLOW_DEFAULT"):
+                monkeypatch.setenv(name, told[name])
+            asked = score_task(cluster, f"python -c '{ASK}'", "stack", secret="stack").run()
+            # MLflow would answer 403 if it did not know the host.
+            assert asked == {"commit": [200, 404], "days": 0, "rows": 0}
+        finally:
+            stack.down(lambda text: None)
 
 
 @pytest.mark.parametrize(

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import json
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -21,10 +23,13 @@ from kubernetes.client.exceptions import ApiException
 from kubernetes.config.config_exception import ConfigException
 from urllib3.exceptions import HTTPError
 
-from millrace.cluster import RUN_KEY, digest
+from include.spec import Resources
+from millrace.cluster import RUN_KEY, digest, resources
+from millrace.operators.kubernetes_job import KubernetesJobOperator
 from tests.support.task import Task
 
 JOB_IMAGE = "millrace-job:latest"
+SLEEPER = "trap 'echo told to stop; exit 143' TERM; echo begun; sleep 120 & wait"
 ACCOUNT = SECRET = "millrace-job"
 RESTRICTED = {"pod-security.kubernetes.io/enforce": "restricted"}
 
@@ -65,7 +70,7 @@ class Cluster:
 
     def wait_empty(self, run_key: str) -> None:
         """Wait until a run has no pod: its node needs a while to report that one has ended."""
-        wait_until(lambda: not self.pods(run_key))
+        wait_until(lambda: not self.pods(run_key), 150)
 
     def secret(self, name: str, content: Mapping[str, str]) -> None:
         """Put a Secret there."""
@@ -148,6 +153,39 @@ def run_cluster(secret: Mapping[str, str]) -> Iterator[Cluster]:
         yield cluster
     finally:
         api.delete_namespace(cluster.namespace, grace_period_seconds=0)
+
+
+def key(run_id: str) -> str:
+    """The run key of a `score_task`."""
+    return f"orders.stage/{run_id}/score"
+
+
+def connect(monkeypatch: pytest.MonkeyPatch, secret: str) -> None:
+    """Connections of services that no pod asks; `secret` is the lake's."""
+    lake = {"conn_type": "lakefs", "host": "http://127.0.0.1:1", "login": "key", "password": secret}
+    inside = {"container_host": "http://10.0.0.1:5000"}
+    mlflow = {"conn_type": "http", "host": "http://127.0.0.1:5000", "extra": inside}
+    monkeypatch.setenv("AIRFLOW_CONN_LAKEFS_DEFAULT", json.dumps(lake))
+    monkeypatch.setenv("AIRFLOW_CONN_MLFLOW_DEFAULT", json.dumps(mlflow))
+
+
+def score_task(cluster: Cluster, script: str, run_id: str, **options: Any) -> PodTask:
+    """A task whose pod runs a few lines of shell in the job image, whatever the job."""
+    told = {"commit": "c0ffee", "until": "2024-03-30", "version": "1", **options.pop("told", {})}
+    given = {
+        "namespace": cluster.namespace,
+        "service_account_name": ACCOUNT,
+        "secret": SECRET,
+        "image": JOB_IMAGE,
+        "image_pull_policy": "IfNotPresent",
+        "kubernetes_conn_id": None,
+        "cmds": ["sh", "-c", script],
+        "container_resources": resources(Resources(cpu=0.2, memory="64Mi")),
+        "execution_timeout": timedelta(minutes=5),
+        **options,
+    }
+    operator = KubernetesJobOperator(task_id="score", pipeline="orders", job="score", told=told, **given)
+    return PodTask(operator, run_id)
 
 
 @dataclass
