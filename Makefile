@@ -9,7 +9,7 @@ COMPILE = $(BIN)/uv pip compile --universal --python-version 3.11 --generate-has
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL = help
-.PHONY: help setup up down status logs lint test lock schema compatibility images demo bench bench-lake bench-docker lake-gc clean clean-var
+.PHONY: help setup up down status logs lint test lock schema compatibility images demo bench bench-lake bench-docker bench-pods lake-gc clean clean-var
 
 help: ## List the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -77,6 +77,9 @@ bench-lake: setup ## Measure the lake, and a real lakeFS beside it if there is o
 
 bench-docker: setup ## Measure what a container adds to a job
 	@PYTHONPATH=plugins $(BIN)/python -m tests.bench.containers
+
+bench-pods: setup ## Measure what a pod adds to a job
+	@PYTHONPATH=plugins $(BIN)/python -m tests.bench.pods
 
 lake-gc: setup ## Remove what nothing in the lake reaches (ARGS="--dry-run --retention DAYS")
 	@$(BIN)/python -m include.embedded.lakefs gc $(ARGS)

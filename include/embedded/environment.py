@@ -15,6 +15,7 @@ from include.embedded.containers import Gateway
 from include.embedded.lake import variables
 from include.embedded.secrets import USER, Secrets, password_file
 from include.settings import ROOT, Settings
+from include.spec import Runtime
 
 HOST = "127.0.0.1"
 _NO_PROXY = ("NO_PROXY", "no_proxy")
@@ -61,7 +62,7 @@ def environment(
         **inherited,
         **_python(settings),
         **_services(settings, secrets, gateway),
-        **_airflow(settings, secrets, database, _preloaded(gateway)),
+        **_airflow(settings, secrets, database, _preloaded(settings.runtime)),
         # More threads than cores only fight for them: on the few rows of a day waiting costs more than work.
         "OMP_NUM_THREADS": str(settings.threads),
         "OPENBLAS_NUM_THREADS": str(settings.threads),
@@ -105,9 +106,16 @@ def _services(settings: Settings, secrets: Secrets, gateway: Gateway | None) -> 
     }
 
 
-def _preloaded(gateway: Gateway | None) -> tuple[str, ...]:
+_OPERATORS = {
+    Runtime.DOCKER: "millrace.operators.docker_job",
+    Runtime.KUBERNETES: "millrace.operators.kubernetes_job",
+}
+
+
+def _preloaded(runtime: Runtime) -> tuple[str, ...]:
     """Tasks that start containers also import the provider, and the preloaded modules end with the freeze."""
-    return (*_PRELOADED[:-1], "millrace.operators.docker_job", _PRELOADED[-1]) if gateway else _PRELOADED
+    more = [_OPERATORS[runtime]] if runtime in _OPERATORS else []
+    return (*_PRELOADED[:-1], *more, _PRELOADED[-1])
 
 
 def _inside(gateway: Gateway | None, port: int) -> dict[str, Any]:

@@ -27,6 +27,14 @@ def check(settings: Settings) -> None:
         )
 
 
+def login(secrets: Secrets) -> dict[str, str]:
+    """The stack's own keys, as the variables of a job."""
+    return {
+        "LAKECTL_CREDENTIALS_ACCESS_KEY_ID": secrets.lake_access_key_id,
+        "LAKECTL_CREDENTIALS_SECRET_ACCESS_KEY": secrets.lake_secret_access_key,
+    }
+
+
 def variables(settings: Settings, secrets: Secrets, address: str) -> dict[str, str]:
     """What the server is told; `address` is `host:port`."""
     own, others = (settings.var / folder for folder in FOLDERS)

@@ -19,7 +19,8 @@ from typing import Any
 
 import psutil
 
-from include.embedded import containers, lake, postgres, processes, secrets
+from include.embedded import cluster, containers, lake, postgres, processes, secrets
+from include.embedded.containers import Gateway
 from include.embedded.environment import HOST, environment, urls
 from include.embedded.processes import Record
 from include.exceptions import Misconfigured, Unavailable
@@ -30,7 +31,7 @@ from include.spec import Runtime
 PORTS = {"airflow": "AIRFLOW_PORT", "mlflow": "MLFLOW_PORT", "lake": "LAKEFS_PORT"}
 PARTS = ("postgres", "lake", "mlflow", "airflow", "scheduler", "dag-processor", "triggerer")
 GATEWAY = "gateway"
-"""The part that lets containers in; only with RUNTIME=docker."""
+"""The part that lets containers in; only with RUNTIME=docker or kubernetes."""
 _START_SECONDS = 180
 _STOP_SECONDS = 12
 
@@ -50,7 +51,7 @@ class Stack:
 
     @property
     def _in_containers(self) -> bool:
-        return self.settings.runtime is Runtime.DOCKER
+        return self.settings.runtime in (Runtime.DOCKER, Runtime.KUBERNETES)
 
     @property
     def database(self) -> Path:
@@ -197,7 +198,7 @@ class Stack:
         made = secrets.ensure(self.settings.var)
         say("starting PostgreSQL")
         database = postgres.start(self.database)
-        gateway = containers.gateway(self.settings.job_network) if self._in_containers else None
+        gateway = self._gateway(made)
         variables = environment(self.settings, made, database, gateway)
         if postgres.migrated_to(database) != version("apache-airflow-core"):
             say("bringing Airflow's database to its schema")
@@ -209,6 +210,16 @@ class Stack:
         created = psutil.Process(supervisor).create_time()
         started = Record(supervisor, created, ports=self._ports, runtime=self.settings.runtime.value)
         started.write(self._record_file)
+
+    def _gateway(self, made: secrets.Secrets) -> Gateway | None:
+        """Where containers come in, and in a cluster what else they need there."""
+        if self.settings.runtime is Runtime.DOCKER:
+            return containers.gateway(self.settings.job_network)
+        if self.settings.runtime is not Runtime.KUBERNETES:
+            return None
+        found = cluster.gateway(self.settings)
+        cluster.prepare(self.settings, lake.login(made))
+        return found
 
     def _spawn(self, variables: dict[str, str]) -> int:
         """Start honcho in a session of its own; it outlives this process, which waits for no child.

@@ -86,6 +86,11 @@ def is_hopeless(pod: V1Pod) -> bool:
     return bool(now and now.waiting) and now.waiting.reason in _IMAGE | _UNMADE
 
 
+def is_idle(pod: V1Pod) -> bool:
+    """Whether nothing of a pod runs, nor will."""
+    return has_ended(pod) or is_hopeless(pod)
+
+
 def has_failed(pod: V1Pod) -> bool:
     """Whether a pod ended, and not well."""
     return has_ended(pod) and not has_succeeded(pod)

@@ -1,20 +1,27 @@
-"""What is asked of a cluster, without one: names, the pod's template, the words for what became of a pod."""
+"""What is asked of a cluster, without one: names, the pod itself, the words for what became of a pod."""
 
 from __future__ import annotations
 
+import json
 import re
+from pathlib import Path
 from typing import Any
 
+import kubernetes_validate
 import pytest
-import yaml
 from kubernetes import client
+from kubernetes.client import ApiClient
 
+from include import catalog
 from include.exceptions import MillraceError, Misconfigured, Transient
-from include.settings import ROOT
+from include.jobs.spec import Job
 from millrace.cluster import failure, image_of, pod_name
+from millrace.jobs import job_operator
+from tests.support.cluster import PodTask
+from tests.support.pipeline import write_pipeline
+from tests.support.policies import Policy, in_a_namespace, limited, restricted, without_secrets
 
-TEMPLATE = yaml.safe_load((ROOT / "include/kubernetes/job-pod.yaml").read_text())
-POD = "V1Pod"
+HIDDEN = "secret-of-the-lake-1234"
 
 
 @pytest.mark.parametrize("pipeline", ["flights", "a", "a_", "x" * 63, "under_score_" * 5])
@@ -24,37 +31,45 @@ def test_a_name_is_one_that_the_cluster_takes(pipeline: str) -> None:
     assert name != pod_name(pipeline, "evaluate", "another run")
 
 
-def unknown(value: Any, kind: str, path: str = "") -> list[str]:
-    """The keys below a value that the API has no field for; `kind` is a type in the words of its schema."""
-    if inner := re.fullmatch(r"list\[(\w+)\]|dict\(\w+, (\w+)\)", kind):
-        items = value.items() if isinstance(value, dict) else enumerate(value)
-        return [key for name, one in items for key in unknown(one, inner[1] or inner[2], f"{path}[{name}]")]
-    if (model := getattr(client, kind, None)) is None:
-        return []
-    fields = {name: model.openapi_types[ours] for ours, name in model.attribute_map.items()}
-    wrong = [f"{path}.{key}" for key in value if key not in fields]
-    known = [(key, one) for key, one in value.items() if key in fields]
-    return wrong + [found for key, one in known for found in unknown(one, fields[key], f"{path}.{key}")]
+@pytest.fixture
+def asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The pod of a pipeline that uses all there is, as it is sent to the cluster."""
+    lake = {"conn_type": "lakefs", "host": "http://127.0.0.1:1", "login": "key", "password": HIDDEN}
+    monkeypatch.setenv("AIRFLOW_CONN_LAKEFS_DEFAULT", json.dumps(lake))
+    monkeypatch.setenv("AIRFLOW_CONN_MLFLOW_DEFAULT", json.dumps({"conn_type": "http", "host": "http://m"}))
+    training = {
+        "runtime": "kubernetes",
+        "resources": {"cpu": 0.5, "memory": "1Gi", "gpu": 1},
+        "node_selector": {"pool": "gpu"},
+        "tolerations": [{"operator": "Exists"}],
+    }
+    spec = catalog.load(write_pipeline(tmp_path, "orders", training=training))
+    task = PodTask(job_operator(Job.TRAIN, spec, commit="c", until="2024-03-30"))
+    task.operator._tell(task.context)
+    return ApiClient().sanitize_for_serialization(
+        task.operator.build_pod_request_obj(task.context, dry_run=True)
+    )
 
 
-def test_the_api_knows_every_key_of_the_template() -> None:
-    assert unknown(TEMPLATE, POD) == []
-    broken = {"spec": {"containers": [{"securitycontext": {}}], "volumes": [{"emptyDir": {"size": 1}}]}}
-    assert unknown(broken, POD) == [".spec.containers[0].securitycontext", ".spec.volumes[0].emptyDir.size"]
+@pytest.mark.parametrize("version", ["1.30", kubernetes_validate.latest_version().removesuffix(".0")])
+def test_a_pod_is_as_the_schemas_say(asked_for: Any, version: str) -> None:
+    assert kubernetes_validate.validate(asked_for, version, strict=True) == version
+    asked_for["spec"]["containers"][0]["securitycontext"] = {}
+    with pytest.raises(kubernetes_validate.ValidationError, match="securitycontext"):
+        kubernetes_validate.validate(asked_for, version, strict=True)
 
 
-def test_the_template_keeps_the_pod_security_standard_restricted() -> None:
-    """https://kubernetes.io/docs/concepts/security/pod-security-standards/#restricted, line by line."""
-    spec, [container] = TEMPLATE["spec"], TEMPLATE["spec"]["containers"]
-    inside, outside = container["securityContext"], spec["securityContext"]
-    assert inside["allowPrivilegeEscalation"] is False
-    assert inside["capabilities"] == {"drop": ["ALL"]}
-    assert (outside["runAsNonRoot"], outside["runAsUser"] > 0) == (True, True)
-    assert outside["seccompProfile"]["type"] == "RuntimeDefault"
-    assert [set(volume) - {"name"} for volume in spec["volumes"]] == [{"emptyDir"}]
-    assert {"hostNetwork", "hostPID", "hostIPC", "hostAliases"} & spec.keys() == set()
-    assert {"privileged", "procMount", "seLinuxOptions"} & (inside.keys() | outside.keys()) == set()
-    assert {"ports", "lifecycle", "livenessProbe"} & container.keys() == set()
+@pytest.mark.parametrize(
+    "policy", [in_a_namespace, restricted, limited, without_secrets], ids=lambda p: p.__name__
+)
+def test_a_pod_holds_to_the_policies_of_manifests(asked_for: Any, policy: Policy) -> None:
+    """Pod Security's level "restricted" among them."""
+    assert list(policy(asked_for, [asked_for])) == []
+
+
+def test_a_pod_has_one_container_and_no_secret(asked_for: Any) -> None:
+    assert [one["name"] for one in asked_for["spec"]["containers"]] == ["base"]
+    assert HIDDEN not in json.dumps(asked_for)
 
 
 def pod(reason: str = "", message: str = "", **state: Any) -> client.V1Pod:

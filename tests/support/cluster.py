@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import json
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -21,10 +23,13 @@ from kubernetes.client.exceptions import ApiException
 from kubernetes.config.config_exception import ConfigException
 from urllib3.exceptions import HTTPError
 
-from millrace.cluster import RUN_KEY, digest
+from include.spec import Resources
+from millrace.cluster import RUN_KEY, digest, resources
+from millrace.operators.kubernetes_job import KubernetesJobOperator
 from tests.support.task import Task
 
 JOB_IMAGE = "millrace-job:latest"
+SLEEPER = "trap 'echo told to stop; exit 143' TERM; echo begun; sleep 120 & wait"
 ACCOUNT = SECRET = "millrace-job"
 RESTRICTED = {"pod-security.kubernetes.io/enforce": "restricted"}
 
@@ -65,12 +70,21 @@ class Cluster:
 
     def wait_empty(self, run_key: str) -> None:
         """Wait until a run has no pod: its node needs a while to report that one has ended."""
-        wait_until(lambda: not self.pods(run_key))
+        wait_until(lambda: not self.pods(run_key), 150)
 
     def secret(self, name: str, content: Mapping[str, str]) -> None:
         """Put a Secret there."""
         body = client.V1Secret(metadata=client.V1ObjectMeta(name=name), string_data=dict(content))
         self.client.create_namespaced_secret(self.namespace, body)
+
+    def config_maps(self) -> list[str]:
+        """The names of what `config_map` made."""
+        return [one.metadata.name for one in self.client.list_namespaced_config_map(self.namespace).items]
+
+    def config_map(self, name: str, content: Mapping[str, str]) -> None:
+        """Put files there."""
+        body = client.V1ConfigMap(metadata=client.V1ObjectMeta(name=name), data=dict(content))
+        self.client.create_namespaced_config_map(self.namespace, body)
 
     def allow(self, rules: list[dict[str, Any]]) -> None:
         """Let the namespace's account do what rules of a role say."""
@@ -141,13 +155,47 @@ def run_cluster(secret: Mapping[str, str]) -> Iterator[Cluster]:
         api.delete_namespace(cluster.namespace, grace_period_seconds=0)
 
 
+def key(run_id: str) -> str:
+    """The run key of a `score_task`."""
+    return f"orders.stage/{run_id}/score"
+
+
+def connect(monkeypatch: pytest.MonkeyPatch, secret: str) -> None:
+    """Connections of services that no pod asks; `secret` is the lake's."""
+    lake = {"conn_type": "lakefs", "host": "http://127.0.0.1:1", "login": "key", "password": secret}
+    inside = {"container_host": "http://10.0.0.1:5000"}
+    mlflow = {"conn_type": "http", "host": "http://127.0.0.1:5000", "extra": inside}
+    monkeypatch.setenv("AIRFLOW_CONN_LAKEFS_DEFAULT", json.dumps(lake))
+    monkeypatch.setenv("AIRFLOW_CONN_MLFLOW_DEFAULT", json.dumps(mlflow))
+
+
+def score_task(cluster: Cluster, script: str, run_id: str, **options: Any) -> PodTask:
+    """A task whose pod runs a few lines of shell in the job image, whatever the job."""
+    told = {"commit": "c0ffee", "until": "2024-03-30", "version": "1", **options.pop("told", {})}
+    given = {
+        "namespace": cluster.namespace,
+        "service_account_name": ACCOUNT,
+        "secret": SECRET,
+        "image": JOB_IMAGE,
+        "image_pull_policy": "IfNotPresent",
+        "kubernetes_conn_id": None,
+        "cmds": ["sh", "-c", script],
+        "container_resources": resources(Resources(cpu=0.2, memory="64Mi")),
+        "execution_timeout": timedelta(minutes=5),
+        **options,
+    }
+    operator = KubernetesJobOperator(task_id="score", pipeline="orders", job="score", told=told, **given)
+    return PodTask(operator, run_id)
+
+
 @dataclass
 class PodTask(Task):
     """A try of a task that sleeps in the triggerer: each part has an operator of its own, as in Airflow."""
 
     def run(self) -> Any:
         asleep = self.begin()
-        return self.resume(asleep, self.wait(asleep)) if isinstance(asleep, TaskDeferred) else asleep
+        ended = self.resume(asleep, self.wait(asleep)) if isinstance(asleep, TaskDeferred) else asleep
+        return ended if self.operator.do_xcom_push else None
 
     def begin(self) -> Any:
         """The first part, up to where the task is deferred; what it returned, if it was not."""

@@ -78,14 +78,14 @@ class KubernetesJobOperator(JobMixin, KubernetesPodOperator):
                 "pod_template_file": str(ROOT / "include/kubernetes/job-pod.yaml"),
                 "env_from": [V1EnvFromSource(secret_ref=V1SecretEnvSource(name=secret))],
                 "random_name_suffix": False,  # see millrace.cluster.pod_name
-                "durable": False,  # by name and label, here
-                "do_xcom_push": False,  # the answer is in the log
+                "durable": False,  # an earlier pod is found by its name, here
                 "deferrable": True,
                 "poll_interval": _POLL_SECONDS,
                 "startup_check_interval_seconds": _POLL_SECONDS,
                 "logging_interval": _LOG_SECONDS,
                 "log_events_on_startup": False,  # every look at them reads all events of the namespace
                 "termination_grace_period": STOP_SECONDS,
+                "do_xcom_push": True,
                 **kwargs,
             }
         )
@@ -107,6 +107,14 @@ class KubernetesJobOperator(JobMixin, KubernetesPodOperator):
     def defer(self, *, trigger: Any, **kwargs: Any) -> NoReturn:
         super().defer(trigger=JobPodTrigger.like(trigger), **kwargs)
 
+    def build_pod_request_obj(self, *args: Any, **kwargs: Any) -> V1Pod:
+        """The provider's, without the second container that would carry the answer: the log has it."""
+        self.do_xcom_push = False
+        try:
+            return super().build_pod_request_obj(*args, **kwargs)
+        finally:
+            self.do_xcom_push = True
+
     def trigger_reentry(self, context: Context, event: dict[str, Any]) -> Any:
         """What the provider calls when the trigger has fired: the pod has ended, or is not waited for."""
         with cluster.errors(str(self.namespace)):
@@ -118,7 +126,7 @@ class KubernetesJobOperator(JobMixin, KubernetesPodOperator):
             return self._end(self.pod, event)
 
     def _tell(self, context: Context) -> None:
-        """Set what only a running task knows; secrets are in the cluster, and never pass through here."""
+        """Set what only a running task knows; secrets are left out, the cluster has them."""
         spec, told = self.job_spec(context), self.told_variables(context)
         self.name = cluster.pod_name(self.pipeline, self.job, spec.run_key)
         self.labels = {
@@ -182,7 +190,8 @@ class KubernetesJobOperator(JobMixin, KubernetesPodOperator):
     def _remove(self, pod: V1Pod) -> None:
         """Stop a pod if it is at work, and remove it; fine if it is gone."""
         options = V1DeleteOptions(
-            grace_period_seconds=0 if cluster.has_ended(pod) else STOP_SECONDS,
+            # Its node would let the name go a minute later; where nothing runs there is nothing to wait for.
+            grace_period_seconds=0 if cluster.is_idle(pod) else STOP_SECONDS,
             preconditions=V1Preconditions(uid=pod.metadata.uid),
         )
         try:
@@ -199,12 +208,14 @@ class KubernetesJobOperator(JobMixin, KubernetesPodOperator):
                     f"pod {pod.metadata.name!r} of an earlier try does not go, its node may be lost; it may "
                     "be training still, so no other is started before it is gone"
                 )
+            if cluster.is_idle(found):
+                self._remove(found)
             time.sleep(0.2)
 
     def _end(self, pod: V1Pod, event: dict[str, Any]) -> Any:
         """The answer of a pod, or why there is none; it is removed unless another try may wait for it."""
         is_late = event["status"] == "timeout" and cluster.is_at_work(pod)
-        if event["status"] == "error" and not (cluster.has_ended(pod) or cluster.is_hopeless(pod)):
+        if event["status"] == "error" and not cluster.is_idle(pod):
             raise Transient(f"the wait for pod {pod.metadata.name!r} broke off: {event['message']}")
         try:
             lines = self._log(pod, event.get("last_log_time"))
