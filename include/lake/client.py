@@ -242,4 +242,5 @@ class Lake(Objects):
 
 
 def _picked(ref: str, message: str, metadata: dict[str, str]) -> dict[str, Any]:
+    # Picked without metadata for the new commit, the old one gets lost in the cache of lakeFS 1.84.
     return {"ref": ref, "commit_overrides": {"message": message, "metadata": metadata}}
