@@ -44,7 +44,7 @@ lint: setup ## Check style, types and layers
 	PYTHONPATH=plugins $(BIN)/lint-imports
 
 test: setup ## Run the tests (ARGS=… for pytest)
-	@$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile $(ARGS)
+	@$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lock: setup ## Compile requirements*.in into the locks (UPGRADE=1 takes newer versions)
 	$(COMPILE) --quiet requirements.in -o requirements.txt
