@@ -44,6 +44,15 @@ class Beside:
             self._pool.shutdown()
             self._pool = None
 
+    def leave(self, last: Callable[[], object]) -> None:
+        """Do one last thing behind the work, without waiting for either, and let the thread go."""
+        if self._pool is None:
+            last()
+            return
+        self._pool.submit(last)
+        self._pool.shutdown(wait=False)
+        self._pool = self._running = None
+
 
 class Digest:
     """A digest that is a block behind: hashlib lets go of the interpreter, so that it takes another core."""

@@ -45,6 +45,17 @@ def test_the_thread_ends_with_the_work_whatever_comes_of_it() -> None:
     assert threading.active_count() == before
 
 
+def test_a_last_thing_is_done_behind_the_work_and_nobody_waits() -> None:
+    beside, done, gate, over = Beside(), list[str](), threading.Event(), threading.Event()
+    beside.do(lambda: gate.wait() and done.append("work"))
+    beside.leave(lambda: (done.append("last"), over.set()))
+    assert done == []
+    gate.set()
+    assert (over.wait(5), done) == (True, ["work", "last"])
+    Beside().leave(partial(done.append, "at once"))
+    assert done[-1] == "at once"
+
+
 @given(st.lists(st.sampled_from([b"", b"a", b"bc" * LARGE, bytes(LARGE - 1)]), max_size=6))
 def test_a_digest_is_that_of_all_blocks_small_and_large(blocks: list[bytes]) -> None:
     digest = Digest("sha256")

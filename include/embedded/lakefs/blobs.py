@@ -62,17 +62,14 @@ class Incoming:
         """Bring what was written to the disk; it survives a power cut once it is kept."""
         self._flush.wait()  # a failure to write is told once only: it must not be lost in the thread
         self._sync()
-        self.close()
+        self._file.close()
         return Stored(self._sha256.hexdigest(), self._md5.hexdigest(), self._size)
 
-    def close(self) -> None:
-        """Write no more."""
-        self._flush.end()  # before the file's descriptor can become another's
-        self._file.close()
-
     def drop(self) -> None:
-        """Forget it; fine if it was kept."""
-        self.close()
+        """Forget it, at once; fine if it was kept."""
+        self._flush.leave(
+            self._file.close
+        )  # not before it is flushed: the descriptor could be another's then
         self.path.unlink(missing_ok=True)
 
 
