@@ -49,7 +49,7 @@ lint: setup ## Check style, types, layers, and the files of the CI
 	$(BIN)/zizmor --offline --quiet .github
 
 test: setup ## Run the tests (ARGS=… for pytest)
-	@$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile $(ARGS)
+	@$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lock: setup ## Compile requirements*.in into the locks (UPGRADE=1 takes newer versions)
 	$(COMPILE) --quiet requirements.in -o requirements.txt
