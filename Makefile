@@ -2,6 +2,8 @@
 
 SHELL = /bin/sh
 BIN = .venv/bin
+# On a server the verbs of Compose need no .venv, only some Python.
+COMPOSE = $(firstword $(wildcard $(BIN)/python) python3) -m include.compose
 READY = .venv/.ready
 COMPILE = $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes $(if $(UPGRADE),--upgrade)
 
@@ -9,10 +11,10 @@ COMPILE = $(BIN)/uv pip compile --universal --python-version 3.11 --generate-has
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL = help
-.PHONY: help setup up down status logs lint test lock schema compatibility images demo bench bench-lake bench-docker bench-pods lake-gc clean clean-var
+.PHONY: help setup up down status logs lint test lock schema compatibility images compose-env compose-up compose-backup compose-restore compose-upgrade demo bench bench-lake bench-docker bench-pods lake-gc clean clean-var
 
 help: ## List the verbs
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' Makefile
 
 setup: $(READY) ## Make .venv with everything locked (PYTHON=… to choose the interpreter)
 
@@ -45,25 +47,44 @@ lint: setup ## Check style, types, layers, and the files of the CI
 	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yaml
 	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.gitlab-ci .ci/gitlab-ci.yaml
 	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.renovate .github/renovate.json
+	$(if $(wildcard docker-compose.yaml),$(BIN)/check-jsonschema --quiet --builtin-schema vendor.compose-spec docker-compose.yaml)
 	$(BIN)/zizmor --offline --quiet .github
 
 test: setup ## Run the tests (ARGS=… for pytest)
-	@$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile $(ARGS)
+	@$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lock: setup ## Compile requirements*.in into the locks (UPGRADE=1 takes newer versions)
 	$(COMPILE) --quiet requirements.in -o requirements.txt
 	$(COMPILE) --quiet requirements-dev.in -o requirements-dev.txt
 	$(COMPILE) --quiet requirements-job.in -o requirements-job.txt
+	$(COMPILE) --quiet requirements-mlflow.in -o requirements-mlflow.txt
 
 schema: setup ## Generate the schema of pipeline.yaml and .env.example
 	$(BIN)/python -m include.catalog
 	$(BIN)/python -m include.settings
+	$(BIN)/python -m include.compose.airflow_env
 
 compatibility: setup ## Test the lake's contract and write what it has of lakeFS
 	@$(BIN)/python -m tests.support.compatibility
 
-images: ## Build the job image (BASE_IMAGE=… for another base, IMAGES="job airflow" for both)
+images: ## Build the job image (BASE_IMAGE=… for another base, IMAGES="job airflow mlflow" for all)
 	@include/images/build $(or $(IMAGES),job)
+
+compose-env: ## Write what is missing of the secrets of docker-compose.yaml into .env
+	@$(COMPOSE) env
+
+compose-up: ## Build the images, start the platform on this server and wait until it is well
+	@$(COMPOSE) up
+
+compose-backup: ## Save its databases and files while it runs (TO=folder)
+	@$(COMPOSE) backup $(if $(TO),--folder '$(TO)')
+
+compose-restore: ## Put a backup back (FROM=folder); what is there now is lost
+	@test -n '$(FROM)' || { echo 'name the backup: make compose-restore FROM=var/backups/…' >&2; exit 2; }
+	@$(COMPOSE) restore --folder '$(FROM)'
+
+compose-upgrade: ## Take a backup, build this version's images, migrate and restart (TO=folder)
+	@$(COMPOSE) upgrade $(if $(TO),--folder '$(TO)')
 
 demo: setup ## Show the closed loop on real data (ARGS="--from 2013-04-24" begins with a later night)
 	@$(BIN)/python -m include.demo $(ARGS)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import os
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -23,6 +24,17 @@ os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
 _home = TemporaryDirectory(prefix="millrace-airflow-")
 atexit.register(_home.cleanup)
 os.environ["AIRFLOW_HOME"] = _home.name
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files that start a stack come first: they take minutes, and the last file is waited for by all.
+
+    Of those the ones with fewest tests, which are chains of long ones; of the others the ones with most.
+    xdist hands files out in this order with `--no-loadscope-reorder` only.
+    """
+    slow = {item.path for item in items if item.get_closest_marker("stack")}
+    tests = Counter(item.path for item in items)
+    items.sort(key=lambda item: (0, tests[item.path]) if item.path in slow else (1, -tests[item.path]))
 
 
 @pytest.fixture(scope="session")

@@ -11,33 +11,14 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from include import tuning
 from include.embedded.containers import Gateway
 from include.embedded.lake import variables
 from include.embedded.secrets import USER, Secrets, password_file
 from include.settings import ROOT, Settings
-from include.spec import Runtime
 
 HOST = "127.0.0.1"
 _NO_PROXY = ("NO_PROXY", "no_proxy")
-
-# Forked once into every worker: what tasks import, and what Airflow itself imports late in a task.
-_PRELOADED = (
-    "airflow.executors.local_executor",
-    "airflow.sdk.execution_time.supervisor",
-    "airflow.sdk.execution_time.task_runner",
-    "airflow.dag_processing.dagbag",
-    "airflow.providers.standard.operators.hitl",
-    "airflow.providers.standard.operators.trigger_dagrun",
-    # What DAG files import: parsing one is half of what starting a task costs otherwise.
-    "millrace.dag",
-    "millrace.jobs",
-    "millrace.operators.ingest",
-    "millrace.operators.lakefs",
-    "millrace.operators.model",
-    "millrace.sensors.drift",
-    "millrace.sensors.lakefs",
-    "include.embedded.preload",  # last: it freezes what is there
-)
 
 
 def urls(settings: Settings) -> dict[str, str]:
@@ -62,7 +43,7 @@ def environment(
         **inherited,
         **_python(settings),
         **_services(settings, secrets, gateway),
-        **_airflow(settings, secrets, database, _preloaded(settings.runtime)),
+        **_airflow(settings, secrets, database, tuning.sections(settings.runtime)),
         # More threads than cores only fight for them: on the few rows of a day waiting costs more than work.
         "OMP_NUM_THREADS": str(settings.threads),
         "OPENBLAS_NUM_THREADS": str(settings.threads),
@@ -106,35 +87,18 @@ def _services(settings: Settings, secrets: Secrets, gateway: Gateway | None) -> 
     }
 
 
-_OPERATORS = {
-    Runtime.DOCKER: "millrace.operators.docker_job",
-    Runtime.KUBERNETES: "millrace.operators.kubernetes_job",
-}
-
-
-def _preloaded(runtime: Runtime) -> tuple[str, ...]:
-    """Tasks that start containers also import the provider, and the preloaded modules end with the freeze."""
-    more = [_OPERATORS[runtime]] if runtime in _OPERATORS else []
-    return (*_PRELOADED[:-1], *more, _PRELOADED[-1])
-
-
 def _inside(gateway: Gateway | None, port: int) -> dict[str, Any]:
     """What a connection says of a service's address as containers see it."""
     return {"container_host": f"http://{gateway.address}:{port}"} if gateway else {}
 
 
-def _airflow(
-    settings: Settings, secrets: Secrets, database: str, preloaded: tuple[str, ...]
-) -> dict[str, str]:
+def _airflow(settings: Settings, secrets: Secrets, database: str, common: tuning.Sections) -> dict[str, str]:
     url = urls(settings)["airflow"]
-    sections: dict[str, dict[str, object]] = {
+    own: tuning.Sections = {
         "core": {
             "dags_folder": ROOT / "dags",
             "plugins_folder": ROOT / "plugins",
-            "load_examples": False,
             "test_connection": "Enabled",  # one user, this machine only
-            # Else files are passed over that do not hold the word "airflow", as dags/ingest.py.
-            "dag_discovery_safe_mode": False,
             "executor": "LocalExecutor",
             "parallelism": settings.parallelism,
             "fernet_key": secrets.fernet_key,
@@ -142,7 +106,6 @@ def _airflow(
             "simple_auth_manager_passwords_file": password_file(settings.var),
             # Given in full: with a port other than 8080 tasks would call localhost:8080.
             "execution_api_server_url": f"{url}/execution/",
-            "mp_forkserver_preload": ",".join(preloaded),
         },
         "database": {"sql_alchemy_conn": _database_url("airflow", database)},
         "api": {
@@ -153,27 +116,12 @@ def _airflow(
             "secret_key": secrets.api_secret,
         },
         "api_auth": {"jwt_secret": secrets.jwt_secret},
-        "scheduler": {
-            # Workers inherit the imports of a server that has them; the scheduler's only, as the
-            # triggerer would load the same libraries a second time.
-            "mp_start_method": "forkserver",
-            "scheduler_idle_sleep_time": 0.1,
-            # A killed worker's task is noticed after this many seconds and tried again.
-            "task_instance_heartbeat_timeout": 20,
-            "task_instance_heartbeat_timeout_detection_interval": 5,
-            "orphaned_tasks_check_interval": 30,
-        },
-        "dag_processor": {"refresh_interval": 10, "min_file_process_interval": 10, "parsing_processes": 1},
         "logging": {"base_log_folder": settings.var / "log" / "tasks"},
-        "usage_data_collection": {"enabled": False},
     }
     return {
         "AIRFLOW_HOME": str(settings.var / "airflow"),
-        **{
-            f"AIRFLOW__{section.upper()}__{name.upper()}": str(value)
-            for section, options in sections.items()
-            for name, value in options.items()
-        },
+        **tuning.variables(common),
+        **tuning.variables(own),
     }
 
 
@@ -182,18 +130,10 @@ def _database_url(name: str, socket: str) -> str:
 
 
 def _quiet() -> dict[str, str]:
-    """What would otherwise call out, or start helpers that nobody here uses."""
     return {
-        "MLFLOW_DISABLE_TELEMETRY": "true",
-        "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",  # it fills the logs of tasks
-        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
-        "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",  # the task's own retries wait longer, and say so
-        "MLFLOW_HTTP_REQUEST_TIMEOUT": "30",
-        "GX_ANALYTICS_ENABLED": "false",
-        "DO_NOT_TRACK": "1",
+        **tuning.QUIET,
         # A company's proxy would be asked for this machine's own addresses.
         **{name: ",".join(filter(None, (os.environ.get(name), HOST, "localhost"))) for name in _NO_PROXY},
-        "GIT_PYTHON_REFRESH": "quiet",
     }
 
 

@@ -217,8 +217,9 @@ class Lake(Objects):
     ) -> str:
         """Begin to import; the id to ask `import_state` with. Sources: storage URI to path in the lake.
 
-        A URI that ends in `/` stands for all that lies below it. Raises Misconfigured where the server
-        cannot import (the embedded one).
+        A URI that ends in `/` stands for all that lies below it. What is imported replaces all objects whose
+        paths begin with the path it is given: `t/a` replaces `t/a.bak` too. Raises Misconfigured where the
+        server cannot import (the embedded one, or a lakeFS whose settings do not allow it).
         """
         paths = [
             {"path": uri, "destination": path, "type": "common_prefix" if uri.endswith("/") else "object"}
@@ -235,10 +236,11 @@ class Lake(Objects):
             return ImportState.of(answer)
 
     def cancel_import(self, branch: str, id: str) -> None:
-        """Stop an import; nothing of it is committed; fine if there is none."""
-        with unless(Absent):
+        """Stop an import; nothing of it is committed; fine if there is none, or if it is complete."""
+        with unless(Absent), unless(Conflict):
             self._call(f"import {id!r} into {branch!r}", "import.import_cancel", branch, id)
 
 
 def _picked(ref: str, message: str, metadata: dict[str, str]) -> dict[str, Any]:
+    # Picked without metadata for the new commit, the old one gets lost in the cache of lakeFS 1.84.
     return {"ref": ref, "commit_overrides": {"message": message, "metadata": metadata}}

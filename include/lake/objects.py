@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 import os
 from collections.abc import Iterable, Iterator
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 from uuid import uuid4
 
+from include.beside import Digest
 from include.exceptions import Absent, Misconfigured, Transient, Unavailable
 from include.lake.records import LakeObject
 from include.lake.transport import Remote, unless
@@ -109,20 +109,21 @@ class Objects(Remote):
         return found
 
     def _fill(self, content: BinaryIO, ref: str, found: LakeObject) -> None:
-        md5 = hashlib.md5(usedforsecurity=False)
+        md5 = Digest("md5")
         for turn in range(_RESUMES + 1):
             start = content.tell()
             try:
                 for block in self._blocks(ref, found.path, f"bytes={start}-" if start else None):
-                    content.write(block)
                     md5.update(block)
+                    content.write(block)
                 break
             except Unavailable:
                 if turn == _RESUMES or content.tell() == start:
                     raise
-        if content.tell() != found.size or (found.md5 or md5.hexdigest()) != md5.hexdigest():
+        arrived = md5.hexdigest()
+        if content.tell() != found.size or (found.md5 or arrived) != arrived:
             raise Transient(
-                f"object {found.path!r} of {ref!r}: {content.tell()} bytes with MD5 {md5.hexdigest()} "
+                f"object {found.path!r} of {ref!r}: {content.tell()} bytes with MD5 {arrived} "
                 f"arrived, {found.size} with {found.checksum} were promised; fetch it again"
             )
 
@@ -185,7 +186,7 @@ class _Sent:
 
     def __init__(self, content: BinaryIO, expected: int | None) -> None:
         self._content = content
-        self._md5 = hashlib.md5(usedforsecurity=False)
+        self._md5 = Digest("md5")
         self.expected = expected
         self.size = 0
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from include.exceptions import Absent
 from include.identity import RunIdentity
 from include.lake import steps
@@ -15,7 +17,8 @@ def publish(
     *,
     into: str,
     run: RunIdentity,
-    metadata: dict[str, str] | None = None,
+    metadata: Mapping[str, str] | None = None,
+    message: str = "",
     delete_source: bool = True,
     strategy: str = "",
     squash: bool = False,
@@ -27,7 +30,7 @@ def publish(
     `strategy` says which counts, Absent if `source` is gone and no earlier try merged it.
     """
     names = {**run.metadata(), **(metadata or {}), "source_branch": source}
-    message = f"{run.dag_id}: publish {source}"
+    message = message or f"{run.dag_id}: publish {source}"
     try:
         if squash:
             names["source_commit"] = lake.commit_of(source)

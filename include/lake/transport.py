@@ -147,6 +147,8 @@ class Remote:
         said = _message(error)
         if error.status == 400 and "no changes" in said:
             return NoChanges(f"{where}: {said}")
+        if error.status == 501 or (error.status == 403 and "is not supported" in said):
+            return Misconfigured(f"this lake cannot do it: {where}: {said}")
         if error.status in (401, 403):
             return Unauthorized(
                 f"the lake refused access key {self.connection.access_key_id!r} for {where} "
@@ -159,8 +161,6 @@ class Remote:
             return Conflict(
                 f"{where}: {said}; somebody changed it meanwhile, run the step again from its start"
             )
-        if error.status == 501:
-            return Misconfigured(f"this lake cannot do it: {where}: {said}")
         if error.status in (408, 420, 423, 429) or error.status >= 500:
             return Transient(f"the lake answered {error.status} for {where}: {said}")
         return Misconfigured(f"the lake answered {error.status} for {where}: {said}")

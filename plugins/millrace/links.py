@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseOperatorLink
 from airflow.sdk.execution_time.xcom import XCom
 
+from millrace.hooks.mlflow import MlflowHook
+
 if TYPE_CHECKING:
     from airflow.sdk import BaseOperator
     from airflow.sdk.types import TaskInstanceKey
@@ -22,7 +24,9 @@ class ReportLink(BaseOperatorLink):
 
     def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
         found = (XCom.get_value(ti_key=ti_key, key=key) for key in ("return_value", FAULT))
-        return next((str(result["link"]) for result in found if result and "link" in result), "")
+        link = next((str(result["link"]) for result in found if result and "link" in result), "")
+        conn_id = str(getattr(operator, "mlflow_conn_id", MlflowHook.default_conn_name))
+        return MlflowHook(conn_id).page(link) if link else ""
 
 
 class CommitLink(BaseOperatorLink):

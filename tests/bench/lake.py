@@ -44,6 +44,7 @@ SIZES = (1_000, 10_000, 100_000)
 _MIB = 1 << 20
 _CLIENTS = 8
 _ROUNDS = 7
+_MOVES = 5
 _OBJECT = b"x" * 1024
 
 Facts = dict[str, float]
@@ -82,7 +83,7 @@ class Bench:
         """Megabytes (10^6 bytes) a second."""
         repository, block = self.create(), os.urandom(_MIB)
         seconds: dict[str, list[float]] = {"dd": [], "upload": [], "download": []}
-        for number in range(3):
+        for number in range(_MOVES):
             self.step("moving")
             seconds["dd"].append(_timed(_dd, folder, mebibytes))
             content = (number.to_bytes(1, "big") + block[1:] if not i else block for i in range(mebibytes))
@@ -177,7 +178,7 @@ def main() -> None:
 
 
 def _measure(folder: Path, mebibytes: int, progress: Progress) -> Iterator[tuple[str, Facts]]:
-    steps = 1 + 3 + 2 + _ROUNDS + 1  # filling, moving, small uploads, growth, listing
+    steps = 1 + _MOVES + 2 + _ROUNDS + 1  # filling, moving, small uploads, growth, listing
     task = progress.add_task("embedded", total=steps)
 
     def step(what: str, server: str = "embedded") -> None:

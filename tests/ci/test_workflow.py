@@ -22,14 +22,14 @@ STEPS = {
         "docker": [
             "make images",
             'make test ARGS="-m docker"',
-            "make demo",
+            'make demo ARGS="--from 2013-04-24"',
             "python3 .ci/check_demo.py var/demo/summary.json",
         ],
         "kubernetes": [
             "make images",
             '.ci/kind up >> "$GITHUB_ENV"',
             'make test ARGS="-m kubernetes"',
-            "make demo",
+            'make demo ARGS="--from 2013-04-24"',
             "python3 .ci/check_demo.py var/demo/summary.json",
         ],
         "chart": ['.ci/airflow-chart >> "$GITHUB_ENV"', "make test ARGS=tests/kubernetes"],
@@ -128,6 +128,13 @@ def test_the_contract_finds_the_lakefs_that_the_job_starts() -> None:
     assert endpoint == "http://127.0.0.1:8000"
     assert access_key_id == server["LAKEFS_INSTALLATION_ACCESS_KEY_ID"]
     assert secret_access_key == server["LAKEFS_INSTALLATION_SECRET_ACCESS_KEY"]
+
+
+def test_the_contract_is_asked_of_the_lakefs_that_is_deployed() -> None:
+    files = (CI, ROOT / "include/kubernetes/base/lakefs.yaml", ROOT / "docker-compose.yaml")
+    told = [re.findall(r"treeverse/lakefs:[\w.@:-]+", file.read_text()) for file in files if file.exists()]
+    assert len(told) > 1
+    assert len({image for images in told for image in images}) == 1
 
 
 def test_others_call_the_same_two() -> None:

@@ -20,9 +20,8 @@ from include.embedded.stack import Stack
 from include.exceptions import Misconfigured, Unauthorized
 from include.lake.client import Lake, LakeConnection
 from include.settings import ROOT, Settings
+from tests.support.lakefs_binary import BINARY, NO_BINARY
 from tests.support.stack import settings_in
-
-BINARY = os.environ.get("LAKEFS_BINARY", "")
 
 
 @contextmanager
@@ -74,7 +73,7 @@ def use(found: Lake, file: Path) -> None:
     assert (found.download("main", "t/a"), found.commit("work").metadata) == (b"1", {"rows": "1"})
 
 
-@pytest.mark.skipif(not BINARY, reason="LAKEFS_BINARY names no lakeFS program")
+@pytest.mark.skipif(not BINARY, reason=NO_BINARY)
 def test_a_lakefs_program_takes_our_servers_place(tmp_path: Path) -> None:
     settings = settings_in(tmp_path / "var").model_copy(update={"lakefs_binary": BINARY})
     with started(settings) as stack:

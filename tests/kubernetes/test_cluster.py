@@ -141,9 +141,8 @@ def test_airflow_may_run_jobs_and_nothing_else(applied: DynamicClient, account: 
         if may(applied, account, verb, resource, JOBS)
     }
     assert allowed == {
-        *((verb, "pods") for verb in ("get", "list", "watch", "create", "delete")),
+        *((verb, "pods") for verb in ("get", "list", "create", "delete")),
         ("get", "pods/log"),
-        *((verb, "events") for verb in ("get", "list", "watch")),
     }
     assert not may(applied, account, "get", "pods", PLATFORM)
     assert not may(applied, account, "get", "secrets", PLATFORM)

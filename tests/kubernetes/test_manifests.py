@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import copy
+import re
 from typing import Any
 
 import kubernetes_validate
 import pytest
+import yaml
 
+from include.settings import ROOT
 from tests.support.manifests import OVERLAYS, Object, named, objects, overlay, pod_of, title
 from tests.support.policies import POLICIES, Policy
 
@@ -121,6 +124,14 @@ def test_a_job_reaches_the_lake_mlflow_and_names_only() -> None:
     }
     assert reached == {"kube-dns": [53, 53], "lakefs": [8000], "mlflow": [5000]}
     assert "ingress" not in jobs
+
+
+def test_tasks_may_do_what_the_guide_says_that_a_job_needs() -> None:
+    guide = (ROOT / "docs/deployment.md").read_text()
+    block = re.search(r"```yaml\n(rules:.*?)```", guide, re.DOTALL)
+    assert block
+    (role,) = (one for one in overlay("production") if title(one) == "Role/millrace-jobs/job-runner")
+    assert role["rules"] == yaml.safe_load(block[1])["rules"]
 
 
 def test_nothing_of_the_platform_reaches_the_clouds_metadata() -> None:

@@ -43,7 +43,17 @@ def test_a_report_is_where_the_result_or_the_fault_says(
     monkeypatch: pytest.MonkeyPatch, xcoms: dict[str, Any], link: str
 ) -> None:
     monkeypatch.setattr(task_runner, "SUPERVISOR_COMMS", Supervisor(xcoms), raising=False)
+    monkeypatch.setenv("AIRFLOW_CONN_MLFLOW_DEFAULT", json.dumps({"conn_type": "http", "host": "http://m"}))
     assert ReportLink().get_link(BaseOperator(task_id="t"), ti_key=KEY) == link
+
+
+def test_a_report_leads_people_to_the_address_that_is_theirs(monkeypatch: pytest.MonkeyPatch) -> None:
+    returned = {"return_value": {"link": "http://mlflow:5000/#/runs/1"}}
+    monkeypatch.setattr(task_runner, "SUPERVISOR_COMMS", Supervisor(returned), raising=False)
+    shown = {"ui_url": "https://mlflow.example/"}
+    fields = {"conn_type": "http", "host": "http://mlflow:5000", "extra": shown}
+    monkeypatch.setenv("AIRFLOW_CONN_MLFLOW_DEFAULT", json.dumps(fields))
+    assert ReportLink().get_link(BaseOperator(task_id="t"), ti_key=KEY) == "https://mlflow.example/#/runs/1"
 
 
 UPLOAD = LakeFSUploadOperator(task_id="u", repository="r", branch="b", path="t/{{ ds }}", file="f")

@@ -71,9 +71,16 @@ def chart_text(*more: str) -> str:
     return rendered.stdout
 
 
-def chart() -> list[Object]:
-    """The objects of Airflow's chart with our values."""
-    return objects(chart_text())
+def chart(*more: str) -> list[Object]:
+    """The objects of Airflow's chart with our values, and the pod that tasks are made from."""
+    found = objects(chart_text(*more))
+    (tasks,) = (
+        one["data"]["pod_template_file.yaml"] for one in found if title(one) == "ConfigMap/airflow-config"
+    )
+    found += objects(tasks)
+    for one in found:
+        one["metadata"].setdefault("namespace", "millrace")  # as an installation does
+    return found
 
 
 def title(found: Object) -> str:

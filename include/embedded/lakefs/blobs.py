@@ -5,14 +5,17 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
+from include.beside import Beside, Digest
 from include.embedded.lakefs.errors import Corrupt
 
 _CHUNK = 1 << 20
+_FLUSHED = 1 << 26
+"""Bytes that are brought to the disk together while more arrive; the rest waits for the end."""
 
 
 class Stored(NamedTuple):
@@ -30,27 +33,43 @@ class Incoming:
         descriptor, name = tempfile.mkstemp(dir=folder)
         self.path = Path(name)
         self._file = os.fdopen(descriptor, "wb", buffering=0)
-        self._sha256, self._md5, self._size = hashlib.sha256(), hashlib.md5(usedforsecurity=False), 0
+        self._sha256, self._md5, self._size = hashlib.sha256(), Digest("md5"), 0
+        self._flush, self._flushed = Beside(), 0
 
-    def write(self, chunks: Iterable[bytes]) -> None:
-        """Append chunks; each is read once, for the disk and for both digests."""
+    def write(self, chunks: Sequence[bytes]) -> None:
+        """Append chunks; each is read once, for the disk and for both digests.
+
+        MD5 takes as long as all the rest, so it has a thread of its own.
+        """
+        self._md5.update(*chunks)
         for chunk in chunks:
             self._sha256.update(chunk)
-            self._md5.update(chunk)
-            self._size += len(chunk)
-            rest = memoryview(chunk)
-            while rest:
-                rest = rest[self._file.write(rest) :]
+            self._append(chunk)
+        if self._size - self._flushed >= _FLUSHED and self._flush.is_free:
+            self._flush.do(self._sync)
+            self._flushed = self._size
+
+    def _append(self, chunk: bytes) -> None:
+        self._size += len(chunk)
+        rest = memoryview(chunk)
+        while rest:
+            rest = rest[self._file.write(rest) :]
+
+    def _sync(self) -> None:
+        os.fsync(self._file.fileno())
 
     def finish(self) -> Stored:
         """Bring what was written to the disk; it survives a power cut once it is kept."""
-        os.fsync(self._file.fileno())
+        self._flush.wait()  # a failure to write is told once only: it must not be lost in the thread
+        self._sync()
         self._file.close()
         return Stored(self._sha256.hexdigest(), self._md5.hexdigest(), self._size)
 
     def drop(self) -> None:
-        """Forget it; fine if it was kept."""
-        self._file.close()
+        """Forget it, at once; fine if it was kept."""
+        self._flush.leave(
+            self._file.close
+        )  # not before it is flushed: the descriptor could be another's then
         self.path.unlink(missing_ok=True)
 
 
@@ -114,7 +133,7 @@ class Blobs:
         A whole content is checked: if it is not what was stored, Corrupt is raised, before the first byte
         for contents of one chunk and otherwise before the last chunk, so a reader never gets all of it.
         """
-        digest, left = hashlib.sha256(), last - first + 1
+        digest, left = Digest("sha256"), last - first + 1
         damaged = Corrupt(f"the stored content at {self.path(address)} is damaged")
         with self._opened(address) as source:
             if os.fstat(source.fileno()).st_size <= last:

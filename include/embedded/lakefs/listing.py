@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from typing import Protocol, TypeVar
 
 LAST = "\U0010ffff" * 257
@@ -40,18 +40,6 @@ def after(
             break
         else:
             return
-
-
-def grouped(items: Iterable[Item], prefix: str, delimiter: str, start: str) -> Iterator[Item | str]:
-    """The same over items that are at hand already."""
-    last = None
-    for item in items:
-        folder = _folder(item.path, prefix, delimiter)
-        if folder is None:
-            yield item
-        elif folder != last and folder > start:
-            last = folder
-            yield folder
 
 
 def _folder(path: str, prefix: str, delimiter: str) -> str | None:

@@ -8,13 +8,16 @@ import json
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import partial
+from itertools import groupby
+from operator import itemgetter
 from typing import NamedTuple
 
 from include.embedded.lakefs import tree
 from include.embedded.lakefs.database import CommitRecord
 from include.embedded.lakefs.errors import AlreadyThere, BadRequest, Conflict
 from include.embedded.lakefs.staging import Objects
-from include.embedded.lakefs.tree import Difference, Span
+from include.embedded.lakefs.tree import Changes, Difference, Span
 
 STRATEGIES = {"": "default", "dest-wins": "dest-wins", "source-wins": "source-wins"}
 """How a merge settles conflicts, and what lakeFS notes of it in the merge's metadata."""
@@ -156,27 +159,34 @@ class Store(Objects):
             return False
         before = self.spans(self.commit_of(commit.parents[0]))
         changes = tree.diff(before, self.spans(commit), self.database.load_range)
-        return any(change.path in objects or change.path.startswith(prefixes) for change in changes)
+        return any(change.path in objects or change.path.startswith(prefixes) for change in changes())
 
-    def diff(self, left: str, right: str, start: str = "") -> Iterator[Difference]:
-        """Where two refs disagree, from a path on; a right side of `branch$` counts with what is staged."""
+    def diff(self, left: str, right: str) -> Changes:
+        """Where two refs disagree; a right side of `branch$` counts with what is staged."""
         position = self.resolve(right)
         spans = self.spans(self.commit_at(left))
-        changes = tree.diff(spans, self.spans(position.commit), self.database.load_range, start)
+        changes = tree.diff(spans, self.spans(position.commit), self.database.load_range)
         if not right.endswith("$") or position.branch is None:
             return changes
-        staged = dict(self.database.staged(self.facts.name, position.branch, start))
-        sides = ((path, tree.find(spans, path, self.database.load_range), staged[path]) for path in staged)
-        return heapq.merge(
-            (change for change in changes if change.path not in staged),
-            (Difference(path, mine, entry) for path, mine, entry in sides if not tree.same(mine, entry)),
-        )
+        return partial(self._with_staged, changes, spans, position.branch)
 
-    def compare(self, left: str, right: str, start: str = "") -> Iterator[Difference]:
-        """What merging `right` into `left` would change, with the conflicts, from a path on (three-dot)."""
+    def _with_staged(
+        self, changes: Changes, spans: list[Span], branch: str, start: str = ""
+    ) -> Iterator[Difference]:
+        committed = ((change.path, change) for change in changes(start))
+        staged = self.database.staged_from(self.facts.name, branch, start)
+        differing = ((path, self.difference(spans, path, entry)) for path, entry in staged)
+        both = heapq.merge(committed, differing, key=itemgetter(0))
+        for _, found in groupby(both, key=itemgetter(0)):
+            *_, (_, change) = found  # what is staged comes second, and counts
+            if change:
+                yield change
+
+    def compare(self, left: str, right: str) -> Changes:
+        """What merging `right` into `left` would change, with the conflicts (three-dot)."""
         mine, theirs = self.commit_at(left), self.commit_at(right)
         base = self.merge_base(mine.id, theirs.id)
-        return self._three_way(self.spans(mine), self.spans(base), self.spans(theirs), start)
+        return self._three_way(self.spans(mine), self.spans(base), self.spans(theirs))
 
     # Steps of the above
 
@@ -202,17 +212,15 @@ class Store(Objects):
         self, head: CommitRecord, base: list[Span], theirs: list[Span], strategy: str = ""
     ) -> list[Span]:
         """The version of a branch after it took over what `theirs` changed since `base`."""
-        changes = list(self._three_way(self.spans(head), base, theirs))
+        changes = list(self._three_way(self.spans(head), base, theirs)())
         conflicts = [change.path for change in changes if change.conflict]
         if conflicts and not strategy:
             raise Conflict(f"conflict found: {len(conflicts)} object(s), {', '.join(conflicts[:3])}")
         taken = [change for change in changes if not change.conflict or strategy == "source-wins"]
         return self._apply(head, [(change.path, change.right) for change in taken])
 
-    def _three_way(
-        self, ours: list[Span], base: list[Span], theirs: list[Span], start: str = ""
-    ) -> Iterator[Difference]:
-        return tree.three_way(base, ours, theirs, self.database.load_range, start)
+    def _three_way(self, ours: list[Span], base: list[Span], theirs: list[Span]) -> Changes:
+        return tree.three_way(base, ours, theirs, self.database.load_range)
 
     def _apply(self, head: CommitRecord, edits: list[tree.Edit]) -> list[Span]:
         return tree.apply(self.spans(head), edits, self.database.load_range, self.database.add_range)

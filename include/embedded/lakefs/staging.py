@@ -56,9 +56,13 @@ class Objects(Refs):
         with self.database.snapshot():
             spans = self.spans(self.branch(branch))
             for path, entry in self.database.staged_from(self.facts.name, branch, start):
-                before = tree.find(spans, path, self.database.load_range)
-                if not tree.same(before, entry):
-                    yield Difference(path, before, entry)
+                if change := self.difference(spans, path, entry):
+                    yield change
+
+    def difference(self, spans: list[Span], path: str, entry: Entry | None) -> Difference | None:
+        """How an entry of a path, or None for removed, disagrees with a version."""
+        before = tree.find(spans, path, self.database.load_range)
+        return None if tree.same(before, entry) else Difference(path, before, entry)
 
     def spans(self, commit: CommitRecord) -> list[Span]:
         """The ranges of a commit."""

@@ -18,7 +18,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from operator import attrgetter
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 _ENTRIES_A_RANGE = 128
 """Mean number of entries in a range: a commit of one object rewrites about that many lines."""
@@ -81,6 +81,12 @@ class Difference(NamedTuple):
     left: Entry | None
     right: Entry | None
     conflict: bool = False
+
+
+class Changes(Protocol):
+    """Differences by path, from a path on; may be asked again, further on."""
+
+    def __call__(self, start: str = "") -> Iterator[Difference]: ...
 
 
 Edit = tuple[str, Entry | None]
@@ -146,21 +152,24 @@ def apply(spans: Sequence[Span], edits: Sequence[Edit], load: Load, save: Save) 
     return writer.close()
 
 
-def diff(left: Sequence[Span], right: Sequence[Span], load: Load, start: str = "") -> Iterator[Difference]:
-    """Where two versions disagree, by path, from `start` on; ranges that both have are not read."""
-    left, right = _from(left, start), _from(right, start)
+def diff(left: Sequence[Span], right: Sequence[Span], load: Load) -> Changes:
+    """Where two versions disagree; ranges that both have are not read."""
     shared = {span.id for span in left} & {span.id for span in right}
-    yield from _joined(_outside(left, shared, load, start), _outside(right, shared, load, start))
+    mine, theirs = ([span for span in side if span.id not in shared] for side in (left, right))
+    return lambda start="": _joined(scan(mine, start, load), scan(theirs, start, load))
 
 
-def three_way(
-    base: Sequence[Span], ours: Sequence[Span], theirs: Sequence[Span], load: Load, start: str = ""
-) -> Iterator[Difference]:
+def three_way(base: Sequence[Span], ours: Sequence[Span], theirs: Sequence[Span], load: Load) -> Changes:
     """What `theirs` changed since `base` and we do not have; conflicts are what we changed as well."""
-    for change in diff(base, theirs, load, start):
-        mine = find(ours, change.path, load)
-        if not same(mine, change.right):
-            yield change._replace(conflict=not same(mine, change.left))
+    changes = diff(base, theirs, load)
+
+    def missing(start: str = "") -> Iterator[Difference]:
+        for change in changes(start):
+            mine = find(ours, change.path, load)
+            if not same(mine, change.right):
+                yield change._replace(conflict=not same(mine, change.left))
+
+    return missing
 
 
 class _Writer:
@@ -207,13 +216,6 @@ def _merged(entries: Iterable[Entry], edits: Sequence[Edit]) -> Iterator[Entry]:
 
 def _from(spans: Sequence[Span], start: str) -> Sequence[Span]:
     return spans[bisect_left(spans, start, key=attrgetter("last")) :]
-
-
-def _outside(spans: Sequence[Span], shared: set[str], load: Load, start: str) -> Iterator[Entry]:
-    for span in spans:
-        if span.id not in shared:
-            entries = load(span.id)
-            yield from entries[bisect_left(entries, start, key=attrgetter("path")) :]
 
 
 def _joined(left: Iterator[Entry], right: Iterator[Entry]) -> Iterator[Difference]:

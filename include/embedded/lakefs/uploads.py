@@ -6,7 +6,7 @@ While the event loop reads the network, a thread hashes and writes what came bef
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Sequence
 
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
@@ -15,13 +15,13 @@ from starlette.requests import Request
 
 from include.embedded.lakefs.errors import BadRequest
 
-_BATCH = 1 << 20
+_BATCH = 1 << 21
 """Bytes that are handed to the thread at once."""
 
 _ANY_TYPE = "application/octet-stream"
 
 
-async def receive(request: Request, write: Callable[[Iterable[bytes]], None]) -> str:
+async def receive(request: Request, write: Callable[[Sequence[bytes]], None]) -> str:
     """Hand the content of an upload to `write`, in order; returns the content's type.
 
     The body is the content itself, or a form whose part named `content` holds it (RFC 7578).
@@ -38,7 +38,7 @@ async def receive(request: Request, write: Callable[[Iterable[bytes]], None]) ->
     return form.content_type
 
 
-async def _pour(chunks: AsyncIterator[bytes], write: Callable[[Iterable[bytes]], None]) -> None:
+async def _pour(chunks: AsyncIterator[bytes], write: Callable[[Sequence[bytes]], None]) -> None:
     batch: list[bytes] = []
     size = 0
     writing: asyncio.Future[None] | None = None

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 class MlflowHook(BaseHook):
     """Where MLflow is: the connection's host (`http://localhost:5000`), and its login if it asks for one.
 
-    Its extra may name `container_host`, the URL as containers see it where that is another.
+    Its extra may name `container_host`, the URL as containers see it where that is another, and `ui_url`, the
+    one for people's browsers.
     """
 
     conn_name_attr = "mlflow_conn_id"
@@ -58,3 +59,8 @@ class MlflowHook(BaseHook):
         """The connection as a job in a container has it."""
         host = self._found.extra_dejson.get("container_host")
         return replace(self.connection, uri=str(host or self.connection.uri))
+
+    def page(self, link: str) -> str:
+        """A link to MLflow as people's browsers follow it."""
+        shown = self._found.extra_dejson.get("ui_url")
+        return link.replace(self.connection.uri, str(shown).rstrip("/"), 1) if shown else link

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import tracemalloc
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -50,12 +51,13 @@ def test_the_same_content_is_kept_once(blobs: Blobs, tmp_path: Path) -> None:
 
 
 def test_an_upload_that_breaks_off_leaves_nothing(blobs: Blobs, tmp_path: Path) -> None:
-    def half() -> Iterator[bytes]:
-        yield b"half"
-        raise ConnectionError("client is gone")
+    def break_off() -> None:
+        with blobs.incoming() as incoming:
+            incoming.write([b"half" * MIB])
+            raise ConnectionError("client is gone")
 
-    with pytest.raises(ConnectionError), blobs.incoming() as incoming:
-        incoming.write(half())
+    with pytest.raises(ConnectionError):
+        break_off()
     assert [file for file in tmp_path.rglob("*") if file.is_file()] == []
 
 
@@ -86,10 +88,29 @@ def test_storing_again_mends_a_damaged_content(blobs: Blobs) -> None:
     assert list(blobs.read(stored.address, 0, 2, whole=True)) == [b"abc"]
 
 
+def test_a_disk_that_fails_while_more_arrives_is_not_forgotten(
+    blobs: Blobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+
+    def fail_once(descriptor: int) -> None:
+        asked.append(descriptor)
+        if len(asked) == 1:
+            raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr("include.embedded.lakefs.blobs._FLUSHED", 2 * MIB)
+    monkeypatch.setattr(os, "fsync", fail_once)
+    with blobs.incoming() as incoming:
+        incoming.write([bytes(MIB)] * 2)
+        with pytest.raises(OSError, match="Input/output error"):
+            incoming.finish()
+
+
 def test_memory_does_not_grow_with_the_content(blobs: Blobs) -> None:
     tracemalloc.start()
     with blobs.incoming() as incoming:
-        incoming.write(bytes(MIB) for _ in range(64))
+        for _ in range(64):
+            incoming.write([bytes(MIB)])
         stored = incoming.finish()
         blobs.keep(incoming, stored.address)
     read = sum(len(chunk) for chunk in blobs.read(stored.address, 0, stored.size - 1, whole=True))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 import pytest
+from lakefs_client.model.cherry_pick_creation import CherryPickCreation
 
 from tests.support.repo import Repo, refused
 
@@ -241,6 +242,24 @@ def test_a_diff_is_cut_by_prefix_page_and_delimiter(repo: Repo) -> None:
     }
 
 
+@pytest.mark.parametrize("amount", [1, 2, 3])
+def test_pages_of_a_diff_with_folders_join(repo: Repo, amount: int) -> None:
+    repo.branch("work")
+    repo.save("work", **dict.fromkeys(["a", "a/1", "a/2", "a0", "b/1"], b""))
+    repo.put("b/2", b"", "work")
+    repo.delete("a0", "work")
+    repo.put("c", b"", "work")
+    for right, whole in (("work", ["a", "a/", "a0", "b/"]), ("work$", ["a", "a/", "b/", "c"])):
+        found, after, more = list[str](), "", True
+        while more:
+            page = repo.client.refs_api.diff_refs(
+                repo.name, "main", right, type="two_dot", delimiter="/", after=after, amount=amount
+            )
+            found += [row.path for row in page.results]
+            more, after = page.pagination.has_more, page.pagination.next_offset
+        assert found == whole
+
+
 def test_a_merge_takes_over_what_one_side_changed(repo: Repo) -> None:
     repo.save(a=b"1", b=b"1", c=b"1", both=b"1")
     repo.branch("work")
@@ -354,3 +373,13 @@ def test_the_last_character_there_is_hides_nothing_and_holds_up_nobody(repo: Rep
     repo.put("b")
     shown = repo.client.objects_api.list_objects(repo.name, "main", delimiter="/").results
     assert [row.path for row in shown] == ["a/", "b"]
+
+
+def test_a_commit_stays_what_it_is_when_it_is_picked(repo: Repo) -> None:
+    repo.branch("work")
+    repo.save(b=b"1")
+    repo.put("a", b"1", "work")
+    commit = repo.commit("mine", "work", metadata={"k": "v"}).id
+    repo.client.branches_api.cherry_pick(repo.name, "main", CherryPickCreation(ref=commit))
+    assert repo.client.commits_api.get_commit(repo.name, commit).metadata == {"k": "v"}
+    assert repo.list() == ["a", "b"]

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from functools import cache
+from collections.abc import Callable
+from functools import cache, partial
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from include.embedded.lakefs import tree
-from include.embedded.lakefs.tree import Difference, Edit, Entry, Span, decode
+from include.embedded.lakefs.listing import after
+from include.embedded.lakefs.tree import Changes, Difference, Edit, Entry, Load, Span, decode
 
 SIZES = pytest.mark.parametrize("size", [1_000, 10_000, 100_000])
 
@@ -43,7 +45,7 @@ class Ranges:
 
     def diff(self, left: list[Span], right: list[Span]) -> list[str]:
         self.read = []
-        return [change.path for change in tree.diff(left, right, self.load)]
+        return [change.path for change in tree.diff(left, right, self.load)()]
 
 
 @cache
@@ -116,7 +118,7 @@ def test_a_merge_reads_what_was_changed_and_our_side_of_it(size: int) -> None:
     ours, theirs = ranges.apply(base, edit(1, "ours")), ranges.apply(base, edit(size - 1, "theirs"))
     ranges.read = []
     changed = Difference(path_of(size - 1), edit(size - 1)[1], edit(size - 1, "theirs")[1])
-    assert list(tree.three_way(base, ours, theirs, ranges.load)) == [changed]
+    assert list(tree.three_way(base, ours, theirs, ranges.load)()) == [changed]
     assert len(ranges.read) == 3
 
 
@@ -125,7 +127,7 @@ def test_what_both_sides_changed_is_a_conflict_unless_they_agree() -> None:
     base = ranges.filled(10)
     ours = ranges.apply(base, edit(1, "ours"), edit(2, "both"), (path_of(3), None), edit(4, "ours"))
     theirs = ranges.apply(base, edit(1, "theirs"), edit(2, "both"), edit(3, "theirs"), edit(5, "theirs"))
-    found = tree.three_way(base, ours, theirs, ranges.load)
+    found = tree.three_way(base, ours, theirs, ranges.load)()
     assert [(change.path, change.conflict) for change in found] == [
         (path_of(1), True),
         (path_of(3), True),
@@ -137,9 +139,22 @@ def test_what_both_sides_changed_is_a_conflict_unless_they_agree() -> None:
 def test_a_diff_begins_where_it_is_asked_for(size: int) -> None:
     ranges = Ranges()
     spans, start = ranges.filled(size), path_of(size - 10)
-    found = [change.path for change in tree.diff([], spans, ranges.load, start)]
+    found = [change.path for change in tree.diff([], spans, ranges.load)(start)]
     assert found == [path_of(number) for number in range(size - 10, size)]
     assert len(ranges.read) <= 2
+
+
+@SIZES
+@pytest.mark.parametrize("compare", [tree.diff, partial(tree.three_way, [])])
+def test_folders_of_a_diff_are_skipped_and_not_read(
+    size: int, compare: Callable[[list[Span], list[Span], Load], Changes]
+) -> None:
+    ranges = Ranges()
+    paths = [f"{folder}/{number:06}" for folder in "abc" for number in range(size // 3)]
+    spans = ranges.apply([], *((path, Entry(path, "1", 1, "1", 0)) for path in paths))
+    ranges.read = []
+    assert list(after(compare([], spans, ranges.load), "", "/", "")) == ["a/", "b/", "c/"]
+    assert len(ranges.read) <= 6
 
 
 def test_versions_that_agree_are_compared_without_reading() -> None:

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from functools import partial
 from itertools import takewhile
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Response
 from pydantic import Field
 
-from include.embedded.lakefs import answers
+from include.embedded.lakefs import answers, listing
 from include.embedded.lakefs.answers import Json
 from include.embedded.lakefs.database import CommitRecord
 from include.embedded.lakefs.errors import BadRequest, Conflict, NotSupported
-from include.embedded.lakefs.listing import grouped
 from include.embedded.lakefs.repository import STRATEGIES
 from include.embedded.lakefs.routes.requests import (
     Amount,
@@ -24,7 +24,7 @@ from include.embedded.lakefs.routes.requests import (
     InStore,
     Metadata,
 )
-from include.embedded.lakefs.tree import Difference
+from include.embedded.lakefs.tree import Changes, Difference
 
 router = APIRouter(prefix="/repositories/{repository}")
 Paths = Annotated[list[str], Query(default_factory=list)]
@@ -187,33 +187,33 @@ def diff_refs(
     type: Literal["two_dot", "three_dot"] = "three_dot",
     include_right_stats: Flag = False,
 ) -> Json:
-    start = max(after, prefix)
-    changes = store.diff(left, right, start) if type == "two_dot" else store.compare(left, right, start)
     shape = answers.change_with_stats if include_right_stats else answers.change
-    return _page(changes, prefix, after, delimiter, amount, shape)
+    with store.database.snapshot():
+        changes = store.diff(left, right) if type == "two_dot" else store.compare(left, right)
+        return _page(changes, prefix, after, delimiter, amount, shape)
 
 
 @router.get("/branches/{branch}/diff")
 def diff_branch(
     store: InStore, branch: str, after: str = "", prefix: str = "", delimiter: str = "", amount: Amount = 100
 ) -> Json:
-    return _page(
-        store.uncommitted(branch, max(after, prefix)), prefix, after, delimiter, amount, answers.pending
-    )
+    with store.database.snapshot():
+        return _page(partial(store.uncommitted, branch), prefix, after, delimiter, amount, answers.pending)
 
 
 def _page(
-    changes: Iterable[Difference],
+    changes: Changes,
     prefix: str,
     start: str,
     delimiter: str,
     amount: int,
     shape: Callable[[Difference], Json],
 ) -> Json:
-    below = takewhile(lambda item: item.path.startswith(prefix), changes)
-    found = (item for item in below if item.path > start)
+    def below(path: str) -> Iterator[Difference]:
+        return takewhile(lambda change: change.path.startswith(prefix), changes(path))
+
     return answers.page(
-        grouped(found, prefix, delimiter, start),
+        listing.after(below, prefix, delimiter, start),
         amount,
         lambda row: answers.changed_prefix(row) if isinstance(row, str) else shape(row),
         lambda row: row if isinstance(row, str) else row.path,

@@ -171,12 +171,13 @@ def list_objects(
             yield entry
 
     shape = answers.stats if user_metadata else answers.bare_stats
-    return answers.page(
-        after(below, prefix, delimiter, after_),
-        amount,
-        lambda row: answers.common_prefix(row) if isinstance(row, str) else shape(row),
-        lambda row: row if isinstance(row, str) else row.path,
-    )
+    with store.database.snapshot():
+        return answers.page(
+            after(below, prefix, delimiter, after_),
+            amount,
+            lambda row: answers.common_prefix(row) if isinstance(row, str) else shape(row),
+            lambda row: row if isinstance(row, str) else row.path,
+        )
 
 
 @router.api_route("/refs/{ref}/objects", methods=["GET", "HEAD"])

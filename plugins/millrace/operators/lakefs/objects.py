@@ -14,7 +14,8 @@ from include.exceptions import MillraceError, Misconfigured, Transient
 from include.lake.client import Lake
 from include.lake.records import LakeObject
 from millrace.links import CommitLink, ObjectLink
-from millrace.operators.lakefs.base import LakeFSOperator, MakesCommit
+from millrace.operators.lakefs.base import LakeFSOperator
+from millrace.run import identity, step
 
 
 class LakeFSUploadOperator(LakeFSOperator):
@@ -174,13 +175,15 @@ class LakeFSGetObjectOperator(LakeFSOperator):
         return _told(self.lake().stat(self.ref, self.path))
 
 
-class LakeFSImportOperator(MakesCommit):
+class LakeFSImportOperator(LakeFSOperator):
     """Takes objects of the lake's own storage into a branch as they lie there; returns `{commit, changed}`.
 
-    Needs a lakeFS server: the embedded one has no storage to import from. A second try finds the commit
-    of the first by the run's identity on it.
+    Needs a lakeFS server that may import: the embedded one has no storage to import from. The import goes to
+    a branch of its own (`import-<hash>`), which is merged as one commit and deleted; a second try finds that
+    commit by the run's identity on it, and an import that a killed try left running comes to nothing.
 
-    :param sources: storage URI (ending in `/`: all below it) to path in the lake.
+    :param sources: storage URI (ending in `/`: all below it) to path in the lake; it replaces all objects
+        whose paths begin with that path.
     :param poll_interval: seconds between two looks at how far it is.
     """
 
@@ -205,31 +208,36 @@ class LakeFSImportOperator(MakesCommit):
         self.message = message
         self.metadata = metadata or {}
         self.poll_interval = poll_interval
-        self._running = ""
+        self._running: tuple[str, str] | None = None
 
     def execute(self, context: Context) -> dict[str, Any]:
-        return self.once(context, self._import)
+        from include.lake.imports import take_in
 
-    def _import(self, lake: Lake, metadata: dict[str, str]) -> str | None:
-        self._running = lake.start_import(self.branch, self.sources, self.message, metadata)
-        state = lake.import_state(self.branch, self._running)
-        try:
-            while not (state.completed or state.error):
-                self.log.info("%s objects so far", state.objects)
-                time.sleep(self.poll_interval)
-                state = lake.import_state(self.branch, self._running)
-        except MillraceError:
-            self.on_kill()  # the next try starts another one
-            raise
-        self._running = ""
-        if state.error:
-            raise Transient(f"import of {list(self.sources)} into {self.branch!r} failed: {state.error}")
-        return state.commit
+        return take_in(
+            self.lake(),
+            self.branch,
+            self.sources,
+            run=identity(context),
+            step=step(context),
+            message=self.message,
+            metadata=self.metadata,
+            wait=self._wait,
+        ).to_json()
+
+    def _wait(self, branch: str, number: str) -> None:
+        lake, self._running = self.lake(), (branch, number)
+        while not (state := lake.import_state(branch, number)).completed:
+            if state.error:
+                raise Transient(f"import of {list(self.sources)} into {self.branch!r} failed: {state.error}")
+            self.log.info("%s objects so far", state.objects)
+            time.sleep(self.poll_interval)
+        self._running = None
 
     def on_kill(self) -> None:
         if self._running:
-            with suppress(Transient):
-                self.lake().cancel_import(self.branch, self._running)
+            with suppress(MillraceError):
+                self.lake().cancel_import(*self._running)
+                self.lake().delete_branch(self._running[0])
 
 
 def _told(found: LakeObject) -> dict[str, Any]:

@@ -62,6 +62,45 @@ def test_a_diff_is_paged_and_grouped(wire: Wire, apart: Repo) -> None:
 
 
 @pytest.mark.endpoint("diff_refs")
+@pytest.mark.parametrize("type", ["two_dot", "three_dot"])
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ({}, ["a", "b", "d/", "e"]),
+        ({"after": "b"}, ["d/", "e"]),
+        ({"after": "d/"}, ["e"]),
+        ({"after": "d/2"}, ["d/", "e"]),
+        ({"prefix": "d"}, ["d/"]),
+        ({"prefix": "d/"}, ["d/1", "d/2", "d/3/"]),
+        ({"prefix": "d/3/"}, ["d/3/x", "d/3/y"]),
+        ({"delimiter": "3/"}, ["a", "b", "d/1", "d/2", "d/3/", "e"]),
+    ],
+)
+def test_folders_of_a_diff(
+    wire: Wire, repo: Repo, type: str, query: dict[str, str], expected: list[str]
+) -> None:
+    repo.branch("dev")
+    repo.save("dev", **dict.fromkeys(["a", "b", "d/1", "d/2", "d/3/x", "d/3/y", "e"], b"1"))
+    asked = {"delimiter": "/", "type": type, **query}
+    assert wire.get("/refs/main/diff/dev", **asked).paths == expected
+
+
+@pytest.mark.endpoint("diff_branch")
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [({}, ["a", "d/", "e"]), ({"after": "d/1"}, ["d/", "e"]), ({"prefix": "d/"}, ["d/1", "d/2"])],
+)
+def test_folders_of_what_is_not_committed(
+    wire: Wire, repo: Repo, query: dict[str, str], expected: list[str]
+) -> None:
+    repo.save(**{"d/1": b"1"})
+    repo.delete("d/1")
+    for path in ("a", "d/2", "e"):
+        repo.put(path)
+    assert wire.get("/branches/main/diff", delimiter="/", **query).paths == expected
+
+
+@pytest.mark.endpoint("diff_refs")
 def test_a_diff_leaves_out_what_is_not_committed(wire: Wire, repo: Repo) -> None:
     repo.branch("dev")
     repo.put("loose", branch="dev")

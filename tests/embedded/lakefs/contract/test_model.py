@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 from lakefs_client.exceptions import ApiException
 from lakefs_client.model.cherry_pick_creation import CherryPickCreation
+from lakefs_client.model.commit_overrides import CommitOverrides
 from lakefs_client.model.reset_creation import ResetCreation
 from lakefs_client.model.revert_creation import RevertCreation
 from lakefs_client.model.tag_creation import TagCreation
@@ -225,7 +226,9 @@ class Machine(RuleBasedStateMachine):
         before = self.commits[self.commits[commit].parents[0]].content
         taken = brought(before, self.commits[commit].content, self.committed(branch))
         call = self.repo.client.branches_api.cherry_pick
-        refused = self.status(call, branch, CherryPickCreation(ref=commit))
+        # With metadata of its own: else a real lakeFS loses the commit, see `Where it differs on purpose`.
+        own = CommitOverrides(metadata={"picked": "yes"})
+        refused = self.status(call, branch, CherryPickCreation(ref=commit, commit_overrides=own))
         self.taken_over(branch, refused, taken, idle=before == self.commits[commit].content)
 
     @rule(data=st.data())

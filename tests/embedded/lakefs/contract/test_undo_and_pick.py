@@ -103,6 +103,17 @@ def test_a_pick_takes_a_message_and_metadata(wire: Wire, repo: Repo) -> None:
 
 
 @pytest.mark.endpoint("cherry_pick")
+def test_a_pick_with_metadata_of_its_own_leaves_the_other_commit_alone(wire: Wire, repo: Repo) -> None:
+    repo.branch("dev")
+    repo.save(main=b"1")
+    repo.put("a", branch="dev")
+    picked = repo.commit("mine", "dev", metadata={"k": "v"}).id
+    pick = {"ref": picked, "commit_overrides": {"metadata": {"own": "v"}}}
+    assert wire.post("/branches/main/cherry-pick", pick).body["metadata"]["own"] == "v"
+    assert wire.get(f"/commits/{picked}").body["metadata"] == {"k": "v"}
+
+
+@pytest.mark.endpoint("cherry_pick")
 def test_a_pick_of_a_merge_needs_a_parent(wire: Wire, repo: Repo) -> None:
     repo.branch("dev")
     repo.branch("other")

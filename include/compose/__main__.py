@@ -1,0 +1,80 @@
+"""`python -m include.compose env|up|backup|restore|upgrade`: what the `make compose-…` verbs call."""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from include.compose import env
+from include.compose.backup import backup, restore
+from include.compose.tool import Compose
+from include.exceptions import MillraceError, Unavailable
+
+ROOT = Path(__file__).resolve().parents[2]
+_IMAGES = ("job", "airflow", "mlflow")
+
+
+def main(arguments: list[str]) -> int:
+    """One verb; 0, or 1 with the reason on stderr."""
+    asked = _parser().parse_args(arguments)
+    try:
+        _VERBS[asked.verb](asked)
+    except MillraceError as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="include.compose", description=__doc__)
+    parser.add_argument("verb", choices=sorted(_VERBS))
+    parser.add_argument("--folder", type=Path, default=None, help="of the backup; new ones below var/backups")
+    return parser
+
+
+def _env(_: argparse.Namespace) -> None:
+    added = env.complete(ROOT / ".env")
+    print(f".env: added {', '.join(added)}" if added else ".env has everything; nothing was changed")
+
+
+def _up(_: argparse.Namespace) -> None:
+    compose = Compose.find(ROOT)
+    _build()
+    compose.up(print)
+
+
+def _backup(asked: argparse.Namespace) -> None:
+    _save(Compose.find(ROOT), asked.folder)
+
+
+def _restore(asked: argparse.Namespace) -> None:
+    restore(Compose.find(ROOT), asked.folder.resolve(), print)
+
+
+def _upgrade(asked: argparse.Namespace) -> None:
+    """A backup first: migrations of a database have no way back."""
+    compose = Compose.find(ROOT)
+    _save(compose, asked.folder)
+    _build()
+    compose.up(print)
+
+
+def _save(compose: Compose, folder: Path | None) -> None:
+    target = (folder or ROOT / "var/backups" / time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())).resolve()
+    backup(compose, target, print)
+    print(f"the backup is in {target}")
+
+
+def _build() -> None:
+    """Our own images, in the version of this checkout."""
+    if subprocess.run([ROOT / "include/images/build", *_IMAGES], check=False).returncode:
+        raise Unavailable("the images could not be built; see above")
+
+
+_VERBS = {"env": _env, "up": _up, "backup": _backup, "restore": _restore, "upgrade": _upgrade}
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,111 @@
+"""Inside a container: what has to be there before Airflow starts. Harmless if it is there already.
+
+Airflow's schema and roles, its first user, the connections to the lake and to MLflow, and the lake's
+repositories. What people changed since (a password, a connection) stays as they left it.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from include import catalog
+from include.exceptions import MillraceError, Misconfigured, Unavailable
+from include.lake.client import Lake, LakeConnection
+from include.settings import InitSettings, settings
+
+ADMIN = "admin"
+_EXECUTORS = {False: "LocalExecutor", True: "CeleryExecutor"}
+
+
+def check(told: InitSettings) -> None:
+    """Raise Misconfigured where the executor and the profile `celery` do not belong together."""
+    if told.executor != (wanted := _EXECUTORS["celery" in told.profiles.split(",")]):
+        raise Misconfigured(
+            f"AIRFLOW_EXECUTOR={told.executor!r} does not go with COMPOSE_PROFILES={told.profiles!r}: set it "
+            f"to {wanted!r}, or {'remove' if wanted == 'CeleryExecutor' else 'add'} the profile 'celery'"
+        )
+
+
+def connections(told: InitSettings) -> dict[str, dict[str, object]]:
+    """The connections as `airflow connections import` reads them."""
+    return {
+        "lakefs_default": {
+            "conn_type": "lakefs",
+            "host": told.lake_endpoint,
+            "login": told.lake_access_key_id,
+            "password": told.lake_secret_access_key.get_secret_value(),
+            "extra": {"ui_url": told.lake_url},
+        },
+        "mlflow_default": {
+            "conn_type": "http",
+            "host": told.mlflow_endpoint,
+            "login": ADMIN,
+            "password": told.mlflow_admin_password.get_secret_value(),
+            "extra": {"ui_url": told.mlflow_url},
+        },
+    }
+
+
+def airflow(*arguments: str) -> None:
+    """Run one of Airflow's commands; raises Unavailable with its name and status, its output is seen."""
+    ended = subprocess.run(["airflow", *arguments], check=False)  # noqa: S607 - Airflow of the image
+    if ended.returncode:
+        raise Unavailable(f"'airflow {' '.join(arguments[:2])}' ended with {ended.returncode}; see above")
+
+
+def add_user(told: InitSettings) -> None:
+    """Make the first user, unless there is one of this name."""
+    who = (
+        "--username",
+        ADMIN,
+        "--firstname",
+        "Millrace",
+        "--lastname",
+        "Admin",
+        "--email",
+        "admin@localhost",
+    )
+    password = told.airflow_admin_password.get_secret_value()
+    airflow("users", "create", "--role", "Admin", *who, "--password", password)
+
+
+def add_connections(told: InitSettings) -> None:
+    """Make the connections that are not there."""
+    with TemporaryDirectory() as folder:
+        file = Path(folder) / "connections.json"
+        file.write_text(json.dumps(connections(told)))
+        airflow("connections", "import", str(file))
+
+
+def add_repositories(told: InitSettings) -> None:
+    """Make the repository of every pipeline that is not there."""
+    lake = LakeConnection(
+        endpoint=told.lake_endpoint,
+        access_key_id=told.lake_access_key_id,
+        secret_access_key=told.lake_secret_access_key.get_secret_value(),
+    )
+    for spec in catalog.valid(settings().pipelines):
+        name = spec.lake.repository
+        Lake(lake, name).ensure_repository(told.lake_storage.removesuffix("/") + f"/{name}", spec.lake.branch)
+
+
+def main() -> int:
+    """All of it, in order."""
+    told = InitSettings()
+    check(told)
+    airflow("db", "migrate")
+    add_user(told)
+    add_connections(told)
+    add_repositories(told)
+    return 0
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except MillraceError as error:
+        sys.exit(str(error))

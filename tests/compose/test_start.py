@@ -1,0 +1,215 @@
+"""The whole platform, started by its Compose file: it works, it is closed, it comes back, it is restored."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import urllib3
+
+from tests.support.compose import Server, run_server
+from tests.support.engine import JOB_IMAGE, run_engine
+
+pytestmark = [pytest.mark.docker, pytest.mark.timeout(900)]
+
+SERVICES = {
+    "airflow-api-server",
+    "airflow-dag-processor",
+    "airflow-init",
+    "airflow-scheduler",
+    "airflow-triggerer",
+    "databases",
+    "docker-proxy",
+    "lakefs",
+    "mlflow",
+    "postgres",
+}
+PROBE = """
+import json, socket
+def opens(host, port):
+    try:
+        socket.create_connection((host, port), 3).close()
+    except OSError:
+        return False
+    return True
+places = [("lakefs", 8000), ("mlflow", 5000), ("postgres", 5432), ("docker-proxy", 2375), ("1.1.1.1", 443)]
+print(json.dumps([host for host, port in places if opens(host, port)]))
+"""
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    """A platform that runs, made as the documentation says."""
+    with run_engine(), run_server() as found:
+        found.make("compose-env")
+        said = found.make("compose-up")
+        assert "building job airflow mlflow" in said
+        assert {
+            line.removesuffix(" is well") for line in said.splitlines() if line.endswith(" is well")
+        } == SERVICES
+        yield found
+
+
+def token(server: Server, password: str) -> urllib3.BaseHTTPResponse:
+    body = {"username": "admin", "password": password}
+    return urllib3.request("POST", f"{server.url('AIRFLOW_PORT')}/auth/token", json=body)
+
+
+def test_airflow_opens_to_its_password_only_and_has_its_roles(server: Server) -> None:
+    assert token(server, "admin").status == 401
+    opened = token(server, server.told["AIRFLOW_ADMIN_PASSWORD"])
+    assert opened.status == 201
+    found = urllib3.request(
+        "GET",
+        f"{server.url('AIRFLOW_PORT')}/auth/fab/v1/roles",
+        headers={"Authorization": f"Bearer {opened.json()['access_token']}"},
+    )
+    assert {role["name"] for role in found.json()["roles"]} >= {"Viewer", "User", "Op", "Admin"}
+
+
+def test_mlflow_opens_to_its_password_only(server: Server) -> None:
+    asked = ("experiments/search", {"max_results": 1})
+    assert [server.mlflow(*asked, password=word).status for word in ("", "password1234")] == [401, 401]
+    assert server.mlflow(*asked).status == 200
+
+
+def test_only_pages_are_reached_and_from_this_machine_only(server: Server) -> None:
+    published: dict[str, list[str]] = {}
+    for found in server.compose.containers():
+        form = "{{json .NetworkSettings.Ports}}"
+        ports = json.loads(server.compose.docker("inspect", "--format", form, found.id, stdout=-1)) or {}
+        for rows in ports.values():
+            published.setdefault(found.service, []).extend(row["HostIp"] for row in rows or [])
+    assert {name: hosts for name, hosts in published.items() if hosts} == {
+        name: ["127.0.0.1"] for name in ("airflow-api-server", "lakefs", "mlflow")
+    }
+
+
+def test_what_is_limited_in_the_file_is_limited_on_the_engine(server: Server) -> None:
+    for found in server.compose.containers():
+        host = json.loads(
+            server.compose.docker("inspect", "--format", "{{json .HostConfig}}", found.id, stdout=-1)
+        )
+        assert host["Memory"] > 0
+        assert host["NanoCpus"] > 0
+        assert host["PidsLimit"] == 512
+        assert (host["Privileged"], host["CapAdd"], host["CapDrop"]) == (False, None, ["ALL"])
+        assert host["SecurityOpt"] == ["no-new-privileges:true"]
+
+
+def test_starting_again_is_harmless(server: Server) -> None:
+    before = server.lake.commit_of("main")
+
+    server.compose.up(lambda _: None, "airflow-init")
+
+    made = server.compose.container("airflow-init").id
+    said = server.compose.docker("logs", "--tail", "4", made, stdout=-1).decode()
+    assert "Could not import connection mlflow_default: connection already exists" in said
+    assert server.lake.commit_of("main") == before
+
+
+@pytest.mark.parametrize(
+    ("call", "status"),
+    [
+        ("GET /_ping", 200),
+        ("GET /v1.41/containers/json?all=1", 200),
+        ("GET /networks", 200),
+        ("POST /networks/create", 403),
+        ("POST /v1.41/containers/abc/exec", 403),
+        ("POST /exec/abc/start", 403),
+        ("GET /containers/abc/archive?path=/", 403),
+        ("PUT /containers/abc/archive?path=/", 403),
+        ("POST /build", 403),
+        ("DELETE /images/abc", 403),
+        ("GET /volumes", 403),
+        ("POST /volumes/create", 403),
+        ("GET /secrets", 403),
+        ("POST /swarm/init", 403),
+        ("POST /containers/prune", 403),
+        ("GET /v1.41/../containers/abc/archive", 403),
+    ],
+)
+def test_airflow_asks_the_engine_for_no_more_than_jobs_need(server: Server, call: str, status: int) -> None:
+    method, path = call.split()
+    form = ("curl", "--silent", "--output", "/dev/null", "--path-as-is", "--write-out", "%{http_code}")
+    said = server.inside("airflow-scheduler", *form, "--request", method, f"http://docker-proxy:2375{path}")
+    assert said == str(status)
+
+
+def test_a_job_reaches_the_lake_and_mlflow_and_nothing_else(server: Server) -> None:
+    network = f"{server.told['COMPOSE_PROJECT_NAME']}-jobs"
+    command = ("--rm", "--network", network, "--entrypoint", "python", JOB_IMAGE, "-c", PROBE)
+    assert json.loads(server.compose.docker("run", *command, stdout=-1)) == ["lakefs", "mlflow"]
+
+
+def run(server: Server, dag: str, run_id: str, **conf: str) -> None:
+    server.airflow.wait_for_dag(dag)
+    server.airflow.run(dag, run_id, conf)
+
+
+def test_a_model_is_made_of_days_that_were_ingested_in_a_container(server: Server) -> None:
+    run(server, "flights.ingest", "month", start="2013-01-01", end="2013-01-28")
+    run(server, "flights.train", "first", until="2013-01-28", reason="a test")
+
+    trained = server.airflow.result("flights.train", "first", "train")
+    found = server.mlflow("runs/search", {"experiment_ids": ["1", "2", "3"], "max_results": 10}).json()[
+        "runs"
+    ]
+    [run_of_it] = [one for one in found if one["info"]["run_id"] == trained["run_id"]]
+    assert run_of_it["info"]["status"] == "FINISHED"
+    proxy = server.compose.container("docker-proxy").id
+    said = server.compose.docker("logs", proxy, stdout=-1).decode()
+    assert "/containers/create?name=millrace-flights-train-" in said
+
+
+def test_a_killed_service_comes_back(server: Server) -> None:
+    script = "import os; os.kill(int(open('/proc/1/task/1/children').read().split()[0]), 9)"
+    before = server.compose.container("airflow-triggerer").state["StartedAt"]
+
+    server.inside("airflow-triggerer", "python", "-c", script)
+
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline:
+        found = server.compose.container("airflow-triggerer")
+        if found.state["StartedAt"] != before and not found.trouble:
+            return
+        time.sleep(1)
+    pytest.fail(f"the triggerer is {found.trouble!r}, started at {found.state['StartedAt']}")
+
+
+def test_what_was_saved_is_back_after_a_wipe(server: Server, tmp_path: Path) -> None:
+    run(server, "flights.ingest", "saved", start="2013-02-01", end="2013-02-01")
+    saved = contents(server)
+    server.make("compose-backup", f"TO={tmp_path}/one")
+    assert (tmp_path / "one").stat().st_mode & 0o777 == 0o700
+    run(server, "flights.ingest", "lost", start="2013-02-02", end="2013-02-02")
+    assert contents(server) != saved
+    server.wipe()
+
+    server.make("compose-restore", f"FROM={tmp_path}/one")
+
+    assert contents(server) == saved
+    assert server.airflow.state("flights.ingest", "saved") == "success"
+    # Connections are read again, with the key of before; the lake goes on.
+    run(server, "flights.ingest", "after", start="2013-02-03", end="2013-02-03")
+
+
+def contents(server: Server) -> dict[str, Any]:
+    """What people would miss: objects of the lake, runs of MLflow."""
+    runs = server.mlflow("runs/search", {"experiment_ids": ["1", "2", "3"], "max_results": 100}).json()
+    return {
+        "objects": [found.path for found in server.lake.list("main")],
+        "runs": sorted(found["info"]["run_id"] for found in runs.get("runs", [])),
+    }
+
+
+def test_an_upgrade_saves_first_and_starts_what_is_new(server: Server, tmp_path: Path) -> None:
+    said = server.make("compose-upgrade", f"TO={tmp_path}/before")
+
+    assert said.index("the backup is in") < said.index("building job airflow mlflow")
+    assert json.loads((tmp_path / "before/manifest.json").read_text())["files"].keys() >= {"lakefs.tar"}
+    assert "airflow-scheduler is well" in said

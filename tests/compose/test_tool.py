@@ -1,0 +1,56 @@
+"""How a service is, as the engine tells it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from include.compose.tool import Container
+
+RUNNING = {"Status": "running", "ExitCode": 0}
+
+
+@pytest.mark.parametrize(
+    ("state", "trouble"),
+    [
+        (RUNNING, ""),
+        (RUNNING | {"Health": {"Status": "healthy"}}, ""),
+        (RUNNING | {"Health": {"Status": "starting"}}, "starting"),
+        (RUNNING | {"Health": {"Status": "unhealthy"}}, "unhealthy"),
+        ({"Status": "exited", "ExitCode": 0}, "exited with exit code 0"),
+        ({"Status": "restarting", "ExitCode": 64}, "restarting with exit code 64"),
+        ({"Status": "created", "ExitCode": 0}, "created with exit code 0"),
+    ],
+)
+def test_a_service_is_well_if_it_is_healthy(state: dict[str, Any], trouble: str) -> None:
+    assert Container("any", "1", "image", state, {}, once=False).trouble == trouble
+
+
+@pytest.mark.parametrize(
+    ("state", "trouble"),
+    [
+        (RUNNING, "still running"),
+        ({"Status": "exited", "ExitCode": 0}, ""),
+        ({"Status": "exited", "ExitCode": 1}, "exited with exit code 1"),
+    ],
+)
+def test_one_that_is_to_end_is_well_if_it_has_ended_well(state: dict[str, Any], trouble: str) -> None:
+    assert Container("any", "1", "image", state, {}, once=True).trouble == trouble
+
+
+def test_a_container_is_read_as_the_engine_tells_it() -> None:
+    told = {
+        "Id": "1",
+        "Image": "sha256:2",
+        "Config": {"Labels": {"com.docker.compose.service": "lakefs"}},
+        "State": RUNNING,
+        "HostConfig": {"RestartPolicy": {"Name": "unless-stopped"}},
+        "Mounts": [
+            {"Type": "volume", "Destination": "/home/lakefs", "Name": "p_lakefs"},
+            {"Type": "bind", "Destination": "/etc/x", "Source": "/x"},
+        ],
+    }
+    assert Container.of(told) == Container(
+        "lakefs", "1", "sha256:2", RUNNING, {"/home/lakefs": "p_lakefs"}, once=False
+    )

@@ -1,0 +1,79 @@
+"""What README and the deployment guide tell about a cluster, held against the manifests."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+import yaml
+
+from include.settings import ROOT
+from tests.support.manifests import KUBERNETES, OVERLAYS, overlay, title, values
+
+README = (ROOT / "README.md").read_text()
+GUIDE = (ROOT / "docs/deployment.md").read_text().partition("\n## A cluster\n")[2]
+TOLD = {"README": README.partition("\n## A cluster\n")[2].partition("\n## ")[0], "guide": GUIDE}
+
+
+@pytest.mark.parametrize("name", TOLD)
+def test_every_file_of_the_commands_exists(name: str) -> None:
+    files = set(re.findall(r"include/kubernetes/[\w./-]*\w", TOLD[name]))
+    assert len(files) > 3
+    assert [file for file in files if not (ROOT / file).exists()] == []
+
+
+@pytest.mark.parametrize("name", TOLD)
+def test_the_chart_is_the_one_that_argo_cd_deploys(name: str) -> None:
+    _, chart = yaml.safe_load((KUBERNETES / "argocd-application.yaml").read_text())["spec"]["sources"]
+    (command,) = re.findall(r"helm upgrade --install (\w+) (\w+) --repo (\S+) --version (\S+)", TOLD[name])
+    assert command == (
+        chart["helm"]["releaseName"],
+        chart["chart"],
+        chart["repoURL"],
+        chart["targetRevision"],
+    )
+
+
+def test_a_deployments_own_values_leave_out_no_variable() -> None:
+    (block,) = re.findall(r"```yaml\n(images:.*?)```", GUIDE, re.DOTALL)
+    told, ours = yaml.safe_load(block), values()
+    assert [one["name"] for one in told["env"]] == [one["name"] for one in ours["env"]]
+    assert set(told) <= set(ours)
+
+
+@pytest.mark.parametrize(
+    ("account", "role"),
+    [("airflow-scheduler", "Role/millrace/task-runner"), ("airflow-worker", "Role/millrace-jobs/job-runner")],
+)
+def test_the_table_of_rights_is_that_of_the_roles(account: str, role: str) -> None:
+    (row,) = re.findall(
+        rf"^\| `{account}`.*\| [^|]* \| [^|]*pods.*?: ((?:\w+, )+\w+)[;| ]", GUIDE, re.MULTILINE
+    )
+    (given,) = (one["rules"][0]["verbs"] for one in overlay("production") if title(one) == role)
+    assert row.split(", ") == given
+
+
+def test_the_table_of_limits_is_that_of_the_quota() -> None:
+    found = {title(one): one.get("spec") for one in overlay("production")}
+    quota = found["ResourceQuota/millrace-jobs/jobs"]["hard"]
+    (limits,) = found["LimitRange/millrace-jobs/jobs"]["limits"]
+    memory = quota["limits.memory"].replace("Gi", " GiB")
+    assert f"{quota['pods']} pods, {quota['limits.cpu']} cores, {memory} together" in GUIDE
+    assert (limits["default"]["cpu"], limits["default"]["memory"]) == ("1", "2Gi")
+    assert "gets 1 core and 2 GiB" in GUIDE
+    assert (limits["max"]["cpu"], limits["max"]["memory"]) == ("16", "64Gi")
+    assert "more than 16 and 64 GiB" in GUIDE
+
+
+@pytest.mark.parametrize("name", OVERLAYS)
+def test_the_labels_that_open_the_way_in_are_those_of_the_policies(name: str) -> None:
+    told = set(re.findall(r"`(millrace/\w+)=(\w+)`", GUIDE))
+    opened = {
+        label
+        for one in overlay(name)
+        if one["kind"] == "NetworkPolicy"
+        for rule in one["spec"].get("ingress", [])
+        for way in rule["from"]
+        for label in way.get("namespaceSelector", {}).get("matchLabels", {}).items()
+    }
+    assert told == {label for label in opened if label[0].startswith("millrace/")}

@@ -1,0 +1,53 @@
+"""The lakeFS program that the environment names, if it names one, as a server of a test's own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import urllib3
+
+from include.embedded import lake, secrets
+from include.embedded.secrets import Secrets
+from include.lake.client import LakeConnection
+from tests.support.lake import free_port
+from tests.support.stack import settings_in
+
+BINARY = os.environ.get("LAKEFS_BINARY", "")
+NO_BINARY = "LAKEFS_BINARY names no lakeFS program"
+
+
+@contextmanager
+def run_lakefs(folder: Path, **settings: str) -> Iterator[LakeConnection]:
+    """A real lakeFS below a folder, told as the embedded stack tells it, and these settings beside."""
+    told = settings_in(folder).model_copy(update={"lakefs_binary": BINARY})
+    made, address = secrets.ensure(told.var), f"127.0.0.1:{free_port()}"
+    variables = {**os.environ, **lake.variables(told, made, address), **settings}
+    with (folder / "lakefs.log").open("wb") as log:
+        process = subprocess.Popen([BINARY, "run"], env=variables, stdout=log, stderr=log)
+        try:
+            yield _answering(process, f"http://{address}", made)
+        finally:
+            process.kill()
+            process.wait()
+
+
+def _answering(process: subprocess.Popen[bytes], endpoint: str, made: Secrets) -> LakeConnection:
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            urllib3.request("GET", f"{endpoint}/api/v1/healthcheck", timeout=2, retries=False)
+            break
+        except urllib3.exceptions.HTTPError:
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
+    return LakeConnection(
+        endpoint=endpoint,
+        access_key_id=made.lake_access_key_id,
+        secret_access_key=made.lake_secret_access_key,
+    )

@@ -1,0 +1,82 @@
+"""One thing beside the caller: in order, one at a time, and no failure is lost."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+import time
+from functools import partial
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from include.beside import Beside, Digest
+
+LARGE = 1 << 16
+
+
+def test_work_is_done_in_order_and_one_at_a_time_while_the_caller_goes_on() -> None:
+    beside, done, gate = Beside(), list[int](), threading.Event()
+    beside.do(gate.wait)
+    assert not beside.is_free
+    gate.set()
+    for number in range(20):
+        beside.do(partial(done.append, number))
+        assert len(done) >= number
+    beside.wait()
+    assert (done, beside.is_free) == (list(range(20)), True)
+    beside.end()
+
+
+def test_a_failure_is_raised_at_the_next_hand_over_or_wait() -> None:
+    beside = Beside()
+    for follow in (beside.wait, partial(beside.do, int)):
+        beside.do(partial(int, "no number"))
+        with pytest.raises(ValueError, match="no number"):
+            follow()
+    beside.end()
+
+
+def test_the_thread_ends_with_the_work_whatever_comes_of_it() -> None:
+    before, beside = threading.active_count(), Beside()
+    beside.do(partial(int, "no number"))
+    beside.end()
+    assert threading.active_count() == before
+
+
+def test_a_last_thing_is_done_behind_the_work_and_nobody_waits() -> None:
+    beside, done, gate, over = Beside(), list[str](), threading.Event(), threading.Event()
+    beside.do(lambda: gate.wait() and done.append("work"))
+    beside.leave(lambda: (done.append("last"), over.set()))
+    assert done == []
+    gate.set()
+    assert (over.wait(5), done) == (True, ["work", "last"])
+    Beside().leave(partial(done.append, "at once"))
+    assert done[-1] == "at once"
+
+
+@given(st.lists(st.sampled_from([b"", b"a", b"bc" * LARGE, bytes(LARGE - 1)]), max_size=6))
+def test_a_digest_is_that_of_all_blocks_small_and_large(blocks: list[bytes]) -> None:
+    digest = Digest("sha256")
+    for block in blocks:
+        digest.update(block, b"x", block)
+    whole = b"".join(block + b"x" + block for block in blocks)
+    assert digest.hexdigest() == hashlib.sha256(whole).hexdigest()
+
+
+def test_small_blocks_start_no_thread() -> None:
+    before, digest = threading.active_count(), Digest("md5")
+    for _ in range(100):
+        digest.update(b"small")
+    assert threading.active_count() == before
+    assert digest.hexdigest() == hashlib.md5(b"small" * 100).hexdigest()
+
+
+def test_a_large_block_is_digested_while_the_caller_goes_on() -> None:
+    digest, block = Digest("sha256"), bytes(64 << 20)
+    started = time.perf_counter()
+    digest.update(block)
+    handed_over = time.perf_counter()
+    digest.hexdigest()
+    assert handed_over - started < time.perf_counter() - handed_over
