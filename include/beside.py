@@ -1,4 +1,4 @@
-"""Doing one thing in a thread while the caller goes on: a wait for the disk, the digest of a large block."""
+"""Doing one thing in a thread while the caller goes on, as the digest of a large block."""
 
 from __future__ import annotations
 
@@ -19,11 +19,6 @@ class Beside:
         self._pool: ThreadPoolExecutor | None = None
         self._running: Future[object] | None = None
 
-    @property
-    def is_free(self) -> bool:
-        """Whether work that is handed over now begins at once."""
-        return self._running is None or self._running.done()
-
     def do(self, work: Callable[[], object]) -> None:
         """Begin this work once the work before has ended; raises what that one raised."""
         self.wait()
@@ -43,15 +38,6 @@ class Beside:
         if self._pool:
             self._pool.shutdown()
             self._pool = None
-
-    def leave(self, last: Callable[[], object]) -> None:
-        """Do one last thing behind the work, without waiting for either, and let the thread go."""
-        if self._pool is None:
-            last()
-            return
-        self._pool.submit(last)
-        self._pool.shutdown(wait=False)
-        self._pool = self._running = None
 
 
 class Digest:

@@ -19,13 +19,13 @@ LARGE = 1 << 16
 def test_work_is_done_in_order_and_one_at_a_time_while_the_caller_goes_on() -> None:
     beside, done, gate = Beside(), list[int](), threading.Event()
     beside.do(gate.wait)
-    assert not beside.is_free
+    assert done == []
     gate.set()
     for number in range(20):
         beside.do(partial(done.append, number))
         assert len(done) >= number
     beside.wait()
-    assert (done, beside.is_free) == (list(range(20)), True)
+    assert done == list(range(20))
     beside.end()
 
 
@@ -43,17 +43,6 @@ def test_the_thread_ends_with_the_work_whatever_comes_of_it() -> None:
     beside.do(partial(int, "no number"))
     beside.end()
     assert threading.active_count() == before
-
-
-def test_a_last_thing_is_done_behind_the_work_and_nobody_waits() -> None:
-    beside, done, gate, over = Beside(), list[str](), threading.Event(), threading.Event()
-    beside.do(lambda: gate.wait() and done.append("work"))
-    beside.leave(lambda: (done.append("last"), over.set()))
-    assert done == []
-    gate.set()
-    assert (over.wait(5), done) == (True, ["work", "last"])
-    Beside().leave(partial(done.append, "at once"))
-    assert done[-1] == "at once"
 
 
 @given(st.lists(st.sampled_from([b"", b"a", b"bc" * LARGE, bytes(LARGE - 1)]), max_size=6))

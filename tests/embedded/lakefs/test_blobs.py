@@ -88,22 +88,23 @@ def test_storing_again_mends_a_damaged_content(blobs: Blobs) -> None:
     assert list(blobs.read(stored.address, 0, 2, whole=True)) == [b"abc"]
 
 
-def test_a_disk_that_fails_while_more_arrives_is_not_forgotten(
+def test_the_disk_is_given_what_came_while_more_arrives(
     blobs: Blobs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked: list[int] = []
-
-    def fail_once(descriptor: int) -> None:
-        asked.append(descriptor)
-        if len(asked) == 1:
-            raise OSError(5, "Input/output error")
-
-    monkeypatch.setattr("include.embedded.lakefs.blobs._FLUSHED", 2 * MIB)
-    monkeypatch.setattr(os, "fsync", fail_once)
+    given: list[tuple[int, int]] = []
+    monkeypatch.setattr(
+        "include.embedded.lakefs.blobs._begin_to_store", lambda _, first, size: given.append((first, size))
+    )
     with blobs.incoming() as incoming:
-        incoming.write([bytes(MIB)] * 2)
-        with pytest.raises(OSError, match="Input/output error"):
-            incoming.finish()
+        for _ in range(20):
+            incoming.write([bytes(MIB)])
+    assert given == [(0, 8 * MIB), (8 * MIB, 8 * MIB)]
+
+
+def test_a_disk_that_fails_at_the_end_fails_the_upload(blobs: Blobs, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "fsync", lambda _: (_ for _ in ()).throw(OSError(5, "Input/output error")))
+    with pytest.raises(OSError, match="Input/output error"):
+        put(blobs, bytes(9 * MIB))
 
 
 def test_memory_does_not_grow_with_the_content(blobs: Blobs) -> None:
