@@ -121,6 +121,14 @@ class Server:
         found = self.compose.container(service).id
         return self.compose.docker("exec", found, *command, stdout=subprocess.PIPE).decode()
 
+    def logs(self, service: str) -> str:
+        """All that a service has printed since it was last made."""
+        command = ["docker", "logs", self.compose.container(service).id]
+        found = subprocess.run(
+            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=True
+        )
+        return found.stdout
+
     def mlflow(
         self, path: str, body: dict[str, Any], password: str | None = None
     ) -> urllib3.BaseHTTPResponse:
