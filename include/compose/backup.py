@@ -48,7 +48,7 @@ def restore(compose: Compose, source: Path, say: Say) -> None:
     if the backup is damaged, or was made with other keys."""
     _check(compose, source)
     say("stopping everything")
-    compose.call("up", "--no-start")
+    compose.call("create")
     compose.call("stop")
     for service in _VOLUMES:
         say(f"restoring the files of {service}")

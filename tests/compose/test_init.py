@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from pkgutil import resolve_name
+
 import pytest
+from airflow.executors.base_executor import BaseExecutor
+from airflow.executors.executor_loader import ExecutorLoader
 
 from include.compose import init
 from include.exceptions import Misconfigured, Unavailable
@@ -83,3 +87,10 @@ def test_a_command_that_fails_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path
     (tmp_path / "airflow").chmod(0o755)  # type: ignore[operator]
     with pytest.raises(Unavailable, match="'airflow db migrate' ended with 3"):
         init.airflow("db", "migrate", "--verbose")
+
+
+@pytest.mark.parametrize("executor", ["LocalExecutor", "CeleryExecutor"])
+def test_an_executor_can_be_loaded(executor: str) -> None:
+    """Celery 5.7 took away what the provider imports, and only a started scheduler said so."""
+    known = resolve_name(ExecutorLoader.executors[executor])
+    assert issubclass(known, BaseExecutor)
