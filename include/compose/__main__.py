@@ -35,15 +35,19 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _say(text: str) -> None:
+    print(text, flush=True)  # between what Docker prints, also into a file
+
+
 def _env(_: argparse.Namespace) -> None:
     added = env.complete(ROOT / ".env")
-    print(f".env: added {', '.join(added)}" if added else ".env has everything; nothing was changed")
+    _say(f".env: added {', '.join(added)}" if added else ".env has everything; nothing was changed")
 
 
 def _up(_: argparse.Namespace) -> None:
     compose = Compose.find(ROOT)
     _build()
-    compose.up(print)
+    compose.up(_say)
 
 
 def _backup(asked: argparse.Namespace) -> None:
@@ -51,7 +55,7 @@ def _backup(asked: argparse.Namespace) -> None:
 
 
 def _restore(asked: argparse.Namespace) -> None:
-    restore(Compose.find(ROOT), asked.folder.resolve(), print)
+    restore(Compose.find(ROOT), asked.folder.resolve(), _say)
 
 
 def _upgrade(asked: argparse.Namespace) -> None:
@@ -59,13 +63,13 @@ def _upgrade(asked: argparse.Namespace) -> None:
     compose = Compose.find(ROOT)
     _save(compose, asked.folder)
     _build()
-    compose.up(print)
+    compose.up(_say)
 
 
 def _save(compose: Compose, folder: Path | None) -> None:
     target = (folder or ROOT / "var/backups" / time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())).resolve()
-    backup(compose, target, print)
-    print(f"the backup is in {target}")
+    backup(compose, target, _say)
+    _say(f"the backup is in {target}")
 
 
 def _build() -> None:
