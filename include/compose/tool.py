@@ -19,6 +19,7 @@ from include.exceptions import Misconfigured, Unavailable
 _TOOLS = (("docker", "compose"), ("docker-compose",))
 _SERVICE = "com.docker.compose.service"
 _WAIT_SECONDS = 600
+_RESTARTS = 5
 
 Say = Callable[[str], None]
 
@@ -34,13 +35,15 @@ class Container:
     volumes: dict[str, str]
     once: bool
     """Whether it is to end, and not to be started again."""
+    restarts: int
+    """How often the engine has started it anew since somebody did."""
 
     @classmethod
     def of(cls, found: dict[str, Any]) -> Container:
         volumes = {row["Destination"]: row["Name"] for row in found["Mounts"] if row["Type"] == "volume"}
         service = found["Config"]["Labels"][_SERVICE]
         once = found["HostConfig"]["RestartPolicy"]["Name"] in ("", "no")
-        return cls(service, found["Id"], found["Image"], found["State"], volumes, once)
+        return cls(service, found["Id"], found["Image"], found["State"], volumes, once, found["RestartCount"])
 
     @property
     def trouble(self) -> str:
@@ -53,6 +56,12 @@ class Container:
             return "still running"
         health = (self.state.get("Health") or {}).get("Status", "healthy")
         return "" if health == "healthy" else str(health)
+
+    @property
+    def hopeless(self) -> bool:
+        """Whether waiting cannot help."""
+        dies = self.state["Status"] == "restarting" and self.restarts >= _RESTARTS
+        return dies or (self.once and self.state["Status"] == "exited")
 
 
 @dataclass(frozen=True)
@@ -117,15 +126,11 @@ class Compose:
             ill = [one for one in found if one.trouble]
             if found and not ill:
                 return
-            if time.monotonic() > deadline or any(self._is_hopeless(one) for one in ill):
+            if time.monotonic() > deadline or any(one.hopeless for one in ill):
                 raise Unavailable(
                     "\n".join(f"{one.service} is {one.trouble}: {self._said(one)}" for one in ill)
                 )
             time.sleep(1)
-
-    @staticmethod
-    def _is_hopeless(one: Container) -> bool:
-        return one.once and one.state["Status"] == "exited"
 
     def _said(self, one: Container) -> str:
         said = subprocess.run(

@@ -24,7 +24,7 @@ RUNNING = {"Status": "running", "ExitCode": 0}
     ],
 )
 def test_a_service_is_well_if_it_is_healthy(state: dict[str, Any], trouble: str) -> None:
-    assert Container("any", "1", "image", state, {}, once=False).trouble == trouble
+    assert Container("any", "1", "image", state, {}, once=False, restarts=0).trouble == trouble
 
 
 @pytest.mark.parametrize(
@@ -36,7 +36,7 @@ def test_a_service_is_well_if_it_is_healthy(state: dict[str, Any], trouble: str)
     ],
 )
 def test_one_that_is_to_end_is_well_if_it_has_ended_well(state: dict[str, Any], trouble: str) -> None:
-    assert Container("any", "1", "image", state, {}, once=True).trouble == trouble
+    assert Container("any", "1", "image", state, {}, once=True, restarts=0).trouble == trouble
 
 
 def test_a_container_is_read_as_the_engine_tells_it() -> None:
@@ -45,6 +45,7 @@ def test_a_container_is_read_as_the_engine_tells_it() -> None:
         "Image": "sha256:2",
         "Config": {"Labels": {"com.docker.compose.service": "lakefs"}},
         "State": RUNNING,
+        "RestartCount": 3,
         "HostConfig": {"RestartPolicy": {"Name": "unless-stopped"}},
         "Mounts": [
             {"Type": "volume", "Destination": "/home/lakefs", "Name": "p_lakefs"},
@@ -54,3 +55,19 @@ def test_a_container_is_read_as_the_engine_tells_it() -> None:
     assert Container.of(told) == Container(
         "lakefs", "1", "sha256:2", RUNNING, {"/home/lakefs": "p_lakefs"}, once=False
     )
+
+
+@pytest.mark.parametrize(
+    ("state", "once", "restarts", "hopeless"),
+    [
+        ({"Status": "restarting", "ExitCode": 1}, False, 5, True),
+        ({"Status": "restarting", "ExitCode": 1}, False, 4, False),
+        (RUNNING | {"Health": {"Status": "starting"}}, False, 9, False),  # long ago, maybe
+        ({"Status": "exited", "ExitCode": 1}, True, 0, True),
+        ({"Status": "exited", "ExitCode": 1}, False, 0, False),
+    ],
+)
+def test_one_that_keeps_dying_is_not_waited_for(
+    state: dict[str, Any], once: bool, restarts: int, hopeless: bool
+) -> None:
+    assert Container("any", "1", "image", state, {}, once, restarts).hopeless is hopeless
