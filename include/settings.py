@@ -25,6 +25,7 @@ ROOT = Path(__file__).resolve().parents[1]
 """The project's folder."""
 
 Port = int
+KubernetesLabel = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
 KubernetesName = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?$")]
 
 
@@ -83,7 +84,7 @@ class Settings(_Settings):
     job_network: str = Field(
         "millrace", alias="JOB_NETWORK", min_length=1, description="The engine's network for jobs."
     )
-    job_namespace: KubernetesName = Field(
+    job_namespace: KubernetesLabel = Field(
         "millrace-jobs", alias="JOB_NAMESPACE", description="Kubernetes: the namespace of jobs, theirs alone."
     )
     job_service_account: KubernetesName = Field(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from collections.abc import Iterator, Sequence
@@ -14,19 +13,21 @@ from airflow.sdk.exceptions import AirflowException
 from include.exceptions import MillraceError, Misconfigured, Transient, Unauthorized, Unavailable
 from include.spec import Resources
 from millrace import answers
+from millrace.labels import digest
 
 if TYPE_CHECKING:
-    from kubernetes.client import V1Pod, V1ResourceRequirements
+    from kubernetes.client import V1ContainerStateWaiting, V1Pod, V1ResourceRequirements
 
 CONTAINER = "base"
 """The one container of a job's pod."""
-RUN_KEY = "millrace.run_key"
-"""Label: whom a pod works for, as a digest; the annotation of that name has the key itself."""
-OVER = "millrace.over"
-"""Label: the Unix time after which nobody waits for it any more."""
-
 _IMAGE = {"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "ImageInspectError"}
 _UNMADE = {"CreateContainerConfigError", "CreateContainerError", "RunContainerError"}
+_PASSING = re.compile(
+    r"timed? ?out|timeout|deadline exceeded|connection (refused|reset)|no such host|too ?many ?requests"
+    r"|rate limit|\b50[0-9]\b|failed to sync",
+    re.IGNORECASE,
+)
+"""What registries and nodes say of trouble that goes away by itself."""
 _UNSTARTED = {"ContainerCannotRun", "StartError"}
 
 
@@ -38,11 +39,6 @@ def resources(limits: Resources) -> V1ResourceRequirements:
     if limits.gpu:
         given["nvidia.com/gpu"] = str(limits.gpu)
     return V1ResourceRequirements(requests=dict(given), limits=given)
-
-
-def digest(run_key: str) -> str:
-    """What stands for a run key in names and labels, which take no more than letters and digits."""
-    return hashlib.sha256(run_key.encode()).hexdigest()[:16]
 
 
 def pod_name(pipeline: str, job: str, run_key: str) -> str:
@@ -84,6 +80,13 @@ def is_hopeless(pod: V1Pod) -> bool:
     """Whether a pod's container cannot be made."""
     now = state(pod)
     return bool(now and now.waiting) and now.waiting.reason in _IMAGE | _UNMADE
+
+
+def is_refused(waiting: V1ContainerStateWaiting | None) -> bool:
+    """Whether a container waits for what nobody brings, as for a secret that is not there."""
+    if waiting is None or waiting.reason not in _UNMADE:
+        return False
+    return not _PASSING.search(waiting.message or "")
 
 
 def is_idle(pod: V1Pod) -> bool:
@@ -138,6 +141,10 @@ def _taken_away(reason: str, message: str) -> MillraceError:
 
 
 def _unmade(reason: str, message: str, image: str) -> MillraceError:
+    if _PASSING.search(message):
+        return Unavailable(
+            f"the cluster cannot make a container of image {image!r} at the moment ({reason}: {message})"
+        )
     if reason in _IMAGE:
         return Misconfigured(
             f"the cluster cannot pull image {image!r} ({reason}: {message}); correct its name, push it "

@@ -13,9 +13,9 @@ from kubernetes import client
 from kubernetes.client import ApiClient
 
 from include import catalog
-from include.exceptions import MillraceError, Misconfigured, Transient
+from include.exceptions import MillraceError, Misconfigured, Transient, Unavailable
 from include.jobs.spec import Job
-from millrace.cluster import failure, image_of, pod_name
+from millrace.cluster import failure, image_of, is_refused, pod_name
 from millrace.jobs import job_operator
 from tests.support.cluster import PodTask
 from tests.support.pipeline import write_pipeline
@@ -132,3 +132,26 @@ def test_an_image_is_named_by_digest() -> None:
     loaded = pod()
     loaded.status.container_statuses[0].image_id = "sha256:2"
     assert image_of(loaded, "i") == "i@sha256:2"
+
+
+@pytest.mark.parametrize(
+    ("reason", "message", "kind"),
+    [
+        ("ErrImagePull", "unexpected status code 503 Service Unavailable", Unavailable),
+        ("ImagePullBackOff", "dial tcp 10.0.0.1:443: connect: connection refused", Unavailable),
+        ("ErrImagePull", "toomanyrequests: You have reached your pull rate limit", Unavailable),
+        ("CreateContainerConfigError", "failed to sync secret cache: timed out waiting", Unavailable),
+        ("ErrImagePull", 'manifest for "i:1" not found', Misconfigured),
+        ("ErrImagePull", "pull access denied, repository does not exist", Misconfigured),
+        ("CreateContainerConfigError", 'secret "millrace-job" not found', Misconfigured),
+    ],
+)
+def test_trouble_that_passes_is_tried_again_and_what_is_wrong_is_not(
+    reason: str, message: str, kind: type[MillraceError]
+) -> None:
+    waiting = client.V1ContainerStateWaiting(reason=reason, message=message)
+    found = pod(waiting=waiting)
+    said = failure(found, pipeline="orders", job="train", seconds=60, lines=[])
+    assert type(said) is kind
+    assert message in str(said)
+    assert is_refused(waiting) == (kind is Misconfigured and reason.startswith("Create"))

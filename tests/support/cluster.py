@@ -24,7 +24,8 @@ from kubernetes.config.config_exception import ConfigException
 from urllib3.exceptions import HTTPError
 
 from include.spec import Resources
-from millrace.cluster import RUN_KEY, digest, resources
+from millrace.cluster import resources
+from millrace.labels import RUN_KEY, digest
 from millrace.operators.kubernetes_job import KubernetesJobOperator
 from tests.support.task import Task
 

@@ -7,7 +7,6 @@ what became of the container. docs/deployment.md lists what is enforced.
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -23,15 +22,13 @@ from include.settings import Pull
 from millrace.answers import STOP_SECONDS, answer, failure, too_much_memory
 from millrace.engine import Confined, confinement, errors
 from millrace.hooks.mlflow import MlflowHook
+from millrace.labels import OVER, RUN_KEY, digest
 from millrace.links import ReportLink
 from millrace.operators.job import JobMixin
 from millrace.operators.pipeline import PipelineOperator
 
 USER = "10001:10001"
 """Whoever the image says: no job is root."""
-RUN_KEY = "millrace.run_key"
-OVER = "millrace.over"
-"""Labels: whom a container works for, and the Unix time after which nobody waits for it any more."""
 
 
 class DockerJobOperator(JobMixin, DockerOperator):
@@ -104,8 +101,7 @@ class DockerJobOperator(JobMixin, DockerOperator):
             OVER: str(int(time.time()) + self.seconds) if self.seconds else "",
         }
         # The engine allows one container a name: two tries can never train at once.
-        digest = hashlib.sha256(spec.run_key.encode()).hexdigest()[:16]
-        self.container_name = f"millrace-{self.pipeline}-{self.job}-{digest}"
+        self.container_name = f"millrace-{self.pipeline}-{self.job}-{digest(spec.run_key)}"
 
     def _remove_leftovers(self) -> None:
         """Remove what a dead worker left: an earlier try of this task, and what outlived its own task."""
@@ -149,9 +145,9 @@ class DockerJobOperator(JobMixin, DockerOperator):
     def _run_image(self) -> Any:
         """The provider's step after the pull: from here on the image is known by its digest."""
         found = self.cli.inspect_image(self.image)
-        digest = next(iter(found["RepoDigests"]), "") or f"{self.image}@{found['Id']}"
-        self.log.info("image %s", digest)
-        self._private_environment["MILLRACE_IMAGE"] = digest
+        name = next(iter(found["RepoDigests"]), "") or f"{self.image}@{found['Id']}"
+        self.log.info("image %s", name)
+        self._private_environment["MILLRACE_IMAGE"] = name
         return super()._run_image()
 
     def _failure(self, lines: list[Any]) -> MillraceError:

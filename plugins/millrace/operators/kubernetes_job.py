@@ -26,15 +26,16 @@ from kubernetes.client import (  # noqa: TID253 - the provider has it loaded
     V1SecretEnvSource,
 )
 
-from include.exceptions import Transient
+from include.exceptions import MillraceError, Transient
 from include.identity import IMAGE
 from include.jobs.environment import SECRETS
+from include.jobs.spec import Job
 from include.settings import ROOT
 from include.tracking import Experiment
 from millrace import cluster
 from millrace.answers import STOP_SECONDS, answer, too_long
-from millrace.cluster import OVER, RUN_KEY
 from millrace.hooks.mlflow import MlflowHook
+from millrace.labels import OVER, RUN_KEY, digest
 from millrace.links import ReportLink
 from millrace.operators.job import JobMixin
 from millrace.operators.pipeline import PipelineOperator
@@ -45,6 +46,9 @@ _LOG_SECONDS = 10
 """Between two looks at a pod, and between two at its log."""
 _GONE_SECONDS = 60
 """How long an earlier pod may take to go; its node tells the cluster every ten seconds."""
+_LOST = "unable to retrieve container logs"
+_STAGES = {Job.TRAIN: "train", Job.MEASURE: "monitor"}
+"""The jobs that leave an MLflow run, with the stage whose experiment it is in."""
 
 
 class KubernetesJobOperator(JobMixin, KubernetesPodOperator):
@@ -132,8 +136,8 @@ class KubernetesJobOperator(JobMixin, KubernetesPodOperator):
         self.labels = {
             "millrace.pipeline": self.pipeline.rstrip("_"),
             "millrace.job": self.job,
-            RUN_KEY: cluster.digest(spec.run_key),
-            OVER: str(int(time.time()) + self.seconds) if self.seconds else "",
+            RUN_KEY: digest(spec.run_key),
+            OVER: self._over(),
         }
         self.annotations = {RUN_KEY: spec.run_key}
         plain = {name: value for name, value in told.items() if name not in SECRETS} | self.environment
@@ -144,6 +148,11 @@ class KubernetesJobOperator(JobMixin, KubernetesPodOperator):
             V1EnvVar(name="MILLRACE_POD", value_from=uid),
             V1EnvVar(name="MILLRACE_IMAGE", value=self._image("$(MILLRACE_POD)")),
         ]
+
+    def _over(self) -> str:
+        """When this pod has ended for sure, which may wait for a node and for its image before it begins."""
+        waits = self.schedule_timeout_seconds + self.startup_timeout_seconds
+        return str(int(time.time()) + waits + self.seconds) if self.seconds else ""
 
     def _image(self, pod: str) -> str:
         """What a job can be told of its image: a name by digest, else the name and the pod that has it."""
@@ -213,26 +222,37 @@ class KubernetesJobOperator(JobMixin, KubernetesPodOperator):
             time.sleep(0.2)
 
     def _end(self, pod: V1Pod, event: dict[str, Any]) -> Any:
-        """The answer of a pod, or why there is none; it is removed unless another try may wait for it."""
+        """The answer of a pod, or why there is none; it is removed unless another try may go on with it."""
         is_late = event["status"] == "timeout" and cluster.is_at_work(pod)
         if event["status"] == "error" and not cluster.is_idle(pod):
             raise Transient(f"the wait for pod {pod.metadata.name!r} broke off: {event['message']}")
-        try:
-            lines = self._log(pod, event.get("last_log_time"))
-            if cluster.has_succeeded(pod):
-                found = answer(self.job, str(self.image), lines, MlflowHook(self.mlflow_conn_id))
-                self._note_image(found, pod)
-                return found
-            if is_late:
-                raise too_long(self.pipeline, self.seconds)
-            raise cluster.failure(
-                pod, pipeline=self.pipeline, job=self.job, seconds=self.seconds, lines=lines
-            )
-        finally:
-            self._remove(pod)
+        lines = self._log(pod, event.get("last_log_time"))
+        if cluster.has_succeeded(pod) and lines is not None:
+            return self._take(pod, lines)
+        self._remove(pod)
+        if cluster.has_succeeded(pod):
+            raise Transient(f"the log of pod {pod.metadata.name!r} is gone, and its answer with it")
+        if is_late:
+            raise too_long(self.pipeline, self.seconds)
+        raise cluster.failure(
+            pod, pipeline=self.pipeline, job=self.job, seconds=self.seconds, lines=lines or []
+        )
 
-    def _log(self, pod: V1Pod, since: Any) -> list[str]:
-        """All lines of a pod's log; what the triggerer has not told yet goes into the task's log."""
+    def _take(self, pod: V1Pod, lines: list[str]) -> dict[str, Any]:
+        """The answer of a pod that ended well; where MLflow is away, the next try takes it."""
+        try:
+            found = answer(self.job, str(self.image), lines, MlflowHook(self.mlflow_conn_id))
+            self._note_image(found, pod)
+        except Transient:
+            raise
+        except MillraceError:
+            self._remove(pod)
+            raise
+        self._remove(pod)
+        return found
+
+    def _log(self, pod: V1Pod, since: Any) -> list[str] | None:
+        """All lines of a pod's log, None if its node has lost it; what is new goes into the task's log."""
         if not cluster.has_begun(pod):
             return []
         said = self.client.read_namespaced_pod_log(
@@ -242,7 +262,11 @@ class KubernetesJobOperator(JobMixin, KubernetesPodOperator):
             timestamps=True,
             _preload_content=False,
         )
-        stamped = [line.partition(" ") for line in said.data.decode(errors="replace").splitlines()]
+        text = said.data.decode(errors="replace")
+        if text.startswith(_LOST):  # with status 200
+            self.log.warning("%s", text)
+            return None
+        stamped = [line.partition(" ") for line in text.splitlines()]
         told_until = _second(since) if since else ""
         for moment, _, line in stamped:
             if moment >= told_until:
@@ -251,14 +275,15 @@ class KubernetesJobOperator(JobMixin, KubernetesPodOperator):
 
     def _note_image(self, found: dict[str, Any], pod: V1Pod) -> None:
         """Let the MLflow run that this pod made name its image by digest, which the pod could not know."""
-        if "run_id" not in found:
+        stage = _STAGES.get(Job(self.job))
+        if stage is None:
             return
-        experiment = Experiment(self.tracking_uri, self.pipeline)
+        experiment = Experiment(self.tracking_uri, f"{self.pipeline}.{stage}")
         told = experiment.run(found["run_id"]).data.tags.get(IMAGE)
         if told == self._image(pod.metadata.uid) and "@" not in told:
-            digest = cluster.image_of(pod, str(self.image))
-            self.log.info("image %s", digest)
-            experiment.log(found["run_id"]).tags({IMAGE: digest})
+            name = cluster.image_of(pod, str(self.image))
+            self.log.info("image %s", name)
+            experiment.log(found["run_id"]).tags({IMAGE: name})
 
 
 def _second(moment: Any) -> str:

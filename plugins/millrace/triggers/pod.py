@@ -9,8 +9,7 @@ from airflow.providers.cncf.kubernetes.kubernetes_helper_functions import PodLau
 from airflow.providers.cncf.kubernetes.triggers.pod import KubernetesPodTrigger
 from airflow.providers.cncf.kubernetes.utils.pod_manager import AsyncPodManager
 
-_HOPELESS = {"CreateContainerConfigError", "CreateContainerError"}
-"""What the provider waits for as for a slow start; what it says of images it gives up on by itself."""
+from millrace.cluster import is_refused
 
 
 class _Impatient(AsyncPodManager):
@@ -20,7 +19,8 @@ class _Impatient(AsyncPodManager):
         found = await super().read_pod(pod)
         for status in found.status.container_statuses or ():
             waiting = status.state.waiting
-            if waiting and waiting.reason in _HOPELESS:
+            # Else the provider would wait as for a slow start; of images it gives up on by itself.
+            if is_refused(waiting):
                 raise PodLaunchFailedException(f"{waiting.reason}: {waiting.message}")
         return found
 

@@ -19,7 +19,8 @@ from include.exceptions import BadData, JobFailed, MillraceError, Misconfigured,
 from include.jobs.spec import Job
 from include.settings import ROOT, Pull
 from millrace.jobs import job_operator
-from millrace.operators.docker_job import OVER, RUN_KEY, DockerJobOperator
+from millrace.labels import OVER, RUN_KEY
+from millrace.operators.docker_job import DockerJobOperator
 from tests.support.engine import Engine, beside, run_engine
 from tests.support.pipeline import write_pipeline
 from tests.support.task import Task

@@ -14,16 +14,15 @@ from typing import Any
 import pytest
 from airflow.sdk.exceptions import TaskDeferred
 from kubernetes import client
+from urllib3 import HTTPResponse
 
 from include import catalog
-from include.exceptions import (
-    JobFailed,
-    Transient,
-)
+from include.exceptions import JobFailed, Transient, Unavailable
 from include.jobs.spec import Job
 from include.settings import ROOT, settings
-from millrace.cluster import OVER, RUN_KEY
 from millrace.jobs import job_operator
+from millrace.labels import OVER, RUN_KEY
+from millrace.operators.kubernetes_job import KubernetesJobOperator
 from tests.support.cluster import (
     JOB_IMAGE,
     SECRET,
@@ -237,6 +236,29 @@ def test_a_wait_that_breaks_off_leaves_the_pod_to_the_next_try(cluster: Cluster)
     with pytest.raises(Transient, match=r"the wait for pod 'orders-score-\w+' broke off: the API server was"):
         found.resume(asleep, event)
     assert score_task(cluster, "exit 70", "broken").run()["rows"] == 2
+
+
+def test_an_answer_that_cannot_be_noted_is_taken_by_the_next_try(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*_: Any) -> None:
+        raise Unavailable("MLflow does not answer")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(KubernetesJobOperator, "_note_image", away)
+        with pytest.raises(Unavailable):
+            score_task(cluster, ANSWER, "noted").run()
+    assert score_task(cluster, "exit 70", "noted").run()["rows"] == 2
+    assert cluster.pods(key("noted")) == []
+
+
+def test_a_pod_whose_log_is_lost_is_run_again(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    gone = HTTPResponse(b"unable to retrieve container logs for containerd://1f", preload_content=False)
+    with monkeypatch.context() as patch:
+        patch.setattr(client.CoreV1Api, "read_namespaced_pod_log", lambda *_, **__: gone)
+        with pytest.raises(Transient, match=r"the log of pod 'orders-score-\w+' is gone, and its answer"):
+            score_task(cluster, ANSWER, "lost").run()
+    assert score_task(cluster, ANSWER, "lost").run()["rows"] == 2
 
 
 def test_a_task_whose_time_is_over_leaves_no_pod(cluster: Cluster) -> None:

@@ -1,0 +1,17 @@
+"""What containers and pods of jobs are labelled with: for whom they work, and until when."""
+
+from __future__ import annotations
+
+import hashlib
+
+from include.tracking import RUN_KEY
+
+__all__ = ["OVER", "RUN_KEY", "digest"]
+
+OVER = "millrace.over"
+"""The Unix time after which nobody waits for it any more."""
+
+
+def digest(run_key: str) -> str:
+    """What stands for a run key in names, which take no more than letters and digits."""
+    return hashlib.sha256(run_key.encode()).hexdigest()[:16]
