@@ -53,7 +53,7 @@ def test_a_container_is_read_as_the_engine_tells_it() -> None:
         ],
     }
     assert Container.of(told) == Container(
-        "lakefs", "1", "sha256:2", RUNNING, {"/home/lakefs": "p_lakefs"}, once=False
+        "lakefs", "1", "sha256:2", RUNNING, {"/home/lakefs": "p_lakefs"}, once=False, restarts=3
     )
 
 
