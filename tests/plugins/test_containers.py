@@ -176,7 +176,7 @@ def test_the_gateway_is_reached_from_its_network_and_from_nowhere_else(
 def test_the_network_lets_nothing_out(services: Services, lake: Lake) -> None:
     import docker
 
-    [network] = docker.from_env().networks.list(names=["millrace"])
+    [network] = docker.from_env().networks.list(names=["^millrace$"])
     assert network.attrs["Internal"]
     assert network.attrs["Options"]["com.docker.network.bridge.enable_icc"] == "false"
     assert catalog.ROOT == ROOT

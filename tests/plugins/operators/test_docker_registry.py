@@ -56,7 +56,7 @@ def task(image: str, connection: str | None, **options: Any) -> Task:
         task_id="train",
         pipeline="orders",
         job="train",
-        arguments={"commit": "c", "until": "2024-03-30"},
+        told={"commit": "c", "until": "2024-03-30"},
         image=image,
         docker_conn_id=connection,
         cpus=0.5,

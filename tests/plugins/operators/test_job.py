@@ -15,7 +15,7 @@ from tests.support.task import Task
 
 def task(job: str = "train", run_id: str = "r1", **arguments: str) -> Task:
     told = {"commit": "{{ params.commit }}", "until": "2024-03-30", **arguments}
-    operator = ProcessJobOperator(task_id=job, pipeline="orders", job=job, arguments=told)
+    operator = ProcessJobOperator(task_id=job, pipeline="orders", job=job, told=told)
     found = Task(operator, run_id, params={"commit": "c0ffee", "given": {"C": 0.5}})
     operator.render_template_fields(found.context)
     return found
@@ -57,7 +57,7 @@ def test_a_job_runs_in_the_tasks_own_process_and_again_finds_its_result(shop: Lo
         task_id="train",
         pipeline=shop.folder.name,
         job="train",
-        arguments={"commit": shop.head, "until": "2024-03-30", "params": '{"C": 0.5}'},
+        told={"commit": shop.head, "until": "2024-03-30", "params": '{"C": 0.5}'},
     )
     told = Task(operator).run()
     assert told == Task(operator, try_number=2).run()
