@@ -191,15 +191,9 @@ class LakeServerSettings(LakeFolder):
         return self
 
 
-class JobSettings(_Settings):
-    """What a job in a container is told (docs/job-contract.md); the lake's names are those of `lakectl`."""
+class LakeLogin(_Settings):
+    """Where the lake is and who asks, in the words of `lakectl`."""
 
-    job: str = Field("", alias="MILLRACE_JOB", description="The job's spec, as JSON.")
-    run: str = Field("", alias="MILLRACE_RUN", description="The Airflow run that asks for it, as JSON.")
-    image: str = Field("", alias="MILLRACE_IMAGE", description="The image that runs it, by digest.")
-    seconds: int = Field(
-        0, alias="MILLRACE_SECONDS", ge=0, description="It ends itself after so long; 0: never."
-    )
     lake_endpoint: str = Field(
         alias="LAKECTL_SERVER_ENDPOINT_URL", min_length=1, description="The lake's URL."
     )
@@ -211,6 +205,17 @@ class JobSettings(_Settings):
     )
     lake_verify_tls: bool = Field(
         True, alias="MILLRACE_LAKE_VERIFY_TLS", description="Whether the lake's certificate is checked."
+    )
+
+
+class JobSettings(LakeLogin):
+    """What a job in a container is told (docs/job-contract.md)."""
+
+    job: str = Field("", alias="MILLRACE_JOB", description="The job's spec, as JSON.")
+    run: str = Field("", alias="MILLRACE_RUN", description="The Airflow run that asks for it, as JSON.")
+    image: str = Field("", alias="MILLRACE_IMAGE", description="The image that runs it, by digest.")
+    seconds: int = Field(
+        0, alias="MILLRACE_SECONDS", ge=0, description="It ends itself after so long; 0: never."
     )
     tracking_uri: str = Field(
         alias="MLFLOW_TRACKING_URI", min_length=1, description="MLflow's URL, which its clients read too."

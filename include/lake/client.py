@@ -28,6 +28,19 @@ class Lake(Objects):
             self._client.repositories_api.list_repositories(amount=1, **_LIMITS)
             return str(self._client.config_api.get_config(**_LIMITS).version_config["version"])
 
+    def set_up(self, username: str) -> str:
+        """Let a lakeFS that has no user yet have one, with this connection's keys; the server's version.
+
+        Raises Unauthorized if it was set up with other keys.
+        """
+        key = {
+            "access_key_id": self.connection.access_key_id,
+            "secret_access_key": self.connection.secret_access_key,
+        }
+        with unless(Conflict), self._errors("the lake's first user"):
+            self._client.internal_api.setup({"username": username, "key": key}, **_LIMITS)
+        return self.ping()
+
     def ensure_repository(self, storage_namespace: str, branch: str = "main") -> None:
         """Create the repository unless it exists."""
         body = {"name": self.repository, "storage_namespace": storage_namespace, "default_branch": branch}

@@ -37,6 +37,7 @@ def file(tmp_path: Path) -> Path:
 
 CALLS: dict[str, Callable[[Lake, Path], object]] = {
     "ping": lambda lake, _: lake.ping(),
+    "set_up": lambda lake, _: lake.set_up("admin"),
     "ensure_repository": lambda lake, _: lake.ensure_repository("local://x"),
     "commit_of": lambda lake, _: lake.commit_of("main"),
     "commit": lambda lake, _: lake.commit("main"),
