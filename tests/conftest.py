@@ -12,9 +12,10 @@ from uuid import uuid4
 
 import pytest
 
-from include.lake.client import Lake
+from include.lake.client import Lake, LakeConnection
 from include.lake.table import Table
 from tests.support.lake import LakeServer, run_lake_server
+from tests.support.lakefs_binary import BINARY, NO_BINARY, run_fresh_lakefs
 from tests.support.loop import DAYS, Loop, put, rows, write_loop
 from tests.support.mlflow import make_store
 from tests.support.stack import RunningStack, run_stack
@@ -48,6 +49,15 @@ def lake_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LakeServer
 def lake(lake_server: LakeServer) -> Lake:
     """A repository of the test's own."""
     return lake_server.lake(f"test-{uuid4().hex[:12]}")
+
+
+@pytest.fixture
+def fresh_lakefs(tmp_path: Path) -> Iterator[LakeConnection]:
+    """A real lakeFS over PostgreSQL that nobody has set up; skipped where there is no program."""
+    if not BINARY:
+        pytest.skip(NO_BINARY)
+    with run_fresh_lakefs(tmp_path) as found:
+        yield found
 
 
 @pytest.fixture(scope="session")

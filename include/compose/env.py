@@ -39,7 +39,10 @@ VARIABLES: Mapping[str, tuple[str, Callable[[], str]]] = {
     "AIRFLOW_API_SECRET": ("Signs the sessions of Airflow's pages.", _key),
     "MLFLOW_ADMIN_PASSWORD": ("MLflow's user `admin`; counts when the user is made.", _password),
     "MLFLOW_SECRET_KEY": ("Signs the forms of MLflow's pages.", _key),
-    "LAKE_ACCESS_KEY_ID": ("Who opens the lake; counts when lakeFS is set up.", _access_key_id),
+    "LAKE_ACCESS_KEY_ID": (
+        "Who opens the lake; counts when airflow-init sets lakeFS up, at the first start.",
+        _access_key_id,
+    ),
     "LAKE_SECRET_ACCESS_KEY": ("Its secret.", _key),
     "LAKE_ENCRYPT_KEY": ("Encrypts the keys that lakeFS keeps.", _key),
     "POSTGRES_PASSWORD": ("The superuser of PostgreSQL; counts when the database is made.", _password),

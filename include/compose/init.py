@@ -1,7 +1,7 @@
 """Inside a container: what has to be there before Airflow starts. Harmless if it is there already.
 
-Airflow's schema and roles, its first user, the connections to the lake and to MLflow, and the lake's
-repositories. What people changed since (a password, a connection) stays as they left it.
+Airflow's schema and roles, its first user, the connections to the lake and to MLflow, the lake's first user
+and its repositories. What people changed since (a password, a connection) stays as they left it.
 """
 
 from __future__ import annotations
@@ -81,13 +81,14 @@ def add_connections(told: InitSettings) -> None:
         airflow("connections", "import", str(file))
 
 
-def add_repositories(told: InitSettings) -> None:
-    """Make the repository of every pipeline that is not there."""
+def prepare_lake(told: InitSettings) -> None:
+    """Make the lake's first user, and the repository of every pipeline, where they are not there."""
     lake = LakeConnection(
         endpoint=told.lake_endpoint,
         access_key_id=told.lake_access_key_id,
         secret_access_key=told.lake_secret_access_key.get_secret_value(),
     )
+    Lake(lake, "any").set_up(ADMIN)
     for spec in catalog.valid(settings().pipelines):
         name = spec.lake.repository
         Lake(lake, name).ensure_repository(told.lake_storage.removesuffix("/") + f"/{name}", spec.lake.branch)
@@ -100,7 +101,7 @@ def main() -> int:
     airflow("db", "migrate")
     add_user(told)
     add_connections(told)
-    add_repositories(told)
+    prepare_lake(told)
     return 0
 
 

@@ -10,7 +10,7 @@ from airflow.executors.executor_loader import ExecutorLoader
 
 from include.compose import init
 from include.exceptions import Misconfigured, Unavailable
-from include.lake.client import Lake
+from include.lake.client import Lake, LakeConnection
 from include.settings import InitSettings
 from tests.support.lake import ACCESS_KEY, SECRET_KEY, LakeServer
 
@@ -77,8 +77,19 @@ def test_every_pipeline_has_its_repository_and_twice_is_harmless(
 ) -> None:
     asked = told(LAKE_ENDPOINT=lake_server.connection.endpoint, LAKE_STORAGE=storage)
     for _ in range(2):
-        init.add_repositories(asked)
+        init.prepare_lake(asked)
     assert Lake(lake_server.connection, "flights").exists("main")
+
+
+def test_a_lake_that_nobody_has_set_up_is_set_up(fresh_lakefs: LakeConnection) -> None:
+    asked = told(
+        LAKE_ENDPOINT=fresh_lakefs.endpoint,
+        LAKE_ACCESS_KEY_ID=fresh_lakefs.access_key_id,
+        LAKE_SECRET_ACCESS_KEY=fresh_lakefs.secret_access_key,
+    )
+    for _ in range(2):
+        init.prepare_lake(asked)
+    assert Lake(fresh_lakefs, "flights").exists("main")
 
 
 def test_a_command_that_fails_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: object) -> None:

@@ -5,35 +5,14 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
-from include.embedded import postgres
 from include.exceptions import Unauthorized
 from include.lake.client import Lake, LakeConnection
 from include.settings import ROOT
 from tests.support.lake import LakeServer
-from tests.support.lakefs_binary import BINARY, NO_BINARY, run_lakefs
-from tests.support.stack import database_folder
-
-
-@pytest.fixture
-def fresh(tmp_path: Path) -> Iterator[LakeConnection]:
-    """A real lakeFS over PostgreSQL, as the Compose file and the cluster have it, that nobody has set up."""
-    if not BINARY:
-        pytest.skip(NO_BINARY)
-    with database_folder() as above:
-        folder = above / "postgres"
-        try:
-            where = f"host={postgres.start(folder)} user=postgres dbname=postgres"
-            told = {"DATABASE_TYPE": "postgres", "DATABASE_POSTGRES_CONNECTION_STRING": where}
-            with run_lakefs(tmp_path, **{f"LAKEFS_{name}": value for name, value in told.items()}) as found:
-                yield found
-        finally:
-            postgres.stop(folder)
 
 
 def run(lake: LakeConnection | None) -> tuple[int, str]:
@@ -54,13 +33,13 @@ def run(lake: LakeConnection | None) -> tuple[int, str]:
     return ended.returncode, (ended.stdout + ended.stderr).strip()
 
 
-def test_a_lakefs_over_postgresql_takes_its_keys_once_it_is_set_up(fresh: LakeConnection) -> None:
+def test_a_lakefs_over_postgresql_takes_its_keys_once_it_is_set_up(fresh_lakefs: LakeConnection) -> None:
     with pytest.raises(Unauthorized):
-        Lake(fresh, "flights").ping()
-    said = 0, f"lakeFS 1.84.0 at {fresh.endpoint} is set up and takes the keys"
-    assert [run(fresh), run(fresh)] == [said, said]
+        Lake(fresh_lakefs, "flights").ping()
+    said = 0, f"lakeFS 1.84.0 at {fresh_lakefs.endpoint} is set up and takes the keys"
+    assert [run(fresh_lakefs), run(fresh_lakefs)] == [said, said]
     with pytest.raises(Unauthorized):
-        Lake(replace(fresh, access_key_id="AKIAOTHEROTHEROTHERO"), "flights").set_up("admin")
+        Lake(replace(fresh_lakefs, access_key_id="AKIAOTHEROTHEROTHERO"), "flights").set_up("admin")
 
 
 def test_the_embedded_lake_is_set_up_from_its_start(lake_server: LakeServer) -> None:

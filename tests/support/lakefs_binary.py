@@ -11,11 +11,11 @@ from pathlib import Path
 
 import urllib3
 
-from include.embedded import lake, secrets
+from include.embedded import lake, postgres, secrets
 from include.embedded.secrets import Secrets
 from include.lake.client import LakeConnection
 from tests.support.lake import free_port
-from tests.support.stack import settings_in
+from tests.support.stack import database_folder, settings_in
 
 BINARY = os.environ.get("LAKEFS_BINARY", "")
 NO_BINARY = "LAKEFS_BINARY names no lakeFS program"
@@ -34,6 +34,20 @@ def run_lakefs(folder: Path, **settings: str) -> Iterator[LakeConnection]:
         finally:
             process.kill()
             process.wait()
+
+
+@contextmanager
+def run_fresh_lakefs(folder: Path) -> Iterator[LakeConnection]:
+    """One over PostgreSQL, as the Compose file and the cluster have it: nobody has set it up."""
+    with database_folder() as above:
+        data = above / "postgres"
+        try:
+            where = f"host={postgres.start(data)} user=postgres dbname=postgres"
+            told = {"TYPE": "postgres", "POSTGRES_CONNECTION_STRING": where}
+            with run_lakefs(folder, **{f"LAKEFS_DATABASE_{name}": to for name, to in told.items()}) as found:
+                yield found
+        finally:
+            postgres.stop(data)
 
 
 def _answering(process: subprocess.Popen[bytes], endpoint: str, made: Secrets) -> LakeConnection:
