@@ -55,7 +55,9 @@ def _backup(asked: argparse.Namespace) -> None:
 
 
 def _restore(asked: argparse.Namespace) -> None:
-    restore(Compose.find(ROOT), asked.folder.resolve(), _say)
+    compose = Compose.find(ROOT)
+    _build()  # the server may be new, or go back to an older version: both tag their images alike
+    restore(compose, asked.folder.resolve(), _say)
 
 
 def _upgrade(asked: argparse.Namespace) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import time
 from pathlib import Path
 from typing import Any
@@ -33,13 +34,11 @@ def backup(compose: Compose, target: Path, say: Say) -> None:
         raise Misconfigured(f"{target} is there already; name another folder by TO=…")
     part = target.with_name(f"{target.name}.part-{os.getpid()}")
     part.mkdir(mode=0o700, parents=True)
-    for name in OWNERS:
-        say(f"saving database {name}")
-        _dump(compose, name, part / f"{name}.dump")
-    for service in _VOLUMES:
-        say(f"saving the files of {service}")
-        _pack(compose, service, part / f"{service}.tar")
-    _seal(compose, part)
+    try:
+        _save(compose, part, say)
+    except BaseException:
+        shutil.rmtree(part)  # a nightly one that fails would fill the disk
+        raise
     part.rename(target)
 
 
@@ -63,6 +62,16 @@ def restore(compose: Compose, source: Path, say: Say) -> None:
             options = ("--no-owner", "--role", owner, "--exit-on-error", "--dbname", name)
             _psql(compose, "pg_restore", *options, stdin=dump)
     compose.up(say)
+
+
+def _save(compose: Compose, part: Path, say: Say) -> None:
+    for name in OWNERS:
+        say(f"saving database {name}")
+        _dump(compose, name, part / f"{name}.dump")
+    for service in _VOLUMES:
+        say(f"saving the files of {service}")
+        _pack(compose, service, part / f"{service}.tar")
+    _seal(compose, part)
 
 
 def _dump(compose: Compose, name: str, file: Path) -> None:

@@ -62,6 +62,5 @@ def variables(settings: Settings, secrets: Secrets, address: str) -> dict[str, s
         "LAKEFS_LOGGING_LEVEL": "WARN",
         # It would call out otherwise.
         "LAKEFS_STATS_ENABLED": "false",
-        "LAKEFS_USAGE_REPORT_ENABLED": "false",
         "LAKEFS_SECURITY_CHECK_LATEST_VERSION": "false",
     }
