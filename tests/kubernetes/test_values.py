@@ -27,7 +27,7 @@ def bundle_settings() -> dict[str, Any]:
 def test_a_release_is_one_version_everywhere() -> None:
     found, images = values(), values()["images"]
     environment = {one["name"]: one["value"] for one in found["env"]}
-    mlflow = {
+    ours = {
         container["image"]
         for one in overlay("production")
         if (pod := pod_of(one))
@@ -36,7 +36,7 @@ def test_a_release_is_one_version_everywhere() -> None:
     }
     assert images["airflow"] == images["pod_template"] == {"repository": "millrace-airflow", "tag": VERSION}
     assert environment["JOB_IMAGE"] == f"millrace-job:{VERSION}"
-    assert mlflow == {f"millrace-mlflow:{VERSION}"}
+    assert ours == {f"millrace-mlflow:{VERSION}", f"millrace-job:{VERSION}"}
     assert bundle_settings()["kwargs"]["tracking_ref"] == f"v{VERSION}"
     assert APPLICATION["sources"][0]["targetRevision"] == f"v{VERSION}"
 

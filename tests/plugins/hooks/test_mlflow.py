@@ -7,11 +7,14 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+import urllib3
 
 from include.exceptions import Misconfigured, Unauthorized
+from include.jobs.spec import Job
 from include.tracking import Experiment, TrackingServer
 from millrace.hooks.mlflow import MlflowHook
 from millrace.operators.pipeline import PipelineOperator
+from tests.support.loop import DAYS, Loop
 from tests.support.services import run_mlflow
 
 
@@ -78,3 +81,23 @@ def test_an_operator_logs_in_where_mlflow_asks_for_it(
     monkeypatch.setenv("AIRFLOW_CONN_MLFLOW_DEFAULT", json.dumps(fields))
     operator = PipelineOperator(task_id="any", pipeline="orders")
     assert Experiment(operator.tracking_uri, "a").id
+
+
+def test_one_ordinary_user_is_enough_for_airflow_and_its_jobs(
+    monkeypatch: pytest.MonkeyPatch, private_mlflow: TrackingServer, loop: Loop
+) -> None:
+    """As docs/deployment.md has it for a cluster."""
+    password = "an-ordinary-password"
+    asked = urllib3.request(
+        "POST",
+        f"{private_mlflow.uri}/api/2.0/mlflow/users/create",
+        json={"username": "millrace", "password": password},
+        headers=urllib3.make_headers(basic_auth=f"{private_mlflow.username}:{private_mlflow.password}"),
+    )
+    monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", "millrace")
+    monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", password)
+    shop = Loop(loop.folder, loop.lake, private_mlflow.uri)
+    trained = shop.run(Job.TRAIN, DAYS - 1)
+    assert asked.status == 200
+    assert shop.promote(trained["run_id"]) == 1
+    assert shop.run(Job.EVALUATE, DAYS - 1, candidate=trained["run_id"])["champion_version"] == 1
