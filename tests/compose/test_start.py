@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from subprocess import PIPE
-from typing import Any
 
 import pytest
 import urllib3
@@ -152,9 +152,14 @@ def run(server: Server, dag: str, run_id: str, **conf: str) -> None:
     server.airflow.run(dag, run_id, conf)
 
 
-def test_a_model_is_made_of_days_that_were_ingested_in_a_container(server: Server) -> None:
+def train(server: Server) -> None:
+    """A model of a month; harmless if there is one."""
     run(server, "flights.ingest", "month", start="2013-01-01", end="2013-01-28")
     run(server, "flights.train", "first", until="2013-01-28", reason="a test")
+
+
+def test_a_model_is_made_of_days_that_were_ingested_in_a_container(server: Server) -> None:
+    train(server)
 
     trained = server.airflow.result("flights.train", "first", "train")
     found = server.mlflow("runs/search", {"experiment_ids": ["1", "2", "3"], "max_results": 10}).json()[
@@ -181,6 +186,7 @@ def test_a_killed_service_comes_back(server: Server) -> None:
 
 
 def test_what_was_saved_is_back_after_a_wipe(server: Server, tmp_path: Path) -> None:
+    train(server)
     run(server, "flights.ingest", "saved", start="2013-02-01", end="2013-02-01")
     saved = contents(server)
     server.make("compose-backup", f"TO={tmp_path}/one")
@@ -197,13 +203,17 @@ def test_what_was_saved_is_back_after_a_wipe(server: Server, tmp_path: Path) -> 
     run(server, "flights.ingest", "after", start="2013-02-03", end="2013-02-03")
 
 
-def contents(server: Server) -> dict[str, Any]:
-    """What people would miss: objects of the lake, runs of MLflow."""
-    runs = server.mlflow("runs/search", {"experiment_ids": ["1", "2", "3"], "max_results": 100}).json()
-    return {
-        "objects": [found.path for found in server.lake.list("main")],
-        "runs": sorted(found["info"]["run_id"] for found in runs.get("runs", [])),
+def contents(server: Server) -> dict[str, str]:
+    """What people would miss, each with its digest: objects of the lake, what runs left in MLflow."""
+    found = {
+        path: server.lake.download("main", path) for path in (row.path for row in server.lake.list("main"))
     }
+    runs = server.mlflow("runs/search", {"experiment_ids": ["1", "2", "3"], "max_results": 100}).json()
+    for run_id in (row["info"]["run_id"] for row in runs.get("runs", [])):
+        kept = server.artifact(run_id, "features.json")
+        found |= {run_id: b""} if kept is None else {f"{run_id}/features.json": kept}
+    assert any(name.endswith("features.json") for name in found)
+    return {name: hashlib.sha256(content).hexdigest() for name, content in found.items()}
 
 
 def test_an_upgrade_saves_first_and_starts_what_is_new(server: Server, tmp_path: Path) -> None:

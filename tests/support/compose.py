@@ -145,6 +145,14 @@ class Server:
         url = f"{self.url('MLFLOW_PORT')}/api/2.0/mlflow/{path}"
         return urllib3.request("POST", url, json=body, headers=who, timeout=30)
 
+    def artifact(self, run_id: str, path: str) -> bytes | None:
+        """A file that a run left in MLflow; None if it left none of this name."""
+        who = urllib3.make_headers(basic_auth=f"admin:{self.told['MLFLOW_ADMIN_PASSWORD']}")
+        asked = {"run_uuid": run_id, "path": path}
+        url = f"{self.url('MLFLOW_PORT')}/get-artifact"
+        answer = urllib3.request("GET", url, fields=asked, headers=who, timeout=30)
+        return answer.data if answer.status == 200 else None
+
     def wipe(self) -> None:
         """End everything and remove what was kept."""
         self.compose.call("--profile", "celery", "down", "--volumes", "--remove-orphans")
