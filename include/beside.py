@@ -61,5 +61,8 @@ class Digest:
 
     def hexdigest(self) -> str:
         """Of all that was added."""
-        self._beside.end()
+        try:
+            self._beside.wait()
+        finally:
+            self._beside.end()
         return self._digest.hexdigest()

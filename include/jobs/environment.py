@@ -61,13 +61,9 @@ def spec_of(text: str, job: str) -> JobSpec:
 
 def services_of(told: JobSettings) -> Services:
     """What the job may reach; pipelines are those of the image."""
-    lake = LakeConnection(
-        endpoint=told.lake_endpoint,
-        access_key_id=told.lake_access_key_id,
-        secret_access_key=told.lake_secret_access_key.get_secret_value(),
-        verify_tls=told.lake_verify_tls,
+    return Services(
+        lake=LakeConnection.of(told), tracking_uri=told.tracking_uri, pipelines=settings().pipelines
     )
-    return Services(lake=lake, tracking_uri=told.tracking_uri, pipelines=settings().pipelines)
 
 
 def identity_of(told: JobSettings, job: JobSpec) -> RunIdentity:

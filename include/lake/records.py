@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from include.settings import LakeLogin
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -15,6 +18,16 @@ class LakeConnection:
     access_key_id: str
     secret_access_key: str
     verify_tls: bool = True
+
+    @classmethod
+    def of(cls, told: LakeLogin) -> LakeConnection:
+        """As the environment tells it."""
+        return cls(
+            endpoint=told.lake_endpoint,
+            access_key_id=told.lake_access_key_id,
+            secret_access_key=told.lake_secret_access_key.get_secret_value(),
+            verify_tls=told.lake_verify_tls,
+        )
 
     def __repr__(self) -> str:
         return f"LakeConnection(endpoint={self.endpoint!r}, access_key_id={self.access_key_id!r})"

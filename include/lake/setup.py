@@ -24,13 +24,7 @@ def main() -> int:
     except ValidationError as error:
         names = ", ".join(sorted({str(fault["loc"][0]) for fault in error.errors()}))
         raise Misconfigured(f"missing or wrong: {names}; set them as for lakectl") from error
-    lake = LakeConnection(
-        endpoint=told.lake_endpoint,
-        access_key_id=told.lake_access_key_id,
-        secret_access_key=told.lake_secret_access_key.get_secret_value(),
-        verify_tls=told.lake_verify_tls,
-    )
-    version = Lake(lake, "any").set_up(ADMIN)
+    version = Lake(LakeConnection.of(told), "any").set_up(ADMIN)
     print(f"lakeFS {version} at {told.lake_endpoint} is set up and takes the keys")  # noqa: T201 - a command
     return 0
 

@@ -7,19 +7,14 @@ cold, which the warm process has already. Medians; it needs an engine with the j
 
 from __future__ import annotations
 
-import json
-import os
 import time
 from argparse import ArgumentParser
 from collections.abc import Callable
 from statistics import median
 from typing import Any
 
-from rich.console import Console
-from rich.table import Table as Picture
-
 from include.embedded.containers import gateway
-from include.settings import Settings
+from tests.bench.facts import connect_nowhere, tell
 from tests.support.engine import JOB_IMAGE, Engine, run_engine
 from tests.support.task import Task
 
@@ -38,21 +33,13 @@ def main() -> None:
     parser = ArgumentParser(prog="python -m tests.bench.containers", description=__doc__)
     parser.add_argument("--repetitions", type=int, default=11)
     repetitions = parser.parse_args().repetitions
-    for name in ("LAKEFS", "MLFLOW"):
-        fields = {"conn_type": "http", "host": "http://127.0.0.1:1", "login": "l", "password": "p"}
-        os.environ[f"AIRFLOW_CONN_{name}_DEFAULT"] = json.dumps(fields)
+    connect_nowhere()
     gateway("millrace")
     with run_engine() as engine:
         facts = {name: _median(call, repetitions) for name, call in _calls(engine).items()}
     bare = facts.pop(_BARE)
     facts |= {name: round(seconds - bare, 2) for name, seconds in facts.items() if name.startswith("cold")}
-    file = Settings().var / "bench" / "containers.json"
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(json.dumps(facts, indent=2) + "\n")
-    picture = Picture("what a container adds", "seconds, median")
-    for name, seconds in facts.items():
-        picture.add_row(name, f"{seconds:.2f}")
-    Console().print(picture, f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores; written to {file}")
+    tell("containers", "what a container adds", facts)
 
 
 def _calls(engine: Engine) -> dict[str, Callable[[], Any]]:

@@ -8,20 +8,13 @@ Medians; it needs the cluster of KUBECONFIG with the job image on its nodes.
 
 from __future__ import annotations
 
-import json
-import os
 import time
 from argparse import ArgumentParser
 from itertools import pairwise
 from statistics import median
 
-from rich.console import Console
-from rich.table import Table as Picture
-
-from include.settings import Settings
-from tests.support.cluster import Cluster, run_cluster, score_task
-
-_ANSWER = """echo '{"commit": "c", "days": 1, "rows": 2}'"""
+from tests.bench.facts import connect_nowhere, tell
+from tests.support.cluster import ANSWER, Cluster, run_cluster, score_task
 
 
 def main() -> None:
@@ -29,24 +22,16 @@ def main() -> None:
     parser = ArgumentParser(prog="python -m tests.bench.pods", description=__doc__)
     parser.add_argument("--repetitions", type=int, default=11)
     repetitions = parser.parse_args().repetitions
-    for name in ("LAKEFS", "MLFLOW"):
-        fields = {"conn_type": "http", "host": "http://127.0.0.1:1", "login": "l", "password": "p"}
-        os.environ[f"AIRFLOW_CONN_{name}_DEFAULT"] = json.dumps(fields)
+    connect_nowhere()
     with run_cluster({}) as cluster:
         _parts(cluster, "first")
         turns = [_parts(cluster, f"turn-{number}") for number in range(repetitions)]
     facts = {name: round(median(turn[name] for turn in turns), 2) for name in turns[0]}
-    file = Settings().var / "bench" / "pods.json"
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(json.dumps(facts, indent=2) + "\n")
-    picture = Picture("what a pod adds", "seconds, median")
-    for name, seconds in facts.items():
-        picture.add_row(name, f"{seconds:.2f}")
-    Console().print(picture, f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores; written to {file}")
+    tell("pods", "what a pod adds", facts)
 
 
 def _parts(cluster: Cluster, run_id: str) -> dict[str, float]:
-    task, moments = score_task(cluster, _ANSWER, run_id), [time.monotonic()]
+    task, moments = score_task(cluster, ANSWER, run_id), [time.monotonic()]
     asleep = task.begin()
     moments.append(time.monotonic())
     event = task.wait(asleep)

@@ -30,6 +30,7 @@ from millrace.operators.kubernetes_job import KubernetesJobOperator
 from tests.support.task import Task
 
 JOB_IMAGE = "millrace-job:latest"
+ANSWER = """echo '{"commit": "c", "days": 1, "rows": 2}'"""
 SLEEPER = "trap 'echo told to stop; exit 143' TERM; echo begun; sleep 120 & wait"
 ACCOUNT = SECRET = "millrace-job"
 RESTRICTED = {"pod-security.kubernetes.io/enforce": "restricted"}

@@ -26,6 +26,7 @@ from include.settings import ROOT
 from include.spec import Resources
 from millrace.cluster import resources
 from tests.support.cluster import (
+    ANSWER,
     JOB_IMAGE,
     SLEEPER,
     Cluster,
@@ -38,8 +39,6 @@ from tests.support.cluster import (
 from tests.support.engine import beside
 
 pytestmark = pytest.mark.kubernetes
-
-ANSWER = """echo '{"commit": "c", "days": 1, "rows": 2}'"""
 
 
 @pytest.fixture(scope="module")

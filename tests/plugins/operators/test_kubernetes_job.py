@@ -24,6 +24,7 @@ from millrace.jobs import job_operator
 from millrace.labels import OVER, RUN_KEY
 from millrace.operators.kubernetes_job import KubernetesJobOperator
 from tests.support.cluster import (
+    ANSWER,
     JOB_IMAGE,
     SECRET,
     SLEEPER,
@@ -39,7 +40,6 @@ from tests.support.pipeline import write_pipeline
 
 pytestmark = pytest.mark.kubernetes
 
-ANSWER = """echo '{"commit": "c", "days": 1, "rows": 2}'"""
 HIDDEN = "secret-of-the-lake-1234"
 LOGIN = {"LAKECTL_CREDENTIALS_ACCESS_KEY_ID": "key", "LAKECTL_CREDENTIALS_SECRET_ACCESS_KEY": HIDDEN}
 
