@@ -50,9 +50,12 @@ def connections(told: InitSettings) -> dict[str, dict[str, object]]:
     }
 
 
-def airflow(*arguments: str) -> None:
-    """Run one of Airflow's commands; raises Unavailable with its name and status, its output is seen."""
-    ended = subprocess.run(["airflow", *arguments], check=False)  # noqa: S607 - Airflow of the image
+def airflow(*arguments: str, answers: str = "") -> None:
+    """Run one of Airflow's commands; raises Unavailable with its name and status, its output is seen.
+
+    `answers` are the lines of what it asks for.
+    """
+    ended = subprocess.run(["airflow", *arguments], input=answers, text=True, check=False)  # noqa: S607 - Airflow of the image
     if ended.returncode:
         raise Unavailable(f"'airflow {' '.join(arguments[:2])}' ended with {ended.returncode}; see above")
 
@@ -70,7 +73,8 @@ def add_user(told: InitSettings) -> None:
         "admin@localhost",
     )
     password = told.airflow_admin_password.get_secret_value()
-    airflow("users", "create", "--role", "Admin", *who, "--password", password)
+    # Not as an argument, which everybody on the server may read; it is asked for twice.
+    airflow("users", "create", "--role", "Admin", *who, answers=f"{password}\n" * 2)
 
 
 def add_connections(told: InitSettings) -> None:
