@@ -115,7 +115,11 @@ class Compose:
 
     def up(self, say: Say, *services: str) -> None:
         """Start all (or these) services and wait until every one is well, or has ended well."""
-        self.call("up", "--detach", "--remove-orphans", *services)
+        try:
+            self.call("up", "--detach", "--remove-orphans", *services)
+        except Unavailable as error:  # Compose tells which one failed, and not why
+            ended = [one for one in self.containers() if one.trouble and one.state["Status"] != "created"]
+            raise Unavailable("\n".join([str(error), *map(self._reason, ended)])) from error
         deadline, told = time.monotonic() + _WAIT_SECONDS, set[str]()
         while True:
             found = [one for one in self.containers() if not services or one.service in services]
@@ -127,12 +131,10 @@ class Compose:
             if found and not ill:
                 return
             if time.monotonic() > deadline or any(one.hopeless for one in ill):
-                raise Unavailable(
-                    "\n".join(f"{one.service} is {one.trouble}: {self._said(one)}" for one in ill)
-                )
+                raise Unavailable("\n".join(map(self._reason, ill)))
             time.sleep(1)
 
-    def _said(self, one: Container) -> str:
+    def _reason(self, one: Container) -> str:
         said = subprocess.run(
             ["docker", "logs", "--tail", "5", one.id],  # noqa: S607
             stdout=subprocess.PIPE,
@@ -140,7 +142,7 @@ class Compose:
             text=True,
             check=False,
         )
-        return said.stdout.strip()
+        return f"{one.service} is {one.trouble}: {said.stdout.strip()}"
 
     def _run(
         self,

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
-from include.compose.tool import Container
+from include.compose.tool import Compose, Container
+from include.exceptions import Misconfigured, Unavailable
+from tests.support.engine import JOB_IMAGE, run_engine
 
 RUNNING = {"Status": "running", "ExitCode": 0}
 
@@ -71,3 +75,31 @@ def test_one_that_keeps_dying_is_not_waited_for(
     state: dict[str, Any], once: bool, restarts: int, hopeless: bool
 ) -> None:
     assert Container("any", "1", "image", state, {}, once, restarts).hopeless is hopeless
+
+
+COMPOSE = """
+services:
+  first:
+    image: {image}
+    entrypoint: [sh, -c, "echo the reason; exit 3"]
+  second:
+    image: {image}
+    entrypoint: [sleep, "60"]
+    depends_on: {{first: {{condition: service_completed_successfully}}}}
+"""
+
+
+@pytest.mark.docker
+def test_why_a_service_failed_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COMPOSE_PROJECT_NAME", f"millrace-test-{uuid4().hex[:8]}")
+    with run_engine():
+        (tmp_path / "docker-compose.yaml").write_text(COMPOSE.format(image=JOB_IMAGE))
+        try:
+            compose = Compose.find(tmp_path)
+        except Misconfigured as error:
+            pytest.skip(str(error))
+        try:
+            with pytest.raises(Unavailable, match=r"first is exited with exit code 3: the reason"):
+                compose.up(lambda _: None)
+        finally:
+            compose.call("down")
