@@ -8,10 +8,10 @@ import pytest
 import yaml
 
 from include.settings import ROOT
-from tests.support.manifests import KUBERNETES, OVERLAYS, overlay, title, values
+from tests.support.manifests import KUBERNETES, OVERLAYS, guide, overlay, own_values, title, values
 
 README = (ROOT / "README.md").read_text()
-GUIDE = (ROOT / "docs/deployment.md").read_text().partition("\n## A cluster\n")[2]
+GUIDE = guide()
 TOLD = {"README": README.partition("\n## A cluster\n")[2].partition("\n## ")[0], "guide": GUIDE}
 
 
@@ -35,8 +35,7 @@ def test_the_chart_is_the_one_that_argo_cd_deploys(name: str) -> None:
 
 
 def test_a_deployments_own_values_leave_out_no_variable() -> None:
-    (block,) = re.findall(r"```yaml\n(images:.*?)```", GUIDE, re.DOTALL)
-    told, ours = yaml.safe_load(block), values()
+    told, ours = own_values(), values()
     assert [one["name"] for one in told["env"]] == [one["name"] for one in ours["env"]]
     assert set(told) <= set(ours)
 

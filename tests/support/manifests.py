@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator
-from functools import cache
+from functools import cache, reduce
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +52,18 @@ def objects(text: str) -> list[Object]:
 def values() -> Object:
     """What the chart of Airflow is told."""
     found: Object = yaml.safe_load((KUBERNETES / "airflow-values.yaml").read_text())
+    return found
+
+
+def guide() -> str:
+    """What the deployment guide tells about a cluster."""
+    return (ROOT / "docs/deployment.md").read_text().partition("\n## A cluster\n")[2].partition("\n## ")[0]
+
+
+def own_values(**placeholders: str) -> Object:
+    """What the deployment guide shows as a deployment's own values, placeholders filled in."""
+    (block,) = re.findall(r"```yaml\n(images:.*?)```", guide(), re.DOTALL)
+    found: Object = yaml.safe_load(reduce(lambda text, one: text.replace(*one), placeholders.items(), block))
     return found
 
 
