@@ -76,14 +76,14 @@ compose-env: ## Write what is missing of the secrets of docker-compose.yaml into
 compose-up: ## Build the images, start the platform on this server and wait until it is well
 	@$(COMPOSE) up
 
-compose-backup: ## Save its databases and files while it runs (TO=folder)
+compose-backup: ## Save its databases and files, whether it runs or not (TO=folder)
 	@$(COMPOSE) backup $(if $(TO),--folder '$(TO)')
 
 compose-restore: ## Put a backup back (FROM=folder); what is there now is lost
 	@test -n '$(FROM)' || { echo 'name the backup: make compose-restore FROM=var/backups/…' >&2; exit 2; }
 	@$(COMPOSE) restore --folder '$(FROM)'
 
-compose-upgrade: ## Take a backup, build this version's images, migrate and restart (TO=folder)
+compose-upgrade: ## Build this version's images, take a backup, migrate and restart (TO=folder)
 	@$(COMPOSE) upgrade $(if $(TO),--folder '$(TO)')
 
 demo: setup ## Show the closed loop on real data (ARGS="--from 2013-04-24" begins with a later night)

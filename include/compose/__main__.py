@@ -61,10 +61,10 @@ def _restore(asked: argparse.Namespace) -> None:
 
 
 def _upgrade(asked: argparse.Namespace) -> None:
-    """A backup first: migrations of a database have no way back."""
+    """A backup before anything new starts: migrations of a database have no way back."""
     compose = Compose.find(ROOT)
+    _build()  # what runs keeps the images that it has
     _save(compose, asked.folder)
-    _build()
     compose.up(_say)
 
 

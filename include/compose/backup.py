@@ -1,8 +1,9 @@
 """Backup and restore of the platform on one server: its databases and the files of the lake and of MLflow.
 
-A backup is taken while everything runs. What points is saved before what is pointed at (Airflow's runs, then
-MLflow's, then the lake's commits, then the files, which are added and never changed): nothing in a backup
-leads to something that it lacks. It is a folder, and there only when it is whole.
+A backup is taken while everything runs, or while nothing does but PostgreSQL, for as long as it takes. What
+points is saved before what is pointed at (Airflow's runs, then MLflow's, then the lake's commits, then the
+files, which are added and never changed): nothing in a backup leads to something that it lacks. It is a
+folder, and there only when it is whole.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ import json
 import os
 import shutil
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -29,13 +32,19 @@ _CHANGED = 1
 
 
 def backup(compose: Compose, target: Path, say: Say) -> None:
-    """Save everything into a new folder; raises Misconfigured if there is one of this name."""
+    """Save everything into a new folder; raises Misconfigured if it is there already, or nothing to save is."""
     if target.exists():
         raise Misconfigured(f"{target} is there already; name another folder by TO=…")
+    if lacking := {"postgres", *_VOLUMES} - compose.volumes():
+        raise Misconfigured(
+            f"there is nothing to save: no volume {', '.join(sorted(lacking))} of this project; `make "
+            "compose-up` makes them, and COMPOSE_PROJECT_NAME in .env says which project is meant"
+        )
     part = target.with_name(f"{target.name}.part-{os.getpid()}")
     part.mkdir(mode=0o700, parents=True)
     try:
-        _save(compose, part, say)
+        with _database(compose, say):
+            _save(compose, part, say)
     except BaseException:
         shutil.rmtree(part)  # a nightly one that fails would fill the disk
         raise
@@ -62,6 +71,20 @@ def restore(compose: Compose, source: Path, say: Say) -> None:
             options = ("--no-owner", "--role", owner, "--exit-on-error", "--dbname", name)
             _psql(compose, "pg_restore", *options, stdin=dump)
     compose.up(say)
+
+
+@contextmanager
+def _database(compose: Compose, say: Say) -> Iterator[None]:
+    """PostgreSQL up, and a container of each other service that is saved; nothing that runs is touched."""
+    found = {one.service: one.state["Status"] for one in compose.containers()}
+    # Not recreated: the checkout may be of a newer version than what runs.
+    compose.call("create", "--no-recreate", "postgres", *_VOLUMES)
+    compose.up(say, "postgres", options=("--no-recreate",))
+    try:
+        yield
+    finally:
+        if found.get("postgres") not in ("running", "restarting"):
+            compose.call("stop", "postgres")
 
 
 def _save(compose: Compose, part: Path, say: Say) -> None:

@@ -7,6 +7,7 @@ containers. COMPOSE_FILE, COMPOSE_PROFILES and COMPOSE_PROJECT_NAME count as the
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import time
 from collections.abc import Callable
@@ -14,10 +15,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+from include.compose import env
 from include.exceptions import Misconfigured, Unavailable
 
 _TOOLS = (("docker", "compose"), ("docker-compose",))
 _SERVICE = "com.docker.compose.service"
+_PROJECT = "com.docker.compose.project"
+_VOLUME = "com.docker.compose.volume"
 _WAIT_SECONDS = 600
 _RESTARTS = 5
 
@@ -113,10 +117,26 @@ class Compose:
         """A command of `docker`; raises Unavailable with what it said unless its status is one of `fine`."""
         return self._run(["docker", *arguments], stdin=stdin, stdout=stdout, fine=fine)
 
-    def up(self, say: Say, *services: str) -> None:
+    def volumes(self) -> set[str]:
+        """The names in the Compose file of those volumes that the project has on the engine."""
+        form = f'{{{{.Label "{_VOLUME}"}}}}'
+        label = f"label={_PROJECT}={self.project}"
+        found = self.docker("volume", "ls", "--filter", label, "--format", form, stdout=subprocess.PIPE)
+        return set(found.decode().split())
+
+    @property
+    def project(self) -> str:
+        """What the project is called: Compose takes the caller's word before that of `.env`."""
+        name = "COMPOSE_PROJECT_NAME"
+        found = os.environ.get(name) or env.read(self.folder / ".env").get(name)
+        if not found:
+            raise Misconfigured(f"{name} is not set; run `make compose-env`")
+        return found
+
+    def up(self, say: Say, *services: str, options: tuple[str, ...] = ("--remove-orphans",)) -> None:
         """Start all (or these) services and wait until every one is well, or has ended well."""
         try:
-            self.call("up", "--detach", "--remove-orphans", *services)
+            self.call("up", "--detach", *options, *services)
         except Unavailable as error:  # Compose tells which one failed, and not why
             ended = [one for one in self.containers() if one.trouble and one.state["Status"] != "created"]
             raise Unavailable("\n".join([str(error), *map(self._reason, ended)])) from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -14,10 +15,20 @@ from include.exceptions import BadData, MillraceError, Misconfigured, Unavailabl
 
 
 @pytest.fixture
-def compose(tmp_path: Path) -> Compose:
-    """A server on which every command of Compose fails."""
+def compose(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Compose:
+    """A server whose engine has the volumes, and on which every command of Compose fails."""
     env.complete(tmp_path / ".env")
+    engine(tmp_path, monkeypatch, "postgres", "lakefs", "mlflow", "grafana")
     return Compose(tmp_path, ("false",))
+
+
+def engine(folder: Path, monkeypatch: pytest.MonkeyPatch, *volumes: str) -> None:
+    """An engine that knows these volumes and nothing else."""
+    programs = folder / "bin"
+    programs.mkdir(exist_ok=True)
+    (programs / "docker").write_text(f"#!/bin/sh\nprintf '%s\\n' {' '.join(volumes)}\n")
+    (programs / "docker").chmod(0o755)
+    monkeypatch.setenv("PATH", str(programs), prepend=os.pathsep)
 
 
 @pytest.fixture
@@ -96,6 +107,19 @@ def test_a_backup_that_fails_is_not_there(compose: Compose) -> None:
     with pytest.raises(Unavailable):
         backup.backup(compose, compose.folder / "new", print)
     assert list(compose.folder.glob("new*")) == []
+
+
+def test_where_nothing_ever_ran_there_is_nothing_to_save(
+    compose: Compose, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    engine(tmp_path, monkeypatch, "postgres")
+    with pytest.raises(Misconfigured, match=r"nothing to save: no volume lakefs, mlflow of this project"):
+        backup.backup(compose, tmp_path / "new", print)
+
+
+def test_a_project_without_a_name_is_told_how_to_have_one(tmp_path: Path) -> None:
+    with pytest.raises(Misconfigured, match=r"COMPOSE_PROJECT_NAME is not set; run `make compose-env`"):
+        backup.backup(Compose(tmp_path, ("false",)), tmp_path / "new", print)
 
 
 def test_the_verb_says_why_and_fails(

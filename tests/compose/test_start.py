@@ -216,14 +216,18 @@ def contents(server: Server) -> dict[str, str]:
     return {name: hashlib.sha256(content).hexdigest() for name, content in found.items()}
 
 
-def test_an_upgrade_saves_first_and_starts_what_is_new(server: Server, tmp_path: Path) -> None:
+def test_an_upgrade_saves_before_anything_new_starts(server: Server, tmp_path: Path) -> None:
     with (server.folder / ".env").open("a") as file:
         file.write("COMPOSE_PROFILES=celery\nAIRFLOW_EXECUTOR=CeleryExecutor\n")
+    run(server, "flights.ingest", "kept", start="2013-02-04", end="2013-02-04")
+    server.compose.call("down")  # also where it was down when the new version came
 
     said = server.make("compose-upgrade", f"TO={tmp_path}/before")
 
-    assert said.index("the backup is in") < said.index("building job airflow mlflow")
+    built, saved = said.index("building job airflow mlflow"), said.index("the backup is in")
+    assert built < saved < said.index("airflow-init is well")
     assert json.loads((tmp_path / "before/manifest.json").read_text())["files"].keys() >= {"lakefs.tar"}
     assert {"airflow-worker is well", "redis is well"} <= set(said.splitlines())
-    run(server, "flights.ingest", "by-worker", start="2013-02-04", end="2013-02-04")
+    assert server.airflow.state("flights.ingest", "kept") == "success"
+    run(server, "flights.ingest", "by-worker", start="2013-02-05", end="2013-02-05")
     assert "succeeded in" in server.logs("airflow-worker")
