@@ -250,6 +250,7 @@ class InitSettings(_Settings):
     mlflow_endpoint: str = Field(alias="MLFLOW_ENDPOINT", min_length=1)
     mlflow_url: str = Field(alias="MLFLOW_URL", min_length=1)
     mlflow_admin_password: SecretStr = Field(alias="MLFLOW_ADMIN_PASSWORD", min_length=1)
+    mlflow_password: SecretStr = Field(alias="MLFLOW_PASSWORD", min_length=1)
     lake_endpoint: str = Field(alias="LAKE_ENDPOINT", min_length=1)
     lake_url: str = Field(alias="LAKE_URL", min_length=1)
     lake_storage: str = Field(alias="LAKE_STORAGE", min_length=1)

@@ -46,7 +46,7 @@ QUIET = {
     "DO_NOT_TRACK": "1",
     "GIT_PYTHON_REFRESH": "quiet",
 }
-"""What would otherwise call out, or start helpers that nobody here uses."""
+"""What would otherwise call out, or start helpers that nobody here uses; the images have it as their own."""
 
 
 def sections(runtime: Runtime) -> Sections:

@@ -14,7 +14,7 @@ FILE = ROOT / "include/compose/airflow.env"
 
 def text() -> str:
     """The content of the file."""
-    found = {**tuning.variables(tuning.sections(Runtime.DOCKER)), **tuning.QUIET}
+    found = tuning.variables(tuning.sections(Runtime.DOCKER))
     lines = [f"{name}={value}" for name, value in found.items()]
     return "\n".join(
         ["# Made from include/tuning.py by `make schema`, where each line has its reason.", *lines, ""]

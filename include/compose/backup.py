@@ -32,7 +32,7 @@ _CHANGED = 1
 
 
 def backup(compose: Compose, target: Path, say: Say) -> None:
-    """Save everything into a new folder; raises Misconfigured if it is there already, or nothing to save is."""
+    """Save everything into a new folder; raises Misconfigured if it is there, or there is nothing to save."""
     if target.exists():
         raise Misconfigured(f"{target} is there already; name another folder by TO=…")
     if lacking := {"postgres", *_VOLUMES} - compose.volumes():

@@ -38,6 +38,10 @@ VARIABLES: Mapping[str, tuple[str, Callable[[], str]]] = {
     "AIRFLOW_JWT_SECRET": ("Signs the tokens of Airflow's API.", _key),
     "AIRFLOW_API_SECRET": ("Signs the sessions of Airflow's pages.", _key),
     "MLFLOW_ADMIN_PASSWORD": ("MLflow's user `admin`; counts when the user is made.", _password),
+    "MLFLOW_PASSWORD": (
+        "MLflow's user `millrace`, for Airflow and its jobs; counts when the user is made.",
+        _password,
+    ),
     "MLFLOW_SECRET_KEY": ("Signs the forms of MLflow's pages.", _key),
     "LAKE_ACCESS_KEY_ID": (
         "Who opens the lake; counts when airflow-init sets lakeFS up, at the first start.",

@@ -1,7 +1,8 @@
 """Inside a container: what has to be there before Airflow starts. Harmless if it is there already.
 
-Airflow's schema and roles, its first user, the connections to the lake and to MLflow, the lake's first user
-and its repositories. What people changed since (a password, a connection) stays as they left it.
+Airflow's schema and roles, its first user, the connections to the lake and to MLflow, MLflow's user for
+Airflow and its jobs, the lake's first user and its repositories. What people changed since (a password, a
+connection) stays as they left it.
 """
 
 from __future__ import annotations
@@ -12,12 +13,16 @@ import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import urllib3
+
 from include import catalog
-from include.exceptions import MillraceError, Misconfigured, Unavailable
+from include.exceptions import MillraceError, Misconfigured, Unauthorized, Unavailable
 from include.lake.client import Lake, LakeConnection
 from include.settings import InitSettings, settings
 
 ADMIN = "admin"
+WORKER = "millrace"
+"""MLflow's ordinary user for Airflow and its jobs: as `admin` each job could remove what others made."""
 _EXECUTORS = {False: "LocalExecutor", True: "CeleryExecutor"}
 
 
@@ -43,8 +48,8 @@ def connections(told: InitSettings) -> dict[str, dict[str, object]]:
         "mlflow_default": {
             "conn_type": "http",
             "host": told.mlflow_endpoint,
-            "login": ADMIN,
-            "password": told.mlflow_admin_password.get_secret_value(),
+            "login": WORKER,
+            "password": told.mlflow_password.get_secret_value(),
             "extra": {"ui_url": told.mlflow_url},
         },
     }
@@ -85,6 +90,33 @@ def add_connections(told: InitSettings) -> None:
         airflow("connections", "import", str(file))
 
 
+def prepare_mlflow(told: InitSettings) -> None:
+    """Make MLflow's user for Airflow and its jobs, unless there is one.
+
+    Raises Unauthorized if MLflow takes neither that user's password nor `admin`'s.
+    """
+    password = told.mlflow_password.get_secret_value()
+    by_worker = urllib3.make_headers(basic_auth=f"{WORKER}:{password}")
+    by_admin = urllib3.make_headers(basic_auth=f"{ADMIN}:{told.mlflow_admin_password.get_secret_value()}")
+    url = f"{told.mlflow_endpoint}/api/2.0/mlflow/users"
+    try:
+        # By `admin` too: somebody may have changed its password, and the connection's.
+        for who in (by_worker, by_admin):
+            if urllib3.request("GET", f"{url}/get?username={WORKER}", headers=who, timeout=30).status == 200:
+                return
+        asked = {"username": WORKER, "password": password}
+        made = urllib3.request("POST", f"{url}/create", json=asked, headers=by_admin, timeout=30)
+    except urllib3.exceptions.HTTPError as error:
+        raise Unavailable(f"MLflow at {told.mlflow_endpoint!r} does not answer ({error})") from error
+    if made.status == 401:
+        raise Unauthorized(
+            f"MLflow at {told.mlflow_endpoint!r} refused 'admin'; MLFLOW_ADMIN_PASSWORD of .env counted when "
+            "MLflow was started first: write there what it is now"
+        )
+    if made.status != 200:
+        raise Unavailable(f"MLflow at {told.mlflow_endpoint!r} answered {made.status} to a new user")
+
+
 def prepare_lake(told: InitSettings) -> None:
     """Make the lake's first user, and the repository of every pipeline, where they are not there."""
     lake = LakeConnection(
@@ -105,6 +137,7 @@ def main() -> int:
     airflow("db", "migrate")
     add_user(told)
     add_connections(told)
+    prepare_mlflow(told)
     prepare_lake(told)
     return 0
 

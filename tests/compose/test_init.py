@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pkgutil import resolve_name
 
 import pytest
+import urllib3
 from airflow.executors.base_executor import BaseExecutor
 from airflow.executors.executor_loader import ExecutorLoader
 
 from include.compose import init
-from include.exceptions import Misconfigured, Unavailable
+from include.exceptions import Misconfigured, Unauthorized, Unavailable
 from include.lake.client import Lake, LakeConnection
 from include.settings import InitSettings
+from include.tracking import TrackingServer
 from tests.support.lake import ACCESS_KEY, SECRET_KEY, LakeServer
+from tests.support.services import run_mlflow
 
 TOLD = {
     "AIRFLOW_ADMIN_PASSWORD": "a",
     "MLFLOW_ENDPOINT": "http://mlflow:5000",
     "MLFLOW_URL": "http://localhost:5000",
     "MLFLOW_ADMIN_PASSWORD": "m",
+    "MLFLOW_PASSWORD": "w",
     "LAKE_ENDPOINT": "http://lakefs:8000",
     "LAKE_URL": "http://localhost:8000",
     "LAKE_STORAGE": "local://",
@@ -64,8 +69,8 @@ def test_the_connections_are_those_that_the_hooks_read() -> None:
         "mlflow_default": {
             "conn_type": "http",
             "host": "http://mlflow:5000",
-            "login": "admin",
-            "password": "m",
+            "login": "millrace",
+            "password": "w",
             "extra": {"ui_url": "http://localhost:5000"},
         },
     }
@@ -90,6 +95,51 @@ def test_a_lake_that_nobody_has_set_up_is_set_up(fresh_lakefs: LakeConnection) -
     for _ in range(2):
         init.prepare_lake(asked)
     assert Lake(fresh_lakefs, "flights").exists("main")
+
+
+@pytest.fixture(scope="module")
+def mlflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TrackingServer]:
+    with run_mlflow(tmp_path_factory.mktemp("mlflow")) as server:
+        yield server
+
+
+def told_of(mlflow: TrackingServer, **changed: str) -> InitSettings:
+    known = {
+        "MLFLOW_ENDPOINT": mlflow.uri,
+        "MLFLOW_ADMIN_PASSWORD": mlflow.password,
+        "MLFLOW_PASSWORD": "an-ordinary-password",
+    }
+    return told(**known | changed)
+
+
+def as_worker(mlflow: TrackingServer, path: str, **body: object) -> int:
+    """The status that MLflow answers to Airflow's user."""
+    who = urllib3.make_headers(basic_auth="millrace:an-ordinary-password")
+    return urllib3.request("POST", f"{mlflow.uri}/api/2.0/mlflow/{path}", json=body, headers=who).status
+
+
+def test_airflows_user_of_mlflow_is_made_once_and_is_no_admin(mlflow: TrackingServer) -> None:
+    for _ in range(2):
+        init.prepare_mlflow(told_of(mlflow))
+    assert as_worker(mlflow, "experiments/search", max_results=1) == 200
+    assert as_worker(mlflow, "users/create", username="x", password="twelve-letters") == 403
+
+
+def test_passwords_that_were_changed_since_do_no_harm(mlflow: TrackingServer) -> None:
+    init.prepare_mlflow(told_of(mlflow))
+    init.prepare_mlflow(told_of(mlflow, MLFLOW_ADMIN_PASSWORD="another-since"))
+    init.prepare_mlflow(told_of(mlflow, MLFLOW_PASSWORD="another-since"))
+
+
+def test_a_password_that_opens_nothing_is_told_with_its_remedy(mlflow: TrackingServer) -> None:
+    wrong = told_of(mlflow, MLFLOW_ADMIN_PASSWORD="another-since", MLFLOW_PASSWORD="another-since")
+    with pytest.raises(Unauthorized, match=r"MLFLOW_ADMIN_PASSWORD of .env counted when"):
+        init.prepare_mlflow(wrong)
+
+
+def test_an_mlflow_that_is_away_is_waited_for() -> None:
+    with pytest.raises(Unavailable, match=r"MLflow at 'http://127.0.0.1:1' does not answer"):
+        init.prepare_mlflow(told(MLFLOW_ENDPOINT="http://127.0.0.1:1"))
 
 
 def test_a_command_that_fails_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: object) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from include import tuning
 from include.settings import ROOT, JobSettings
 
 DOCKERFILES = sorted((ROOT / "include/images").glob("*/Dockerfile"))
@@ -58,6 +59,38 @@ def test_what_is_copied_exists() -> None:
             if name == "COPY" and not rest.startswith("--from"):
                 paths = [path for path in rest.split()[:-1] if "*" not in path]
                 assert [path for path in paths if not (ROOT / path).exists()] == []
+
+
+def variables(file: Path) -> dict[str, str]:
+    """What an image gives to each of its processes."""
+    return dict(
+        one.split("=", 1) for name, rest in instructions(file) if name == "ENV" for one in rest.split()
+    )
+
+
+def test_no_image_calls_out_or_waits_for_minutes() -> None:
+    airflow, job = (variables(ROOT / f"include/images/{name}/Dockerfile") for name in ("airflow", "job"))
+    assert airflow.items() >= tuning.QUIET.items()
+    assert {name: job.get(name) for name in tuning.QUIET} == {
+        # A job starts no server, and has no Great Expectations.
+        **tuning.QUIET,
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": None,
+        "GX_ANALYTICS_ENABLED": None,
+    }
+
+
+@pytest.mark.parametrize("name", ["PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL"])
+def test_a_password_that_would_stay_in_an_image_is_refused(name: str) -> None:
+    ended = subprocess.run(
+        ["/bin/sh", ROOT / "include/images/build", "airflow"],
+        env={"PATH": os.environ["PATH"], name: "https://me:secret@index.example/simple"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 64
+    assert f"build: {name} has a password, which would stay in the history of the image" in ended.stderr
+    assert "secret" not in ended.stderr
 
 
 def test_airflows_image_is_of_the_locked_airflow() -> None:
