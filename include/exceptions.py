@@ -2,7 +2,8 @@
 
     MillraceError
     ├── Transient            wait and retry: a network fault, a 5xx answer, a lock
-    │   └── Unavailable      a service does not answer; the message names its address
+    │   ├── Unavailable      a service does not answer; the message names its address
+    │   └── Busy             others have to be done first, which takes minutes
     ├── Absent               not there (yet): a sensor waits, a task fails
     ├── Misconfigured        fail at once: settings, connections, pipeline files
     │   ├── PipelineInvalid  a pipeline's file breaks its contract; carries every fault found
@@ -32,6 +33,10 @@ class Transient(MillraceError):
 
 class Unavailable(Transient):
     """A service does not answer."""
+
+
+class Busy(Transient):
+    """What is needed is in use by others."""
 
 
 class Absent(MillraceError):

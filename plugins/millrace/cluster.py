@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk.exceptions import AirflowException
 
-from include.exceptions import MillraceError, Misconfigured, Transient, Unauthorized, Unavailable
+from include.exceptions import Busy, MillraceError, Misconfigured, Transient, Unauthorized, Unavailable
 from include.spec import Resources
 from millrace import answers
 from millrace.labels import digest
@@ -197,8 +197,6 @@ def errors(namespace: str) -> Iterator[None]:
 
 _WHERE = "name another by KUBECONFIG or KUBERNETES_CONN_ID"
 _REMEDIES = (
-    (r"exceeded quota", Transient, "it is tried again when others are done, if the quota is no smaller than "
-     "training.resources"),
     (r"cannot \w+ resource", Unauthorized, "give Airflow's account the role in this namespace"),
     (r"service ?account", Misconfigured, "make it, or correct JOB_SERVICE_ACCOUNT"),
     (r"namespaces? .* not found", Misconfigured, "make it, or correct JOB_NAMESPACE"),
@@ -207,6 +205,8 @@ _REMEDIES = (
 
 def _mapped(error: Any, namespace: str) -> MillraceError:
     said = f"the cluster answered {error.status} in namespace {namespace!r}: {_message(error)}"
+    if "exceeded quota" in said:
+        return _over_quota(said)
     for pattern, kind, remedy in _REMEDIES:
         if error.status in (403, 404) and re.search(pattern, said):
             return kind(f"{said}; {remedy}")
@@ -215,6 +215,21 @@ def _mapped(error: Any, namespace: str) -> MillraceError:
     if error.status in (409, 429) or error.status >= 500:
         return Transient(said)
     return Misconfigured(f"{said}; correct the image, training.resources or include/kubernetes/job-pod.yaml")
+
+
+def _over_quota(said: str) -> MillraceError:
+    """Whether others have to be done first, or the pod is too large for its quota however empty that is."""
+    from kubernetes.utils.quantity import parse_quantity
+
+    def told(word: str) -> dict[str, Any]:
+        found = re.search(rf"{word}: (\S+=\w+)", said)
+        rows = [row.split("=") for row in found[1].split(",")] if found else []
+        return {name: parse_quantity(amount) for name, amount in rows}
+
+    limits = told("limited")
+    if any(amount > limits.get(name, amount) for name, amount in told("requested").items()):
+        return Misconfigured(f"{said}; lower training.resources, or raise the quota")
+    return Busy(f"{said}; it is tried again when others are done")
 
 
 def _message(error: Any) -> str:

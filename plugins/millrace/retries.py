@@ -7,10 +7,14 @@ from typing import Any
 
 from airflow.sdk import ExceptionRetryPolicy, RetryAction, RetryRule
 
-from include.exceptions import Absent, BadData, Conflict, Misconfigured, Transient
+from include.exceptions import Absent, BadData, Busy, Conflict, Misconfigured, Transient
+
+BUSY_DELAY = timedelta(minutes=15)
+"""An hour with the tries that tasks have: as long as a training may take if its pipeline does not say."""
 
 BY_KIND_OF_FAILURE = ExceptionRetryPolicy(
     rules=[
+        RetryRule(Busy, RetryAction.RETRY, BUSY_DELAY, reason="busy: others have to be done first"),
         RetryRule(Transient, RetryAction.DEFAULT, reason="transient: waits and tries again"),
         RetryRule(
             [Misconfigured, BadData, Absent, Conflict],

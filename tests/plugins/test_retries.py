@@ -7,7 +7,16 @@ from datetime import timedelta
 import pytest
 from airflow.sdk import RetryAction
 
-from include.exceptions import Absent, BadData, Conflict, Fault, Misconfigured, PipelineInvalid, Unavailable
+from include.exceptions import (
+    Absent,
+    BadData,
+    Busy,
+    Conflict,
+    Fault,
+    Misconfigured,
+    PipelineInvalid,
+    Unavailable,
+)
 from millrace.retries import BY_KIND_OF_FAILURE, default_args
 
 
@@ -26,6 +35,11 @@ from millrace.retries import BY_KIND_OF_FAILURE, default_args
 )
 def test_only_what_may_go_away_is_retried(error: Exception, action: RetryAction) -> None:
     assert BY_KIND_OF_FAILURE.evaluate(error, try_number=1, max_tries=4).action is action
+
+
+def test_what_others_use_is_waited_for_an_hour() -> None:
+    found = BY_KIND_OF_FAILURE.evaluate(Busy("x"), try_number=1, max_tries=4)
+    assert (found.action, found.retry_delay) == (RetryAction.RETRY, timedelta(minutes=15))
 
 
 def test_waits_double_and_are_bounded() -> None:

@@ -15,6 +15,7 @@ from kubernetes import client
 
 from include.exceptions import (
     BadData,
+    Busy,
     JobFailed,
     MillraceError,
     Misconfigured,
@@ -136,18 +137,36 @@ def test_an_image_that_cannot_be_pulled_is_told_at_once(cluster: Cluster) -> Non
     cluster.wait_empty(key("image"))
 
 
-def test_a_quota_is_waited_for(cluster: Cluster) -> None:
-    quota = client.V1ResourceQuota(
+@pytest.fixture
+def quota(cluster: Cluster) -> Iterator[None]:
+    """Room for one pod of 64 MiB, and not for two."""
+    asked = client.V1ResourceQuota(
         metadata=client.V1ObjectMeta(name="q"),
-        spec=client.V1ResourceQuotaSpec(hard={"limits.memory": "32Mi"}),
+        spec=client.V1ResourceQuotaSpec(hard={"limits.memory": "100Mi"}),
     )
-    cluster.client.create_namespaced_resource_quota(cluster.namespace, quota)
+    cluster.client.create_namespaced_resource_quota(cluster.namespace, asked)
     try:
         cluster.wait_for_quota("q")
-        with pytest.raises(Transient, match=r"exceeded quota: q, .*; it is tried again when others are done"):
-            score_task(cluster, ANSWER, "quota").run()
+        yield
     finally:
         cluster.client.delete_namespaced_resource_quota("q", cluster.namespace)
+
+
+@pytest.mark.usefixtures("quota")
+def test_a_quota_that_others_use_is_waited_for(cluster: Cluster) -> None:
+    score_task(cluster, SLEEPER, "first").begin()
+    with pytest.raises(Busy, match=r"exceeded quota: q, .*; it is tried again when others are done"):
+        score_task(cluster, ANSWER, "second").run()
+    cluster.client.delete_namespaced_pod(cluster.pod(key("first")).metadata.name, cluster.namespace)
+    cluster.wait_empty(key("first"))
+    assert score_task(cluster, ANSWER, "second").run()["rows"] == 2
+
+
+@pytest.mark.usefixtures("quota")
+def test_a_quota_that_is_too_small_for_the_job_is_told_at_once(cluster: Cluster) -> None:
+    limits = resources(Resources(cpu=0.2, memory="128Mi"))
+    with pytest.raises(Misconfigured, match=r"exceeded quota: q, .*; lower training\.resources, or raise"):
+        score_task(cluster, ANSWER, "large", container_resources=limits).run()
 
 
 @pytest.fixture
