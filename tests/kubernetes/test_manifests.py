@@ -11,8 +11,9 @@ import pytest
 import yaml
 
 from include.settings import ROOT
+from tests.support.flows import OUTSIDE, one_sided, reached
 from tests.support.manifests import OVERLAYS, Object, named, objects, overlay, pod_of, title
-from tests.support.policies import POLICIES, Policy
+from tests.support.policies import AIRFLOW, POLICIES, Policy
 
 # The oldest that the manifests are for, and the newest whose schemas are here.
 VERSIONS = ("1.30", kubernetes_validate.latest_version().removesuffix(".0"))
@@ -113,17 +114,62 @@ def test_both_namespaces_admit_restricted_pods_only_and_no_traffic_unasked(name:
     assert set(named(found, "Namespace")) == {"millrace", "millrace-jobs"}
 
 
-def test_a_job_reaches_the_lake_mlflow_and_names_only() -> None:
-    (jobs,) = [
-        one["spec"] for one in overlay("production") if title(one) == "NetworkPolicy/millrace-jobs/jobs"
-    ]
-    reached = {
-        to["podSelector"]["matchLabels"].popitem()[1]: [port["port"] for port in rule["ports"]]
-        for rule in jobs["egress"]
-        for to in rule["to"]
-    }
-    assert reached == {"kube-dns": [53, 53], "lakefs": [8000], "mlflow": [5000]}
-    assert "ingress" not in jobs
+AIRFLOW_PARTS = {labels["component"] for labels in AIRFLOW}
+# Whom on what port, and all who may: a job is reached by nobody.
+REACHED = {
+    "lakefs:8000": AIRFLOW_PARTS | {"job", "lakefs-setup", "web"},
+    "mlflow:5000": AIRFLOW_PARTS | {"job", "web"},
+    "api-server:8080": AIRFLOW_PARTS | {"lakefs", "web"},
+    "triggerer:8794": AIRFLOW_PARTS,
+    "statsd:9125/UDP": AIRFLOW_PARTS,
+    "statsd:9102": {"metrics"},
+    "kube-dns:53": AIRFLOW_PARTS | {"job", "lakefs", "lakefs-setup", "mlflow"},
+    "kube-dns:53/UDP": AIRFLOW_PARTS | {"job", "lakefs", "lakefs-setup", "mlflow"},
+    "addresses:5432": AIRFLOW_PARTS | {"lakefs", "mlflow"},
+    "addresses:443": AIRFLOW_PARTS | {"lakefs", "mlflow"},
+    "addresses:6443": AIRFLOW_PARTS,
+}
+EVERYBODY = REACHED["kube-dns:53"] | {party.name for party in OUTSIDE}
+
+
+@pytest.mark.parametrize("name", OVERLAYS)
+def test_who_reaches_whom_is_this_and_nothing_else(name: str) -> None:
+    found = overlay(name)
+    assert reached(found) == REACHED
+    assert one_sided(found) == set()
+
+
+@pytest.mark.parametrize(
+    ("policy", "place"),
+    [("lakefs", ["ingress", 0, "from", 3]), ("lakefs-setup", ["egress", 0])],
+    ids=["way-in", "way-out"],
+)
+def test_a_way_that_one_side_closes_is_found(policy: str, place: list[str | int]) -> None:
+    found, _ = changed(overlay("trial"), (f"NetworkPolicy/millrace/{policy}", ["spec", *place], None))
+    assert one_sided(found) == {("lakefs-setup", "lakefs", "8000")}
+
+
+@pytest.mark.parametrize(
+    ("part", "whom", "who"),
+    [
+        ("from", "mlflow:5000", EVERYBODY),
+        ("ports", "mlflow:any", REACHED["mlflow:5000"]),
+    ],
+)
+def test_a_way_that_is_open_to_all_is_found(part: str, whom: str, who: set[str]) -> None:
+    mlflow = "NetworkPolicy/millrace/mlflow"
+    found, _ = changed(overlay("trial"), (mlflow, ["spec", "ingress", 0, part], None))
+    assert reached(found)[whom] == who
+
+
+def test_lakefs_is_set_up_where_its_service_is() -> None:
+    found = overlay("production")
+    service, job = named(found, "Service")["lakefs"], pod_of(named(found, "Job")["lakefs-setup"])
+    assert job is not None
+    [container] = job["spec"]["containers"]
+    told = {one["name"]: one.get("value") for one in container["env"]}
+    where = f"http://{service['metadata']['name']}:{service['spec']['ports'][0]['port']}"
+    assert told["LAKECTL_SERVER_ENDPOINT_URL"] == where
 
 
 def test_tasks_may_do_what_the_guide_says_that_a_job_needs() -> None:
