@@ -66,9 +66,12 @@ class Cluster:
     def log(self, pod: client.V1Pod) -> str:
         """What a pod has said until now."""
         try:
-            return str(self.client.read_namespaced_pod_log(pod.metadata.name, self.namespace))
+            answer = self.client.read_namespaced_pod_log(
+                pod.metadata.name, self.namespace, _preload_content=False
+            )
         except ApiException:  # not yet at work
             return ""
+        return str(answer.data.decode())
 
     def wait_empty(self, run_key: str) -> None:
         """Wait until a run has no pod: its node needs a while to report that one has ended."""

@@ -60,14 +60,19 @@ class Services:
 @contextmanager
 def run_services(lake: LakeServer, gateway: Gateway, folder: Path) -> Iterator[Services]:
     """An MLflow server over a folder, and doors to it and to a lake; stopped at the end."""
-    with run_mlflow(folder, gateway.address) as mlflow:
-        ports = (str(_port(mlflow)), str(lake.port))
-        doors = _start("include.embedded.containers", str(gateway), *ports, cwd=ROOT)
-        try:
-            yield Services(lake, gateway, mlflow)
-        finally:
-            doors.terminate()
-            doors.wait(20)
+    with run_mlflow(folder, gateway.address) as mlflow, open_doors(gateway, _port(mlflow), lake.port):
+        yield Services(lake, gateway, mlflow)
+
+
+@contextmanager
+def open_doors(gateway: Gateway, *ports: int) -> Iterator[None]:
+    """Doors on the gateway to these ports of loopback; closed at the end."""
+    doors = _start("include.embedded.containers", str(gateway), *map(str, ports), cwd=ROOT)
+    try:
+        yield
+    finally:
+        doors.terminate()
+        doors.wait(20)
 
 
 @contextmanager
