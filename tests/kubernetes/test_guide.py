@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from include.settings import ROOT
-from tests.support.manifests import KUBERNETES, OVERLAYS, guide, overlay, own_values, title, values
+from tests.support.manifests import KUBERNETES, OVERLAYS, guide, named, overlay, own_values, title, values
 
 README = (ROOT / "README.md").read_text()
 GUIDE = guide()
@@ -62,6 +62,17 @@ def test_the_table_of_limits_is_that_of_the_quota() -> None:
     assert "gets 1 core and 2 GiB" in GUIDE
     assert (limits["max"]["cpu"], limits["max"]["memory"]) == ("16", "64Gi")
     assert "more than 16 and 64 GiB" in GUIDE
+
+
+@pytest.mark.parametrize("name", OVERLAYS)
+def test_the_first_user_is_waited_for_at_once_and_before_the_way_in_is_opened(name: str) -> None:
+    wait = r"kubectl wait --for=condition=complete job/(\S+) --namespace (\S+) --timeout=\d+m\n"
+    job = named(overlay(name), "Job")["lakefs-setup"]
+    steps, _, opened = GUIDE.partition("`millrace/web=allowed`")
+    assert opened
+    (waited,) = re.findall(rf"\| kubectl apply --server-side -f -\n(?:#.*\n)*{wait}", steps)
+    assert waited == (job["metadata"]["name"], job["metadata"]["namespace"])
+    assert f"this Job is deleted {job['spec']['ttlSecondsAfterFinished']} s after its end" in steps
 
 
 @pytest.mark.parametrize("name", OVERLAYS)
