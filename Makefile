@@ -11,7 +11,7 @@ COMPILE = $(BIN)/uv pip compile --universal --python-version 3.11 --generate-has
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL = help
-.PHONY: help setup up down status logs lint test lock schema compatibility images compose-env compose-up compose-backup compose-restore compose-upgrade demo bench bench-lake bench-docker bench-pods lake-gc clean clean-var
+.PHONY: help setup up down status logs lint test lock schema compatibility images compose-env compose-up compose-backup compose-restore compose-upgrade demo bench bench-lake bench-docker bench-pods bench-runtimes lake-gc clean clean-var
 
 help: ## List the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' Makefile
@@ -100,6 +100,9 @@ bench-docker: setup ## Measure what a container adds to a job
 
 bench-pods: setup ## Measure what a pod adds to a job
 	@PYTHONPATH=plugins $(BIN)/python -m tests.bench.pods
+
+bench-runtimes: setup ## Measure a job through Airflow, in its own process, in a container and in a pod
+	@PYTHONPATH=plugins $(BIN)/python -m tests.bench.runtimes
 
 lake-gc: setup ## Remove what nothing in the lake reaches (ARGS="--dry-run --retention DAYS")
 	@$(BIN)/python -m include.embedded.lakefs gc $(ARGS)
