@@ -29,7 +29,7 @@ _PRELOADED = (
     "millrace.sensors.drift",
     "millrace.sensors.lakefs",
 )
-_FREEZE = "include.embedded.preload"  # last: it freezes what is there
+_FREEZE = "include.preload"  # last: it freezes what is there
 # Their providers, for which others do not pay.
 _OPERATORS = {
     Runtime.DOCKER: "millrace.operators.docker_job",
