@@ -67,6 +67,13 @@ class Settings(_Settings):
     runtime: Runtime = Field(
         Runtime.PROCESS, alias="RUNTIME", description="Where jobs run whose pipeline says `auto`."
     )
+    deployment: str = Field(
+        "",
+        alias="DEPLOYMENT",
+        pattern=r"^[A-Za-z0-9_.-]{0,63}$",
+        description="Whose jobs are whose on one engine: a name like no other's there; `make up` and "
+        "Compose give one.",
+    )
     job_image: str = Field(
         "millrace-job:latest",
         alias="JOB_IMAGE",

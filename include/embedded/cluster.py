@@ -38,8 +38,11 @@ def gateway(settings: Settings) -> Gateway:
     )
 
 
-def prepare(settings: Settings, secret: Mapping[str, str]) -> None:
-    """Make the jobs' namespace, their account, and the Secret with the keys; harmless if they are there."""
+def prepare(settings: Settings, secret: Mapping[str, str], deployment: str) -> None:
+    """Make the jobs' namespace, their account, and the Secret with the keys; harmless if they are there.
+
+    Raises Misconfigured for a Secret of another `deployment`.
+    """
     from kubernetes.client import V1Namespace, V1ObjectMeta, V1ServiceAccount
 
     name, labels = settings.job_namespace, {"pod-security.kubernetes.io/enforce": "restricted"}
@@ -54,14 +57,14 @@ def prepare(settings: Settings, secret: Mapping[str, str]) -> None:
             allowed=(403, 409),
         )
         _unless_there(api.create_namespaced_service_account, name, account, allowed=(403, 409))
-        _put_secret(api, settings, secret)
+        _put_secret(api, settings, secret, deployment)
 
 
-def _put_secret(api: Any, settings: Settings, content: Mapping[str, str]) -> None:
+def _put_secret(api: Any, settings: Settings, content: Mapping[str, str], deployment: str) -> None:
     from kubernetes.client import V1ObjectMeta, V1Secret
 
     name, namespace = settings.job_secret, settings.job_namespace
-    mine = hashlib.sha256(str(settings.var).encode()).hexdigest()[:16]
+    mine = hashlib.sha256(deployment.encode()).hexdigest()[:16]  # a label takes less than a name may have
     about = V1ObjectMeta(name=name, labels={_STACK: mine})
     body = V1Secret(metadata=about, string_data=dict(content))
     if _unless_there(api.create_namespaced_secret, namespace, body, allowed=(409,)):
@@ -70,7 +73,8 @@ def _put_secret(api: Any, settings: Settings, content: Mapping[str, str]) -> Non
     if (there.metadata.labels or {}).get(_STACK) != mine:
         raise Misconfigured(
             f"namespace {namespace!r} has a Secret {name!r} that is not this stack's; set JOB_NAMESPACE or "
-            "JOB_SECRET to another name"
+            "JOB_SECRET to another name, or, if its stack is gone, remove it "
+            f"(`kubectl delete secret {name} --namespace {namespace}`)"
         )
     api.replace_namespaced_secret(name, namespace, body)
 

@@ -30,6 +30,11 @@ def urls(settings: Settings) -> dict[str, str]:
     }
 
 
+def deployment(settings: Settings, secrets: Secrets) -> str:
+    """What tells this stack from others on an engine or a cluster: what was set, else what was made."""
+    return settings.deployment or secrets.deployment
+
+
 def environment(
     settings: Settings, secrets: Secrets, database: str, gateway: Gateway | None = None
 ) -> dict[str, str]:
@@ -42,6 +47,7 @@ def environment(
     return {
         **inherited,
         **_python(settings),
+        "DEPLOYMENT": deployment(settings, secrets),
         **_services(settings, secrets, gateway),
         **_airflow(settings, secrets, database, tuning.sections(settings.runtime)),
         # More threads than cores only fight for them: on the few rows of a day waiting costs more than work.

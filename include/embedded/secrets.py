@@ -24,6 +24,8 @@ class Secrets:
     lake_reader_access_key_id: str
     lake_reader_secret_access_key: str
     lake_encryption_key: str
+    deployment: str
+    """No secret, but made once as they are: what tells this stack from all others."""
 
     def __repr__(self) -> str:
         return "Secrets(…)"
@@ -74,6 +76,7 @@ def _added() -> dict[str, str]:
         "lake_reader_access_key_id": _access_key_id(),
         "lake_reader_secret_access_key": secrets.token_urlsafe(30),
         "lake_encryption_key": secrets.token_urlsafe(32),
+        "deployment": secrets.token_hex(16),
     }
 
 

@@ -21,7 +21,7 @@ import psutil
 
 from include.embedded import cluster, containers, lake, postgres, processes, secrets
 from include.embedded.containers import Gateway
-from include.embedded.environment import HOST, environment, urls
+from include.embedded.environment import HOST, deployment, environment, urls
 from include.embedded.processes import Record
 from include.exceptions import Misconfigured, Unavailable
 from include.lake.client import Lake, LakeConnection
@@ -218,7 +218,7 @@ class Stack:
         if self.settings.runtime is not Runtime.KUBERNETES:
             return None
         found = cluster.gateway(self.settings)
-        cluster.prepare(self.settings, lake.login(made))
+        cluster.prepare(self.settings, lake.login(made), deployment(self.settings, made))
         return found
 
     def _spawn(self, variables: dict[str, str]) -> int:

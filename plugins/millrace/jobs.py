@@ -24,13 +24,14 @@ def _docker(spec: Pipeline, **task: Any) -> BaseOperator:
     from millrace.engine import gpus
     from millrace.operators.docker_job import DockerJobOperator
 
-    deployment, limits = settings(), spec.training.resources
+    given, limits = settings(), spec.training.resources
     return DockerJobOperator(
         **task,
-        image=spec.training.image or deployment.job_image,
-        pull=deployment.image_pull,
-        docker_conn_id=deployment.registry_conn_id or None,
-        network_mode=deployment.job_network,
+        deployment=given.deployment,
+        image=spec.training.image or given.job_image,
+        pull=given.image_pull,
+        docker_conn_id=given.registry_conn_id or None,
+        network_mode=given.job_network,
         cpus=limits.cpu,
         mem_limit=limits.memory_bytes,
         environment=_threads(limits),
@@ -45,23 +46,23 @@ def _kubernetes(spec: Pipeline, **task: Any) -> BaseOperator:
     from millrace.cluster import resources
     from millrace.operators.kubernetes_job import KubernetesJobOperator
 
-    deployment, training = settings(), spec.training
-    pull_secret = deployment.job_pull_secret
+    given, training = settings(), spec.training
+    pull_secret = given.job_pull_secret
     return KubernetesJobOperator(
         **task,
-        image=training.image or deployment.job_image,
-        image_pull_policy=_PULL_POLICIES[deployment.image_pull],
+        image=training.image or given.job_image,
+        image_pull_policy=_PULL_POLICIES[given.image_pull],
         image_pull_secrets=[V1LocalObjectReference(name=pull_secret)] if pull_secret else None,
-        kubernetes_conn_id=deployment.kubernetes_conn_id or None,
-        namespace=deployment.job_namespace,
-        service_account_name=deployment.job_service_account,
-        secret=deployment.job_secret,
+        kubernetes_conn_id=given.kubernetes_conn_id or None,
+        namespace=given.job_namespace,
+        service_account_name=given.job_service_account,
+        secret=given.job_secret,
         environment=_threads(training.resources),
         container_resources=resources(training.resources),
         node_selector=dict(training.node_selector),
         tolerations=[V1Toleration(**one.model_dump()) for one in training.tolerations],
-        schedule_timeout_seconds=deployment.job_start_seconds,
-        startup_timeout_seconds=deployment.job_start_seconds,
+        schedule_timeout_seconds=given.job_start_seconds,
+        startup_timeout_seconds=given.job_start_seconds,
         active_deadline_seconds=int(training.timeout.total_seconds()),
     )
 

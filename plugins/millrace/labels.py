@@ -6,7 +6,10 @@ import hashlib
 
 from include.tracking import RUN_KEY
 
-__all__ = ["OVER", "RUN_KEY", "digest"]
+__all__ = ["DEPLOYMENT", "OVER", "RUN_KEY", "digest"]
+
+DEPLOYMENT = "millrace.deployment"
+"""Whose container it is, on an engine that has several deployments."""
 
 OVER = "millrace.over"
 """The Unix time after which nobody waits for it any more."""

@@ -15,7 +15,7 @@ from typing import Any
 
 from include.embedded.containers import gateway
 from tests.bench.facts import connect_nowhere, tell
-from tests.support.engine import JOB_IMAGE, Engine, run_engine
+from tests.support.engine import DEPLOYMENT, JOB_IMAGE, Engine, run_engine
 from tests.support.task import Task
 
 _ALL = "import pandas, pyarrow.parquet, lakefs_client, mlflow.artifacts"
@@ -65,6 +65,7 @@ def _operator(image: str) -> None:
             pipeline="bench",
             job="train",
             told=told,
+            deployment=DEPLOYMENT,
             image=image,
             cpus=1,
             mem_limit=2**31,

@@ -152,8 +152,8 @@ def test_compose_reads_it(tool: tuple[str, ...], profiles: str, tmp_path: Path) 
     found = yaml.safe_load(ended.stdout)
     wanted = {name for name, service in SERVICES.items() if profiles or "profiles" not in service}
     assert wanted <= found["services"].keys()
-    assert found["services"]["airflow-scheduler"]["environment"]["JOB_NETWORK"] == "x-jobs"
-    assert found["services"]["airflow-scheduler"]["environment"]["RUNTIME"] == "docker"
+    told = found["services"]["airflow-scheduler"]["environment"]
+    assert (told["RUNTIME"], told["DEPLOYMENT"], told["JOB_NETWORK"]) == ("docker", "x", "x-jobs")
 
 
 @pytest.mark.parametrize("tool", TOOLS, ids=" ".join)

@@ -60,15 +60,18 @@ def test_a_machine_without_a_bridge_to_the_cluster_is_not_opened(
 def test_what_jobs_need_is_put_there_and_replaced_by_the_same_stack_only(
     cluster: Cluster, tmp_path: Path
 ) -> None:
-    mine = Settings(var=tmp_path, job_namespace=cluster.namespace, job_secret="keys")
+    # Two machines may have their checkouts at the same path.
+    both = Settings(var=tmp_path, job_namespace=cluster.namespace, job_secret="keys")
     for key in ("old", "new"):
-        prepare(mine, {"LAKECTL_CREDENTIALS_ACCESS_KEY_ID": key})
+        prepare(both, {"LAKECTL_CREDENTIALS_ACCESS_KEY_ID": key}, "mine")
     held = cluster.client.read_namespaced_secret("keys", cluster.namespace).data
     assert b64decode(held["LAKECTL_CREDENTIALS_ACCESS_KEY_ID"]) == b"new"
     with pytest.raises(
-        Misconfigured, match=r"has a Secret 'keys' that is not this stack's; set JOB_NAMESPACE"
+        Misconfigured,
+        match=r"has a Secret 'keys' that is not this stack's; set JOB_NAMESPACE .* remove it",
     ):
-        prepare(mine.model_copy(update={"var": tmp_path / "other"}), {})
+        prepare(both, {}, "another")
+    assert cluster.client.read_namespaced_secret("keys", cluster.namespace).data == held
 
 
 ASK = """

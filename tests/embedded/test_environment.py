@@ -71,7 +71,16 @@ def test_the_parts_read_the_settings_they_were_started_with(
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
 
-    assert Settings() == settings
+    assert Settings() == settings.model_copy(update={"deployment": secrets.ensure(tmp_path).deployment})
+
+
+def test_a_stack_is_told_from_all_others_wherever_it_lies(tmp_path: Path) -> None:
+    first = made(tmp_path / "first")["DEPLOYMENT"]
+    other = made(tmp_path / "other")["DEPLOYMENT"]
+
+    assert len({first, other, ""}) == 3
+    assert made(tmp_path / "first")["DEPLOYMENT"] == first
+    assert made(tmp_path / "first", deployment="ours")["DEPLOYMENT"] == "ours"
 
 
 def test_containers_are_told_of_the_gateway_and_mlflow_lets_them_in(tmp_path: Path) -> None:

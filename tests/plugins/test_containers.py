@@ -21,7 +21,7 @@ from include.settings import ROOT
 from include.spec import Runtime
 from millrace.jobs import job_operator
 from tests.jobs.test_main import SLOW
-from tests.support.engine import Engine, beside, run_engine
+from tests.support.engine import DEPLOYMENT, Engine, beside, run_engine
 from tests.support.lake import LakeServer
 from tests.support.loop import DAYS, Loop
 from tests.support.pipeline import day
@@ -51,6 +51,7 @@ def shop(loop: Loop, services: Services, monkeypatch: pytest.MonkeyPatch, use_pi
     """A pipeline with a month of orders, whose jobs run in containers."""
     services.connect(monkeypatch)
     monkeypatch.setenv("RUNTIME", Runtime.DOCKER.value)
+    monkeypatch.setenv("DEPLOYMENT", DEPLOYMENT)
     use_pipelines(loop.folder.parent)
     return Loop(loop.folder, loop.lake, services.tracking_uri)
 

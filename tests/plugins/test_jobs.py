@@ -52,7 +52,7 @@ def test_a_job_in_a_container_has_what_the_contract_and_the_deployment_say(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, use_pipelines: Callable[[Path], None]
 ) -> None:
     deployment = {"RUNTIME": "docker", "REGISTRY_CONN_ID": "registry", "IMAGE_PULL": "always"}
-    for name, value in {**deployment, "JOB_NETWORK": "jobs"}.items():
+    for name, value in {**deployment, "JOB_NETWORK": "jobs", "DEPLOYMENT": "ours"}.items():
         monkeypatch.setenv(name, value)
     use_pipelines(tmp_path)
     training = {"image": "own:1", "resources": {"cpu": 1.5, "memory": "512Mi", "gpu": 2}, "timeout": "5m"}
@@ -65,6 +65,7 @@ def test_a_job_in_a_container_has_what_the_contract_and_the_deployment_say(
         (2, [["gpu"]])
     ]
     assert (task.command, task.execution_timeout) == (["train"], timedelta(minutes=5))
+    assert task.deployment == "ours"
 
 
 def test_a_job_in_a_pod_has_what_the_contract_and_the_deployment_say(

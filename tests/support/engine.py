@@ -19,6 +19,8 @@ from docker.errors import DockerException, ImageNotFound, NotFound
 from include.embedded.containers import Gateway, gateway
 
 JOB_IMAGE = "millrace-job:latest"
+DEPLOYMENT = f"test-{uuid4().hex[:12]}"
+"""Whose the containers of this run of the tests are: others may test on the same engine."""
 
 
 @dataclass
@@ -54,9 +56,10 @@ class Engine:
         )
 
     def containers(self, run_key: str = "") -> list[Any]:
-        """Every container of a run, or of any."""
-        label = f"millrace.run_key={run_key}" if run_key else "millrace.run_key"
-        return list(self.client.containers.list(all=True, ignore_removed=True, filters={"label": label}))
+        """Every container of a run, or of any, of this deployment."""
+        labels = [f"millrace.deployment={DEPLOYMENT}"]
+        labels += [f"millrace.run_key={run_key}"] if run_key else []
+        return list(self.client.containers.list(all=True, ignore_removed=True, filters={"label": labels}))
 
     def gateway(self) -> Gateway:
         """Where containers reach the machine."""

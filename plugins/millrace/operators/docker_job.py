@@ -22,7 +22,7 @@ from include.settings import Pull
 from millrace.answers import STOP_SECONDS, answer, failure, too_much_memory
 from millrace.engine import Confined, confinement, errors
 from millrace.hooks.mlflow import MlflowHook
-from millrace.labels import OVER, RUN_KEY, digest
+from millrace.labels import DEPLOYMENT, OVER, RUN_KEY, digest
 from millrace.links import ReportLink
 from millrace.operators.job import JobMixin
 from millrace.operators.pipeline import PipelineOperator
@@ -37,6 +37,7 @@ class DockerJobOperator(JobMixin, DockerOperator):
     :param pipeline: the pipeline's name.
     :param job: which job; the container's command.
     :param told: templates for the remaining fields of `JobSpec`; a field of objects is given as JSON.
+    :param deployment: whose containers they are, on an engine that others use too.
     :param pull: when the image is pulled.
 
     `cpus` and `mem_limit` (bytes) are hard limits here; the provider takes the first as a weight.
@@ -47,7 +48,14 @@ class DockerJobOperator(JobMixin, DockerOperator):
     ui_color = PipelineOperator.ui_color
 
     def __init__(
-        self, *, pipeline: str, job: str, told: dict[str, str], pull: Pull = Pull.MISSING, **kwargs: Any
+        self,
+        *,
+        pipeline: str,
+        job: str,
+        told: dict[str, str],
+        deployment: str,
+        pull: Pull = Pull.MISSING,
+        **kwargs: Any,
     ) -> None:
         super().__init__(
             command=[job],
@@ -62,6 +70,7 @@ class DockerJobOperator(JobMixin, DockerOperator):
         self.pipeline = pipeline
         self.job = job
         self.told = told
+        self.deployment = deployment
         self.pull = pull
 
     @cached_property
@@ -92,21 +101,29 @@ class DockerJobOperator(JobMixin, DockerOperator):
 
     def _tell(self, context: Context) -> None:
         """Set what only a running task knows; secrets go where Airflow never shows them."""
+        if not self.deployment:
+            raise Misconfigured(
+                "DEPLOYMENT is '': containers of this Airflow and of others on the engine cannot be told "
+                "apart; set it to a name that no other Airflow there has, for all parts of this one"
+            )
         spec = self.job_spec(context)
         self._private_environment = self.told_variables(context)
         self.labels: dict[str, str] = {
             "millrace.pipeline": self.pipeline,
             "millrace.job": self.job,
+            DEPLOYMENT: self.deployment,
             RUN_KEY: spec.run_key,
             OVER: str(int(time.time()) + self.seconds) if self.seconds else "",
         }
-        # The engine allows one container a name: two tries can never train at once.
-        self.container_name = f"millrace-{self.pipeline}-{self.job}-{digest(spec.run_key)}"
+        # The engine allows one container a name: two tries can never train at once. Runs of two deployments
+        # have the same key, as two Airflows count days alike.
+        whose = digest(f"{self.deployment}/{spec.run_key}")
+        self.container_name = f"millrace-{self.pipeline}-{self.job}-{whose}"
 
     def _remove_leftovers(self) -> None:
         """Remove what a dead worker left: an earlier try of this task, and what outlived its own task."""
-        now = time.time() - 2 * STOP_SECONDS
-        for found in self.cli.containers(all=True, filters={"label": RUN_KEY}):
+        now, mine = time.time() - 2 * STOP_SECONDS, [RUN_KEY, f"{DEPLOYMENT}={self.deployment}"]
+        for found in self.cli.containers(all=True, filters={"label": mine}):
             labels, over = found["Labels"], found["Labels"].get(OVER)
             if labels[RUN_KEY] == self.labels[RUN_KEY] or (over and int(over) < now):
                 self.log.warning("removing container %s that nobody waits for", found["Id"][:12])

@@ -19,14 +19,17 @@ from include.exceptions import BadData, JobFailed, MillraceError, Misconfigured,
 from include.jobs.spec import Job
 from include.settings import ROOT, Pull
 from millrace.jobs import job_operator
-from millrace.labels import OVER, RUN_KEY
+from millrace.labels import DEPLOYMENT, OVER, RUN_KEY
 from millrace.operators.docker_job import DockerJobOperator
+from tests.support.engine import DEPLOYMENT as OWN
 from tests.support.engine import Engine, beside, run_engine
 from tests.support.pipeline import write_pipeline
 from tests.support.task import Task
 
 pytestmark = pytest.mark.docker
 
+NEIGHBOUR = f"{OWN}-neighbour"
+"""Another deployment on the same engine."""
 ANSWER = """echo '{"run_id": "r", "link": "http://10.0.0.1:5000/#/x"}'"""
 SECRET = "secret-of-the-lake-1234"
 MIB = 2**20
@@ -54,7 +57,7 @@ def services(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def task(image: str, run_id: str = "r1", **options: Any) -> Task:
     told = {"commit": "c0ffee", "until": "2024-03-30", **options.pop("told", {})}
-    given = {"cpus": 0.5, "mem_limit": 128 * MIB, "network_mode": "millrace", **options}
+    given = {"cpus": 0.5, "mem_limit": 128 * MIB, "network_mode": "millrace", "deployment": OWN, **options}
     operator = DockerJobOperator(
         task_id="train", pipeline="orders", job="train", told=told, image=image, **given
     )
@@ -119,10 +122,12 @@ def test_no_secret_is_in_what_airflow_shows_the_labels_the_logs_or_the_image(
 
 
 def test_the_limits_of_the_documents_are_what_the_engine_enforces(
-    engine: Engine, sleeper: str, tmp_path: Path
+    engine: Engine, sleeper: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, use_pipelines: Any
 ) -> None:
     """The table of docs/deployment.md, for a pipeline that says nothing about resources."""
+    monkeypatch.setenv("DEPLOYMENT", OWN)
     folder = write_pipeline(tmp_path, "orders", training={"runtime": "docker", "image": sleeper})
+    use_pipelines(tmp_path)
     operator = job_operator(Job.TRAIN, catalog.load(folder), commit="c", until="2024-03-30")
     with beside(Task(operator, "limits").run):
         enforced = wait_for(engine, "limits").attrs
@@ -220,23 +225,50 @@ def test_a_new_try_ends_the_container_of_a_dead_worker(engine: Engine, sleeper: 
     assert [orphan.id in {one.id for one in engine.containers()}] == [False]
 
 
+def left_over(engine: Engine, image: str, run_key: str, over: int, deployment: str = OWN) -> Any:
+    """A container that a dead worker left."""
+    labels = {DEPLOYMENT: deployment, RUN_KEY: run_key, OVER: f"{over}"}
+    return engine.client.containers.run(image, detach=True, labels=labels)
+
+
 def test_what_outlived_its_task_is_removed_and_what_has_time_left_is_not(
     engine: Engine, sleeper: str
 ) -> None:
     now = int(time.time())
-    old, young = (
-        engine.client.containers.run(sleeper, detach=True, labels={RUN_KEY: f"{over}", OVER: f"{over}"})
-        for over in (now - 60, now + 600)
-    )
+    old, young = (left_over(engine, sleeper, f"{over}", over) for over in (now - 60, now + 600))
     task(engine.script(ANSWER), "sweeper").run()
     left = {found.id for found in engine.containers()}
     assert (old.id in left, young.id in left) == (False, True)
 
 
+def test_what_another_deployment_left_is_its_own(engine: Engine, sleeper: str) -> None:
+    old = left_over(engine, sleeper, "orders.stage/neighbour/train", int(time.time()) - 60, NEIGHBOUR)
+    task(engine.script(ANSWER), "neighbour").run()
+    old.reload()
+    assert old.status == "running"
+
+
+def test_the_same_run_of_two_deployments_runs_twice_on_one_engine(engine: Engine, sleeper: str) -> None:
+    other = task(sleeper, "twice", deployment=NEIGHBOUR)
+    mine = task(sleeper, "twice")
+    with beside(other.run) as others, beside(mine.run) as ended:
+        wait_for(engine, "twice")
+        mine.operator.on_kill()
+        answer = task(engine.script(ANSWER), "twice").run()
+        assert others == []
+        other.operator.on_kill()
+    assert answer["run_id"] == "r"
+    assert [type(one) for one in (*others, *ended)] == [Transient, Transient]
+
+
+def test_a_deployment_without_a_name_is_told_so(sleeper: str) -> None:
+    with pytest.raises(Misconfigured, match=r"DEPLOYMENT is '': .* set it to a name that no other Airflow"):
+        task(sleeper, deployment="").run()
+
+
 def test_two_tasks_may_remove_the_same_leftover(engine: Engine, sleeper: str) -> None:
-    labels = {RUN_KEY: "old", OVER: f"{int(time.time()) - 60}"}
     for _ in range(3):
-        engine.client.containers.run(sleeper, detach=True, labels=labels)
+        left_over(engine, sleeper, "old", int(time.time()) - 60)
     image = engine.script(ANSWER)
     with beside(task(image, "one").run) as ended:
         answer = task(image, "two").run()
