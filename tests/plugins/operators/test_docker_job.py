@@ -221,7 +221,7 @@ def test_a_new_try_ends_the_container_of_a_dead_worker(engine: Engine, sleeper: 
         orphan = wait_for(engine, "again")
         answer = task(engine.script(ANSWER), "again").run()
     assert answer["run_id"] == "r"
-    assert isinstance(ended[0], MillraceError)
+    assert type(ended[0]) is Transient
     assert [orphan.id in {one.id for one in engine.containers()}] == [False]
 
 
@@ -229,6 +229,26 @@ def left_over(engine: Engine, image: str, run_key: str, over: int, deployment: s
     """A container that a dead worker left."""
     labels = {DEPLOYMENT: deployment, RUN_KEY: run_key, OVER: f"{over}"}
     return engine.client.containers.run(image, detach=True, labels=labels)
+
+
+@pytest.mark.parametrize("step", ["attach", "wait", "inspect_container"])
+def test_a_container_that_somebody_removed_is_run_again(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    found = task(engine.script("exit 70"), "gone")
+    client = found.operator.hook.api_client
+    call = getattr(client, step)
+
+    def removed(container: str, *arguments: Any, **options: Any) -> Any:
+        engine.client.api.remove_container(found.operator.container["Id"], force=True)
+        return call(container, *arguments, **options)
+
+    monkeypatch.setattr(client, step, removed)
+    with pytest.raises(Transient) as caught:
+        found.run()
+    assert type(caught.value) is Transient
+    gone = f"404: No such container: {found.operator.container['Id']}; somebody removed it from outside"
+    assert str(caught.value) == f"the Docker engine at {found.operator.docker_url!r} answered {gone}"
 
 
 def test_what_outlived_its_task_is_removed_and_what_has_time_left_is_not(
