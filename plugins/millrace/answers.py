@@ -45,6 +45,11 @@ def failure(job: str, image: str, code: int, lines: Sequence[str]) -> MillraceEr
     return error_of(code, f"job {job!r} of image {image!r} ended with exit code {code}: {message}")
 
 
+def stopped_early() -> MillraceError:
+    """A task that was told to end before its container or pod was at work."""
+    return Transient("the task was stopped from outside before its job began")
+
+
 def too_much_memory(pipeline: str, limit: str) -> MillraceError:
     """A job that was killed for its memory; `limit` as people write it."""
     return Misconfigured(

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -41,15 +41,38 @@ def gpus(number: int) -> list[Any] | None:
 
 
 class Confined:
-    """The engine's client, except that every container it makes has these limits."""
+    """The engine's client, except that every container it makes has these limits.
 
-    def __init__(self, client: Any, limits: dict[str, Any]) -> None:
+    `check` may raise before an image is pulled on, and before a container is made and is started.
+    """
+
+    def __init__(self, client: Any, limits: dict[str, Any], check: Callable[[], None]) -> None:
         self._client = client
         self._limits = limits
+        self._check = check
+        self.has_started = False
 
     def create_host_config(self, **asked: Any) -> Any:
         """What the client makes of what is asked for, and the limits."""
         return self._client.create_host_config(**asked, **self._limits)
+
+    def pull(self, *asked: Any, **how: Any) -> Iterator[Any]:
+        """What the client says of a pull."""
+        with closing(self._client.pull(*asked, **how)) as lines:
+            for line in lines:
+                self._check()
+                yield line
+
+    def create_container(self, **asked: Any) -> Any:
+        """The client's."""
+        self._check()
+        return self._client.create_container(**asked)
+
+    def start(self, container: str) -> None:
+        """The client's."""
+        self._check()
+        self._client.start(container)
+        self.has_started = True
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._client, name)

@@ -19,7 +19,7 @@ from airflow.sdk import Context
 
 from include.exceptions import MillraceError, Misconfigured
 from include.settings import Pull
-from millrace.answers import STOP_SECONDS, answer, failure, too_much_memory
+from millrace.answers import STOP_SECONDS, answer, failure, stopped_early, too_much_memory
 from millrace.engine import Confined, confinement, errors
 from millrace.hooks.mlflow import MlflowHook
 from millrace.labels import DEPLOYMENT, OVER, RUN_KEY, digest
@@ -72,11 +72,13 @@ class DockerJobOperator(JobMixin, DockerOperator):
         self.told = told
         self.deployment = deployment
         self.pull = pull
+        self._killed = False
 
     @cached_property
     def cli(self) -> Any:
-        """The engine's client; every container that it makes is confined."""
-        return Confined(super().cli, confinement(self.cpus, int(self.mem_limit or 0)))
+        """The engine's client; every container that it makes is confined, and none starts after `on_kill`."""
+        limits = confinement(self.cpus, int(self.mem_limit or 0))
+        return Confined(super().cli, limits, check=self._refuse_if_killed)
 
     def execute(self, context: Context) -> Any:
         with errors(f"the Docker engine at {self.docker_url!r}", self.image):
@@ -94,10 +96,19 @@ class DockerJobOperator(JobMixin, DockerOperator):
         return answer(self.job, self.image, lines or [], MlflowHook(self.mlflow_conn_id))
 
     def on_kill(self) -> None:
-        """Stop the container; `execute`, which waits for it, goes on and removes it."""
+        """Stop the container, and let none start; `execute` goes on, removes what there is and fails.
+
+        Airflow calls this from a handler of SIGTERM, between any two steps of `execute`, and lets that go on.
+        """
+        self._killed = True
         if self.container:
             self.log.info("stopping container %s", self.container["Id"][:12])
-            self._stop(self.container["Id"])
+            # One that is about to start could not be stopped: it is taken away, and the start refused.
+            self._stop(self.container["Id"], remove=not self.cli.has_started)
+
+    def _refuse_if_killed(self) -> None:
+        if self._killed:
+            raise stopped_early()
 
     def _tell(self, context: Context) -> None:
         """Set what only a running task knows; secrets go where Airflow never shows them."""

@@ -33,7 +33,7 @@ from include.jobs.spec import Job
 from include.settings import ROOT
 from include.tracking import Experiment
 from millrace import cluster
-from millrace.answers import STOP_SECONDS, answer, too_long
+from millrace.answers import STOP_SECONDS, answer, stopped_early, too_long
 from millrace.hooks.mlflow import MlflowHook
 from millrace.labels import OVER, RUN_KEY, digest
 from millrace.links import ReportLink
@@ -108,7 +108,13 @@ class KubernetesJobOperator(JobMixin, KubernetesPodOperator):
             self._sweep()
             return super().execute(context)  # makes the pod unless there is one, and waits in the triggerer
 
+    def get_or_create_pod(self, *args: Any, **kwargs: Any) -> V1Pod:
+        """The provider's, unless the task was told to end before there was a pod to remove."""
+        self._refuse_if_killed()
+        return super().get_or_create_pod(*args, **kwargs)
+
     def defer(self, *, trigger: Any, **kwargs: Any) -> NoReturn:
+        self._refuse_if_killed()
         super().defer(trigger=JobPodTrigger.like(trigger), **kwargs)
 
     def build_pod_request_obj(self, *args: Any, **kwargs: Any) -> V1Pod:
@@ -127,7 +133,16 @@ class KubernetesJobOperator(JobMixin, KubernetesPodOperator):
                 raise Transient(
                     f"the job's pod {event['name']!r} is gone; it was deleted, or its node was lost"
                 )
+            self._refuse_if_killed()
             return self._end(self.pod, event)
+
+    def _refuse_if_killed(self) -> None:
+        """Fail after `on_kill`, which removes the pod that it knows, and lets `execute` go on."""
+        if not self._killed:
+            return
+        if self.pod and (found := self._read(self.pod.metadata.name)):
+            self._remove(found)
+        raise stopped_early()
 
     def _tell(self, context: Context) -> None:
         """Set what only a running task knows; secrets are left out, the cluster has them."""

@@ -197,6 +197,53 @@ def test_a_task_that_is_cleared_stops_its_container(engine: Engine, sleeper: str
     assert engine.containers("orders.stage/cleared/train") == []
 
 
+@pytest.mark.parametrize("step", ["containers", "images", "create_container", "attach", "start"])
+@pytest.mark.parametrize("late", [False, True], ids=["before", "after"])
+def test_a_task_that_is_cleared_before_its_container_runs_never_starts_it(
+    engine: Engine, sleeper: str, monkeypatch: pytest.MonkeyPatch, step: str, late: bool
+) -> None:
+    """Airflow's handler of SIGTERM calls `on_kill` in the same thread, and `execute` goes on."""
+    found = task(sleeper, "early")
+    client, asked = found.operator.hook.api_client, time.time()
+    kill_at(monkeypatch, client, step, found.operator, late=late)
+    with pytest.raises(Transient) as caught:
+        found.run()
+    began = engine.client.events(
+        since=asked, until=time.time() + 1, decode=True, filters={"type": "container", "image": sleeper}
+    )
+    assert engine.containers("orders.stage/early/train") == []
+    if (step, late) == ("start", True):  # it ran for a moment, and was told to stop
+        return
+    assert "start" not in [event["Action"] for event in began]
+    # Where it was made already it is taken away, and its start is refused by the engine.
+    assert re.search(
+        "from outside before its job began|No such container: .* from outside", str(caught.value)
+    )
+
+
+def test_a_pull_ends_with_its_task(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = task("millrace-none:1", "pulling")
+    said = iter([{"status": "pulling"}] * 2)
+    monkeypatch.setattr(found.operator.hook.api_client, "pull", lambda *_, **__: (line for line in said))
+    kill_at(monkeypatch, found.operator.hook.api_client, "pull", found.operator, late=False)
+    with pytest.raises(Transient, match="before its job began"):
+        found.run()
+    assert len(list(said)) == 1
+
+
+def kill_at(monkeypatch: pytest.MonkeyPatch, client: Any, step: str, operator: Any, *, late: bool) -> None:
+    """Let the task be told to end right before or after a call of the engine's client."""
+    call = getattr(client, step)
+
+    def killed(*arguments: Any, **options: Any) -> Any:
+        if late:
+            answered = call(*arguments, **options)
+        operator.on_kill()
+        return answered if late else call(*arguments, **options)
+
+    monkeypatch.setattr(client, step, killed)
+
+
 def test_a_task_whose_time_is_over_leaves_no_container(engine: Engine, sleeper: str) -> None:
     found = task(sleeper, "late")
     started = time.monotonic()

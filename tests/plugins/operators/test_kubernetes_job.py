@@ -199,6 +199,44 @@ def test_a_task_that_is_cleared_before_it_sleeps_removes_its_pod(cluster: Cluste
     cluster.wait_empty(key("cleared"))
 
 
+@pytest.mark.parametrize(
+    ("step", "late"),
+    [("_earlier", False), ("_sweep", False), ("build_pod_request_obj", True), ("get_or_create_pod", True)],
+)
+def test_a_task_that_is_cleared_before_it_has_a_pod_leaves_none(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch, step: str, late: bool
+) -> None:
+    """Airflow's handler of SIGTERM calls `on_kill` in the same thread, and `execute` goes on."""
+    kill_at(monkeypatch, step, late=late)
+    with pytest.raises(Transient, match="the task was stopped from outside before its job began"):
+        raise score_task(cluster, SLEEPER, "early").begin()
+    cluster.wait_empty(key("early"))
+
+
+def test_a_task_that_is_cleared_as_it_finds_an_earlier_pod_removes_it(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    score_task(cluster, SLEEPER, "found").begin()
+    cluster.begun(key("found"))
+    kill_at(monkeypatch, "_earlier", late=True)
+    with pytest.raises(Transient, match="the task was stopped from outside before its job began"):
+        raise score_task(cluster, SLEEPER, "found").begin()
+    cluster.wait_empty(key("found"))
+
+
+def kill_at(monkeypatch: pytest.MonkeyPatch, step: str, *, late: bool) -> None:
+    """Let tasks be told to end right before or after a step of theirs."""
+    call = getattr(KubernetesJobOperator, step)
+
+    def killed(operator: KubernetesJobOperator, *arguments: Any, **options: Any) -> Any:
+        if late:
+            answered = call(operator, *arguments, **options)
+        operator.on_kill()
+        return answered if late else call(operator, *arguments, **options)
+
+    monkeypatch.setattr(KubernetesJobOperator, step, killed)
+
+
 def test_a_task_that_is_cleared_while_it_sleeps_removes_its_pod(cluster: Cluster) -> None:
     found = score_task(cluster, SLEEPER, "cleared-asleep")
     asleep = found.begin()
