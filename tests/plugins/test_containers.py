@@ -2,30 +2,34 @@
 
 from __future__ import annotations
 
+import json
+import os
+import random
 import re
 import shutil
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 import yaml
 
-from include import catalog
 from include.exceptions import Transient
 from include.jobs.spec import Job
-from include.lake.client import Lake
 from include.registry import Registry
 from include.settings import ROOT
 from include.spec import Runtime
 from millrace.jobs import job_operator
 from tests.jobs.test_main import SLOW
-from tests.support.engine import DEPLOYMENT, Engine, beside, run_engine
+from tests.support.engine import DEPLOYMENT, JOB_IMAGE, NETWORK, Engine, beside, run_engine
 from tests.support.lake import LakeServer
 from tests.support.loop import DAYS, Loop
 from tests.support.pipeline import day
-from tests.support.services import Services, run_services
+from tests.support.services import Services, run_services, wait_until_it_answers
 from tests.support.task import Task
 
 pytestmark = pytest.mark.docker
@@ -174,10 +178,76 @@ def test_the_gateway_is_reached_from_its_network_and_from_nowhere_else(
     assert (int(seen["millrace"]), int(seen["bridge"]) != 0) == (0, True)
 
 
-def test_the_network_lets_nothing_out(services: Services, lake: Lake) -> None:
-    import docker
+@pytest.fixture
+def plain(engine: Engine) -> Iterator[str]:
+    """A network as the engine makes them unless told otherwise."""
+    made = engine.client.networks.create(f"millrace-test-{uuid4().hex[:8]}")
+    try:
+        yield str(made.name)
+    finally:
+        made.remove()
 
-    [network] = docker.from_env().networks.list(names=["^millrace$"])
-    assert network.attrs["Internal"]
-    assert network.attrs["Options"]["com.docker.network.bridge.enable_icc"] == "false"
-    assert catalog.ROOT == ROOT
+
+@pytest.fixture
+def outside() -> Iterator[str]:
+    """The address of a web server beyond this machine: in a network of its own, at the end of a cable."""
+    if os.geteuid() != 0 or not shutil.which("ip"):
+        pytest.skip("a machine beyond this one is made by root, with `ip` of the package iproute2")
+    name, block = f"mt{uuid4().hex[:8]}", 4 * random.randrange(2**13)
+    near, far = (f"198.18.{(block + host) // 256}.{(block + host) % 256}" for host in (1, 2))
+
+    def ip(*words: str) -> None:
+        subprocess.run(["ip", *words], check=True)
+
+    ip("netns", "add", name)
+    try:
+        ip("link", "add", name, "type", "veth", "peer", "name", "eth0", "netns", name)
+        ip("address", "add", f"{near}/30", "dev", name)
+        ip("link", "set", name, "up")
+        ip("-netns", name, "address", "add", f"{far}/30", "dev", "eth0")
+        ip("-netns", name, "link", "set", "eth0", "up")
+        ip("-netns", name, "route", "add", "default", "via", near)
+        server = subprocess.Popen(["ip", "netns", "exec", name, sys.executable, "-m", "http.server", "8080"])
+        try:
+            wait_until_it_answers(f"http://{far}:8080")
+            yield far
+        finally:
+            server.terminate()
+            server.wait(20)
+    finally:
+        ip("netns", "delete", name)
+
+
+def test_the_network_lets_nothing_out_nor_to_another_job(engine: Engine, plain: str, outside: str) -> None:
+    """Both ways are open on a plain network, by the same probe."""
+    engine.gateway()
+    reached = [_reached(engine, name, outside) for name in (plain, NETWORK)]
+    assert reached == [["outside", "job"], []]
+
+
+def _reached(engine: Engine, network: str, outside: str) -> list[str]:
+    """What a container of a network comes to: the web server outside, and one in another container there."""
+    serve = ["-m", "http.server", "--directory", "/tmp", "8080"]
+    job = engine.client.containers.run(JOB_IMAGE, serve, entrypoint="python", network=network, detach=True)
+    try:
+        job.reload()
+        address = job.attrs["NetworkSettings"]["Networks"][network]["IPAddress"]
+        wait_until_it_answers(f"http://{address}:8080")  # the machine reaches every container
+        code = f"import json, socket\nplaces = { ({'outside': outside, 'job': address}) }\n{_PROBE}"
+        said = engine.client.containers.run(
+            JOB_IMAGE, ["-c", code], entrypoint="python", network=network, remove=True
+        )
+        return list(json.loads(said))
+    finally:
+        job.remove(force=True)
+
+
+_PROBE = """
+def opens(address):
+    try:
+        socket.create_connection((address, 8080), 3).close()
+    except OSError:
+        return False
+    return True
+print(json.dumps([name for name, address in places.items() if opens(address)]))
+"""

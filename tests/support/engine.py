@@ -19,6 +19,7 @@ from docker.errors import DockerException, ImageNotFound, NotFound
 from include.embedded.containers import Gateway, gateway
 
 JOB_IMAGE = "millrace-job:latest"
+NETWORK = "millrace"
 DEPLOYMENT = f"test-{uuid4().hex[:12]}"
 """Whose the containers of this run of the tests are: others may test on the same engine."""
 
@@ -63,7 +64,7 @@ class Engine:
 
     def gateway(self) -> Gateway:
         """Where containers reach the machine."""
-        return gateway("millrace")
+        return gateway(NETWORK)
 
     def forget(self) -> None:
         """Remove the test's images, and containers made from them."""
