@@ -14,6 +14,9 @@ from include.exceptions import MillraceError, Misconfigured, Transient, Unauthor
 PIDS = 512
 """Processes and threads of a job at most."""
 
+LOG_SIZE = "10m"
+"""What the engine keeps of a job's output at most."""
+
 _REFUSALS = ("401 Unauthorized", "no basic auth credentials", "authentication required", "denied")
 
 
@@ -22,6 +25,8 @@ def confinement(cpus: float, memory: int) -> dict[str, Any]:
 
     `cpus` in cores and `memory` in bytes are hard limits.
     """
+    from docker.types import LogConfig
+
     return {
         "nano_cpus": round(cpus * 1e9),
         "memswap_limit": memory,  # memory and swap together: no swap
@@ -30,6 +35,8 @@ def confinement(cpus: float, memory: int) -> dict[str, Any]:
         "tmpfs": {"/tmp": f"rw,noexec,nosuid,nodev,size={memory // 2}"},  # noqa: S108 - the container's own
         "cap_drop": ["ALL"],
         "security_opt": ["no-new-privileges"],
+        # By name: an engine whose own driver is another, such as journald, refuses the option.
+        "log_config": LogConfig(type=LogConfig.types.JSON, config={"max-size": LOG_SIZE}),
     }
 
 
@@ -54,7 +61,7 @@ class Confined:
 
     def create_host_config(self, **asked: Any) -> Any:
         """What the client makes of what is asked for, and the limits."""
-        return self._client.create_host_config(**asked, **self._limits)
+        return self._client.create_host_config(**{**asked, **self._limits})
 
     def pull(self, *asked: Any, **how: Any) -> Iterator[Any]:
         """What the client says of a pull."""

@@ -64,7 +64,6 @@ class DockerJobOperator(JobMixin, DockerOperator):
             auto_remove="never",  # its end is looked at before it is removed, here
             xcom_all=True,
             force_pull=pull is Pull.ALWAYS,
-            log_opts_max_size="10m",
             **kwargs,
         )
         self.pipeline = pipeline

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from airflow.sdk.exceptions import AirflowTaskTimeout
 from airflow.sdk.execution_time.timeout import timeout
+from docker.types import LogConfig
 
 from include import catalog
 from include.exceptions import BadData, JobFailed, MillraceError, Misconfigured, Transient, Unavailable
@@ -136,7 +137,12 @@ def test_the_limits_of_the_documents_are_what_the_engine_enforces(
     told = dict(re.findall(r"^\| `(HostConfig\.\w+|Config\.\w+)` \| `(.*?)` \|", page, re.MULTILINE))
     found = {path: enforced[path.split(".")[0]][path.split(".")[1]] for path in told}
     assert {path: json.dumps(value) for path, value in found.items()} == told
-    assert len(told) == 13
+    assert len(told) == 14
+
+
+def test_the_driver_of_logs_is_named_whatever_the_engines_own_is() -> None:
+    asked = task("any").operator.cli.create_host_config(log_config=LogConfig(config={}))
+    assert asked["LogConfig"] == {"Type": "json-file", "Config": {"max-size": "10m"}}
 
 
 def test_its_limits_hold_inside(engine: Engine) -> None:
