@@ -9,8 +9,10 @@ from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
+import requests
 from airflow.sdk.exceptions import AirflowTaskTimeout
 from airflow.sdk.execution_time.timeout import timeout
 from docker.types import LogConfig
@@ -365,6 +367,33 @@ def test_what_the_engine_cannot_give_is_told_at_once(
     with pytest.raises(Misconfigured, match=message):
         task(**{"image": sleeper, "run_id": "refused", **options}).run()
     assert engine.containers("orders.stage/refused/train") == []
+
+
+def test_what_a_job_asks_the_engine_for_is_what_the_proxy_of_compose_passes(
+    engine: Engine, sleeper: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nowhere = {"conn_type": "docker", "host": "127.0.0.1:1", "login": "l", "password": "password"}
+    monkeypatch.setenv("AIRFLOW_CONN_REGISTRY", json.dumps(nowhere))
+    left_over(engine, sleeper, "orders.stage/proxy/train", 0)
+    image = engine.script(ANSWER)
+    asked, send = set[str](), requests.Session.send
+
+    def note(session: Any, request: Any, **options: Any) -> Any:
+        asked.add(f"{request.method} {re.sub('^/v[0-9.]+/', '/', urlsplit(request.url).path)}")
+        return send(session, request, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(requests.Session, "send", note)
+        task(image, "proxy").run()
+        for options in ({"image": "127.0.0.1:1/none:1"}, {"image": "any", "docker_conn_id": "registry"}):
+            with pytest.raises(MillraceError):
+                task(**options).run()
+    text = (ROOT / "include/compose/docker-proxy.cfg").read_text()
+    rules = re.findall(r"allow if { method (\w+) } { var\(txn\.path\) -m reg \^(\S+)\$ }", text)
+    used = {rule: {call for call in asked if re.fullmatch(" ".join(rule), call)} for rule in rules}
+    assert set().union(*used.values()) == asked
+    assert [rule for rule, calls in used.items() if not calls] == []
+    assert text.count("allow if") == len(rules) == 7
 
 
 def test_gpus_that_are_not_there_are_told_at_once(engine: Engine, sleeper: str) -> None:
