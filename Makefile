@@ -11,7 +11,7 @@ COMPILE = $(BIN)/uv pip compile --universal --python-version 3.11 --generate-has
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL = help
-.PHONY: help setup up down status logs lint test lock schema compatibility images compose-env compose-up compose-backup compose-restore compose-upgrade demo bench bench-lake bench-docker bench-pods bench-runtimes lake-gc clean clean-var
+.PHONY: help setup up down status logs lint test lock schema compatibility limits images compose-env compose-up compose-backup compose-restore compose-upgrade demo bench bench-lake bench-docker bench-pods bench-runtimes lake-gc clean clean-var
 
 help: ## List the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' Makefile
@@ -66,6 +66,9 @@ schema: setup ## Generate the schema of pipeline.yaml and .env.example
 
 compatibility: setup ## Test the lake's contract and write what it has of lakeFS
 	@$(BIN)/python -m tests.support.compatibility
+
+limits: setup ## Write the tables of limits in docs/deployment.md from a running container and a running pod
+	@WRITE_LIMITS=yes $(BIN)/python -m pytest -q -p no:xdist tests/plugins/operators -k limits_of_the_documents
 
 images: ## Build the job image (BASE_IMAGE=… for another base, IMAGES="job airflow mlflow" for all)
 	@include/images/build $(or $(IMAGES),job)

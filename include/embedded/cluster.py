@@ -12,7 +12,7 @@ from typing import Any
 import psutil
 
 from include.embedded.containers import Gateway
-from include.exceptions import Misconfigured, Unauthorized, Unavailable
+from include.exceptions import MillraceError, Misconfigured, Unauthorized, Unavailable
 from include.settings import Settings
 
 _STACK = "millrace.stack"
@@ -124,7 +124,13 @@ def _api() -> Iterator[Any]:
     except HTTPError as error:
         raise Unavailable(f"{wanted}, which does not answer ({type(error).__name__}); start it") from error
     except ApiException as error:
-        raise Unauthorized(
-            f"{wanted}, and an account that may read nodes and write a Secret; it answered {error.status} "
-            f"{error.reason}"
-        ) from error
+        raise _mapped(error, wanted) from error
+
+
+def _mapped(error: Any, wanted: str) -> MillraceError:
+    said = f"{wanted}; it answered {error.status} {error.reason}"
+    if error.status in (401, 403):
+        return Unauthorized(f"{said}; name an account that may read nodes and write a Secret")
+    if error.status == 429 or error.status >= 500:
+        return Unavailable(f"{said}; try again")
+    return Misconfigured(f"{said}; correct JOB_NAMESPACE, JOB_SERVICE_ACCOUNT or JOB_SECRET")

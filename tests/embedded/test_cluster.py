@@ -15,10 +15,10 @@ from include.embedded.cluster import gateway, prepare
 from include.embedded.containers import Gateway
 from include.embedded.environment import environment
 from include.embedded.stack import GATEWAY, PARTS, Stack
-from include.exceptions import Misconfigured, Unavailable
+from include.exceptions import Misconfigured, Unauthorized, Unavailable
 from include.settings import Settings
 from include.spec import Runtime
-from tests.support.cluster import Cluster, run_cluster, score_task
+from tests.support.cluster import Cluster, account_config, run_cluster, score_task
 from tests.support.stack import database_folder, settings_in
 
 
@@ -72,6 +72,17 @@ def test_what_jobs_need_is_put_there_and_replaced_by_the_same_stack_only(
     ):
         prepare(both, {}, "another")
     assert cluster.client.read_namespaced_secret("keys", cluster.namespace).data == held
+
+
+@pytest.mark.kubernetes
+def test_an_account_without_rights_is_told_which_it_needs(
+    cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The client reads KUBECONFIG when it is imported.
+    config = account_config(cluster, tmp_path / "config")
+    monkeypatch.setattr("kubernetes.config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION", str(config))
+    with pytest.raises(Unauthorized, match=r"answered 403 Forbidden; name an account that may read nodes"):
+        gateway(Settings())
 
 
 ASK = """
