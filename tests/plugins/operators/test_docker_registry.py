@@ -13,7 +13,7 @@ from docker.errors import ImageNotFound
 from include.exceptions import Misconfigured, Unauthorized, Unavailable
 from include.settings import Pull
 from millrace.operators.docker_job import DockerJobOperator
-from tests.support.engine import Engine, run_engine
+from tests.support.engine import DEPLOYMENT, Engine, run_engine
 from tests.support.registry import ImageRegistry, run_registry
 from tests.support.task import Task
 
@@ -62,6 +62,7 @@ def task(image: str, connection: str | None, **options: Any) -> Task:
         cpus=0.5,
         mem_limit=128 * 2**20,
         network_mode="millrace",
+        deployment=DEPLOYMENT,
         **options,
     )
     return Task(operator, run_id=uuid4().hex)
