@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 FEWEST_ROWS = 100
 """A metric of fewer rows is noise."""
 _LATENCY_CALLS = 30
+LATENCY = "latency_ms"
+"""The metric that holds the time for one row, and what `score` notes on its commit."""
 
 
 def score(metric: Metric, truth: np.ndarray, prediction: np.ndarray) -> float:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 
-IMAGE = "millrace.image"
-"""The tag of an MLflow run with the image that made it."""
+from include.tags import Tag
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +34,7 @@ class RunIdentity:
 
     def tags(self) -> dict[str, str]:
         """What goes on every MLflow run that is made for it."""
-        found = {"millrace.code_version": self.code_version, IMAGE: self.image}
+        found = {Tag.CODE_VERSION: self.code_version, Tag.IMAGE: self.image}
         return {name: value for name, value in found.items() if value}
 
     def metadata(self) -> dict[str, str]:

@@ -16,6 +16,7 @@ from include.lake.client import Lake, LakeObject
 from include.lake.table import Table
 from include.sources import Part, parts
 from include.spec import Pipeline
+from include.tags import Tag
 from include.tracking import Experiment, RunLog
 from include.validation import Report, validate
 from include.verdict import Verdict
@@ -115,7 +116,7 @@ def check(
         Experiment(tracking_uri, f"{spec.name}.ingest"),
         f"{run.key}/validate/{commit}",
         name=_label(first, last),
-        tags={"millrace.commit": commit, "millrace.branch": branch, "millrace.by": run.key},
+        tags={Tag.COMMIT: commit, Tag.BRANCH: branch, Tag.BY: run.key},
     )
     return Checked(verdict=found.verdict, link=link)
 

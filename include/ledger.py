@@ -12,14 +12,11 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from include.identity import RunIdentity
+from include.tags import Tag
 from include.tracking import Experiment
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
-
-_EVENT, _REASON, _VERSION, _CAUSE, _BY = (
-    f"millrace.{name}" for name in ("event", "reason", "version", "cause", "by")
-)
 
 
 class Event(StrEnum):
@@ -62,12 +59,12 @@ class Ledger:
         """Add a line unless this event has one for this cause; `details` is kept beside it as JSON."""
         if self.has(event, cause):
             return
-        tags = {
-            _EVENT: event.value,
-            _REASON: reason,
-            _VERSION: "" if version is None else str(version),
-            _CAUSE: cause,
-            _BY: run.key,
+        tags: dict[str, str] = {
+            Tag.EVENT: event.value,
+            Tag.REASON: reason,
+            Tag.VERSION: "" if version is None else str(version),
+            Tag.CAUSE: cause,
+            Tag.BY: run.key,
         }
         with self._experiment.start(_key(event, cause), name=event.value, tags=tags) as line:
             if details is not None:
@@ -90,10 +87,10 @@ def _key(event: Event, cause: str) -> str:
 def _line(run: Run) -> Line:
     tags = run.data.tags
     return Line(
-        event=Event(tags[_EVENT]),
-        reason=tags[_REASON],
-        version=int(tags[_VERSION]) if tags[_VERSION] else None,
-        cause=tags[_CAUSE],
-        by=tags[_BY],
+        event=Event(tags[Tag.EVENT]),
+        reason=tags[Tag.REASON],
+        version=int(tags[Tag.VERSION]) if tags[Tag.VERSION] else None,
+        cause=tags[Tag.CAUSE],
+        by=tags[Tag.BY],
         at=datetime.fromtimestamp(run.info.start_time / 1000, UTC),
     )

@@ -18,6 +18,7 @@ from include.evaluation import judgeable, score
 from include.identity import RunIdentity
 from include.ledger import Event, Ledger
 from include.spec import PREDICTION, Fairness, Monitoring, Performance, Pipeline, Retrain
+from include.tags import Tag
 from include.tracking import Experiment, RunLog
 from include.verdict import Verdict
 
@@ -25,9 +26,6 @@ if TYPE_CHECKING:
     import pandas as pd
     from mlflow.entities import Run
 
-_NIGHT, _VERSION, _STATE, _DRIFTED, _REASONS, _LEARNED = (
-    f"millrace.{name}" for name in ("night", "version", "state", "drifted", "reasons", "learned")
-)
 _BREACHED, _KEPT = "breached", "kept"
 _ROWS = "rows"
 REPORT = "drift.html"
@@ -62,7 +60,7 @@ def experiment(spec: Pipeline, tracking_uri: str) -> Experiment:
 
 def tags(night: date, version: int, learned: date) -> dict[str, str]:
     """What a night's run is found by, and up to which day the champion has learned."""
-    return {_NIGHT: night.isoformat(), _VERSION: str(version), _LEARNED: learned.isoformat()}
+    return {Tag.NIGHT: night.isoformat(), Tag.VERSION: str(version), Tag.LEARNED: learned.isoformat()}
 
 
 def judge(
@@ -89,9 +87,9 @@ def store(run: RunLog, verdict: Verdict, drifted: Drifted) -> None:
     run.metrics(verdict.numbers)
     run.tags(
         {
-            _STATE: _KEPT if verdict.passed else _BREACHED,
-            _DRIFTED: ",".join(drifted.features)[:_TAG_LENGTH],
-            _REASONS: "; ".join(verdict.reasons)[:_TAG_LENGTH],
+            Tag.STATE: _KEPT if verdict.passed else _BREACHED,
+            Tag.DRIFTED: ",".join(drifted.features)[:_TAG_LENGTH],
+            Tag.REASONS: "; ".join(verdict.reasons)[:_TAG_LENGTH],
         }
     )
 
@@ -111,14 +109,14 @@ def judge_night(
         return None
     ledger, cause = Ledger(tracking_uri, spec.name), f"drift-sensor__{night}__v{version}"
     rule = spec.monitoring.retrain
-    earlier = nights.browse(newest=f"tags.`{_NIGHT}`", version=str(version))
+    earlier = nights.browse(newest=f"tags.`{Tag.NIGHT}`", version=str(version))
     decision = policy.decide(
         rule,
         _series(this, earlier, rule),
         last_fired=_last_fired(ledger, night, cause),
-        learned=date.fromisoformat(this.data.tags[_LEARNED]),
+        learned=date.fromisoformat(this.data.tags[Tag.LEARNED]),
     )
-    breached = this.data.tags[_STATE] == _BREACHED
+    breached = this.data.tags[Tag.STATE] == _BREACHED
     if decision.fire or breached:
         event = Event.RETRAIN_FIRED if decision.fire else Event.RETRAIN_HELD
         ledger.write(event, cause=cause, reason=decision.reason, run=run, version=version)
@@ -127,7 +125,7 @@ def judge_night(
         "cause": cause,
         "reason": _told(decision, this),
         "until": Window.until(night, spec.monitoring).labelled.isoformat(),
-        "drifted": [name for name in this.data.tags[_DRIFTED].split(",") if name],
+        "drifted": [name for name in this.data.tags[Tag.DRIFTED].split(",") if name],
         "verdict": _verdict(this).to_json(),
     }
 
@@ -146,8 +144,8 @@ def _series(this: Run, latest_first: Iterator[Run], rule: Retrain) -> list[polic
 def _night(run: Run) -> policy.Night:
     tags = run.data.tags
     return policy.Night(
-        date=date.fromisoformat(tags[_NIGHT]),
-        breached=tags[_STATE] == _BREACHED,
+        date=date.fromisoformat(tags[Tag.NIGHT]),
+        breached=tags[Tag.STATE] == _BREACHED,
         rows=int(run.data.metrics[_ROWS]),
     )
 
@@ -160,12 +158,12 @@ def _last_fired(ledger: Ledger, night: date, cause: str) -> date | None:
 
 
 def _told(decision: policy.Decision, run: Run) -> str:
-    return "; ".join(text for text in (decision.reason, run.data.tags[_REASONS]) if text)[:500]
+    return "; ".join(text for text in (decision.reason, run.data.tags[Tag.REASONS]) if text)[:500]
 
 
 def _verdict(run: Run) -> Verdict:
-    reasons = tuple(text for text in run.data.tags[_REASONS].split("; ") if text)
-    return Verdict(passed=run.data.tags[_STATE] == _KEPT, reasons=reasons, numbers=dict(run.data.metrics))
+    reasons = tuple(text for text in run.data.tags[Tag.REASONS].split("; ") if text)
+    return Verdict(passed=run.data.tags[Tag.STATE] == _KEPT, reasons=reasons, numbers=dict(run.data.metrics))
 
 
 def _drift_reasons(spec: Pipeline, drifted: Drifted, numbers: dict[str, float]) -> list[str]:

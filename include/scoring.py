@@ -7,11 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from include import features
+from include import features, training
 from include.registry import Registry
 from include.spec import Features, Model, Pipeline
-from include.tracking import Experiment
-from include.training import FEATURES, trusted_types
 
 if TYPE_CHECKING:
     import numpy as np
@@ -39,12 +37,12 @@ def load(spec: Pipeline, folder: Path, tracking_uri: str, training_run: str) -> 
     """The model that a training run stored; raises Absent or Misconfigured."""
     registry = Registry(tracking_uri)
     return Scorer(
-        estimator=registry.load(registry.model_of(training_run), trusted_types(folder)),
+        estimator=registry.load(registry.model_of(training_run), training.trusted_types(folder)),
         model=trained_on(spec, tracking_uri, training_run),
     )
 
 
 def trained_on(spec: Pipeline, tracking_uri: str, training_run: str) -> Model:
     """The contract's model with the features that a training run knew; raises Absent."""
-    known = Experiment(tracking_uri, f"{spec.name}.train").log(training_run).read(FEATURES)
+    known = training.experiment(spec, tracking_uri).log(training_run).read(training.FEATURES)
     return spec.model.model_copy(update={"features": Features(**json.loads(known))})

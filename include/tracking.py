@@ -17,11 +17,10 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from include.exceptions import Absent, MillraceError, Misconfigured, Transient, Unauthorized, Unavailable
+from include.tags import PREFIX, Tag
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
-
-RUN_KEY = "millrace.run_key"
 
 _AGAIN = {"TEMPORARILY_UNAVAILABLE", "REQUEST_LIMIT_EXCEEDED", "INTERNAL_ERROR", "DATABASE_ERROR"}
 _REFUSED = {"PERMISSION_DENIED", "UNAUTHENTICATED", "CUSTOMER_UNAUTHORIZED"}
@@ -134,7 +133,7 @@ class Experiment:
     def browse(self, *, newest: str = "attributes.start_time", page: int = 50, **tags: str) -> Iterator[Run]:
         """The same without a limit: a page of them is fetched when it is reached."""
         wanted = ["attributes.status = 'FINISHED'"]
-        wanted += [f"tags.`millrace.{name}` = '{value}'" for name, value in tags.items()]
+        wanted += [f"tags.`{PREFIX}{name}` = '{value}'" for name, value in tags.items()]
         token: str | None = None
         while True:
             with errors(f"runs of {self.name!r}", self.uri):
@@ -167,10 +166,10 @@ class Experiment:
         """
         with errors(f"run {key!r} of {self.name!r}", self.uri):
             for torn in self.client.search_runs(
-                [self.id], filter_string=f"tags.`{RUN_KEY}` = '{key}' and attributes.status = 'RUNNING'"
+                [self.id], filter_string=f"tags.`{Tag.RUN_KEY}` = '{key}' and attributes.status = 'RUNNING'"
             ):
                 self.client.set_terminated(torn.info.run_id, "KILLED")
-            made = self.client.create_run(self.id, run_name=name, tags={**tags, RUN_KEY: key})
+            made = self.client.create_run(self.id, run_name=name, tags={**tags, Tag.RUN_KEY: key})
         run = RunLog(self, str(made.info.run_id))
         try:
             yield run

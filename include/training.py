@@ -13,7 +13,7 @@ from include import catalog, features
 from include.exceptions import Misconfigured, NotEnoughData
 from include.lake.table import Table
 from include.spec import PREDICTION, Model, Pipeline, Training
-from include.tracking import RunLog
+from include.tracking import Experiment, RunLog
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -46,6 +46,11 @@ class Window:
     def held_out(self) -> tuple[date, date]:
         """The first and the last day of the holdout."""
         return self.fitted + timedelta(days=1), self.last
+
+
+def experiment(spec: Pipeline, tracking_uri: str) -> Experiment:
+    """Where the trainings of a pipeline are."""
+    return Experiment(tracking_uri, f"{spec.name}.train")
 
 
 def fit(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
@@ -13,30 +15,29 @@ from include.pages import heading, page, paragraph, table
 from include.registry import Alias, Registry
 from include.scoring import Scorer
 from include.spec import Metric, Pipeline
+from include.tags import Tag
 from include.tracking import Experiment, RunLog
 from include.training import Window
 
 if TYPE_CHECKING:
     import pandas as pd
 
-_CARD = "model_card.html"
-LEARNED = "millrace.until"
-"""The tag with the last day of a training run's window (ISO date)."""
+CARD = "model_card.html"
+"""The artifact with all that an evaluation found."""
 
 
 def train(work: Work) -> dict[str, Any]:
     """Fit on the window that ends with `until`, and log everything to one MLflow run; `{run_id, link}`."""
-    job, found = work.job, _experiment(work)
-    done = found.finished(job.run_key)
+    job, trainings = work.job, _trainings(work)
+    done = trainings.finished(job.run_key)
     if done is not None:
-        return {"run_id": done.info.run_id, "link": found.link(done.info.run_id)}
-    tags = {"millrace.commit": job.commit, LEARNED: job.until, **work.run.tags()}
-    with found.start(job.run_key, name=f"until {job.until}", tags=tags) as run:
-        window = Window.until(date.fromisoformat(job.until), work.spec.training)
+        return {"run_id": done.info.run_id, "link": trainings.link(done.info.run_id)}
+    tags = {Tag.COMMIT: job.commit, Tag.UNTIL: job.until, **work.run.tags()}
+    with trainings.start(job.run_key, name=f"until {job.until}", tags=tags) as run:
         training.fit(
             work.spec,
             work.table,
-            window,
+            _window(work),
             commit=job.commit,
             folder=work.folder,
             params=job.params,
@@ -50,32 +51,12 @@ def evaluate(work: Work) -> dict[str, Any]:
 
     The numbers, the slices and a model card are added to the candidate's run.
     """
-    spec, job = work.spec, work.job
-    run = _experiment(work).log(str(job.candidate))
-    scorers, version = _scorers(work)
-    window = Window.until(date.fromisoformat(job.until), spec.training)
-    rows = evaluation.held_out(_rows(work, window, scorers), spec.model)
-    truth = features.target(rows, spec.model)
-    predictions = {who: scorer.predict(rows) for who, scorer in scorers.items()}
-    metrics = {
-        metric: {who: evaluation.score(metric, truth, given) for who, given in predictions.items()}
-        for metric in _metrics(spec)
-    }
-    groups = spec.gate.slices and rows[spec.gate.slices.column].reset_index(drop=True)
-    slices = {} if groups is None else evaluation.slices(spec.gate.metric, groups, truth, predictions)
-    chosen = metrics[spec.gate.metric]
-    scores = Scores(
-        training_run=run.id,
-        metric=spec.gate.metric.value,
-        rows=len(rows),
-        candidate=chosen["candidate"],
-        champion=chosen.get("champion"),
-        champion_version=version,
-        slice_drop=_slice_drop(slices),
-        latency_ms=evaluation.latency_ms(scorers["candidate"].estimator, scorers["candidate"].matrix(rows)),
-        link=run.link(_CARD),
-    )
-    _store(work, run, scores, metrics, slices)
+    run = _trainings(work).log(str(work.job.candidate))
+    scorers, champion = _scorers(work)
+    rows = evaluation.held_out(_rows(work, scorers), work.spec.model)
+    judged = _judge(work.spec, scorers, rows)
+    scores = _scores(work.spec, judged, run, champion)
+    _store(work, run, scores, judged)
     return scores.to_json()
 
 
@@ -84,8 +65,25 @@ def held_out_metric(metric: Metric) -> str:
     return f"held_out.{metric.value}"
 
 
-def _experiment(work: Work) -> Experiment:
-    return Experiment(work.services.tracking_uri, f"{work.spec.name}.train")
+@dataclass(frozen=True, kw_only=True)
+class _Judged:
+    """What the candidate, and the champion if there is one, are worth on the same rows.
+
+    `metrics` and `slices` hold a number for each of the two; `latency_ms` is the candidate's.
+    """
+
+    rows: int
+    metrics: dict[Metric, dict[str, float]]
+    slices: dict[str, dict[str, float]]
+    latency_ms: float
+
+
+def _trainings(work: Work) -> Experiment:
+    return training.experiment(work.spec, work.services.tracking_uri)
+
+
+def _window(work: Work) -> Window:
+    return Window.until(date.fromisoformat(work.job.until), work.spec.training)
 
 
 def _scorers(work: Work) -> tuple[dict[str, Scorer], int | None]:
@@ -98,11 +96,30 @@ def _scorers(work: Work) -> tuple[dict[str, Scorer], int | None]:
     return {who: scoring.load(work.spec, work.folder, uri, run) for who, run in runs.items()}, version
 
 
-def _rows(work: Work, window: Window, scorers: dict[str, Scorer]) -> pd.DataFrame:
+def _rows(work: Work, scorers: Mapping[str, Scorer]) -> pd.DataFrame:
     slices = work.spec.gate.slices
     wanted = [name for scorer in scorers.values() for name in scorer.model.features.all]
     wanted += [slices.column] if slices else []
-    return work.table.frame(work.job.commit, *window.held_out, features.columns(work.spec.model, *wanted))
+    columns = features.columns(work.spec.model, *wanted)
+    return work.table.frame(work.job.commit, *_window(work).held_out, columns)
+
+
+def _judge(spec: Pipeline, scorers: Mapping[str, Scorer], rows: pd.DataFrame) -> _Judged:
+    truth, candidate = features.target(rows, spec.model), scorers["candidate"]
+    answers = {who: scorer.predict(rows) for who, scorer in scorers.items()}
+    slices, groups = {}, spec.gate.slices
+    if groups is not None:
+        column = rows[groups.column].reset_index(drop=True)
+        slices = evaluation.slices(spec.gate.metric, column, truth, answers)
+    return _Judged(
+        rows=len(rows),
+        metrics={
+            metric: {who: evaluation.score(metric, truth, given) for who, given in answers.items()}
+            for metric in _metrics(spec)
+        },
+        slices=slices,
+        latency_ms=evaluation.latency_ms(candidate.estimator, candidate.matrix(rows)),
+    )
 
 
 def _metrics(spec: Pipeline) -> set[Metric]:
@@ -111,37 +128,56 @@ def _metrics(spec: Pipeline) -> set[Metric]:
     return {spec.gate.metric} | ({performance.metric} if performance else set())
 
 
-def _slice_drop(slices: dict[str, dict[str, float]]) -> float | None:
+def _scores(spec: Pipeline, judged: _Judged, run: RunLog, champion: int | None) -> Scores:
+    found = judged.metrics[spec.gate.metric]
+    return Scores(
+        training_run=run.id,
+        metric=spec.gate.metric.value,
+        rows=judged.rows,
+        candidate=found["candidate"],
+        champion=found.get("champion"),
+        champion_version=champion,
+        slice_drop=_slice_drop(judged.slices),
+        latency_ms=judged.latency_ms,
+        link=run.link(CARD),
+    )
+
+
+def _slice_drop(slices: Mapping[str, Mapping[str, float]]) -> float | None:
     drops = [found["champion"] - found["candidate"] for found in slices.values() if "champion" in found]
     return max(drops, default=None)
 
 
-def _store(
-    work: Work,
-    run: RunLog,
-    scores: Scores,
-    metrics: dict[Metric, dict[str, float]],
-    slices: dict[str, dict[str, float]],
-) -> None:
-    numbers = {held_out_metric(metric): found["candidate"] for metric, found in metrics.items()}
+def _store(work: Work, run: RunLog, scores: Scores, judged: _Judged) -> None:
+    numbers = {held_out_metric(metric): found["candidate"] for metric, found in judged.metrics.items()}
     numbers |= {
         f"champion.{metric.value}": found["champion"]
-        for metric, found in metrics.items()
+        for metric, found in judged.metrics.items()
         if "champion" in found
     }
-    run.metrics({**numbers, "held_out.rows": scores.rows, "latency_ms": scores.latency_ms})
-    run.json(slices, "slices.json")
-    run.text(_card(work, scores, metrics, slices), _CARD)
+    run.metrics({**numbers, "held_out.rows": judged.rows, evaluation.LATENCY: judged.latency_ms})
+    run.json(judged.slices, "slices.json")
+    run.text(_card(work, scores, judged), CARD)
 
 
-def _card(
-    work: Work,
-    scores: Scores,
-    metrics: dict[Metric, dict[str, float]],
-    slices: dict[str, dict[str, float]],
-) -> str:
-    spec, window = work.spec, Window.until(date.fromisoformat(work.job.until), work.spec.training)
-    facts = [
+def _card(work: Work, scores: Scores, judged: _Judged) -> str:
+    spec, columns = work.spec, sorted({who for found in judged.metrics.values() for who in found})
+    metrics = [_numbers(metric.value, found, columns) for metric, found in judged.metrics.items()]
+    slices = [_numbers(name, found, columns) for name, found in judged.slices.items()]
+    return page(
+        f"{spec.name}: a model that predicts {spec.model.target!r}",
+        paragraph(spec.description),
+        table(("what", "value"), _facts(work, scores)),
+        heading("On the held-out rows"),
+        table(("metric", *columns), metrics),
+        heading(f"{scores.metric} by {spec.gate.slices.column}" if spec.gate.slices else "No slices"),
+        table(("slice", *columns), slices),
+    )
+
+
+def _facts(work: Work, scores: Scores) -> list[tuple[str, object]]:
+    spec, window, champion = work.spec, _window(work), scores.champion_version
+    return [
         ("data", f"lakefs://{spec.lake.repository}/{work.job.commit}/{spec.lake.table}/"),
         ("fitted on", f"{window.first} to {window.fitted}"),
         ("held out", f"{window.held_out[0]} to {window.held_out[1]}, {scores.rows:,} rows"),
@@ -149,22 +185,9 @@ def _card(
         ("parameters", json.dumps({**spec.model.params, **work.job.params})),
         ("seed", spec.model.seed),
         ("one row takes", f"{scores.latency_ms:.1f} ms"),
-        (
-            "champion then",
-            "none" if scores.champion_version is None else f"version {scores.champion_version}",
-        ),
+        ("champion then", "none" if champion is None else f"version {champion}"),
         ("code", work.run.code_version or "unknown"),
     ]
-    columns = sorted({who for found in metrics.values() for who in found})
-    return page(
-        f"{spec.name}: a model that predicts {spec.model.target!r}",
-        paragraph(spec.description),
-        table(("what", "value"), facts),
-        heading("On the held-out rows"),
-        table(("metric", *columns), [_numbers(m.value, found, columns) for m, found in metrics.items()]),
-        heading(f"{scores.metric} by {spec.gate.slices.column}" if spec.gate.slices else "No slices"),
-        table(("slice", *columns), [_numbers(name, found, columns) for name, found in slices.items()]),
-    )
 
 
 def _numbers(name: str, found: dict[str, float], columns: list[str]) -> tuple[object, ...]:

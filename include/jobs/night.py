@@ -9,10 +9,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from include import drift, features, monitoring, scoring
-from include.evaluation import latency_ms
+from include import drift, features, monitoring, scoring, training
+from include.evaluation import LATENCY, latency_ms
 from include.exceptions import Conflict, NotEnoughData
-from include.jobs.model import LEARNED, held_out_metric
+from include.jobs.model import held_out_metric
 from include.jobs.work import Work
 from include.lake.client import LakeObject
 from include.lake.publish import earlier, publish
@@ -21,13 +21,12 @@ from include.monitoring import Window
 from include.registry import Registry
 from include.scoring import Scorer
 from include.spec import PREDICTION, Model
+from include.tags import Tag
 from include.tracking import Experiment
 from include.training import REFERENCE
 
 if TYPE_CHECKING:
     import pandas as pd
-
-_LATENCY = "latency_ms"
 
 
 def score(work: Work) -> dict[str, Any]:
@@ -100,7 +99,7 @@ def _write(work: Work, branch: str, missing: dict[date, str]) -> dict[str, str]:
         "pipeline": work.spec.name,
         "version": str(work.job.version),
         "rows": str(rows),
-        _LATENCY: f"{latency:.3f}",
+        LATENCY: f"{latency:.3f}",
     }
     message = f"{work.run.dag_id}: score until {work.job.until}"
     work.lake.save(branch, message, {**work.run.metadata(), **metadata})
@@ -126,8 +125,8 @@ def _training_run(work: Work) -> str:
 
 
 def _learned(work: Work, trained: str) -> date:
-    found = Experiment(work.services.tracking_uri, f"{work.spec.name}.train").run(trained)
-    return date.fromisoformat(found.data.tags[LEARNED])
+    found = _trainings(work).run(trained)
+    return date.fromisoformat(found.data.tags[Tag.UNTIL])
 
 
 def _champion(work: Work) -> Scorer:
@@ -176,23 +175,23 @@ def _scored(work: Work, window: Window, model: Model) -> pd.DataFrame:
 def _reference(work: Work, training_run: str) -> pd.DataFrame:
     import pandas as pd
 
-    return pd.read_parquet(io.BytesIO(_train_experiment(work).log(training_run).read(REFERENCE)))
+    return pd.read_parquet(io.BytesIO(_trainings(work).log(training_run).read(REFERENCE)))
 
 
 def _held_out(work: Work, training_run: str) -> float | None:
     performance = work.spec.monitoring.performance
     if performance is None:
         return None
-    found = _train_experiment(work).run(training_run).data.metrics
+    found = _trainings(work).run(training_run).data.metrics
     value = found.get(held_out_metric(performance.metric))
     return None if value is None else float(value)
 
 
 def _latency(work: Work) -> dict[str, float]:
     """The time for one row that `score` noted on its commit; nothing if it had nothing to score."""
-    noted = work.lake.commit(work.job.commit).metadata.get(_LATENCY)
-    return {} if noted is None else {_LATENCY: float(noted)}
+    noted = work.lake.commit(work.job.commit).metadata.get(LATENCY)
+    return {} if noted is None else {LATENCY: float(noted)}
 
 
-def _train_experiment(work: Work) -> Experiment:
-    return Experiment(work.services.tracking_uri, f"{work.spec.name}.train")
+def _trainings(work: Work) -> Experiment:
+    return training.experiment(work.spec, work.services.tracking_uri)

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import hashlib
 
-from include.tracking import RUN_KEY
-
-__all__ = ["DEPLOYMENT", "OVER", "RUN_KEY", "digest"]
+from include.tags import Tag
 
 DEPLOYMENT = "millrace.deployment"
 """Whose container it is, on an engine that has several deployments."""
-
+RUN_KEY = Tag.RUN_KEY.value
+"""Of its task; the MLflow run that it makes has the same."""
 OVER = "millrace.over"
 """The Unix time after which nobody waits for it any more."""
 

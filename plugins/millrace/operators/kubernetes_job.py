@@ -26,12 +26,12 @@ from kubernetes.client import (  # noqa: TID253 - the provider has it loaded
     V1SecretEnvSource,
 )
 
+from include import monitoring, training
 from include.exceptions import MillraceError, Transient
-from include.identity import IMAGE
 from include.jobs.environment import SECRETS
 from include.jobs.spec import Job
 from include.settings import ROOT
-from include.tracking import Experiment
+from include.tags import Tag
 from millrace import cluster
 from millrace.answers import STOP_SECONDS, answer, stopped_early, too_long
 from millrace.hooks.mlflow import MlflowHook
@@ -47,8 +47,8 @@ _LOG_SECONDS = 10
 _GONE_SECONDS = 60
 """How long an earlier pod may take to go; its node tells the cluster every ten seconds."""
 _LOST = "unable to retrieve container logs"
-_STAGES = {Job.TRAIN: "train", Job.MEASURE: "monitor"}
-"""The jobs that leave an MLflow run, with the stage whose experiment it is in."""
+_EXPERIMENTS = {Job.TRAIN: training.experiment, Job.MEASURE: monitoring.experiment}
+"""The jobs that leave an MLflow run, with the experiment that it is in."""
 
 
 class KubernetesJobOperator(JobMixin, KubernetesPodOperator):
@@ -290,15 +290,15 @@ class KubernetesJobOperator(JobMixin, KubernetesPodOperator):
 
     def _note_image(self, found: dict[str, Any], pod: V1Pod) -> None:
         """Let the MLflow run that this pod made name its image by digest, which the pod could not know."""
-        stage = _STAGES.get(Job(self.job))
-        if stage is None:
+        find = _EXPERIMENTS.get(Job(self.job))
+        if find is None:
             return
-        experiment = Experiment(self.tracking_uri, f"{self.pipeline}.{stage}")
-        told = experiment.run(found["run_id"]).data.tags.get(IMAGE)
+        experiment = find(self.spec(), self.tracking_uri)
+        told = experiment.run(found["run_id"]).data.tags.get(Tag.IMAGE)
         if told == self._image(pod.metadata.uid) and "@" not in told:
             name = cluster.image_of(pod, str(self.image))
             self.log.info("image %s", name)
-            experiment.log(found["run_id"]).tags({IMAGE: name})
+            experiment.log(found["run_id"]).tags({Tag.IMAGE: name})
 
 
 def _second(moment: Any) -> str:
