@@ -22,10 +22,10 @@ class JobSpec(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    job: Job
-    pipeline: str
-    commit: str = Field(min_length=1)
-    until: str = Field(pattern=r"^\d{4}-\d{2}-\d{2}$")
+    job: Job = Field(description="Which job; the argument says the same.")
+    pipeline: str = Field(description="The pipeline's name.")
+    commit: str = Field(min_length=1, description="The commit of the lake that fixes the data.")
+    until: str = Field(pattern=r"^\d{4}-\d{2}-\d{2}$", description="The last day that counts (ISO date).")
     run_key: str = Field(min_length=1, description="The same for every try; earlier success is found by it.")
     params: dict[str, Any] = Field(default_factory=dict, description="train: laid over the model's params.")
     candidate: str | None = Field(None, description="evaluate: the training run of the candidate.")

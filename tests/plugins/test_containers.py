@@ -18,13 +18,16 @@ from uuid import uuid4
 import pytest
 import yaml
 
-from include.exceptions import Transient
+from include import monitoring, promotion
+from include.exceptions import BadData, Misconfigured, Transient, Unavailable
 from include.jobs.spec import Job
 from include.registry import Registry
 from include.settings import ROOT
 from include.spec import Runtime
+from include.tags import Tag
 from millrace.jobs import job_operator
 from tests.jobs.test_main import SLOW
+from tests.support import job_contract
 from tests.support.engine import DEPLOYMENT, JOB_IMAGE, NETWORK, Engine, beside, run_engine
 from tests.support.lake import LakeServer
 from tests.support.loop import DAYS, Loop
@@ -93,19 +96,35 @@ def wait_until_it_fits(shop: Loop) -> None:
         time.sleep(0.2)
 
 
+def run_all(shop: Loop, **params: Any) -> dict[Job, dict[str, Any]]:
+    """The answers of all four jobs, with a champion made of the first one's."""
+    found = {Job.TRAIN: task(shop, Job.TRAIN, params=json.dumps(params)).run()}
+    run_id = found[Job.TRAIN]["run_id"]
+    found[Job.EVALUATE] = task(shop, Job.EVALUATE, candidate=run_id).run()
+    champion = {"version": f"{shop.promote(run_id)}", "commit": shop.head}
+    found[Job.SCORE] = task(shop, Job.SCORE, **champion).run()
+    found[Job.MEASURE] = task(shop, Job.MEASURE, **champion, scored=found[Job.SCORE]["commit"]).run()
+    return found
+
+
+def judge(shop: Loop) -> dict[str, Any]:
+    """What the drift sensor makes of the night."""
+    night, run = day(DAYS - 1), shop.identity("monitor")
+    found = monitoring.judge_night(shop.spec, tracking_uri=shop.tracking_uri, night=night, version=1, run=run)
+    assert found
+    return found
+
+
 def test_every_job_of_the_loop_runs_in_a_container(shop: Loop, engine: Engine) -> None:
     image = image_of(shop, engine)
-    trained = task(shop, Job.TRAIN, params='{"C": 0.5}').run()
+    found = run_all(shop, C=0.5)
+    trained, scores, scored, measured = found.values()
     assert trained == task(shop, Job.TRAIN, params='{"C": 0.5}').run()
-    scores = task(shop, Job.EVALUATE, candidate=trained["run_id"]).run()
-    version = shop.promote(trained["run_id"])
-    scored = task(shop, Job.SCORE, version=f"{version}").run()
-    measured = task(shop, Job.MEASURE, version=f"{version}", commit=scored["commit"]).run()
     assert trained["link"].startswith(f"{shop.tracking_uri}/#/experiments/")
     assert (scores["rows"], scored["days"], scored["rows"]) == (600, 3, 360)
     digest = f"{image}@{engine.client.images.get(image).id}"
     tags = [shop.logged(trained["run_id"]).data.tags, shop.logged(measured["run_id"], "monitor").data.tags]
-    assert [found["millrace.image"] for found in tags] == [digest] * 2
+    assert [found[Tag.IMAGE] for found in tags] == [digest] * 2
     assert shop.evaluate(trained["run_id"])["candidate"] == scores["candidate"]
 
 
@@ -143,22 +162,85 @@ def test_a_try_that_overtakes_a_dead_workers_container_trains_alone(shop: Loop, 
     assert Registry(shop.tracking_uri).model_of(answer["run_id"])
 
 
-def test_the_image_of_the_contracts_example_trains_and_is_judged(shop: Loop, engine: Engine) -> None:
-    """docs/job-contract.md shows a pipeline in another framework: its files are taken from there."""
+def built(shop: Loop, engine: Engine, dockerfile: str, *files: Path) -> None:
+    """Let the pipeline's jobs run in an image of its own, made from a Dockerfile of docs/job-contract.md."""
+    build = shop.folder.parent.parent / "build"
+    shutil.copytree(shop.folder, build / "pipelines" / shop.folder.name)
+    bundle = Path("/etc/ssl/certs/ca-certificates.crt")
+    for file in (*files, *([bundle] if bundle.exists() else [])):
+        shutil.copy(file, build / ("ca-bundle.pem" if file == bundle else file.name))
+    use_image(shop, engine.build(dockerfile, build, TOOLS_IMAGE=JOB_IMAGE, BASE_IMAGE=JOB_IMAGE))
+
+
+@pytest.mark.timeout(600)  # what is in the image is fetched, and jobs start cold
+def test_the_image_with_another_library_does_all_jobs(shop: Loop, engine: Engine) -> None:
     page = (ROOT / "docs/job-contract.md").read_text()
     blocks = dict(re.findall(r"```(dockerfile|python)\n(.*?)```", page, re.DOTALL))
-    (shop.folder / "model.py").write_text(blocks["python"])
     changed = shop.change(model={"params": {"n_estimators": 20}})
-    shutil.copy(shop.folder / "model.py", changed.folder / "model.py")
-    build = changed.folder.parent.parent / "build"
-    shutil.copytree(changed.folder, build / "pipelines" / changed.folder.name)
-    if (bundle := Path("/etc/ssl/certs/ca-certificates.crt")).exists():
-        shutil.copy(bundle, build / "ca-bundle.pem")
-    use_image(changed, engine.build(blocks["dockerfile"], build))
-    trained = task(changed, Job.TRAIN).run()
-    scores = task(changed, Job.EVALUATE, candidate=trained["run_id"]).run()
+    (changed.folder / "model.py").write_text(blocks["python"])
+    built(changed, engine, blocks["dockerfile"])
+    found = run_all(changed)
+    trained, scores, scored, measured = found.values()
+    assert job_contract.missing(changed, found) == {}
     assert changed.logged(trained["run_id"]).data.params["n_estimators"] == "20"
     assert 0.6 < scores["candidate"] < 1
+    assert (scored["days"], scored["rows"]) == (3, 360)
+    assert measured["run_id"] == changed.experiment("monitor").search(limit=1)[0].info.run_id
+    assert judge(changed)["verdict"]["numbers"]["rows"] == 360
+
+
+@pytest.fixture
+def foreign(shop: Loop, engine: Engine) -> Loop:
+    """The pipeline whose image holds nothing of this project: its jobs are written in Perl and SQL."""
+    example = ROOT / "docs/examples/perl"
+    changed = shop.change(monitoring={"fairness": None})
+    # What its base brings here and `debian` does not.
+    bare = "USER root\nRUN rm -rf /opt/millrace /opt/venv\n"
+    dockerfile = (
+        (example / "Dockerfile")
+        .read_text()
+        .replace("\nFROM ${BASE_IMAGE}\nUSER root\n", f"\nFROM ${{BASE_IMAGE}}\n{bare}")
+    )
+    assert bare in dockerfile
+    built(changed, engine, dockerfile, example / "job.pl", example / "Services.pm")
+    return changed
+
+
+@pytest.mark.timeout(600)
+def test_an_image_from_scratch_does_all_jobs_once(foreign: Loop) -> None:
+    commit = foreign.head
+    found = run_all(foreign, smoothing=2)
+    trained, scores, scored, _ = found.values()
+    assert job_contract.missing(foreign, found) == {}
+    assert trained == task(foreign, Job.TRAIN).run()
+    assert foreign.logged(trained["run_id"]).data.params["smoothing"] == "2"
+    assert (scores["rows"], scored["days"], scored["rows"]) == (600, 3, 360)
+    assert 0.6 < scores["candidate"] < 1
+    run = foreign.identity("train")
+    assert promotion.judge(foreign.spec, scores, tracking_uri=foreign.tracking_uri, run=run).passed
+    assert scored == task(foreign, Job.SCORE, version="1", commit=commit).run()
+    assert judge(foreign)["verdict"]["numbers"]["rows"] == 360
+    # What it answers for a second candidate is compared with the first one.
+    second = task(foreign, Job.TRAIN, "r2").run()
+    scores = task(foreign, Job.EVALUATE, "r2", candidate=second["run_id"]).run()
+    assert (scores["champion_version"], scores["slice_drop"] is None) == (1, False)
+    # The project's own measure can do its part with what the other jobs have left.
+    handed_on = foreign.run(Job.MEASURE, DAYS - 1, run_id="r3", version=1, commit=scored["commit"])
+    assert foreign.logged(handed_on["run_id"], "monitor").data.metrics["rows"] == 360
+
+
+def test_an_image_from_scratch_says_why_it_fails(foreign: Loop, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(BadData, match="exit code 65: no partition of orders"):
+        task(foreign, Job.TRAIN, until=900).run()
+    told = json.loads(os.environ["AIRFLOW_CONN_LAKEFS_DEFAULT"])
+    monkeypatch.setenv("AIRFLOW_CONN_LAKEFS_DEFAULT", json.dumps(told | {"password": "wrong"}))
+    with pytest.raises(Misconfigured, match=r"exit code 64: .*: 401"):
+        task(foreign, Job.TRAIN).run()
+    nowhere = {"extra": {"container_host": told["extra"]["container_host"].rsplit(":", 1)[0] + ":1"}}
+    monkeypatch.setenv("AIRFLOW_CONN_LAKEFS_DEFAULT", json.dumps(told | nowhere))
+    with pytest.raises(Unavailable, match=r"exit code 69: .*: 599"):
+        task(foreign, Job.TRAIN).run()
+    assert set(runs(foreign)) == {"FAILED"}
 
 
 def test_the_gateway_is_reached_from_its_network_and_from_nowhere_else(

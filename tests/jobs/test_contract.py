@@ -1,0 +1,60 @@
+"""docs/job-contract.md against the jobs: what it says of the spec, and of what each leaves."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import fields, replace
+from typing import Any
+
+import pytest
+
+from include.identity import RunIdentity
+from include.jobs import run as jobs_run
+from include.jobs.spec import Job, JobSpec
+from tests.support import job_contract
+from tests.support.job_contract import Left, of_answer, of_lake, of_model, of_run
+from tests.support.loop import DAYS, Loop
+from tests.support.pipeline import day
+
+Ask = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture
+def ask(loop: Loop) -> Ask:
+    """Runs a job as a container of a known image does, with code of a known version."""
+
+    def run(job: Job, stage: str, run_id: str = "r1", **told: Any) -> dict[str, Any]:
+        identity = replace(loop.identity(stage, run_id), code_version="c0de", image="forecasts@sha256:1")
+        given = {"commit": loop.head, "until": f"{day(DAYS - 1)}", "run_key": f"{identity.key}/{job}", **told}
+        return jobs_run.run(JobSpec(job=job, pipeline=loop.folder.name, **given), loop.services, identity)
+
+    return run
+
+
+def test_the_page_tells_every_field_of_the_spec() -> None:
+    section = job_contract.PAGE.partition("| field | |\n")[2].partition("\n\n")[0]
+    told = dict(re.findall(r"^\| `(\w+)` \| (.+) \|$", section, re.MULTILINE))
+    assert told == {name: field.description for name, field in JobSpec.model_fields.items()}
+
+
+def test_the_page_tells_what_is_known_of_the_run() -> None:
+    told = re.search(r"^The run has (.*?);", job_contract.PAGE, re.MULTILINE | re.DOTALL)
+    assert told
+    assert re.findall(r"`(\w+)`", told[1]) == [field.name for field in fields(RunIdentity)]
+
+
+def test_each_job_leaves_what_the_page_says(loop: Loop, ask: Ask) -> None:
+    first = ask(Job.TRAIN, "train", params={"C": 0.5})
+    loop.promote(first["run_id"])
+    ask(Job.EVALUATE, "train", candidate=first["run_id"])
+    trained = ask(Job.TRAIN, "train", "r2", params={"C": 0.5})
+    left: dict[Job, Left] = {Job.TRAIN: of_run(loop, trained["run_id"], "train")}
+    scores = ask(Job.EVALUATE, "train", "r2", candidate=trained["run_id"])
+    left[Job.EVALUATE] = of_run(loop, trained["run_id"], "train") - left[Job.TRAIN] | of_answer(scores)
+    left[Job.TRAIN] |= of_model(loop, trained["run_id"]) | of_answer(trained)
+    scored = ask(Job.SCORE, "monitor", version=1)
+    left[Job.SCORE] = of_lake(loop, scored["commit"]) | of_answer(scored)
+    measured = ask(Job.MEASURE, "monitor", version=1, commit=scored["commit"])
+    left[Job.MEASURE] = of_run(loop, measured["run_id"], "monitor") | of_answer(measured)
+    assert {job: told for job, found in left.items() if (told := found ^ job_contract.told(job))} == {}
