@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from typing import Any
@@ -142,3 +143,15 @@ def test_others_call_the_same_two() -> None:
     assert [gitlab[name]["script"] for name in ("lint", "everything")] == [["make lint"], [".ci/run"]]
     jenkins = (ROOT / ".ci/Jenkinsfile").read_text()
     assert re.findall(r"sh '(.*)'", jenkins) == ["make lint", ".ci/run"]
+
+
+def test_no_new_major_of_postgresql_is_proposed() -> None:
+    rules = json.loads((ROOT / ".github/renovate.json").read_text())["packageRules"]
+    (rule,) = (one for one in rules if "postgres" in one["matchPackageNames"])
+    image = yaml.safe_load((ROOT / "docker-compose.yaml").read_text())["services"]["postgres"]["image"]
+    assert image.partition(":")[0] == "postgres"
+    assert (rule["matchDatasources"], rule["matchUpdateTypes"], rule["enabled"]) == (
+        ["docker"],
+        ["major"],
+        False,
+    )
