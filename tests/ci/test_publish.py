@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,8 +14,8 @@ import pytest
 from include.settings import ROOT
 from tests.support.engine import Engine, run_engine
 from tests.support.registry import USER, ImageRegistry, run_registry
+from tests.support.versions import copy, copy_versions
 
-VERSION = '[project]\nversion = "1.2.3"\n'
 CHANGELOG = """# Changelog
 
 ## 1.2.3 (2026-12-01)
@@ -32,10 +32,10 @@ CHANGELOG = """# Changelog
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
     """A project of which only the parts of a release are there."""
-    (tmp_path / ".ci").mkdir()
     for name in ("publish", "release-notes"):
-        shutil.copy(ROOT / ".ci" / name, tmp_path / ".ci" / name)
-    (tmp_path / "pyproject.toml").write_text(VERSION)
+        copy(ROOT / ".ci" / name, tmp_path)
+    copy_versions(tmp_path)
+    assert run(sys.executable, tmp_path / ".ci/version.py", "set", "1.2.3") == (0, "")
     (tmp_path / "CHANGELOG.md").write_text(CHANGELOG)
     return tmp_path
 
@@ -53,7 +53,8 @@ def test_the_notes_are_the_versions_part_of_the_changelog(checkout: Path) -> Non
 @pytest.mark.parametrize(
     ("tag", "changelog", "said"),
     [
-        ("v1.2.4", CHANGELOG, "the tag is v1.2.4, and pyproject.toml says 1.2.3"),
+        ("v1.2.4", CHANGELOG, "\ndocker-compose.yaml:"),
+        ("v1.2.4", CHANGELOG, "run `python3 .ci/version.py set 1.2.4`, commit that, and tag the commit"),
         ("v1.2.3", "# Changelog\n", 'CHANGELOG.md has no "## 1.2.3 (date)"'),
         ("v1.2.3", "## 1.2.3 (unreleased)\n", 'CHANGELOG.md says "## 1.2.3 (unreleased)"; put the date'),
     ],

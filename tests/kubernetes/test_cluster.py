@@ -157,7 +157,7 @@ def test_others_may_do_nothing_there(applied: DynamicClient, account: str, verb:
 def pod(**resources: Any) -> Object:
     container = {
         "name": "job",
-        "image": "millrace-job:0.1.0",
+        "image": "millrace-job:latest",
         **({"resources": resources} if resources else {}),
     }
     return {
