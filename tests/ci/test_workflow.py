@@ -5,48 +5,23 @@ from __future__ import annotations
 import json
 import os
 import re
+from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
 
 import pytest
 import yaml
 
 from include.settings import ROOT
+from include.spec import Runtime
 from tests.support.contract import REAL
 
 WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yaml"))
 CI, RELEASE = (ROOT / ".github/workflows" / name for name in ("ci.yaml", "release.yaml"))
-STEPS = {
-    CI: {
-        "lint": ["make lint"],
-        "everything": [".ci/run"],
-        "images": ["make images"],
-        "docker": [
-            "make images",
-            'make test ARGS="-m docker"',
-            'make demo ARGS="--from 2013-04-24"',
-            "python3 .ci/check_demo.py var/demo/summary.json",
-        ],
-        "kubernetes": [
-            "make images",
-            '.ci/kind up >> "$GITHUB_ENV"',
-            'make test ARGS="-m kubernetes"',
-            'make demo ARGS="--from 2013-04-24"',
-            "python3 .ci/check_demo.py var/demo/summary.json",
-        ],
-        "chart": ['.ci/airflow-chart >> "$GITHUB_ENV"', "make test ARGS=tests/kubernetes"],
-        "lake-contract": ["make test ARGS=tests/embedded/lakefs/contract"],
-    },
-    RELEASE: {
-        "notes": ['.ci/release-notes "$GITHUB_REF_NAME"'],
-        "images": ["make images", '.ci/publish "$IMAGES" "ghcr.io/$GITHUB_REPOSITORY" >> "$GITHUB_OUTPUT"'],
-        "release": [
-            '.ci/release-notes "$GITHUB_REF_NAME" | '
-            'gh release create "$GITHUB_REF_NAME" --verify-tag --notes-file -'
-        ],
-    },
-}
-# What no verb of ours does: waiting for a service, logging in, signing.
-FOREIGN = ("curl ", "printf %s ", "cosign ")
+GITLAB, JENKINS = (ROOT / ".ci" / name for name in ("gitlab-ci.yaml", "Jenkinsfile"))
+# What no verb of ours does: waiting for a service, logging in, signing, making a release.
+FOREIGN = {"curl", "printf", "docker login", "cosign", "gh release"}
+OURS = re.compile(r"make [a-z-]+|(?:python3 )?\.ci/[\w.-]+")
 
 
 def jobs(file: Any) -> dict[str, Any]:
@@ -55,39 +30,85 @@ def jobs(file: Any) -> dict[str, Any]:
 
 
 def runs(job: dict[str, Any]) -> list[str]:
-    return [step["run"] for step in job["steps"] if "run" in step]
+    return [step["run"] for step in job.get("steps", []) if "run" in step]
 
 
-def test_every_workflow_is_in_the_table() -> None:
-    assert list(STEPS) == WORKFLOWS
+def commands() -> Iterator[tuple[str, str]]:
+    """Every command of every CI, and where it stands."""
+    for file in WORKFLOWS:
+        for name, job in jobs(file).items():
+            for run in runs(job):
+                yield from (
+                    (f"{file.stem}:{name}", command) for command in re.split(r" \| |\n", run) if command
+                )
+    for name, job in yaml.safe_load(GITLAB.read_text()).items():
+        if "script" in job:
+            yield from ((f"gitlab:{name}", command) for command in job["script"])
+    yield from (("jenkins", command) for command in re.findall(r"sh '(.*)'", JENKINS.read_text()))
 
 
-@pytest.mark.parametrize("file", WORKFLOWS, ids=lambda file: file.stem)
-def test_its_steps_are_the_projects_own(file: Any) -> None:
-    ours = {
-        name: [step for step in runs(job) if not step.startswith(FOREIGN)] for name, job in jobs(file).items()
-    }
-    assert ours == STEPS[file]
+@pytest.mark.parametrize(("where", "command"), list(commands()))
+def test_a_command_is_a_verb_or_a_script_that_exists(where: str, command: str) -> None:
+    if any(command.startswith(foreign) for foreign in FOREIGN):
+        return
+    found = OURS.match(command)
+    assert found, f"{where} does of its own: {command!r}; make it a verb of the Makefile or a script of .ci/"
+    first, _, second = found[0].partition(" ")
+    if first == "make":
+        verbs = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+        assert set(re.findall(r"(?<= )[a-z-]+(?= |$)", command.partition(" ARGS=")[0])) <= set(verbs)
+        for path in re.findall(r"ARGS=\"?([\w/]+)", command):
+            assert (ROOT / path).is_dir()
+    elif first == "python3":
+        assert (ROOT / second).is_file()
+    else:
+        assert os.access(ROOT / first, os.X_OK)
 
 
-@pytest.mark.parametrize("file", [*WORKFLOWS, *map(ROOT.joinpath, (".ci/gitlab-ci.yaml", ".ci/Jenkinsfile"))])
-def test_what_it_calls_exists(file: Any) -> None:
-    text = file.read_text()
-    verbs = set(re.findall(r"(?:- run: |script: \[|sh ')make ([a-z-]+)", text))
-    scripts = set(re.findall(r"(?<![\w/])\.ci/[\w-]+(?=[ \n'\]])", text)) - {
-        ".ci/gitlab-ci",
-        ".ci/Jenkinsfile",
-    }
-    assert verbs <= set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
-    assert verbs | scripts
-    assert [name for name in scripts if not os.access(ROOT / name, os.X_OK)] == []
-    for path in re.findall(r"ARGS=\"?([\w/]+)", text):
-        assert (ROOT / path).is_dir()
+def test_everybody_is_asked_for_lint_and_for_the_whole() -> None:
+    told = {(where.partition(":")[0], command) for where, command in commands()}
+    assert {
+        (ci, command) for ci in ("ci", "gitlab", "jenkins") for command in ("make lint", ".ci/run")
+    } <= told
+
+
+def test_the_loop_is_closed_and_judged_in_every_runtime() -> None:
+    judged = set()
+    for job in jobs(CI).values():
+        steps = [step for step in job["steps"] if "run" in step]
+        for demo, judge in pairwise(steps):
+            if demo["run"].startswith("make demo"):
+                assert judge["run"] == "python3 .ci/check_demo.py var/demo/summary.json"
+                judged.add((job.get("env", {}) | demo.get("env", {}))["RUNTIME"])
+    # In processes it is .ci/run that does both.
+    assert judged == set(Runtime) - {Runtime.AUTO, Runtime.PROCESS}
+
+
+def test_a_release_needs_every_job_of_the_ci() -> None:
+    release = jobs(RELEASE)
+    assert release["ci"]["uses"] == f"./{CI.relative_to(ROOT)}"
+    assert "workflow_call" in yaml.safe_load(CI.read_text())[True]  # YAML reads `on` so
+
+    def before(name: str) -> set[str]:
+        needs = release[name].get("needs", [])
+        direct = {needs} if isinstance(needs, str) else set(needs)
+        return direct.union(*map(before, direct))
+
+    public = {name for name, job in release.items() if "write" in job.get("permissions", {}).values()}
+    assert public == {"images", "release"}
+    assert all({"notes", "ci"} <= before(name) for name in public)
+
+
+def test_a_called_workflow_does_not_wait_for_its_caller() -> None:
+    groups = [yaml.safe_load(file.read_text())["concurrency"]["group"] for file in WORKFLOWS]
+    assert len(set(groups)) == len(WORKFLOWS)
+    # Called by another workflow, this is that workflow's name.
+    assert not any("github.workflow " in group for group in groups)
 
 
 @pytest.mark.parametrize("file", WORKFLOWS, ids=lambda file: file.stem)
 def test_an_action_is_a_commit_with_its_version_beside_it(file: Any) -> None:
-    used = re.findall(r"uses: (.+)", file.read_text())
+    used = re.findall(r"uses: ([^.].+)", file.read_text())
     assert used
     assert [one for one in used if not re.fullmatch(r"[\w./-]+@[0-9a-f]{40} # v[\d.]+", one)] == []
 
@@ -98,6 +119,9 @@ def test_a_job_ends_and_may_write_only_what_it_says(file: Any) -> None:
     assert whole["permissions"] in ({}, {"contents": "read"})
     assert "concurrency" in whole
     for job in whole["jobs"].values():
+        if "uses" in job:  # its jobs have their own
+            assert job["permissions"] == {"contents": "read"}
+            continue
         assert job["timeout-minutes"] <= 90
         for step in job["steps"]:
             if step.get("uses", "").startswith("actions/checkout@"):
@@ -136,13 +160,6 @@ def test_the_contract_is_asked_of_the_lakefs_that_is_deployed() -> None:
     told = [re.findall(r"treeverse/lakefs:[\w.@:-]+", file.read_text()) for file in files]
     assert all(told)
     assert len({image for images in told for image in images}) == 1
-
-
-def test_others_call_the_same_two() -> None:
-    gitlab = yaml.safe_load((ROOT / ".ci/gitlab-ci.yaml").read_text())
-    assert [gitlab[name]["script"] for name in ("lint", "everything")] == [["make lint"], [".ci/run"]]
-    jenkins = (ROOT / ".ci/Jenkinsfile").read_text()
-    assert re.findall(r"sh '(.*)'", jenkins) == ["make lint", ".ci/run"]
 
 
 def test_no_new_major_of_postgresql_is_proposed() -> None:
