@@ -5,6 +5,7 @@ BIN = .venv/bin
 # On a server the verbs of Compose need no .venv, only some Python.
 COMPOSE = $(firstword $(wildcard $(BIN)/python) python3) -m include.compose
 READY = .venv/.ready
+SCRIPTS = $(shell grep -lE '^.!/.*sh$$' .ci/* include/images/* include/images/*/* tests/compose/images/*/* 2>/dev/null)
 COMPILE = $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes $(if $(UPGRADE),--upgrade)
 
 # Without bytecode every cold import takes twice as long.
@@ -49,6 +50,13 @@ lint: setup ## Check style, types, layers, and the files of the CI
 	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.renovate .github/renovate.json
 	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.compose-spec docker-compose.yaml
 	$(BIN)/zizmor --offline --quiet .github
+	$(BIN)/shellcheck $(SCRIPTS)
+	@if actionlint=$$(.ci/actionlint); then \
+		echo "$$actionlint .github/workflows"; \
+		"$$actionlint" -shellcheck $(BIN)/shellcheck -pyflakes '' .github/workflows/*.yaml; \
+	else \
+		echo "lint: without actionlint (above is why): the expressions and the shell of workflows are not read"; \
+	fi
 
 test: setup ## Run the tests (ARGS=… for pytest)
 	@$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(ARGS)

@@ -99,6 +99,47 @@ def test_a_lock_holds_hashes_and_no_address(lock: str) -> None:
     assert re.findall(r"https?://|--index-url|--find-links|--extra-index-url", text) == []
 
 
+@pytest.mark.parametrize("script", ["kustomize", "actionlint", "statsd-exporter"])
+def test_a_tool_that_go_makes_is_taken_from_the_cache(tmp_path: Path, script: str) -> None:
+    there = {"PATH": str(tmp_path), "HOME": str(tmp_path)}
+    status, told = run("/bin/sh", ROOT / ".ci" / script, **there)
+    assert status == 1
+    name, version = told.split()[:2]
+    kept = tmp_path / f".cache/millrace/{name}-{version}" / name
+    kept.parent.mkdir(parents=True)
+    kept.touch(0o755)
+    assert run("/bin/sh", ROOT / ".ci" / script, **there) == (0, f"{kept}\n")
+
+
+def test_go_makes_a_tool_once_and_says_why_it_cannot(tmp_path: Path) -> None:
+    there = {"PATH": f"{tmp_path}:/usr/bin:/bin", "HOME": str(tmp_path)}
+    go = tmp_path / "go"
+    go.write_text("#!/bin/sh\necho no such module >&2\n")
+    go.chmod(0o755)
+    status, told = run(ROOT / ".ci/go-tool", "probe", "example.com/probe", "v1.2.3", **there)
+    assert (status, told) == (1, "Go could not make probe v1.2.3: no such module\n")
+
+    go.write_text('#!/bin/sh\necho "$*" >>"$HOME/asked"; >"$GOBIN/probe"; chmod +x "$GOBIN/probe"\n')
+    for _ in range(2):
+        status, told = run(ROOT / ".ci/go-tool", "probe", "example.com/probe", "v1.2.3", **there)
+        assert (status, told) == (0, f"{tmp_path}/.cache/millrace/probe-v1.2.3/probe\n")
+    assert (tmp_path / "asked").read_text() == "install example.com/probe@v1.2.3\n"
+    assert [file.name for file in (tmp_path / ".cache/millrace/probe-v1.2.3").iterdir()] == ["probe"]
+
+
+def test_every_shell_script_is_linted() -> None:
+    probe = "include Makefile\nprobe: ; @printf '%s\\n' $(SCRIPTS)\n"
+    command = ["make", "-s", "-f", "-", "probe"]
+    told = subprocess.run(command, cwd=ROOT, input=probe, capture_output=True, text=True, check=True).stdout
+    there = {
+        str(file.relative_to(ROOT))
+        for folder in (".ci", "dags", "docs", "include", "plugins", "tests")
+        for file in ROOT.glob(f"{folder}/**/*")
+        if file.is_file() and re.match(rb"#!/\S+( \S*)?sh\n", file.read_bytes()[:40])
+    }
+    assert set(told.split()) == there
+
+
 def test_without_kustomize_and_go_it_says_what_is_missing(tmp_path: Path) -> None:
     status, told = run("/bin/sh", ROOT / ".ci/kustomize", PATH=str(tmp_path), HOME=str(tmp_path))
 

@@ -162,6 +162,19 @@ def test_the_contract_is_asked_of_the_lakefs_that_is_deployed() -> None:
     assert len({image for images in told for image in images}) == 1
 
 
+def test_tools_that_go_makes_are_watched_for_new_versions() -> None:
+    (manager,) = json.loads((ROOT / ".github/renovate.json").read_text())["customManagers"]
+    (pattern,) = manager["matchStrings"]
+    found = {
+        (match["depName"], match["currentValue"])
+        for name in ("kustomize", "actionlint")
+        for match in [re.search(pattern.replace("(?<", "(?P<"), (ROOT / ".ci" / name).read_text())]
+        if match
+    }
+    assert {name.rpartition("/")[2] for name, _ in found} == {"v5", "actionlint"}
+    assert all(version.startswith("v") for _, version in found)
+
+
 def test_no_new_major_of_postgresql_is_proposed() -> None:
     rules = json.loads((ROOT / ".github/renovate.json").read_text())["packageRules"]
     (rule,) = (one for one in rules if "postgres" in one["matchPackageNames"])
