@@ -47,7 +47,7 @@ def program(file: Path, body: str) -> None:
 def project(tmp_path: Path) -> Path:
     """A commit with the real `.ci/run` and `.ci/cluster`; everything else there is, and does nothing."""
     folder = tmp_path / "project"
-    for name in ("python", "kustomize", "engine", "base-image"):
+    for name in ("python", "kustomize", "statsd-exporter", "engine", "base-image"):
         program(folder / ".ci" / name, "exit 0")
     program(folder / ".ci/base-image", "echo some-base")
     for name in ("run", "cluster"):

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import subprocess
+import time
+from collections.abc import Iterable, Iterator
 from importlib.resources import files
 from typing import Any
 
@@ -13,6 +14,8 @@ import pytest
 import yaml
 
 from include.settings import ROOT
+from tests.support.compose import Server, build_monitoring, run_server
+from tests.support.engine import run_engine
 
 FOLDER = ROOT / "include/observability"
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yaml").read_text())["services"]
@@ -86,7 +89,61 @@ def test_grafana_finds_its_source_and_its_dashboards() -> None:
     assert source["url"] == "http://prometheus:9090"
 
 
-def test_prometheus_itself_reads_its_file() -> None:
-    if not (promtool := shutil.which("promtool")):
-        pytest.skip("promtool is not on this machine; Debian has it in the package prometheus")
-    subprocess.run([promtool, "check", "config", FOLDER / "prometheus.yaml"], check=True)
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    """A server on which of the platform only Prometheus and what it asks for Airflow's metrics run."""
+    with run_engine(), run_server(build_monitoring) as found:
+        found.make("compose-env")
+        found.compose.up(lambda _: None, "statsd-exporter", "prometheus")
+        yield found
+
+
+def send(server: Server, names: Iterable[str]) -> None:
+    """Metrics of Airflow, sent as docker-compose.yaml tells it to send them."""
+    from airflow._shared.observability.metrics.statsd_logger import get_statsd_logger
+    from statsd import StatsClient  # type: ignore[import-untyped]
+
+    networks = json.loads(
+        server.compose.docker(
+            "inspect",
+            "--format",
+            "{{json .NetworkSettings.Networks}}",
+            server.compose.container("statsd-exporter").id,
+            stdout=subprocess.PIPE,
+        )
+    )
+    (network,) = networks.values()
+    airflow = get_statsd_logger(
+        stats_class=StatsClient,
+        host=network["IPAddress"],
+        port=9125,
+        prefix="airflow",
+        influxdb_tags_enabled=True,
+        statsd_influxdb_enabled=True,
+    )
+    rows = registry()
+    for row in (rows[name] for name in names):
+        call = {"counter": airflow.incr, "gauge": airflow.gauge, "timer": airflow.timing}[row["type"]]
+        call(row["name"], 7, tags=dict.fromkeys(row["name_variables"], "some"))
+    airflow.statsd.close()
+
+
+@pytest.mark.docker
+@pytest.mark.timeout(300)
+def test_prometheus_reads_its_file_and_finds_what_the_panels_ask_for(server: Server) -> None:
+    server.inside("prometheus", "promtool", "check", "config", "/etc/prometheus/prometheus.yaml")
+    asked = {name for _, query in QUERIES for name in re.findall(r"\bairflow_\w+", query)}
+    send(server, asked)
+
+    series = "http://127.0.0.1:9090/api/v1/series?match[]={job=%22airflow%22}"
+    missing, deadline = asked, time.monotonic() + 60
+    while missing and time.monotonic() < deadline:
+        time.sleep(1)
+        answer = json.loads(server.inside("prometheus", "wget", "-qO-", series))
+        found = {row["__name__"]: set(row) for row in answer["data"]}
+        missing = asked - found.keys()
+    assert missing == set(), sorted(found)
+    # By what the panels sort them: Airflow's tags are Prometheus's labels.
+    for _, query in QUERIES:
+        for labels, name in re.findall(r"by \(([^)]*)\) \(rate\((airflow_\w+)", query):
+            assert set(labels.split(", ")) <= found[name]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -44,6 +44,18 @@ def build_images(base: str) -> None:
             shutil.copy(IMAGES / "lakefs/Dockerfile", folder)
             _build("lakefs", Path(folder), f"{PREFIX}-airflow")
         mlflow.result()
+
+
+def build_monitoring(base: str) -> None:
+    """What the profile `monitoring` starts but Grafana; skipped, with the reason, where it cannot be made."""
+    asked = subprocess.run([ROOT / ".ci/statsd-exporter"], capture_output=True, text=True, check=False)
+    if asked.returncode:
+        pytest.skip(asked.stderr.strip())
+    _build("prometheus", IMAGES / "prometheus", base)
+    with TemporaryDirectory() as folder:
+        shutil.copy(IMAGES / "statsd-exporter/Dockerfile", folder)
+        shutil.copy(asked.stdout.strip(), folder)
+        _build("statsd-exporter", Path(folder), base)
 
 
 def _base() -> str:
@@ -155,17 +167,18 @@ class Server:
 
     def wipe(self) -> None:
         """End everything and remove what was kept."""
-        self.compose.call("--profile", "celery", "down", "--volumes", "--remove-orphans")
+        profiles = ("--profile", "celery", "--profile", "monitoring")
+        self.compose.call(*profiles, "down", "--volumes", "--remove-orphans")
 
 
 @contextmanager
-def run_server() -> Iterator[Server]:
+def run_server(build: Callable[[str], None] = build_images) -> Iterator[Server]:
     """A server with nothing on it yet; wiped at the end. Skipped, with the reason, where Compose is not."""
     try:
         compose = Compose.find(ROOT)
     except Misconfigured as error:
         pytest.skip(str(error))
-    build_images(os.environ.get("BASE_IMAGE") or _base())
+    build(os.environ.get("BASE_IMAGE") or _base())
     with TemporaryDirectory(prefix="millrace-server-") as name:
         folder = Path(name)
         folder.chmod(0o755)  # containers read the code as users of their own
