@@ -17,6 +17,7 @@ IMAGES = rf"millrace-\w+:({NUMBER})"
 PLACES = (
     ("pyproject.toml", rf'^version = "({NUMBER})"$'),
     ("docker-compose.yaml", IMAGES),
+    (".ci/trial.d/values.yaml", IMAGES),
     ("docs/*.md", IMAGES),
     ("include/kubernetes/**/*.yaml", IMAGES),
     ("include/kubernetes/airflow-values.yaml", rf"repository: millrace-\w+, tag: ({NUMBER})}}"),

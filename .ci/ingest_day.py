@@ -1,0 +1,32 @@
+"""Ingest one day of `flights` by Airflow's REST API and wait until the run is green.
+
+`python .ci/ingest_day.py URL`, with the password of the user `admin` in AIRFLOW_PASSWORD.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from include.demo.airflow import Airflow
+from include.exceptions import MillraceError
+
+DAG, DAY = "flights.ingest", "2013-01-01"
+
+
+def main(url: str) -> str | None:
+    """What went wrong, or None."""
+    airflow = Airflow(url, "admin", os.environ["AIRFLOW_PASSWORD"])
+    try:
+        airflow.wait_for_dag(DAG, timeout=300)
+        airflow.run(DAG, "ci", {"start": DAY, "end": DAY})
+    except MillraceError as error:
+        return str(error)
+    return None
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))
