@@ -63,6 +63,7 @@ def _restore(asked: argparse.Namespace) -> None:
 def _upgrade(asked: argparse.Namespace) -> None:
     """A backup before anything new starts: migrations of a database have no way back."""
     compose = Compose.find(ROOT)
+    _env(asked)  # this version may have a secret more
     _build()  # what runs keeps the images that it has
     _save(compose, asked.folder)
     compose.up(_say)

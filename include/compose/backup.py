@@ -79,8 +79,8 @@ def _database(compose: Compose, say: Say) -> Iterator[None]:
     found = {one.service: one.state["Status"] for one in compose.containers()}
     # Not recreated: the checkout may be of a newer version than what runs.
     compose.call("create", "--no-recreate", "postgres", *_VOLUMES)
-    compose.up(say, "postgres", options=("--no-recreate",))
     try:
+        compose.up(say, "postgres", options=("--no-recreate",))
         yield
     finally:
         if found.get("postgres") not in ("running", "restarting"):

@@ -58,7 +58,13 @@ VARIABLES: Mapping[str, tuple[str, Callable[[], str]]] = {
 }
 """Each variable with what it is for and what makes it."""
 
-KEPT = ("AIRFLOW_FERNET_KEY", "LAKE_ACCESS_KEY_ID", "LAKE_SECRET_ACCESS_KEY", "LAKE_ENCRYPT_KEY")
+KEPT = (
+    "AIRFLOW_FERNET_KEY",
+    "LAKE_ACCESS_KEY_ID",
+    "LAKE_SECRET_ACCESS_KEY",
+    "LAKE_ENCRYPT_KEY",
+    "MLFLOW_PASSWORD",
+)
 """Without these the data cannot be read again: a backup is worth nothing without their values."""
 
 _LINE = re.compile(r"^(?:export\s+)?([A-Za-z_]\w*)\s*=\s*(.*?)\s*$")

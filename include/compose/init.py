@@ -113,6 +113,8 @@ def prepare_mlflow(told: InitSettings) -> None:
             f"MLflow at {told.mlflow_endpoint!r} refused 'admin'; MLFLOW_ADMIN_PASSWORD of .env counted when "
             "MLflow was started first: write there what it is now"
         )
+    if made.status == 400:
+        raise Misconfigured(f"MLflow refused a user with MLFLOW_PASSWORD of .env: {made.data.decode()[:300]}")
     if made.status != 200:
         raise Unavailable(f"MLflow at {told.mlflow_endpoint!r} answered {made.status} to a new user")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import socket
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +15,7 @@ import psutil
 from include.embedded.containers import Gateway
 from include.exceptions import MillraceError, Misconfigured, Unauthorized, Unavailable
 from include.settings import Settings
+from include.settings import settings as current_settings
 
 _STACK = "millrace.stack"
 """Label of a Secret: which stack's keys it holds."""
@@ -134,3 +136,15 @@ def _mapped(error: Any, wanted: str) -> MillraceError:
     if error.status == 429 or error.status >= 500:
         return Unavailable(f"{said}; try again")
     return Misconfigured(f"{said}; correct JOB_NAMESPACE, JOB_SERVICE_ACCOUNT or JOB_SECRET")
+
+
+def main() -> None:
+    """Say on stderr why pods of the cluster of KUBECONFIG would not reach a stack on this machine."""
+    try:
+        gateway(current_settings())
+    except MillraceError as error:
+        sys.exit(str(error))
+
+
+if __name__ == "__main__":
+    main()

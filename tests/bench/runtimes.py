@@ -78,11 +78,11 @@ def _stack(runtime: Runtime) -> Iterator[RunningStack]:
         try:
             stack.up(lambda text: None)
             yield RunningStack(stack)
-        finally:
-            stack.down(lambda text: None)
             if runtime is Runtime.KUBERNETES:
                 config.load_kube_config()
                 client.CoreV1Api().delete_namespace(namespace)
+        finally:
+            stack.down(lambda text: None)
 
 
 if __name__ == "__main__":

@@ -29,7 +29,8 @@ verb=$1; shift
 case $verb in
     lint)
         mkdir -p .venv/bin
-        printf '#!/bin/sh\\necho 1 2 3\\n' >.venv/bin/python
+        printf '#!/bin/sh\\necho 1 2 3\\n[ "$2" != include.embedded.cluster ] || exit ${{REACHED:-0}}\\n' \\
+            >.venv/bin/python
         chmod +x .venv/bin/python ;;
     test) echo '{CLOSING_LINE}' ;;
     demo) echo "demo${{RUNTIME:+ $RUNTIME}}" >>"$TOLD" ;;
@@ -87,6 +88,11 @@ def run(project: Path, **environment: str) -> tuple[list[str], list[str], str]:
         told.read_text().splitlines(),
         lines[-1],
     )
+
+
+def test_a_cluster_that_does_not_lead_back_is_left_out_with_a_word(project: Path) -> None:
+    said, demos, last = run(project, KUBECONFIG="/away", REACHED="1")
+    assert (said, demos, last) == ([NO_CLUSTER], ["demo", IN_CONTAINERS], CLOSING_LINE)
 
 
 def test_with_an_engine_and_a_cluster_nothing_is_left_out(project: Path) -> None:

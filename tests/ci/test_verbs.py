@@ -140,6 +140,11 @@ def test_every_shell_script_is_linted() -> None:
     assert set(told.split()) == there
 
 
+def test_the_exporter_of_the_tests_is_the_one_that_compose_runs() -> None:
+    [ran] = re.findall(r"prom/statsd-exporter:(\S+)", (ROOT / "docker-compose.yaml").read_text())
+    assert f"version={ran}\n" in (ROOT / ".ci/statsd-exporter").read_text()
+
+
 def test_without_kustomize_and_go_it_says_what_is_missing(tmp_path: Path) -> None:
     status, told = run("/bin/sh", ROOT / ".ci/kustomize", PATH=str(tmp_path), HOME=str(tmp_path))
 

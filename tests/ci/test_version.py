@@ -35,7 +35,7 @@ def lines(folder: Path, said: str) -> set[str]:
         rf"millrace.*\b{re.escape(said)}\b|\bv{re.escape(said)}\b|^version = .{re.escape(said)}"
     )
     listed = [
-        *(file for file in ROOT.glob("*") if not file.name.startswith("requirements")),
+        *(file for file in ROOT.glob("*") if not file.name.startswith(("requirements", ".env"))),
         *(
             file
             for name in ("dags", "docs", "include", "plugins", ".ci")

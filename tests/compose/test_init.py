@@ -137,6 +137,14 @@ def test_a_password_that_opens_nothing_is_told_with_its_remedy(mlflow: TrackingS
         init.prepare_mlflow(wrong)
 
 
+def test_a_password_that_mlflow_does_not_take_is_told_with_its_reason(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    refused = pytest.raises(Misconfigured, match=r"MLFLOW_PASSWORD of \.env: .*12 characters")
+    with run_mlflow(tmp_path_factory.mktemp("fresh")) as fresh, refused:
+        init.prepare_mlflow(told_of(fresh, MLFLOW_PASSWORD="short"))
+
+
 def test_an_mlflow_that_is_away_is_waited_for() -> None:
     with pytest.raises(Unavailable, match=r"MLflow at 'http://127.0.0.1:1' does not answer"):
         init.prepare_mlflow(told(MLFLOW_ENDPOINT="http://127.0.0.1:1"))

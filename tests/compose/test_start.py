@@ -123,6 +123,8 @@ def test_starting_again_is_harmless(server: Server) -> None:
         ("GET /images/json", 200),
         ("GET /containers/no-such-job/json", 404),
         ("POST /containers/no-such-job/attach?stream=1", 404),
+        ("POST /containers/no-such-job/attach?logs=0&stream=1", 404),
+        ("POST /containers/no-such-job/attach?logs=1", 403),
         ("POST /containers/no-such-job/start", 404),
         ("POST /containers/no-such-job/wait", 404),
         ("POST /containers/no-such-job/stop?t=3", 404),

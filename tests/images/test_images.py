@@ -79,17 +79,18 @@ def test_no_image_calls_out_or_waits_for_minutes() -> None:
     }
 
 
+@pytest.mark.parametrize("login", ["me:secret", "secret"])
 @pytest.mark.parametrize("name", ["PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL"])
-def test_a_password_that_would_stay_in_an_image_is_refused(name: str) -> None:
+def test_a_password_that_would_stay_in_an_image_is_refused(name: str, login: str) -> None:
     ended = subprocess.run(
         ["/bin/sh", ROOT / "include/images/build", "airflow"],
-        env={"PATH": os.environ["PATH"], name: "https://me:secret@index.example/simple"},
+        env={"PATH": os.environ["PATH"], name: f"https://{login}@index.example/simple"},
         capture_output=True,
         text=True,
         check=False,
     )
     assert ended.returncode == 64
-    assert f"build: {name} has a password, which would stay in the history of the image" in ended.stderr
+    assert f"build: {name} has a login, which would stay in the history of the image" in ended.stderr
     assert "secret" not in ended.stderr
 
 

@@ -10,7 +10,7 @@ from include.exceptions import Misconfigured
 from include.jobs.spec import Job
 from millrace.answers import answer
 from millrace.hooks.mlflow import MlflowHook
-from tests.support import contract
+from tests.support import job_contract
 
 
 @pytest.mark.parametrize("job", Job)
@@ -19,4 +19,4 @@ def test_what_an_answer_must_have_the_page_says_is_needed(job: Job) -> None:
         answer(job, "forecasts:2", [], MlflowHook())
     keys = re.findall(r"'(\w+)'", str(told.value).partition("must have")[2])
     assert keys
-    assert {("answers", key) for key in keys} <= contract.told(job, needed=True)
+    assert {("answers", key) for key in keys} <= job_contract.told(job, needed=True)

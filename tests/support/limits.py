@@ -15,16 +15,17 @@ from include.settings import ROOT
 PAGE = ROOT / "docs/deployment.md"
 
 
-def hold(fields: str, inspected: Any) -> None:
+def hold(fields: str, inspected: Any, *, number: int) -> None:
     """Compare, or write, the values of the fields of the page whose names match an expression.
 
-    `inspected` is what an engine or a cluster tells of a container or a pod.
+    `number` is how many the page must have; `inspected` is what an engine or a cluster tells of a container
+    or a pod.
     """
     rows = re.compile(rf"^\| `({fields})` \| `(.*?)` \|", re.MULTILINE)
     page = PAGE.read_text()
     told = dict(rows.findall(page))
     found = {field: json.dumps(_at(inspected, field)) for field in told}
-    assert len(told) > 10
+    assert len(told) == number
     if os.environ.get("WRITE_LIMITS"):
         PAGE.write_text(rows.sub(lambda row: f"| `{row[1]}` | `{found[row[1]]}` |", page))
     else:

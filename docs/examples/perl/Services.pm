@@ -11,8 +11,10 @@ our @EXPORT = qw($JSON experiment start close_run log_batch store_model store ar
     lake must refuse content);
 our $JSON = JSON::PP->new->utf8->canonical->allow_nonref;
 our $repository;
+my $HTTP = HTTP::Tiny->new(timeout => 60, verify_SSL => 1);
+# The lake's certificate alone may go unchecked: MLflow has another login.
 my $verify = ($ENV{MILLRACE_LAKE_VERIFY_TLS} // 'true') ne 'false';
-my $HTTP = HTTP::Tiny->new(timeout => 60, verify_SSL => $verify);
+my $LAKE = HTTP::Tiny->new(timeout => 60, verify_SSL => $verify);
 my $open_run;
 
 # MLflow
@@ -100,13 +102,13 @@ sub lake($method, $path, $query = {}, $body = undef, $type = 'application/json')
     my $asked = %$query ? '?' . $HTTP->www_form_urlencode($query) : '';
     my $url = "$ENV{LAKECTL_SERVER_ENDPOINT_URL}/api/v1/repositories/$repository/$path$asked";
     my $login = join ':', @ENV{map { "LAKECTL_CREDENTIALS_$_" } qw(ACCESS_KEY_ID SECRET_ACCESS_KEY)};
-    return call($method, $url, $login, $body, $type);
+    return call($method, $url, $login, $body, $type, $LAKE);
 }
 
-sub call($method, $url, $login, $body = undef, $type = 'application/json') {
+sub call($method, $url, $login, $body = undef, $type = 'application/json', $client = $HTTP) {
     my %headers = ('Content-Type' => $type);
     $headers{Authorization} = 'Basic ' . encode_base64($login, '') if $login ne ':';
-    my $got = $HTTP->request($method, $url, {headers => \%headers, defined $body ? (content => $body) : ()});
+    my $got = $client->request($method, $url, {headers => \%headers, defined $body ? (content => $body) : ()});
     my $status = $got->{status};
     refuse(69, 'Unavailable', "$url: $status $got->{content}") if $status >= 500 || $status == 429;
     refuse(64, 'Unauthorized', "$url: $status") if $status == 401 || $status == 403;

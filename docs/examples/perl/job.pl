@@ -149,7 +149,7 @@ sub measure {
     if ($limits->{performance} && defined $auc && $known >= 100 && defined $worth{'held_out.roc_auc'}) {
         $numbers{'performance.roc_auc'} = $auc;
         push @reasons, "roc_auc fell from $worth{'held_out.roc_auc'} to $auc"
-            if $worth{'held_out.roc_auc'} - $auc > $limits->{performance}{max_drop};
+            if $worth{'held_out.roc_auc'} - $auc > ($limits->{performance}{max_drop} // 0.05);
     }
     store($found, 'drift.html', join '<tr>', '<table>', map { "<td>$_<td>$numbers{$_}" } sort keys %numbers);
     my %verdict = (passed => @reasons ? \0 : \1, reasons => \@reasons, numbers => \%numbers);

@@ -138,7 +138,7 @@ def test_the_limits_of_the_documents_are_what_the_engine_enforces(
     with beside(Task(operator, "limits").run):
         enforced = wait_for(engine, "limits").attrs
         operator.on_kill()
-    limits.hold(r"(?:Host)?Config\.[\w.]+", enforced)
+    limits.hold(r"(?:Host)?Config\.[\w.]+", enforced, number=14)
 
 
 def test_the_driver_of_logs_is_named_whatever_the_engines_own_is() -> None:

@@ -112,7 +112,7 @@ def test_the_limits_of_the_documents_are_what_the_cluster_has(
     task.begin()
     [pod] = cluster.pods(key("limits"))
     task.first.on_kill()
-    limits.hold(r"spec\..*?", client.ApiClient().sanitize_for_serialization(pod))
+    limits.hold(r"spec\..*?", client.ApiClient().sanitize_for_serialization(pod), number=18)
 
 
 def test_its_limits_hold_inside(cluster: Cluster) -> None:
