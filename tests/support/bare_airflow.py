@@ -15,7 +15,7 @@ from typing import Any
 import urllib3
 
 from tests.support.lake import free_port
-from tests.support.services import wait_until_it_answers
+from tests.support.services import end, wait_until_it_answers
 
 _AIRFLOW = (sys.executable, "-m", "airflow")
 
@@ -59,8 +59,7 @@ def run_bare_airflow(folder: Path, dags: Path, more: dict[str, str]) -> Iterator
             wait_until_it_answers(url)
             yield BareAirflow(url, environment)
         finally:
-            server.terminate()
-            server.wait(20)
+            end(server)
 
 
 def _settings(folder: Path, dags: Path, url: str) -> dict[str, str]:

@@ -15,7 +15,7 @@ import docker
 import pytest
 
 from tests.support.lake import free_port
-from tests.support.services import wait_until_it_answers
+from tests.support.services import end, wait_until_it_answers
 
 USER = "millrace"
 _CONFIG = """
@@ -66,5 +66,4 @@ def run_registry(folder: Path) -> Iterator[ImageRegistry]:
         wait_until_it_answers(f"http://127.0.0.1:{port}/")
         yield ImageRegistry(f"127.0.0.1:{port}", password)
     finally:
-        process.terminate()
-        process.wait(20)
+        end(process)

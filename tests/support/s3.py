@@ -16,7 +16,7 @@ import urllib3
 
 from include.settings import ROOT
 from tests.support.lake import free_port
-from tests.support.services import wait_until_it_answers
+from tests.support.services import end, wait_until_it_answers
 
 REGION = "eu-central-1"
 _ANY_KEYS = {"aws_access_key_id": "AKIASETUP", "aws_secret_access_key": "any", "region_name": REGION}
@@ -55,8 +55,7 @@ def run_s3(folder: Path, bucket: str, of_bucket: list[str], of_objects: list[str
             _ask_who_calls(url)
             yield store
         finally:
-            server.terminate()
-            server.wait(20)
+            end(server)
 
 
 def _start(url: str, log: Any) -> subprocess.Popen[bytes]:

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from secrets import token_urlsafe
+from typing import Any
 
 import pytest
 import urllib3
@@ -71,8 +72,7 @@ def open_doors(gateway: Gateway, *ports: int) -> Iterator[None]:
     try:
         yield
     finally:
-        doors.terminate()
-        doors.wait(20)
+        end(doors)
 
 
 @contextmanager
@@ -93,8 +93,17 @@ def run_mlflow(folder: Path, *hosts: str) -> Iterator[TrackingServer]:
         wait_until_it_answers(f"{server.uri}/health")
         yield server
     finally:
-        process.terminate()
-        process.wait(20)
+        end(process)
+
+
+def end(process: subprocess.Popen[Any]) -> None:
+    """Ask a server to end, and end it where it has not done so after a minute: nothing of a test stays."""
+    process.terminate()
+    try:
+        process.wait(60)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 def _port(server: TrackingServer) -> int:
