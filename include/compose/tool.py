@@ -20,8 +20,6 @@ from include.exceptions import Misconfigured, Unavailable
 
 _TOOLS = (("docker", "compose"), ("docker-compose",))
 _SERVICE = "com.docker.compose.service"
-_PROJECT = "com.docker.compose.project"
-_VOLUME = "com.docker.compose.volume"
 _WAIT_SECONDS = 600
 _RESTARTS = 5
 
@@ -119,10 +117,10 @@ class Compose:
 
     def volumes(self) -> set[str]:
         """The names in the Compose file of those volumes that the project has on the engine."""
-        form = f'{{{{.Label "{_VOLUME}"}}}}'
-        label = f"label={_PROJECT}={self.project}"
-        found = self.docker("volume", "ls", "--filter", label, "--format", form, stdout=subprocess.PIPE)
-        return set(found.decode().split())
+        found = self.docker("volume", "ls", "--format", "{{.Name}}", stdout=subprocess.PIPE).decode().split()
+        # Both tools call them so; their labels are not on every volume, as the engine makes some by itself.
+        own = f"{self.project}_"
+        return {name.removeprefix(own) for name in found if name.startswith(own)}
 
     @property
     def project(self) -> str:

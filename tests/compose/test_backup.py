@@ -18,7 +18,7 @@ from include.exceptions import BadData, MillraceError, Misconfigured, Unavailabl
 def compose(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Compose:
     """A server whose engine has the volumes, and on which every command of Compose fails."""
     env.complete(tmp_path / ".env")
-    engine(tmp_path, monkeypatch, "postgres", "lakefs", "mlflow", "grafana")
+    engine(tmp_path, monkeypatch, "millrace_postgres", "millrace_lakefs", "millrace_mlflow", "other_x")
     return Compose(tmp_path, ("false",))
 
 
@@ -56,7 +56,7 @@ def test_a_sound_backup_is_taken_and_the_work_begins(compose: Compose, saved: Pa
     refused = refusal(compose, saved)  # at the first thing that it does
 
     assert isinstance(refused, Unavailable)
-    assert str(refused) == "'false create' ended with 1; see above"
+    assert str(refused) == "'false up --no-start' ended with 1; see above"
 
 
 def test_a_folder_that_is_no_backup_is_refused(compose: Compose, tmp_path: Path) -> None:
@@ -112,7 +112,7 @@ def test_a_backup_that_fails_is_not_there(compose: Compose) -> None:
 def test_where_nothing_ever_ran_there_is_nothing_to_save(
     compose: Compose, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    engine(tmp_path, monkeypatch, "postgres")
+    engine(tmp_path, monkeypatch, "millrace_postgres", "another_lakefs")
     with pytest.raises(Misconfigured, match=r"nothing to save: no volume lakefs, mlflow of this project"):
         backup.backup(compose, tmp_path / "new", print)
 
