@@ -56,7 +56,8 @@ def restore(compose: Compose, source: Path, say: Say) -> None:
     if the backup is damaged, or was made with other keys."""
     _check(compose, source)
     say("stopping everything")
-    compose.call("up", "--no-start")  # with its volumes, which docker-compose's `create` leaves to the engine
+    # Not `up --no-start`: docker-compose would wait for the health of what it does not start.
+    compose.call("create")
     compose.call("stop")
     for service in _VOLUMES:
         say(f"restoring the files of {service}")
@@ -78,7 +79,7 @@ def _database(compose: Compose, say: Say) -> Iterator[None]:
     """PostgreSQL up, and a container of each other service that is saved; nothing that runs is touched."""
     found = {one.service: one.state["Status"] for one in compose.containers()}
     # Not recreated: the checkout may be of a newer version than what runs.
-    compose.call("up", "--no-start", "--no-recreate", "postgres", *_VOLUMES)
+    compose.call("create", "--no-recreate", "postgres", *_VOLUMES)
     try:
         compose.up(say, "postgres", options=("--no-recreate",))
         yield

@@ -56,7 +56,7 @@ def test_a_sound_backup_is_taken_and_the_work_begins(compose: Compose, saved: Pa
     refused = refusal(compose, saved)  # at the first thing that it does
 
     assert isinstance(refused, Unavailable)
-    assert str(refused) == "'false up --no-start' ended with 1; see above"
+    assert str(refused) == "'false create' ended with 1; see above"
 
 
 def test_a_folder_that_is_no_backup_is_refused(compose: Compose, tmp_path: Path) -> None:
