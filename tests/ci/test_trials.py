@@ -172,7 +172,7 @@ def test_the_trials_postgresql_is_composes_with_every_database() -> None:
     assert container["image"] == COMPOSE["services"]["postgres"]["image"]
     assert {kubernetes_validate.validate(one, "1.30", strict=True) for one in OWN} == {"1.30"}
     (sql,) = next(one for one in OWN if one["kind"] == "ConfigMap")["data"].values()
-    (listed,) = re.findall(r"databases (`lakefs`[^)]*)\)", (ROOT / "docs/deployment.md").read_text())
+    (listed,) = re.findall(r"databases (`lakefs`[^)]*)\)", (ROOT / "docs/cluster.md").read_text())
     assert set(re.findall(r"CREATE DATABASE (\w+);", sql)) == set(re.findall(r"`(\w+)`", listed))
 
 

@@ -67,7 +67,7 @@ def test_every_place_is_named_and_what_to_do(checkout: Path) -> None:
     assert named >= lines(ROOT, VERSION)
     assert {name.partition(":")[0] for name in named} >= {
         "docker-compose.yaml",
-        "docs/deployment.md",
+        "docs/compose.md",
         "include/kubernetes/airflow-values.yaml",
         "include/kubernetes/argocd-application.yaml",
         "include/kubernetes/base/lakefs-setup.yaml",

@@ -1,4 +1,4 @@
-"""What README and the deployment guide tell about a cluster, held against the manifests."""
+"""What README and the guide tell about a cluster, held against the manifests."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from tests.support.manifests import KUBERNETES, guide, own_values, values
 from tests.support.s3 import REGION, Store, run_s3
 
 BUCKET = "logs-of-a-team"
-SECTION = guide().partition("\n### Logs of tasks\n")[2].partition("\n### ")[0]
+SECTION = guide().partition("\n## Logs of tasks\n")[2].partition("\n## ")[0]
 CONNECTIONS = dict(re.findall(r"^\| ([^|]+) \| `(\{.*\})` \|$", SECTION, re.MULTILINE))
 KEYS, ROLE, ELSEWHERE = CONNECTIONS
 DAG = """

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import json
 import tarfile
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -17,11 +19,18 @@ import pytest
 from docker.errors import DockerException, ImageNotFound, NotFound
 
 from include.embedded.containers import Gateway, gateway
+from millrace import labels
+from millrace.operators.docker_job import DockerJobOperator
+from tests.support.task import Task
 
 JOB_IMAGE = "millrace-job:latest"
 NETWORK = "millrace"
 DEPLOYMENT = f"test-{uuid4().hex[:12]}"
 """Whose the containers of this run of the tests are: others may test on the same engine."""
+ANSWER = """echo '{"run_id": "r", "link": "http://10.0.0.1:5000/#/x"}'"""
+"""A line of a script: the job's answer."""
+SLEEPER = ("trap 'echo told to stop; exit 143' TERM", "echo begun", "sleep 120 & wait")
+"""A script that works until it is told to stop."""
 
 
 @dataclass
@@ -58,9 +67,24 @@ class Engine:
 
     def containers(self, run_key: str = "") -> list[Any]:
         """Every container of a run, or of any, of this deployment."""
-        labels = [f"millrace.deployment={DEPLOYMENT}"]
-        labels += [f"millrace.run_key={run_key}"] if run_key else []
-        return list(self.client.containers.list(all=True, ignore_removed=True, filters={"label": labels}))
+        asked = [f"{labels.DEPLOYMENT}={DEPLOYMENT}"]
+        asked += [f"{labels.RUN_KEY}={run_key}"] if run_key else []
+        return list(self.client.containers.list(all=True, ignore_removed=True, filters={"label": asked}))
+
+    def begun(self, run_id: str) -> Any:
+        """The running container of a run of `train_task`, once its script says that it has begun."""
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline:
+            for found in self.containers(f"orders.stage/{run_id}/train"):
+                if b"begun" in found.logs():
+                    return found
+            time.sleep(0.05)
+        raise AssertionError(f"no container of {run_id} has begun")
+
+    def left_over(self, image: str, run_key: str, over: int, deployment: str = DEPLOYMENT) -> Any:
+        """A container that a dead worker left; its time is over at `over`, in seconds of the epoch."""
+        told = {labels.DEPLOYMENT: deployment, labels.RUN_KEY: run_key, labels.OVER: f"{over}"}
+        return self.client.containers.run(image, detach=True, labels=told)
 
     def gateway(self) -> Gateway:
         """Where containers reach the machine."""
@@ -90,6 +114,33 @@ def run_engine() -> Iterator[Engine]:
     finally:
         engine.forget()
         client.close()
+
+
+def connect(monkeypatch: pytest.MonkeyPatch, secret: str) -> None:
+    """Connections of services: where Airflow finds them, and where a container does."""
+    lake = {"conn_type": "lakefs", "host": "http://127.0.0.1:1", "login": "key", "password": secret}
+    mlflow = {
+        "conn_type": "http",
+        "host": "http://127.0.0.1:5000",
+        "extra": {"container_host": "http://10.0.0.1:5000"},
+    }
+    monkeypatch.setenv("AIRFLOW_CONN_LAKEFS_DEFAULT", json.dumps(lake))
+    monkeypatch.setenv("AIRFLOW_CONN_MLFLOW_DEFAULT", json.dumps(mlflow))
+
+
+def train_task(image: str, run_id: str = "r1", **options: Any) -> Task:
+    """A task that trains in a container of an image."""
+    told = {"commit": "c0ffee", "until": "2024-03-30", **options.pop("told", {})}
+    limits = {"cpus": 0.5, "mem_limit": 128 * 2**20}
+    operator = DockerJobOperator(
+        task_id="train",
+        pipeline="orders",
+        job="train",
+        told=told,
+        image=image,
+        **{**limits, "network_mode": NETWORK, "deployment": DEPLOYMENT, **options},
+    )
+    return Task(operator, run_id)
 
 
 @contextmanager

@@ -56,12 +56,12 @@ def values() -> Object:
 
 
 def guide() -> str:
-    """What the deployment guide tells about a cluster."""
-    return (ROOT / "docs/deployment.md").read_text().partition("\n## A cluster\n")[2].partition("\n## ")[0]
+    """What the guide tells about a cluster."""
+    return (ROOT / "docs/cluster.md").read_text()
 
 
 def own_values(**placeholders: str) -> Object:
-    """What the deployment guide shows as a deployment's own values, placeholders filled in."""
+    """What the guide shows as a deployment's own values, placeholders filled in."""
     (block,) = re.findall(r"```yaml\n(images:.*?)```", guide(), re.DOTALL)
     found: Object = yaml.safe_load(reduce(lambda text, one: text.replace(*one), placeholders.items(), block))
     return found

@@ -86,7 +86,7 @@ def test_an_operator_logs_in_where_mlflow_asks_for_it(
 def test_one_ordinary_user_is_enough_for_airflow_and_its_jobs(
     monkeypatch: pytest.MonkeyPatch, private_mlflow: TrackingServer, loop: Loop
 ) -> None:
-    """As docs/deployment.md has it for a cluster."""
+    """As docs/cluster.md has it for a cluster."""
     password = "an-ordinary-password"
     asked = urllib3.request(
         "POST",
