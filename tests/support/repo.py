@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from base64 import b64encode
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -111,7 +111,7 @@ class Repo:
         found = self.client.branches_api.diff_branch(self.name, branch)
         return {row.path: row.type for row in found.results}
 
-    def log(self, ref: str = "main", **options: Any) -> list[str]:
+    def log(self, ref: str = "main", **options: Any) -> Sequence[str]:
         """Messages of the commits, newest first."""
         return [row.message for row in self.client.refs_api.log_commits(self.name, ref, **options).results]
 
