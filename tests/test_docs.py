@@ -20,7 +20,19 @@ DOCUMENTS = sorted(
 )
 README = (ROOT / "README.md").read_text()
 MAKEFILE = (ROOT / "Makefile").read_text()
-TOP = ("dags", "plugins", "include", "tests", "docs", ".env.", "Makefile", "Procfile", "CHANGELOG")
+TOP = (
+    "dags",
+    "plugins",
+    "include",
+    "tests",
+    "docs",
+    ".env.",
+    "Makefile",
+    "Procfile",
+    "CHANGELOG",
+    ".ci",
+    ".github",
+)
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ import sys
 import time
 from pathlib import Path
 
-from include.compose import env
+from include.compose import env, mounts
 from include.compose.backup import backup, restore
 from include.compose.tool import Compose
 from include.exceptions import MillraceError, Unavailable
@@ -45,6 +45,7 @@ def _env(_: argparse.Namespace) -> None:
 
 
 def _up(_: argparse.Namespace) -> None:
+    mounts.check(ROOT)
     compose = Compose.find(ROOT)
     _build()
     compose.up(_say)
@@ -55,6 +56,7 @@ def _backup(asked: argparse.Namespace) -> None:
 
 
 def _restore(asked: argparse.Namespace) -> None:
+    mounts.check(ROOT)
     compose = Compose.find(ROOT)
     _build()  # the server may be new, or go back to an older version: both tag their images alike
     restore(compose, asked.folder.resolve(), _say)
@@ -62,6 +64,7 @@ def _restore(asked: argparse.Namespace) -> None:
 
 def _upgrade(asked: argparse.Namespace) -> None:
     """A backup before anything new starts: migrations of a database have no way back."""
+    mounts.check(ROOT)
     compose = Compose.find(ROOT)
     _env(asked)  # this version may have a secret more
     _build()  # what runs keeps the images that it has

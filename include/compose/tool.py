@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import time
 from collections.abc import Callable
@@ -20,6 +21,10 @@ from include.exceptions import Misconfigured, Unavailable
 
 _TOOLS = (("docker", "compose"), ("docker-compose",))
 _SERVICE = "com.docker.compose.service"
+_ONE_OFF = "com.docker.compose.oneoff"
+"""What `run` made: somebody's shell, say, and no part of the platform."""
+_PROFILE = re.compile(r"^  ([\w-]+):\n(?:    .*\n|\s*\n)*?    profiles: \[(\w+)\]$", re.MULTILINE)
+"""A service of the Compose file with its profile."""
 _WAIT_SECONDS = 600
 _RESTARTS = 5
 
@@ -91,12 +96,13 @@ class Compose:
         self._run([*self.command, *arguments])
 
     def containers(self) -> list[Container]:
-        """Every container of the project, running or not."""
+        """Every container of the project's services, running or not."""
         ids = self._run([*self.command, "ps", "--all", "--quiet"], stdout=subprocess.PIPE).decode().split()
         if not ids:
             return []
         found = json.loads(self._run(["docker", "inspect", *ids], stdout=subprocess.PIPE))
-        return sorted((Container.of(one) for one in found), key=lambda one: one.service)
+        services = (one for one in found if one["Config"]["Labels"].get(_ONE_OFF) != "True")
+        return sorted(map(Container.of, services), key=lambda one: one.service)
 
     def container(self, service: str) -> Container:
         """One service's; raises Misconfigured if it was never made."""
@@ -124,15 +130,31 @@ class Compose:
 
     @property
     def project(self) -> str:
-        """What the project is called: Compose takes the caller's word before that of `.env`."""
-        name = "COMPOSE_PROJECT_NAME"
-        found = os.environ.get(name) or env.read(self.folder / ".env").get(name)
+        """What the project is called."""
+        found = self._told("COMPOSE_PROJECT_NAME")
         if not found:
-            raise Misconfigured(f"{name} is not set; run `make compose-env`")
+            raise Misconfigured("COMPOSE_PROJECT_NAME is not set; run `make compose-env`")
         return found
+
+    def _told(self, name: str) -> str:
+        """A variable: Compose takes the caller's word before that of `.env`."""
+        return os.environ.get(name) or env.read(self.folder / ".env").get(name, "")
+
+    def _remove_left_behind(self, say: Say) -> None:
+        """Remove services of profiles that are off by now: Compose leaves them as they are, on old images."""
+        profiles = dict(_PROFILE.findall((self.folder / "docker-compose.yaml").read_text()))
+        on = {*self._told("COMPOSE_PROFILES").split(",")}
+        for one in self.containers():
+            profile = profiles.get(one.service)
+            if profile and not on & {profile, "*"}:
+                say(f"{one.service} is removed: its profile is off")
+                self.docker("stop", one.id, stdout=subprocess.DEVNULL)
+                self.docker("rm", one.id, stdout=subprocess.DEVNULL)
 
     def up(self, say: Say, *services: str, options: tuple[str, ...] = ("--remove-orphans",)) -> None:
         """Start all (or these) services and wait until every one is well, or has ended well."""
+        if not services:
+            self._remove_left_behind(say)
         try:
             self.call("up", "--detach", *options, *services)
         except Unavailable as error:  # Compose tells which one failed, and not why

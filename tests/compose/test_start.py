@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from subprocess import PIPE
 
 import pytest
+import requests
 import urllib3
 
 from tests.support.compose import Server, run_server
@@ -78,6 +80,27 @@ def test_mlflow_opens_to_its_password_only(server: Server) -> None:
     assert server.mlflow(*asked).status == 200
 
 
+@pytest.mark.parametrize(
+    ("page", "status"), [("https://mlflow.example.org", 200), ("https://elsewhere.example.org", 403)]
+)
+def test_mlflows_page_works_behind_a_proxy_with_tls_and_no_other_page_asks_it(
+    server: Server, page: str, status: int
+) -> None:
+    asked = ("experiments/search", {"max_results": 1})
+    assert server.mlflow(*asked, Host="mlflow.example.org", Origin=page).status == status
+
+
+def test_behind_a_proxy_with_tls_airflows_login_is_for_tls_only(server: Server) -> None:
+    with requests.Session() as browser:
+        browser.headers["X-Forwarded-Proto"] = "https"
+        url = f"{server.url('AIRFLOW_PORT')}/auth/login/"
+        (csrf,) = re.findall(r'name="csrf_token"[^>]*value="([^"]+)"', browser.get(url, timeout=30).text)
+        form = {"username": "admin", "password": server.told["AIRFLOW_ADMIN_PASSWORD"], "csrf_token": csrf}
+        answer = browser.post(url, data=form, allow_redirects=False, timeout=30)
+    (found,) = (cookie for cookie in answer.cookies if cookie.name == "_token")
+    assert found.secure
+
+
 def test_only_pages_are_reached_and_from_this_machine_only(server: Server) -> None:
     published: dict[str, list[str]] = {}
     for found in server.compose.containers():
@@ -122,9 +145,10 @@ def test_starting_again_is_harmless(server: Server) -> None:
         ("GET /v1.41/images/millrace-job:latest/json", 200),
         ("GET /images/json", 200),
         ("GET /containers/no-such-job/json", 404),
-        ("POST /containers/no-such-job/attach?stream=1", 404),
-        ("POST /containers/no-such-job/attach?logs=0&stream=1", 404),
+        ("POST /containers/no-such-job/attach?logs=0&stdout=1&stderr=1&stream=1", 404),
         ("POST /containers/no-such-job/attach?logs=1", 403),
+        ("POST /containers/no-such-job/attach?logs=0&%6Cogs=1", 403),
+        ("POST /containers/no-such-job/attach", 403),
         ("POST /containers/no-such-job/start", 404),
         ("POST /containers/no-such-job/wait", 404),
         ("POST /containers/no-such-job/stop?t=3", 404),
@@ -160,6 +184,12 @@ def test_airflow_asks_the_engine_for_no_more_than_jobs_need(server: Server, call
     form = ("curl", "--silent", "--output", "/dev/null", "--path-as-is", "--write-out", "%{http_code}")
     said = server.inside("airflow-scheduler", *form, "--request", method, f"http://docker-proxy:2375{path}")
     assert said == str(status)
+
+
+def test_an_old_log_is_not_had_by_a_form_either(server: Server) -> None:
+    form = ("curl", "--silent", "--output", "/dev/null", "--write-out", "%{http_code}", "--data", "logs=1")
+    url = "http://docker-proxy:2375/containers/no-such-job/attach?logs=0&stdout=1"
+    assert server.inside("airflow-scheduler", *form, url) == "403"
 
 
 def test_a_job_reaches_the_lake_and_mlflow_and_nothing_else(server: Server) -> None:

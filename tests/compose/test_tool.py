@@ -7,9 +7,12 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+import yaml
 
+from include.compose import tool
 from include.compose.tool import Compose, Container
 from include.exceptions import Misconfigured, Unavailable
+from include.settings import ROOT
 from tests.support.engine import JOB_IMAGE, run_engine
 
 RUNNING = {"Status": "running", "ExitCode": 0}
@@ -89,15 +92,61 @@ services:
 """
 
 
+PARTS = """
+services:
+  kept:
+    image: {image}
+    entrypoint: [sleep, "60"]
+  extra:
+    image: {image}
+    entrypoint: [sleep, "60"]
+
+    profiles: [celery]
+"""
+
+
+@pytest.mark.docker
+def test_somebodys_shell_is_no_part_of_the_platform_nor_is_a_profile_that_is_off(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COMPOSE_PROJECT_NAME", f"millrace-test-{uuid4().hex[:8]}")
+    said: list[str] = []
+    with run_engine():
+        (tmp_path / "docker-compose.yaml").write_text(PARTS.format(image=JOB_IMAGE))
+        compose = found_compose(tmp_path)
+        try:
+            (tmp_path / ".env").write_text("COMPOSE_PROFILES=celery\n")
+            compose.up(lambda _: None)
+            compose.call("run", "--detach", "kept", "60")
+            assert [one.service for one in compose.containers()] == ["extra", "kept"]
+            (tmp_path / ".env").write_text("")
+            compose.up(said.append)
+            assert [one.service for one in compose.containers()] == ["kept"]
+            assert said == ["extra is removed: its profile is off", "kept is well"]
+        finally:
+            compose.call("down", "--remove-orphans", "--timeout", "1")
+
+
+def test_every_profile_of_the_file_is_found() -> None:
+    text = (ROOT / "docker-compose.yaml").read_text()
+    services = yaml.safe_load(text)["services"]
+    told = {name: one["profiles"] for name, one in services.items() if "profiles" in one}
+    assert {name: [profile] for name, profile in tool._PROFILE.findall(text)} == told
+
+
+def found_compose(folder: Path) -> Compose:
+    try:
+        return Compose.find(folder)
+    except Misconfigured as error:
+        pytest.skip(str(error))
+
+
 @pytest.mark.docker
 def test_why_a_service_failed_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COMPOSE_PROJECT_NAME", f"millrace-test-{uuid4().hex[:8]}")
     with run_engine():
         (tmp_path / "docker-compose.yaml").write_text(COMPOSE.format(image=JOB_IMAGE))
-        try:
-            compose = Compose.find(tmp_path)
-        except Misconfigured as error:
-            pytest.skip(str(error))
+        compose = found_compose(tmp_path)
         try:
             with pytest.raises(Unavailable, match=r"first is exited with exit code 3: the reason"):
                 compose.up(lambda _: None)

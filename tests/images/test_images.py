@@ -94,6 +94,30 @@ def test_a_password_that_would_stay_in_an_image_is_refused(name: str, login: str
     assert "secret" not in ended.stderr
 
 
+def test_what_an_image_is_made_of_is_readable_whatever_the_umask_of_the_checkout(tmp_path: Path) -> None:
+    made = tmp_path / "checkout"
+    for name in ("include", "plugins"):
+        shutil.copytree(ROOT / name, made / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for file in ("pyproject.toml", *(lock.name for lock in ROOT.glob("requirements*.txt"))):
+        shutil.copy(ROOT / file, made)
+    for path in (made, *made.rglob("*")):
+        path.chmod(path.stat().st_mode & 0o750)
+    (tmp_path / "docker").write_text(
+        '#!/bin/sh\n[ "$1" = build ] || exit 0\nfor context; do :; done\n'
+        'cd "$context"\n'
+        f"find include plugins ! -perm -o=r -o -type d ! -perm -o=x >{tmp_path}/closed\n"
+        f"find . -name serve -perm 755 >{tmp_path}/programs\n"
+    )
+    (tmp_path / "docker").chmod(0o755)
+    subprocess.run(
+        ["/bin/sh", made / "include/images/build", "airflow"],
+        env={"PATH": f"{tmp_path}:{os.environ['PATH']}"},
+        check=True,
+    )
+    assert (tmp_path / "closed").read_text() == ""
+    assert (tmp_path / "programs").read_text().count("\n") == 1
+
+
 def test_airflows_image_is_of_the_locked_airflow() -> None:
     [(_, base), *_] = instructions(ROOT / "include/images/airflow/Dockerfile")
     [version] = versions("requirements.txt")["apache-airflow"]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
+import os
 import re
+import subprocess
 from typing import Any
 
 import kubernetes_validate
@@ -170,6 +172,21 @@ def test_lakefs_is_set_up_where_its_service_is() -> None:
     told = {one["name"]: one.get("value") for one in container["env"]}
     where = f"http://{service['metadata']['name']}:{service['spec']['ports'][0]['port']}"
     assert told["LAKECTL_SERVER_ENDPOINT_URL"] == where
+
+
+def test_mlflow_does_not_start_on_a_bucket_that_nobody_has_named() -> None:
+    pod = pod_of(named(overlay("production"), "Deployment")["mlflow"])
+    assert pod
+    told = {one["name"]: one.get("value", "from a secret") for one in pod["spec"]["containers"][0]["env"]}
+    ended = subprocess.run(
+        ["/bin/sh", ROOT / "include/images/mlflow/serve"],
+        env={"PATH": os.environ["PATH"], **told},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    said = "serve: MLFLOW_ARTIFACTS is 's3://<bucket>'; name your own bucket there\n"
+    assert (ended.returncode, ended.stderr) == (64, said)
 
 
 def test_tasks_may_do_what_the_guide_says_that_a_job_needs() -> None:

@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from include.settings import ROOT, Settings
-from tests.support.manifests import KUBERNETES, containers, overlay, pod_of, values
+from tests.support.manifests import KUBERNETES, containers, overlay, own_values, pod_of, values
 
 VERSION = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
 APPLICATION = yaml.safe_load((KUBERNETES / "argocd-application.yaml").read_text())["spec"]
@@ -92,6 +92,8 @@ def test_argo_cd_deploys_what_is_here() -> None:
     assert (ROOT / kustomize["path"] / "kustomization.yaml").is_file()
     for file in chart["helm"]["valueFiles"]:
         assert (ROOT / file.removeprefix("$millrace/")).is_file()
+    own = {name: value for name, value in chart["helm"]["valuesObject"].items() if name in own_values()}
+    assert own == own_values()
     assert (chart["chart"], chart["helm"]["releaseName"]) == ("airflow", "airflow")
     assert re.fullmatch(r"\d+\.\d+\.\d+", chart["targetRevision"])
 

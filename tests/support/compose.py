@@ -149,11 +149,11 @@ class Server:
         return found.stdout
 
     def mlflow(
-        self, path: str, body: dict[str, Any], password: str | None = None
+        self, path: str, body: dict[str, Any], password: str | None = None, **headers: str
     ) -> urllib3.BaseHTTPResponse:
         """A call of MLflow's API as `admin`, or as nobody with an empty password."""
         password = self.told["MLFLOW_ADMIN_PASSWORD"] if password is None else password
-        who = urllib3.make_headers(basic_auth=f"admin:{password}") if password else {}
+        who = headers | (urllib3.make_headers(basic_auth=f"admin:{password}") if password else {})
         url = f"{self.url('MLFLOW_PORT')}/api/2.0/mlflow/{path}"
         return urllib3.request("POST", url, json=body, headers=who, timeout=30)
 
@@ -204,6 +204,7 @@ def _furnish(folder: Path) -> None:
         "COMPOSE_PROJECT_NAME": f"millrace-test-{uuid4().hex[:8]}",
         "COMPOSE_FILE": "docker-compose.yaml:standins.yaml",
         "JOB_IMAGE": "millrace-job:latest",
+        "MLFLOW_MORE_HOSTS": "mlflow.example.org",
         **ports,
     }
     (folder / ".env").write_text("".join(f"{name}={value}\n" for name, value in told.items()))

@@ -17,7 +17,7 @@ from airflow.providers.docker.exceptions import DockerContainerFailedException
 from airflow.providers.docker.operators.docker import DockerOperator
 from airflow.sdk import Context
 
-from include.exceptions import MillraceError, Misconfigured
+from include.exceptions import MillraceError, Misconfigured, Transient
 from include.settings import Pull
 from millrace.answers import STOP_SECONDS, answer, failure, stopped_early, too_much_memory
 from millrace.engine import Confined, confinement, errors
@@ -29,6 +29,8 @@ from millrace.operators.pipeline import PipelineOperator
 
 USER = "10001:10001"
 """Whoever the image says: no job is root."""
+_GONE_SECONDS = 30
+"""How long an earlier container may take to go."""
 
 
 class DockerJobOperator(JobMixin, DockerOperator):
@@ -135,20 +137,26 @@ class DockerJobOperator(JobMixin, DockerOperator):
         now, mine = time.time() - 2 * STOP_SECONDS, [RUN_KEY, f"{DEPLOYMENT}={self.deployment}"]
         for found in self.cli.containers(all=True, filters={"label": mine}):
             labels, over = found["Labels"], found["Labels"].get(OVER)
-            if labels[RUN_KEY] == self.labels[RUN_KEY] or (over and int(over) < now):
+            own = labels[RUN_KEY] == self.labels[RUN_KEY]
+            if own or (over and int(over) < now):
                 self.log.warning("removing container %s that nobody waits for", found["Id"][:12])
                 self._stop(found["Id"], remove=True)
+            if own:
                 self._wait_gone(found["Id"])
 
     def _wait_gone(self, container: str) -> None:
         """Wait until its name is free: where its own task removes it at this moment, that takes a while."""
         from docker.errors import NotFound
 
-        deadline = time.monotonic() + 10 * STOP_SECONDS
+        deadline = time.monotonic() + _GONE_SECONDS
         with suppress(NotFound):
             while time.monotonic() < deadline:
                 self.cli.inspect_container(container)
                 time.sleep(0.1)
+            raise Transient(
+                f"container {container[:12]} of an earlier try does not go, and may be training still, so no "
+                f"other is started; see what `docker rm --force {container[:12]}` says"
+            )
 
     def _stop(self, container: str, *, remove: bool = False) -> None:
         """Stop a container if it runs, and maybe remove it; fine if it is gone, or if others remove it."""

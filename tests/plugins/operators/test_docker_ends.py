@@ -145,6 +145,21 @@ def test_a_new_try_ends_the_container_of_a_dead_worker(engine: Engine, sleeper: 
     assert [orphan.id in {one.id for one in engine.containers()}] == [False]
 
 
+def test_beside_a_container_that_does_not_go_none_is_started(
+    engine: Engine, sleeper: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left = engine.left_over(sleeper, "orders.stage/stays/train", 0)
+    found = train_task(sleeper, "stays")
+    monkeypatch.setattr("millrace.operators.docker_job._GONE_SECONDS", 0.3)
+    for step in ("stop", "remove_container"):  # as where its storage hangs
+        monkeypatch.setattr(found.operator.hook.api_client, step, lambda *_, **__: None)
+    with pytest.raises(
+        Transient, match=f"{left.id[:12]} of an earlier try does not go, .* no other is started"
+    ):
+        found.run()
+    assert [one.id for one in engine.containers("orders.stage/stays/train")] == [left.id]
+
+
 @pytest.mark.usefixtures("broken_off")
 @pytest.mark.parametrize("step", ["attach", "wait", "inspect_container"])
 def test_a_container_that_somebody_removed_is_run_again(
