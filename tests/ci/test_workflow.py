@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections.abc import Iterator
@@ -160,28 +159,3 @@ def test_the_contract_is_asked_of_the_lakefs_that_is_deployed() -> None:
     told = [re.findall(r"treeverse/lakefs:[\w.@:-]+", file.read_text()) for file in files]
     assert all(told)
     assert len({image for images in told for image in images}) == 1
-
-
-def test_tools_that_go_makes_are_watched_for_new_versions() -> None:
-    (manager,) = json.loads((ROOT / ".github/renovate.json").read_text())["customManagers"]
-    (pattern,) = manager["matchStrings"]
-    found = {
-        (match["depName"], match["currentValue"])
-        for name in ("kustomize", "actionlint")
-        for match in [re.search(pattern.replace("(?<", "(?P<"), (ROOT / ".ci" / name).read_text())]
-        if match
-    }
-    assert {name.rpartition("/")[2] for name, _ in found} == {"v5", "actionlint"}
-    assert all(version.startswith("v") for _, version in found)
-
-
-def test_no_new_major_of_postgresql_is_proposed() -> None:
-    rules = json.loads((ROOT / ".github/renovate.json").read_text())["packageRules"]
-    (rule,) = (one for one in rules if "postgres" in one["matchPackageNames"])
-    image = yaml.safe_load((ROOT / "docker-compose.yaml").read_text())["services"]["postgres"]["image"]
-    assert image.partition(":")[0] == "postgres"
-    assert (rule["matchDatasources"], rule["matchUpdateTypes"], rule["enabled"]) == (
-        ["docker"],
-        ["major"],
-        False,
-    )
