@@ -16,6 +16,7 @@ import yaml
 from include.settings import ROOT
 
 RENOVATE = json.loads((ROOT / ".github/renovate.json").read_text())
+PAGE = ROOT / "docs/releases.md"
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yaml").read_text())["services"]
 # What names images of others, and what reads them.
 WITH_IMAGES = (
@@ -79,6 +80,35 @@ def test_no_new_major_of_postgresql_is_proposed() -> None:
         ["major"],
         False,
     )
+
+
+def test_another_airflow_waits_for_a_hand_and_a_page_says_what_it_does() -> None:
+    found = rule("apache-airflow")
+    assert found == rule("apache/airflow") == rule("airflow")
+    assert found["dependencyDashboardApproval"] is True
+    # A new digest of the same version is a base image with its holes mended, and waits for nobody.
+    assert found["matchUpdateTypes"] == ["major", "minor", "patch"]
+    (page,) = re.findall(r"docs/[\w-]+\.md", found["description"])
+    assert ROOT / page == PAGE
+    assert "## Another Airflow" in PAGE.read_text()
+
+
+def test_the_page_names_every_file_that_holds_airflows_version_or_its_charts() -> None:
+    (pinned,) = re.findall(r"^apache-airflow==(\S+)", (ROOT / "requirements.txt").read_text(), re.MULTILINE)
+    application = yaml.safe_load((ROOT / "include/kubernetes/argocd-application.yaml").read_text())
+    chart = application["spec"]["sources"][1]["targetRevision"]
+    ours = rf"^apache-airflow\S*=={pinned}\b|\bapache/airflow:{pinned}\b|^airflowVersion: {pinned}$"
+    charts = rf"--version {chart}\b|^ +targetRevision: {chart}$"
+    told = re.compile(f"{ours}|{charts}", re.MULTILINE)
+    holders = {
+        str(file.relative_to(ROOT))
+        for pattern in ("*.in", "*.md", "docs/*.md", "include/**/*")
+        for file in ROOT.glob(pattern)
+        if file.is_file() and file.suffix != ".pyc" and told.search(file.read_text(errors="replace"))
+    }
+    assert len(holders) == 6
+    section = PAGE.read_text().partition("## Another Airflow\n")[2].partition("\n## ")[0]
+    assert set(re.findall(r"`([\w./-]+)`", section)) >= holders
 
 
 def test_the_digests_that_it_adds_to_images_break_no_test(tmp_path: Path) -> None:
