@@ -145,6 +145,17 @@ def test_every_image_is_built(file: Any) -> None:
     assert set(jobs(file)["images"]["strategy"]["matrix"]["image"]) == there
 
 
+def test_every_image_is_searched_for_known_vulnerabilities() -> None:
+    job = jobs(CI)["images"]
+    built, scan = job["steps"][-2:]
+    assert built["run"] == "make images"
+    assert scan["uses"].startswith("anchore/scan-action@")
+    assert scan["with"]["image"] == "millrace-${{ matrix.image }}:latest"
+    # It stops a release as it fails the job; what has no remedy yet does not.
+    assert (scan["with"]["severity-cutoff"], scan["with"]["only-fixed"]) == ("critical", True)
+    assert {"fail-build", "continue-on-error"} & (scan.keys() | scan["with"].keys() | job.keys()) == set()
+
+
 def test_the_contract_finds_the_lakefs_that_the_job_starts() -> None:
     job = jobs(CI)["lake-contract"]
     server = job["services"]["lakefs"]["env"]
