@@ -1,4 +1,4 @@
-"""A release: an image is pushed and told by digest, and the notes are those of its version."""
+"""A release: an image is pushed once and told by digest, and the notes are those of its version."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from uuid import uuid4
 
 import docker
 import pytest
@@ -78,33 +79,150 @@ def registry(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         yield found
 
 
-@pytest.mark.docker
-def test_an_image_is_pushed_and_told_by_the_digest_that_pulls_it(
-    checkout: Path, engine: Engine, registry: ImageRegistry, tmp_path: Path
-) -> None:
-    login = {"DOCKER_CONFIG": str(tmp_path / "docker")}
+@pytest.fixture
+def login(registry: ImageRegistry, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """The environment of one who is logged in there."""
+    found = {"DOCKER_CONFIG": str(tmp_path_factory.mktemp("docker"))}
     subprocess.run(
         ["docker", "login", registry.address, "--username", USER, "--password-stdin"],
         input=registry.password,
         text=True,
-        env=os.environ | login,
+        env=os.environ | found,
         capture_output=True,
         check=True,
     )
-    built = engine.client.images.get(engine.build("FROM scratch\nLABEL of=test_publish\n"))
-    built.tag("millrace-probe:1.2.3")
-    engine.images.append("millrace-probe:1.2.3")
+    return found
 
-    status, told = run(checkout / ".ci/publish", "probe", f"{registry.address}/Team", **login)
+
+def build(engine: Engine, commit: str) -> str:
+    """Build `millrace-probe:1.2.3`, other bytes each time; the image's id."""
+    label = f"LABEL org.opencontainers.image.revision={commit} build={uuid4().hex}"
+    image = engine.client.images.get(engine.build(f"FROM scratch\n{label}\n"))
+    image.tag("millrace-probe:1.2.3")
+    remove_at_the_end(engine, "millrace-probe:1.2.3")
+    return str(image.id)
+
+
+def publish(checkout: Path, engine: Engine, where: str, login: dict[str, str]) -> tuple[int, str]:
+    ended = run(checkout / ".ci/publish", "probe", where, **login)
+    remove_at_the_end(engine, f"{where.lower()}/millrace-probe:1.2.3")
+    return ended
+
+
+def remove_at_the_end(engine: Engine, tag: str) -> None:
+    if tag not in engine.images:
+        engine.images.append(tag)
+
+
+def pulled(engine: Engine, registry: ImageRegistry, image: str) -> str:
+    """The id of what the registry has under a name."""
+    login = {"username": USER, "password": registry.password}
+    return str(engine.client.images.pull(image, auth_config=login).id)
+
+
+@pytest.mark.docker
+def test_an_image_is_pushed_and_told_by_the_digest_that_pulls_it(
+    checkout: Path, engine: Engine, registry: ImageRegistry, login: dict[str, str]
+) -> None:
+    built = build(engine, "c0ffee")
+
+    status, told = publish(checkout, engine, f"{registry.address}/Team", login)
 
     assert status == 0, told
     answer = dict(line.split("=", 1) for line in told.splitlines())
     assert answer["name"] == f"{registry.address}/team/millrace-probe"
-    engine.images.append(f"{answer['name']}:1.2.3")
-    pulled = engine.client.images.pull(
-        f"{answer['name']}@{answer['digest']}", auth_config={"username": USER, "password": registry.password}
+    assert pulled(engine, registry, f"{answer['name']}@{answer['digest']}") == built
+
+
+@pytest.mark.docker
+def test_a_release_that_broke_off_goes_on_with_the_image_that_is_there(
+    checkout: Path, engine: Engine, registry: ImageRegistry, login: dict[str, str]
+) -> None:
+    first = build(engine, "c0ffee")
+    before = publish(checkout, engine, registry.address, login)
+    assert build(engine, "c0ffee") != first
+
+    again = publish(checkout, engine, registry.address, login)
+
+    assert again == before
+    assert pulled(engine, registry, f"{registry.address}/millrace-probe:1.2.3") == first
+
+
+@pytest.mark.docker
+@pytest.mark.parametrize("commits", [("c0ffee", "decade"), ("", "")], ids=["others", "unknown"])
+def test_a_version_that_is_there_is_not_pushed_over(
+    checkout: Path, engine: Engine, registry: ImageRegistry, login: dict[str, str], commits: tuple[str, str]
+) -> None:
+    first = build(engine, commits[0])
+    assert publish(checkout, engine, registry.address, login)[0] == 0
+    build(engine, commits[1])
+
+    status, told = publish(checkout, engine, registry.address, login)
+
+    image = f"{registry.address}/millrace-probe:1.2.3"
+    assert (status, told) == (
+        1,
+        f"publish: {image} is there already, of commit '{commits[0]}', and this one is of '{commits[1]}'; "
+        "release another version\n",
     )
-    assert pulled.id == built.id
+    assert pulled(engine, registry, image) == first
+
+
+@pytest.mark.docker
+def test_another_version_of_an_image_that_is_there_is_pushed(
+    checkout: Path, engine: Engine, registry: ImageRegistry, login: dict[str, str]
+) -> None:
+    registry.push(engine.build("FROM scratch\nLABEL older=yes\n"), "millrace-probe")
+    built = build(engine, "c0ffee")
+    assert publish(checkout, engine, registry.address, login)[0] == 0
+    assert pulled(engine, registry, f"{registry.address}/millrace-probe:1.2.3") == built
+
+
+@pytest.mark.docker
+def test_nothing_is_pushed_where_the_registry_does_not_tell_what_it_has(
+    checkout: Path, engine: Engine, registry: ImageRegistry, tmp_path: Path
+) -> None:
+    build(engine, "c0ffee")
+    logged_out = {"DOCKER_CONFIG": str(tmp_path / "docker")}
+    status, told = run(checkout / ".ci/publish", "probe", registry.address, **logged_out)
+    assert status == 1
+    assert "publish: nothing is pushed, as it is not known whether" in told
+    with pytest.raises(docker.errors.ImageNotFound):
+        engine.client.images.get(f"{registry.address}/millrace-probe:1.2.3")
+
+
+DOCKER = """#!/bin/sh
+case $1 in
+    image) echo c0ffee ;;
+    push) touch "$PUSHED" ;;
+    pull)
+        [ ! -e "$PUSHED" ] || { echo "Digest: sha256:1"; exit; }
+        echo "Error response from daemon: $SAYS" >&2
+        exit 1 ;;
+esac
+"""
+
+
+@pytest.mark.parametrize(
+    ("says", "pushed"),
+    [
+        ('Head "https://ghcr.io/v2/team/millrace-probe/manifests/1.2.3": denied: denied', True),
+        ('failed to resolve reference "ghcr.io/team/millrace-probe:1.2.3": not found', True),
+        ("manifest for registry/millrace-probe:1.2.3 not found: manifest unknown: manifest unknown", True),
+        ("name unknown: repository name not known to registry", True),
+        ("tls: failed to verify certificate: x509: certificate signed by unknown authority", False),
+        ("received unexpected HTTP status: 503 Service Unavailable", False),
+    ],
+)
+def test_an_image_is_pushed_where_a_registry_says_that_it_is_not_there(
+    checkout: Path, tmp_path: Path, says: str, pushed: bool
+) -> None:
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin/docker").write_text(DOCKER)
+    (tmp_path / "bin/docker").chmod(0o755)
+    machine = {"PATH": f"{tmp_path}/bin:/usr/bin:/bin", "PUSHED": str(tmp_path / "pushed"), "SAYS": says}
+    status, _ = run(checkout / ".ci/publish", "probe", "registry", **machine)
+    assert (status == 0, (tmp_path / "pushed").exists()) == (pushed, pushed)
 
 
 @pytest.mark.docker

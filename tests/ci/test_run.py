@@ -125,3 +125,16 @@ def test_without_compose_it_says_so(project: Path) -> None:
     program(project.parent / "bin/docker-compose", "exit 1")
     program(project.parent / "bin/id", "echo 1000")
     assert run(project, KUBECONFIG="/mine")[0] == [NO_COMPOSE]
+
+
+@pytest.mark.parametrize(("there", "missing"), [("make", "git"), ("git", "make")])
+def test_each_tool_that_is_missing_is_told(project: Path, tmp_path: Path, there: str, missing: str) -> None:
+    machine = tmp_path / "machine"
+    for name, body in (("id", "echo 1000"), (there, "exit 0")):
+        program(machine / name, body)
+    for name in ("bash", "dirname", "sh"):
+        (machine / name).symlink_to(str(shutil.which(name)))
+    ended = subprocess.run(
+        [project / ".ci/run"], env={"PATH": str(machine)}, capture_output=True, text=True, check=False
+    )
+    assert (ended.returncode, ended.stderr) == (1, f"ci: {missing} is not installed\n")

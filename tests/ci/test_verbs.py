@@ -141,7 +141,7 @@ def test_every_shell_script_is_linted() -> None:
 
 
 def test_the_exporter_of_the_tests_is_the_one_that_compose_runs() -> None:
-    [ran] = re.findall(r"prom/statsd-exporter:(\S+)", (ROOT / "docker-compose.yaml").read_text())
+    [ran] = re.findall(r"prom/statsd-exporter:([^\s@]+)", (ROOT / "docker-compose.yaml").read_text())
     assert f"version={ran}\n" in (ROOT / ".ci/statsd-exporter").read_text()
 
 

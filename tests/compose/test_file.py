@@ -24,6 +24,8 @@ SERVICES: dict[str, Any] = READ["services"]
 ONCE = {"databases", "airflow-init"}
 WEB = {"airflow-api-server": 8080, "mlflow": 5000, "lakefs": 8000, "grafana": 3000}
 TOOLS = (("docker", "compose"), ("docker-compose",))
+# Renovate adds the digest.
+IMAGE = r"([\w./-]+:v?\d+\.\d+\.\d+(-\w+)?|postgres:\d+\.\d+-\w+)(@sha256:[0-9a-f]{64})?"
 services = pytest.mark.parametrize("name", sorted(SERVICES))
 
 
@@ -45,7 +47,7 @@ def test_these_are_the_services() -> None:
 @services
 def test_a_service_is_pinned_limited_and_confined(name: str) -> None:
     service = SERVICES[name]
-    assert re.fullmatch(r"[\w./-]+:v?\d+\.\d+\.\d+(-\w+)?|postgres:\d+\.\d+-\w+", service["image"])
+    assert re.fullmatch(IMAGE, service["image"])
     assert service["mem_limit"]
     assert service["cpus"]
     assert service["pids_limit"] == 512
