@@ -94,7 +94,7 @@ def test_behind_a_proxy_with_tls_airflows_login_is_for_tls_only(server: Server) 
     with requests.Session() as browser:
         # As a browser asks, and a proxy passes on.
         page = "https://airflow.example.org/auth/login/"
-        browser.headers |= {"X-Forwarded-Proto": "https", "Host": "airflow.example.org", "Referer": page}
+        browser.headers.update({"X-Forwarded-Proto": "https", "Host": "airflow.example.org", "Referer": page})
         url = f"{server.url('AIRFLOW_PORT')}/auth/login/"
         (csrf,) = re.findall(r'name="csrf_token"[^>]*value="([^"]+)"', browser.get(url, timeout=30).text)
         form = {"username": "admin", "password": server.told["AIRFLOW_ADMIN_PASSWORD"], "csrf_token": csrf}
