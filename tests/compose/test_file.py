@@ -31,7 +31,8 @@ services = pytest.mark.parametrize("name", sorted(SERVICES))
 
 def test_these_are_the_services() -> None:
     airflow = {
-        f"airflow-{part}" for part in ("init", "api-server", "scheduler", "dag-processor", "triggerer")
+        f"airflow-{part}"
+        for part in ("init", "api-server", "scheduler", "dag-processor", "triggerer", "cleanup")
     }
     plain = {name for name, service in SERVICES.items() if "profiles" not in service}
     assert plain == airflow | {"postgres", "databases", "lakefs", "mlflow", "docker-proxy"}

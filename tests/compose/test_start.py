@@ -21,6 +21,7 @@ pytestmark = [pytest.mark.docker, pytest.mark.timeout(900)]
 
 SERVICES = {
     "airflow-api-server",
+    "airflow-cleanup",
     "airflow-dag-processor",
     "airflow-init",
     "airflow-scheduler",
@@ -55,6 +56,15 @@ def server() -> Iterator[Server]:
             line.removesuffix(" is well") for line in said.splitlines() if line.endswith(" is well")
         } == SERVICES
         yield found
+
+
+def test_what_is_old_was_looked_for_in_the_database_and_the_logs(server: Server) -> None:
+    # By the database's owner, who is no superuser.
+    deadline = time.monotonic() + 60
+    while "what was from before" not in (said := server.logs("airflow-cleanup")):
+        assert time.monotonic() < deadline, said
+        time.sleep(1)
+    assert "tried again" not in said
 
 
 def token(server: Server, password: str) -> urllib3.BaseHTTPResponse:
