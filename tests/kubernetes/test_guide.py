@@ -3,15 +3,32 @@
 from __future__ import annotations
 
 import re
+import shutil
+import subprocess
+from pathlib import Path
 
 import pytest
 import yaml
 
 from include.settings import ROOT
-from tests.support.manifests import KUBERNETES, OVERLAYS, guide, named, overlay, own_values, title, values
+from tests.support.manifests import (
+    KUBERNETES,
+    OVERLAYS,
+    containers,
+    guide,
+    kustomize,
+    named,
+    objects,
+    overlay,
+    own_values,
+    pod_of,
+    title,
+    values,
+)
 
 README = (ROOT / "README.md").read_text()
 GUIDE = guide()
+DIGEST = "0" * 64
 TOLD = {"README": README.partition("\n## A cluster\n")[2].partition("\n## ")[0], "guide": GUIDE}
 
 
@@ -20,6 +37,62 @@ def test_every_file_of_the_commands_exists(name: str) -> None:
     files = set(re.findall(r"include/kubernetes/[\w./-]*\w", TOLD[name]))
     assert len(files) > 3
     assert [file for file in files if not (ROOT / file).exists()] == []
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Path:
+    """A home with a checkout; kustomize is the real one, the cluster takes whatever files there are."""
+    shutil.copytree(KUBERNETES, tmp_path / "checkout/include/kubernetes")
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    (programs / "kustomize").symlink_to(kustomize())
+    for name in ("kubectl", "helm"):
+        (programs / name).write_text(PROGRAM)
+        (programs / name).chmod(0o755)
+    (tmp_path / "millrace-values.yaml").touch()
+    return tmp_path
+
+
+PROGRAM = """#!/bin/sh
+set -eu
+echo "$(basename "$0") $*" >>~/asked
+case "$*" in *' -f -') exec cat >~/applied ;; esac
+while [ $# != 0 ]; do
+    case $1 in -f | --values) test -f "$2" || { echo "there is no $2" >&2; exit 1; } ;; esac
+    shift
+done
+"""
+
+
+@pytest.mark.parametrize("name", TOLD)
+def test_the_commands_deploy_the_overlay_with_the_images_of_a_release(name: str, machine: Path) -> None:
+    commands = re.findall(r"```sh\n(.*?)```", TOLD[name], re.DOTALL)[0]
+    for word, value in (("REGISTRY", "registry.example"), ("DIGEST", DIGEST)):
+        commands = commands.replace(word, value)
+    commands = re.sub(r"(millrace-\w+)=…", rf"\1=registry.example/\1@sha256:{DIGEST}", commands)
+    if name == "README":
+        shutil.copy(KUBERNETES / "secrets.example.yaml", machine / "millrace-secrets.yaml")
+
+    ended = subprocess.run(
+        ["/bin/sh", "-eu", "-c", commands],
+        cwd=machine / "checkout",
+        env={"PATH": f"{machine}/bin:/usr/bin:/bin", "HOME": str(machine)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert (ended.returncode, ended.stderr) == (0, "")
+    found = objects((machine / "applied").read_text())
+    assert {title(one) for one in found} == {title(one) for one in overlay("production")}
+    images = {box["image"] for one in found if (pod := pod_of(one)) for box in containers(pod)}
+    ours = {image for image in images if "millrace" in image}
+    assert ours == {f"registry.example/millrace-{one}@sha256:{DIGEST}" for one in ("mlflow", "job")}
+    asked = (machine / "asked").read_text().splitlines()
+    assert [line.split()[:2] for line in asked if line.startswith(("kubectl apply", "helm"))] == [
+        *[["kubectl", "apply"]] * 3,
+        ["helm", "upgrade"],
+    ]
 
 
 @pytest.mark.parametrize("name", TOLD)
