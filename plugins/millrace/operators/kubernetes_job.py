@@ -46,6 +46,9 @@ _LOG_SECONDS = 10
 """Between two looks at a pod, and between two at its log."""
 _GONE_SECONDS = 60
 """How long an earlier pod may take to go; its node tells the cluster every ten seconds."""
+_STAYS_SECONDS = 4
+"""How long a pod is looked at before it is taken up: this may be the next try of a task that was cleared
+asleep, whose pod the triggerer is about to remove; it looks for such once a second."""
 _LOST = "unable to retrieve container logs"
 _EXPERIMENTS = {Job.TRAIN: training.experiment, Job.MEASURE: monitoring.experiment}
 """The jobs that leave an MLflow run, with the experiment that it is in."""
@@ -178,9 +181,9 @@ class KubernetesJobOperator(JobMixin, KubernetesPodOperator):
         pod = self._read(str(self.name))
         if pod is None:
             return None
-        if self._is_asked_the_same(pod) and not cluster.is_leaving(pod) and not cluster.has_failed(pod):
-            self.log.info("pod %s of an earlier try is %s", self.name, pod.status.phase)
-            return pod
+        if self._is_asked_the_same(pod) and (found := self._staying(pod)):
+            self.log.info("pod %s of an earlier try is %s", self.name, found.status.phase)
+            return found
         self.log.warning("removing pod %s of an earlier try", self.name)
         self._remove(pod)
         self._wait_gone(pod)
@@ -193,6 +196,17 @@ class KubernetesJobOperator(JobMixin, KubernetesPodOperator):
             for variables in (pod.spec.containers[0].env or (), list[Any](self.env_vars))
         )
         return bool(asked == told)
+
+    def _staying(self, pod: V1Pod) -> V1Pod | None:
+        """The pod as it is by now, if it has answered or goes on."""
+        found: V1Pod | None = pod
+        deadline = time.monotonic() + _STAYS_SECONDS
+        while found and not cluster.is_leaving(found) and not cluster.has_failed(found):
+            if cluster.has_succeeded(found) or time.monotonic() > deadline:
+                return found
+            time.sleep(_POLL_SECONDS)
+            found = self._read(pod.metadata.name)
+        return None
 
     def _sweep(self) -> None:
         """Remove what outlived its own task: no try of it came to do so."""

@@ -239,6 +239,20 @@ def test_a_task_that_is_cleared_while_it_sleeps_removes_its_pod(cluster: Cluster
     cluster.wait_empty(key("cleared-asleep"))
 
 
+def test_the_next_try_of_a_task_that_was_cleared_asleep_does_not_take_up_the_pod_that_goes(
+    cluster: Cluster,
+) -> None:
+    first = score_task(cluster, SLEEPER, "cleared-again")
+    asleep = first.begin()
+    cluster.begun(key("cleared-again"))
+    second = score_task(cluster, ANSWER, "cleared-again")
+    with beside(second.run) as answered:
+        time.sleep(1)  # the triggerer looks for what is waited for no more once a second
+        asyncio.run(first.trigger(asleep).on_kill())
+    assert answered == [{"commit": "c", "days": 1, "rows": 2}]
+    cluster.wait_empty(key("cleared-again"))
+
+
 def test_a_triggerer_that_dies_leaves_the_pod_to_the_next(cluster: Cluster) -> None:
     found = score_task(cluster, f"echo begun; sleep 3; {ANSWER}", "triggerer")
     asleep = found.begin()
