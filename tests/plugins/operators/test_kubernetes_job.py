@@ -140,7 +140,7 @@ def test_its_limits_hold_inside(cluster: Cluster) -> None:
 
 
 def test_a_try_goes_on_with_the_pod_of_a_dead_worker(cluster: Cluster) -> None:
-    score_task(cluster, f"echo begun; sleep 4; {ANSWER}", "again").begin()
+    score_task(cluster, f"echo begun; sleep 10; {ANSWER}", "again").begin()
     left = cluster.begun(key("again"))
     second = score_task(cluster, "exit 70", "again")
     asleep = second.begin()
