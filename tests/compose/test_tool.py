@@ -96,10 +96,14 @@ PARTS = """
 services:
   kept:
     image: {image}
-    entrypoint: [sleep, "60"]
+    entrypoint: [sleep, "600"]
+    restart: unless-stopped
+    stop_signal: SIGKILL
   extra:
     image: {image}
-    entrypoint: [sleep, "60"]
+    entrypoint: [sleep, "600"]
+    restart: unless-stopped
+    stop_signal: SIGKILL
 
     profiles: [celery]
 """
@@ -117,7 +121,7 @@ def test_somebodys_shell_is_no_part_of_the_platform_nor_is_a_profile_that_is_off
         try:
             (tmp_path / ".env").write_text("COMPOSE_PROFILES=celery\n")
             compose.up(lambda _: None)
-            compose.call("run", "--detach", "kept", "60")
+            compose.call("run", "--detach", "kept", "600")
             assert [one.service for one in compose.containers()] == ["extra", "kept"]
             (tmp_path / ".env").write_text("")
             compose.up(said.append)
