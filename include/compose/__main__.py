@@ -45,8 +45,7 @@ def _env(_: argparse.Namespace) -> None:
 
 
 def _up(_: argparse.Namespace) -> None:
-    mounts.check(ROOT)
-    compose = Compose.find(ROOT)
+    compose = _startable()
     _build()
     compose.up(_say)
 
@@ -56,16 +55,14 @@ def _backup(asked: argparse.Namespace) -> None:
 
 
 def _restore(asked: argparse.Namespace) -> None:
-    mounts.check(ROOT)
-    compose = Compose.find(ROOT)
+    compose = _startable()
     _build()  # the server may be new, or go back to an older version: both tag their images alike
     restore(compose, asked.folder.resolve(), _say)
 
 
 def _upgrade(asked: argparse.Namespace) -> None:
     """A backup before anything new starts: migrations of a database have no way back."""
-    mounts.check(ROOT)
-    compose = Compose.find(ROOT)
+    compose = _startable()
     _env(asked)  # this version may have a secret more
     _build()  # what runs keeps the images that it has
     _save(compose, asked.folder)
@@ -76,6 +73,12 @@ def _save(compose: Compose, folder: Path | None) -> None:
     target = (folder or ROOT / "var/backups" / time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())).resolve()
     backup(compose, target, _say)
     _say(f"the backup is in {target}")
+
+
+def _startable() -> Compose:
+    """The platform of this checkout, which its services can read."""
+    mounts.check(ROOT)
+    return Compose.find(ROOT)
 
 
 def _build() -> None:

@@ -123,9 +123,9 @@ class Compose:
 
     def volumes(self) -> set[str]:
         """The names in the Compose file of those volumes that the project has on the engine."""
-        found = self.docker("volume", "ls", "--format", "{{.Name}}", stdout=subprocess.PIPE).decode().split()
         # Both tools call them so; their labels are not on every volume, as the engine makes some by itself.
         own = f"{self.project}_"
+        found = self.docker("volume", "ls", "--format", "{{.Name}}", stdout=subprocess.PIPE).decode().split()
         return {name.removeprefix(own) for name in found if name.startswith(own)}
 
     @property

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from include.settings import ROOT
+from tests.support.program import program
 
 
 @pytest.fixture
@@ -32,11 +33,6 @@ def tool(tmp_path: Path) -> Path:
         program(folder / name, f'echo "{name} $*" >> {folder}/told')
     program(folder / "up", f"echo up >> {folder}/told; echo export KUBECONFIG=/the/config")
     return folder
-
-
-def program(file: Path, body: str) -> None:
-    file.write_text(f"#!/bin/sh\n{body}\n")
-    file.chmod(0o755)
 
 
 def cluster(verb: str, machine: dict[str, str]) -> tuple[int, str, str]:

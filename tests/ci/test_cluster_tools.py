@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from include.settings import ROOT
+from tests.support.program import program
 
 SCRIPTS = sorted(
     file for file in (ROOT / ".ci").iterdir() if file.is_file() and file.read_bytes().startswith(b"#!/bin/sh")
@@ -19,9 +20,7 @@ SCRIPTS = sorted(
 def programs(folder: Path, **bodies: str) -> dict[str, str]:
     """An environment in which these programs are stand-ins, and write down what they are asked."""
     for name, body in bodies.items():
-        file = folder / name
-        file.write_text(f'#!/bin/sh\necho "{name} $*" >>"{folder}/asked"\n{body}\n')
-        file.chmod(0o755)
+        program(folder / name, f'echo "{name} $*" >>"{folder}/asked"\n{body}')
     path = os.pathsep.join((str(folder), "/usr/bin", "/bin"))
     return {"PATH": path, "HOME": str(folder), "XDG_RUNTIME_DIR": str(folder)}
 

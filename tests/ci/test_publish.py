@@ -14,6 +14,7 @@ import pytest
 
 from include.settings import ROOT
 from tests.support.engine import Engine, run_engine
+from tests.support.program import program
 from tests.support.registry import USER, ImageRegistry, run_registry
 from tests.support.versions import copy, copy_versions
 
@@ -191,8 +192,7 @@ def test_nothing_is_pushed_where_the_registry_does_not_tell_what_it_has(
         engine.client.images.get(f"{registry.address}/millrace-probe:1.2.3")
 
 
-DOCKER = """#!/bin/sh
-case $1 in
+DOCKER = """case $1 in
     image) echo c0ffee ;;
     push) touch "$PUSHED" ;;
     pull)
@@ -217,9 +217,7 @@ esac
 def test_an_image_is_pushed_where_a_registry_says_that_it_is_not_there(
     checkout: Path, tmp_path: Path, says: str, pushed: bool
 ) -> None:
-    (tmp_path / "bin").mkdir()
-    (tmp_path / "bin/docker").write_text(DOCKER)
-    (tmp_path / "bin/docker").chmod(0o755)
+    program(tmp_path / "bin/docker", DOCKER)
     machine = {"PATH": f"{tmp_path}/bin:/usr/bin:/bin", "PUSHED": str(tmp_path / "pushed"), "SAYS": says}
     status, _ = run(checkout / ".ci/publish", "probe", "registry", **machine)
     assert (status == 0, (tmp_path / "pushed").exists()) == (pushed, pushed)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from include.settings import ROOT
+from tests.support.program import program
 
 CLOSING_LINE = "==== 7 passed in 1.00s ===="
 NO_ENGINE = (
@@ -36,12 +37,6 @@ case $verb in
     demo) echo "demo${{RUNTIME:+ $RUNTIME}}" >>"$TOLD" ;;
 esac
 """
-
-
-def program(file: Path, body: str) -> None:
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(f"#!/bin/sh\n{body}\n")
-    file.chmod(0o755)
 
 
 @pytest.fixture

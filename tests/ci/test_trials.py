@@ -17,6 +17,7 @@ import yaml
 
 from include.settings import ROOT
 from tests.support.manifests import KUBERNETES, objects, overlay, title, values
+from tests.support.program import program
 
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yaml").read_text())
 TRIAL = (ROOT / ".ci/trial").read_text()
@@ -53,11 +54,6 @@ def checkout(tmp_path: Path) -> Path:
     program(tmp_path / "bin/kustomize", "")
     program(folder / ".ci/airflow-chart", "echo AIRFLOW_CHART=/chart")
     return folder
-
-
-def program(file: Path, body: str) -> None:
-    file.write_text(f"#!/bin/sh\n{body}\n")
-    file.chmod(0o755)
 
 
 def run(checkout: Path, script: str) -> tuple[int, str, list[str]]:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from include.settings import ROOT
+from tests.support.program import program
 
 
 def run(*command: str | Path, **environment: str) -> tuple[int, str]:
@@ -29,8 +30,7 @@ def run(*command: str | Path, **environment: str) -> tuple[int, str]:
 def fake_python(folder: Path, body: str) -> Path:
     """A stand-in for an interpreter."""
     file = folder / "python"
-    file.write_text(f"#!/bin/sh\n{body}\n")
-    file.chmod(0o755)
+    program(file, body)
     return file
 
 

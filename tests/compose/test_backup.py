@@ -12,6 +12,7 @@ from include.compose import backup, env
 from include.compose.__main__ import main
 from include.compose.tool import Compose
 from include.exceptions import BadData, MillraceError, Misconfigured, Unavailable
+from tests.support.program import program
 
 
 @pytest.fixture
@@ -24,11 +25,8 @@ def compose(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Compose:
 
 def engine(folder: Path, monkeypatch: pytest.MonkeyPatch, *volumes: str) -> None:
     """An engine that knows these volumes and nothing else."""
-    programs = folder / "bin"
-    programs.mkdir(exist_ok=True)
-    (programs / "docker").write_text(f"#!/bin/sh\nprintf '%s\\n' {' '.join(volumes)}\n")
-    (programs / "docker").chmod(0o755)
-    monkeypatch.setenv("PATH", str(programs), prepend=os.pathsep)
+    program(folder / "bin/docker", f"printf '%s\\n' {' '.join(volumes)}")
+    monkeypatch.setenv("PATH", str(folder / "bin"), prepend=os.pathsep)
 
 
 @pytest.fixture

@@ -20,6 +20,7 @@ from include.compose import retention
 from include.embedded import postgres
 from include.exceptions import Unavailable
 from include.settings import ROOT
+from tests.support.program import program
 from tests.support.stack import database_folder
 
 DAY = 86400
@@ -46,11 +47,9 @@ def before(days: float) -> float:
     return time.time() - days * DAY
 
 
-def program(folder: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> None:
-    """A stand-in for `airflow`."""
-    (folder / "bin").mkdir(exist_ok=True)
-    (folder / "bin/airflow").write_text(f"#!/bin/sh\n{script}\n")
-    (folder / "bin/airflow").chmod(0o755)
+def let_airflow(folder: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> None:
+    """Put a stand-in for `airflow` on the path."""
+    program(folder / "bin/airflow", script)
     monkeypatch.setenv("PATH", str(folder / "bin"), prepend=os.pathsep)
 
 
@@ -170,7 +169,7 @@ def test_a_database_that_is_away_is_named(database: Any, monkeypatch: pytest.Mon
 def test_where_the_database_is_away_the_logs_are_cleaned_and_it_is_tried_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    program(tmp_path, monkeypatch, "echo no such server; exit 1")
+    let_airflow(tmp_path, monkeypatch, "echo no such server; exit 1")
     old = aged(tmp_path / "logs/dag_id=one/attempt=1.log", 181)
     retention.begin(mark := tmp_path / "logs" / retention.MARK)
 
@@ -186,7 +185,7 @@ def test_where_the_database_is_away_the_logs_are_cleaned_and_it_is_tried_again(
 def test_what_cannot_be_removed_does_not_keep_the_database_from_being_cleaned(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    program(tmp_path, monkeypatch, f'echo "$2" >>{tmp_path}/called')
+    let_airflow(tmp_path, monkeypatch, f'echo "$2" >>{tmp_path}/called')
     retention.attempt(KEPT, tmp_path / "nowhere")
     assert (tmp_path / "called").read_text() == "clean\ndrop-archived\n"
     assert "nowhere" in capfd.readouterr().err
@@ -229,12 +228,12 @@ def test_killed_while_it_cleans_it_is_small_and_due_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (logs := tmp_path / "logs").mkdir()
-    program(tmp_path, monkeypatch, f"touch {tmp_path}/called; exec sleep 60")
+    let_airflow(tmp_path, monkeypatch, f"touch {tmp_path}/called; exec sleep 60")
     with start(logs) as first:
         wait_for((tmp_path / "called").exists)
         assert psutil.Process(first.pid).memory_info().rss < 24 * 2**20
         os.killpg(first.pid, 9)
-    program(tmp_path, monkeypatch, "exit 0")
+    let_airflow(tmp_path, monkeypatch, "exit 0")
     with start(logs) as second:
         try:
             wait_for(lambda: retention.age(logs / retention.MARK) < 60)

@@ -10,9 +10,10 @@ import pytest
 import yaml
 
 from include.compose import tool
-from include.compose.tool import Compose, Container
-from include.exceptions import Misconfigured, Unavailable
+from include.compose.tool import Container
+from include.exceptions import Unavailable
 from include.settings import ROOT
+from tests.support.compose import find_compose
 from tests.support.engine import JOB_IMAGE, run_engine
 
 RUNNING = {"Status": "running", "ExitCode": 0}
@@ -117,7 +118,7 @@ def test_somebodys_shell_is_no_part_of_the_platform_nor_is_a_profile_that_is_off
     said: list[str] = []
     with run_engine():
         (tmp_path / "docker-compose.yaml").write_text(PARTS.format(image=JOB_IMAGE))
-        compose = found_compose(tmp_path)
+        compose = find_compose(tmp_path)
         try:
             (tmp_path / ".env").write_text("COMPOSE_PROFILES=celery\n")
             compose.up(lambda _: None)
@@ -138,19 +139,12 @@ def test_every_profile_of_the_file_is_found() -> None:
     assert {name: [profile] for name, profile in tool._PROFILE.findall(text)} == told
 
 
-def found_compose(folder: Path) -> Compose:
-    try:
-        return Compose.find(folder)
-    except Misconfigured as error:
-        pytest.skip(str(error))
-
-
 @pytest.mark.docker
 def test_why_a_service_failed_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COMPOSE_PROJECT_NAME", f"millrace-test-{uuid4().hex[:8]}")
     with run_engine():
         (tmp_path / "docker-compose.yaml").write_text(COMPOSE.format(image=JOB_IMAGE))
-        compose = found_compose(tmp_path)
+        compose = find_compose(tmp_path)
         try:
             with pytest.raises(Unavailable, match=r"first is exited with exit code 3: the reason"):
                 compose.up(lambda _: None)

@@ -13,6 +13,7 @@ import pytest
 
 from include import tuning
 from include.settings import ROOT, JobSettings
+from tests.support.program import program
 
 DOCKERFILES = sorted((ROOT / "include/images").glob("*/Dockerfile"))
 INSTRUCTIONS = {"ARG", "FROM", "LABEL", "COPY", "RUN", "ENV", "WORKDIR", "USER", "ENTRYPOINT"}
@@ -102,13 +103,12 @@ def test_what_an_image_is_made_of_is_readable_whatever_the_umask_of_the_checkout
         shutil.copy(ROOT / file, made)
     for path in (made, *made.rglob("*")):
         path.chmod(path.stat().st_mode & 0o750)
-    (tmp_path / "docker").write_text(
-        '#!/bin/sh\n[ "$1" = build ] || exit 0\nfor context; do :; done\n'
-        'cd "$context"\n'
+    program(
+        tmp_path / "docker",
+        '[ "$1" = build ] || exit 0\nfor context; do :; done\ncd "$context"\n'
         f"find include plugins ! -perm -o=r -o -type d ! -perm -o=x >{tmp_path}/closed\n"
-        f"find . -name serve -perm 755 >{tmp_path}/programs\n"
+        f"find . -name serve -perm 755 >{tmp_path}/programs",
     )
-    (tmp_path / "docker").chmod(0o755)
     subprocess.run(
         ["/bin/sh", made / "include/images/build", "airflow"],
         env={"PATH": f"{tmp_path}:{os.environ['PATH']}"},

@@ -25,6 +25,7 @@ from tests.support.manifests import (
     title,
     values,
 )
+from tests.support.program import program
 
 README = (ROOT / "README.md").read_text()
 GUIDE = guide()
@@ -43,18 +44,14 @@ def test_every_file_of_the_commands_exists(name: str) -> None:
 def machine(tmp_path: Path) -> Path:
     """A home with a checkout; kustomize is the real one, the cluster takes whatever files there are."""
     shutil.copytree(KUBERNETES, tmp_path / "checkout/include/kubernetes")
-    programs = tmp_path / "bin"
-    programs.mkdir()
-    (programs / "kustomize").symlink_to(kustomize())
     for name in ("kubectl", "helm"):
-        (programs / name).write_text(PROGRAM)
-        (programs / name).chmod(0o755)
+        program(tmp_path / "bin" / name, PROGRAM)
+    (tmp_path / "bin/kustomize").symlink_to(kustomize())
     (tmp_path / "millrace-values.yaml").touch()
     return tmp_path
 
 
-PROGRAM = """#!/bin/sh
-set -eu
+PROGRAM = """set -eu
 echo "$(basename "$0") $*" >>~/asked
 case "$*" in *' -f -') exec cat >~/applied ;; esac
 while [ $# != 0 ]; do

@@ -171,13 +171,18 @@ class Server:
         self.compose.call(*profiles, "down", "--volumes", "--remove-orphans")
 
 
+def find_compose(folder: Path) -> Compose:
+    """The Compose file of a folder; a test is skipped, with the reason, where Compose is not."""
+    try:
+        return Compose.find(folder)
+    except Misconfigured as error:
+        pytest.skip(str(error))
+
+
 @contextmanager
 def run_server(build: Callable[[str], None] = build_images) -> Iterator[Server]:
     """A server with nothing on it yet; wiped at the end. Skipped, with the reason, where Compose is not."""
-    try:
-        compose = Compose.find(ROOT)
-    except Misconfigured as error:
-        pytest.skip(str(error))
+    compose = find_compose(ROOT)
     build(os.environ.get("BASE_IMAGE") or _base())
     with TemporaryDirectory(prefix="millrace-server-") as name:
         folder = Path(name)

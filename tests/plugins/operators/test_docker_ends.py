@@ -17,11 +17,9 @@ from include.exceptions import Misconfigured, Transient
 from tests.support.engine import (
     ANSWER,
     DEPLOYMENT,
-    SLEEPER,
     Engine,
     beside,
     connect,
-    run_engine,
     train_task,
 )
 
@@ -31,23 +29,10 @@ NEIGHBOUR = f"{DEPLOYMENT}-neighbour"
 """Another deployment on the same engine."""
 
 
-@pytest.fixture(scope="module")
-def engine() -> Iterator[Engine]:
-    with run_engine() as found:
-        found.gateway()
-        yield found
-
-
 @pytest.fixture(autouse=True)
 def services(monkeypatch: pytest.MonkeyPatch) -> None:
     """Connections of services that no container here asks."""
     connect(monkeypatch, "secret")
-
-
-@pytest.fixture(scope="module")
-def sleeper(engine: Engine) -> str:
-    """An image that works until it is told to stop."""
-    return engine.script(*SLEEPER)
 
 
 def test_a_task_that_is_cleared_stops_its_container(engine: Engine, sleeper: str) -> None:

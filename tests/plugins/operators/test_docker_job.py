@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,7 @@ from include.jobs.spec import Job
 from include.settings import ROOT, Pull
 from millrace.jobs import job_operator
 from tests.support import limits
-from tests.support.engine import ANSWER, DEPLOYMENT, SLEEPER, Engine, beside, connect, run_engine, train_task
+from tests.support.engine import ANSWER, DEPLOYMENT, Engine, beside, connect, train_task
 from tests.support.pipeline import write_pipeline
 from tests.support.task import Task
 
@@ -29,23 +28,10 @@ pytestmark = pytest.mark.docker
 SECRET = "secret-of-the-lake-1234"
 
 
-@pytest.fixture(scope="module")
-def engine() -> Iterator[Engine]:
-    with run_engine() as found:
-        found.gateway()
-        yield found
-
-
 @pytest.fixture(autouse=True)
 def services(monkeypatch: pytest.MonkeyPatch) -> None:
     """Connections of services that no container here asks."""
     connect(monkeypatch, SECRET)
-
-
-@pytest.fixture(scope="module")
-def sleeper(engine: Engine) -> str:
-    """An image that works until it is told to stop."""
-    return engine.script(*SLEEPER)
 
 
 def test_a_job_answers_with_the_last_line_of_json_and_links_for_people(engine: Engine) -> None:

@@ -13,18 +13,11 @@ from docker.errors import ImageNotFound
 from include.exceptions import Misconfigured, Unauthorized, Unavailable
 from include.settings import Pull
 from millrace.operators.docker_job import DockerJobOperator
-from tests.support.engine import DEPLOYMENT, Engine, run_engine
+from tests.support.engine import DEPLOYMENT, Engine
 from tests.support.registry import ImageRegistry, run_registry
 from tests.support.task import Task
 
 pytestmark = pytest.mark.docker
-
-
-@pytest.fixture(scope="module")
-def engine() -> Iterator[Engine]:
-    with run_engine() as found:
-        found.gateway()
-        yield found
 
 
 @pytest.fixture(scope="module")
