@@ -88,6 +88,7 @@ def test_the_limits_of_the_documents_are_what_the_engine_enforces(
     limits.hold(r"(?:Host)?Config\.[\w.]+", enforced, number=14)
 
 
+@pytest.mark.usefixtures("engine")
 def test_the_driver_of_logs_is_named_whatever_the_engines_own_is() -> None:
     asked = train_task("any").operator.cli.create_host_config(log_config=LogConfig(config={}))
     assert asked["LogConfig"] == {"Type": "json-file", "Config": {"max-size": "10m"}}
