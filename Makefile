@@ -3,9 +3,9 @@
 SHELL = /bin/sh
 BIN = .venv/bin
 # On a server the verbs of Compose need no .venv, only some Python.
-COMPOSE = $(firstword $(wildcard $(BIN)/python) python3) -m include.compose
+COMPOSE = $(firstword $(wildcard $(BIN)/python) python3) -m include.platform.compose
 READY = .venv/.ready
-SCRIPTS = $(shell grep -lE '^.!/.*sh$$' .ci/* include/images/* include/images/*/* tests/compose/images/*/* 2>/dev/null)
+SCRIPTS = $(shell grep -lE '^.!/.*sh$$' .ci/* include/platform/images/* include/platform/images/*/* tests/platform/compose/images/*/* 2>/dev/null)
 COMPILE = $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes $(if $(UPGRADE),--upgrade)
 
 # Without bytecode every cold import takes twice as long.
@@ -29,16 +29,16 @@ $(READY): requirements.txt requirements-dev.txt
 	@touch $@
 
 up: setup ## Start the whole platform on this machine; harmless if it runs
-	@$(BIN)/python -m include.embedded up
+	@$(BIN)/python -m include.platform.embedded up
 
 down: ## Stop it; data is kept
-	@test ! -e $(READY) || $(BIN)/python -m include.embedded down
+	@test ! -e $(READY) || $(BIN)/python -m include.platform.embedded down
 
 status: setup ## Show how each part is
-	@$(BIN)/python -m include.embedded status
+	@$(BIN)/python -m include.platform.embedded status
 
 logs: setup ## Follow what the parts print
-	@$(BIN)/python -m include.embedded logs
+	@$(BIN)/python -m include.platform.embedded logs
 
 lint: setup ## Check style, types, layers, and the files of the CI
 	$(BIN)/ruff check .
@@ -68,9 +68,7 @@ lock: setup ## Compile requirements*.in into the locks (UPGRADE=1 takes newer ve
 	$(COMPILE) --quiet requirements-mlflow.in -o requirements-mlflow.txt
 
 schema: setup ## Generate the schema of pipeline.yaml and .env.example
-	$(BIN)/python -m include.catalog
-	$(BIN)/python -m include.settings
-	$(BIN)/python -m include.compose.airflow_env
+	$(BIN)/python -m include.platform.generate
 
 compatibility: setup ## Test the lake's contract and write what it has of lakeFS
 	@$(BIN)/python -m tests.support.compatibility
@@ -79,7 +77,7 @@ limits: setup ## Write the tables of limits in docs/deployment.md from a running
 	@WRITE_LIMITS=yes $(BIN)/python -m pytest -q -p no:xdist tests/plugins/operators -k limits_of_the_documents
 
 images: ## Build the job image (BASE_IMAGE=… for another base, IMAGES="job airflow mlflow" for all)
-	@include/images/build $(or $(IMAGES),job)
+	@include/platform/images/build $(or $(IMAGES),job)
 
 compose-env: ## Write what is missing of the secrets of docker-compose.yaml into .env
 	@$(COMPOSE) env
@@ -98,7 +96,7 @@ compose-upgrade: ## Build this version's images, take a backup, migrate and rest
 	@$(COMPOSE) upgrade $(if $(TO),--folder '$(TO)')
 
 demo: setup ## Show the closed loop on real data (ARGS="--from 2013-04-24" begins with a later night)
-	@$(BIN)/python -m include.demo $(ARGS)
+	@$(BIN)/python -m include.platform.demo $(ARGS)
 
 bench: setup ## Measure the loop
 	@$(BIN)/python -m tests.bench.loop
@@ -116,11 +114,11 @@ bench-runtimes: setup ## Measure a job through Airflow, in its own process, in a
 	@PYTHONPATH=plugins $(BIN)/python -m tests.bench.runtimes
 
 lake-gc: setup ## Remove what nothing in the lake reaches (ARGS="--dry-run --retention DAYS")
-	@$(BIN)/python -m include.embedded.lakefs gc $(ARGS)
+	@$(BIN)/python -m include.platform.embedded.lakefs gc $(ARGS)
 
 clean: down ## Stop, and remove .venv and caches; data is kept
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find dags include plugins tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 clean-var: setup ## Stop, and remove all data: databases, lake, logs, secrets
-	@$(BIN)/python -m include.embedded wipe
+	@$(BIN)/python -m include.platform.embedded wipe

@@ -11,8 +11,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from include.demo.airflow import Airflow
 from include.exceptions import MillraceError
+from include.platform.demo.airflow import Airflow
 
 DAG, DAY = "flights.ingest", "2013-01-01"
 

@@ -19,10 +19,10 @@ PLACES = (
     ("docker-compose.yaml", IMAGES),
     (".ci/trial.d/values.yaml", IMAGES),
     ("docs/*.md", IMAGES),
-    ("include/kubernetes/**/*.yaml", IMAGES),
-    ("include/kubernetes/airflow-values.yaml", rf"repository: millrace-\w+, tag: ({NUMBER})}}"),
-    ("include/kubernetes/airflow-values.yaml", rf"tracking_ref: v({NUMBER})$"),
-    ("include/kubernetes/argocd-application.yaml", rf"targetRevision: v({NUMBER})$"),
+    ("include/platform/kubernetes/**/*.yaml", IMAGES),
+    ("include/platform/kubernetes/airflow-values.yaml", rf"repository: millrace-\w+, tag: ({NUMBER})}}"),
+    ("include/platform/kubernetes/airflow-values.yaml", rf"tracking_ref: v({NUMBER})$"),
+    ("include/platform/kubernetes/argocd-application.yaml", rf"targetRevision: v({NUMBER})$"),
     ("plugins/*.dist-info/METADATA", rf"^Version: ({NUMBER})$"),
 )
 """Which files, and where in them; each pattern has to be found at least once."""

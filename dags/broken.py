@@ -4,7 +4,7 @@ The stages leave a broken pipeline out, so that the DAGs of the others stay; thi
 becomes visible: in the banner of Airflow's home page, and from `airflow dags list-import-errors`.
 """
 
-from include import catalog
+from include.contract import loader
 from include.settings import settings
 
-catalog.raise_faults(settings().pipelines)
+loader.raise_faults(settings().pipelines)

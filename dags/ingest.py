@@ -20,7 +20,8 @@ To ingest other days, trigger the DAG with `start` and `end`; that is also the w
 nothing ran, unless `schedule.since` lets cron catch up by itself.
 """
 
-from millrace.dag import INTERVAL_PARAMS, pipelines, stage_dag, table_asset
+from millrace.dags.builder import pipelines, stage_dag, table_asset
+from millrace.dags.params import INTERVAL_PARAMS
 from millrace.operators.ingest import LoadOperator, QuarantineOperator, ValidateOperator
 from millrace.operators.lakefs import LakeFSCreateBranchOperator, LakeFSMergeOperator
 

@@ -20,10 +20,11 @@ from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOpe
 from airflow.sdk import chain
 
 from include.jobs.spec import Job
-from millrace.dag import INTERVAL_PARAMS, dag_id, pipelines, stage_dag
-from millrace.jobs import job_operator
+from millrace.dags.builder import dag_id, pipelines, stage_dag
+from millrace.dags.params import INTERVAL_PARAMS
+from millrace.runtimes.factory import job_operator
 from millrace.sensors.drift import DriftSensor
-from millrace.sensors.lakefs import PartitionSensor
+from millrace.sensors.partition import PartitionSensor
 
 NIGHT = "{{ last_day() }}"
 CHAMPION = "{{ ti.xcom_pull('wait_for_data')['champion'] }}"

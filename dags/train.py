@@ -20,9 +20,11 @@ systems and people start this DAG with `reason`, and optionally `ref`, `until` a
 from airflow.sdk import chain
 
 from include.jobs.spec import Job
-from millrace.dag import TRAIN_PARAMS, approval, model_asset, pipelines, stage_dag
-from millrace.jobs import job_operator
-from millrace.operators.model import GateOperator, PinOperator, PromoteOperator, RegisterOperator
+from millrace.dags.builder import approval, model_asset, pipelines, stage_dag
+from millrace.dags.params import TRAIN_PARAMS
+from millrace.operators.governance import GateOperator, PromoteOperator, RegisterOperator
+from millrace.operators.snapshot import PinOperator
+from millrace.runtimes.factory import job_operator
 
 SNAPSHOT = {
     "commit": "{{ ti.xcom_pull('pin')['commit'] }}",

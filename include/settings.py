@@ -15,11 +15,10 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from include.exceptions import Misconfigured
-from include.spec import Runtime
 
 ROOT = Path(__file__).resolve().parents[1]
 """The project's folder."""
@@ -27,6 +26,15 @@ ROOT = Path(__file__).resolve().parents[1]
 Port = int
 KubernetesLabel = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
 KubernetesName = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?$")]
+
+
+class Runtime(StrEnum):
+    """Where a job runs; `auto` takes the deployment's default."""
+
+    AUTO = "auto"
+    PROCESS = "process"
+    DOCKER = "docker"
+    KUBERNETES = "kubernetes"
 
 
 class Pull(StrEnum):
@@ -167,37 +175,6 @@ class Settings(_Settings):
         return {str(field.alias): str(getattr(self, name)) for name, field in type(self).model_fields.items()}
 
 
-class LakeFolder(_Settings):
-    """Where the embedded lake server keeps everything."""
-
-    path: Path | None = Field(None, alias="LAKEFS_BLOCKSTORE_LOCAL_PATH")
-
-    @property
-    def folder(self) -> Path:
-        """The path that was set, else the one that the embedded stack uses."""
-        return self.path or settings().var / "lakefs"
-
-
-class LakeServerSettings(LakeFolder):
-    """What the embedded lake server is told, in the words of a real lakeFS's environment."""
-
-    listen_address: str = Field("127.0.0.1:8000", alias="LAKEFS_LISTEN_ADDRESS")
-    access_key_id: str = Field(alias="LAKEFS_INSTALLATION_ACCESS_KEY_ID", min_length=1)
-    secret_access_key: str = Field(alias="LAKEFS_INSTALLATION_SECRET_ACCESS_KEY", min_length=16)
-    read_only_access_key_id: str = Field("", alias="LAKEFS_READ_ONLY_ACCESS_KEY_ID")
-    read_only_secret_access_key: str = Field("", alias="LAKEFS_READ_ONLY_SECRET_ACCESS_KEY")
-
-    @model_validator(mode="after")
-    def _readers_are_others_and_have_a_secret(self) -> LakeServerSettings:
-        reader, secret = self.read_only_access_key_id, self.read_only_secret_access_key
-        if bool(reader) != bool(secret) or (secret and len(secret) < 16) or reader == self.access_key_id:
-            raise ValueError(
-                "LAKEFS_READ_ONLY_ACCESS_KEY_ID and LAKEFS_READ_ONLY_SECRET_ACCESS_KEY go together: set both "
-                "or neither, an id of its own and a secret of 16 characters at least"
-            )
-        return self
-
-
 class LakeLogin(_Settings):
     """Where the lake is and who asks, in the words of `lakectl`."""
 
@@ -235,36 +212,6 @@ class JobSettings(LakeLogin):
     )
 
 
-class DatabaseSettings(_Settings):
-    """What makes the databases of the Compose file is told; where they are says the `PG…` of PostgreSQL."""
-
-    airflow: SecretStr = Field(alias="AIRFLOW_DB_PASSWORD", min_length=1)
-    mlflow: SecretStr = Field(alias="MLFLOW_DB_PASSWORD", min_length=1)
-    lakefs: SecretStr = Field(alias="LAKE_DB_PASSWORD", min_length=1)
-
-    @property
-    def passwords(self) -> dict[str, str]:
-        """The password of each user of the database."""
-        return {name: getattr(self, name).get_secret_value() for name in type(self).model_fields}
-
-
-class InitSettings(_Settings):
-    """What `airflow-init` of the Compose file is told."""
-
-    profiles: str = Field("", alias="COMPOSE_PROFILES")
-    executor: str = Field("LocalExecutor", alias="AIRFLOW__CORE__EXECUTOR")
-    airflow_admin_password: SecretStr = Field(alias="AIRFLOW_ADMIN_PASSWORD", min_length=1)
-    mlflow_endpoint: str = Field(alias="MLFLOW_ENDPOINT", min_length=1)
-    mlflow_url: str = Field(alias="MLFLOW_URL", min_length=1)
-    mlflow_admin_password: SecretStr = Field(alias="MLFLOW_ADMIN_PASSWORD", min_length=1)
-    mlflow_password: SecretStr = Field(alias="MLFLOW_PASSWORD", min_length=1)
-    lake_endpoint: str = Field(alias="LAKE_ENDPOINT", min_length=1)
-    lake_url: str = Field(alias="LAKE_URL", min_length=1)
-    lake_storage: str = Field(alias="LAKE_STORAGE", min_length=1)
-    lake_access_key_id: str = Field(alias="LAKE_ACCESS_KEY_ID", min_length=1)
-    lake_secret_access_key: SecretStr = Field(alias="LAKE_SECRET_ACCESS_KEY", min_length=1)
-
-
 @cache
 def settings() -> Settings:
     """The deployment's settings, read once a process; raises Misconfigured with every one that is wrong."""
@@ -282,7 +229,3 @@ def example() -> str:
         default = field.default.relative_to(ROOT) if isinstance(field.default, Path) else field.default
         lines += ["", f"# {field.description}", f"#{field.alias}={default}"]
     return "\n".join(lines) + "\n"
-
-
-if __name__ == "__main__":
-    (ROOT / ".env.example").write_text(example())

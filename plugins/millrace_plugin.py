@@ -6,12 +6,12 @@ from typing import Any
 
 from airflow.plugins_manager import AirflowPlugin
 
-from millrace.links import BranchLink, CommitLink, ObjectLink, ReportLink
+from millrace.ui.links import BranchLink, CommitLink, ObjectLink, ReportLink
 
 
 async def _webhook(scope: Any, receive: Any, send: Any) -> None:
     """The API server's part, imported at its first request: the other processes load plugins, too."""
-    from millrace.webhook import app
+    from millrace.ui.lakefs_webhook import app
 
     await app(scope, receive, send)
 

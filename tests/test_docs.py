@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 import yaml
 
-from include import catalog
+from include.contract import loader
+from include.contract.pipeline import Pipeline
 from include.settings import ROOT
-from include.spec import Pipeline
 
 DOCUMENTS = sorted(
     [ROOT / "README.md", *(ROOT / "docs").glob("*.md"), *ROOT.glob("include/pipelines/*/*.md")]
@@ -106,12 +106,12 @@ def test_the_guide_names_every_section_of_the_contract() -> None:
     for name in ("drift.share", "drift.methods", "performance.max_drop", "slices.column"):
         assert f"`{name}`" in guide
     assert {
-        file.name for file in (catalog.ROOT / "include/pipelines/flights").iterdir() if file.is_file()
+        file.name for file in (loader.ROOT / "include/pipelines/flights").iterdir() if file.is_file()
     } >= set(re.findall(r"^\| `([\w.]+)` \|", guide, re.MULTILINE))
 
 
 def test_the_expectations_of_the_guide_are_read(tmp_path: Path) -> None:
-    from include.validation import validate
+    from include.validation.runner import validate
 
     block = re.search(r"```yaml\n(partitions:.*?)```", (ROOT / "docs/pipelines.md").read_text(), re.DOTALL)
     assert block

@@ -1,4 +1,6 @@
-"""Print include/kubernetes/secrets.example.yaml filled in for `.ci/trial`; all databases are one user's."""
+"""Print include/platform/kubernetes/secrets.example.yaml with values for `.ci/trial`.
+
+All databases belong to one user."""
 
 from __future__ import annotations
 
@@ -10,7 +12,7 @@ from typing import Any
 
 import yaml
 
-EXAMPLE = Path(__file__).resolve().parents[2] / "include/kubernetes/secrets.example.yaml"
+EXAMPLE = Path(__file__).resolve().parents[2] / "include/platform/kubernetes/secrets.example.yaml"
 
 
 def values() -> dict[str, str]:

@@ -8,7 +8,7 @@ away, `close` deletes the branch.
 **Run again** whenever you like: each run has a branch of its own.
 """
 
-from millrace.examples import example
+from millrace.dags.examples import example
 from millrace.operators.lakefs import (
     LakeFSCreateBranchOperator,
     LakeFSDeleteBranchOperator,

@@ -9,7 +9,7 @@ for a second branch, and `look_up` tells what that one stands for now. `close` a
 **Run again** whenever you like: `example-target` gets two more commits.
 """
 
-from millrace.examples import example
+from millrace.dags.examples import example
 from millrace.operators.lakefs import (
     LakeFSCherryPickOperator,
     LakeFSCommitOperator,

@@ -10,7 +10,7 @@ it, `copy` makes a second one without moving content, `download` fetches that, `
 
 from tempfile import gettempdir
 
-from millrace.examples import example
+from millrace.dags.examples import example
 from millrace.operators.lakefs import (
     LakeFSCopyObjectOperator,
     LakeFSCreateBranchOperator,

@@ -8,7 +8,7 @@
 """
 
 from millrace.assets import branch_asset
-from millrace.examples import REPOSITORY, example
+from millrace.dags.examples import REPOSITORY, example
 from millrace.operators.lakefs import LakeFSGetRefOperator
 
 # An event of the watcher says it in its payload, one of lakeFS's webhook without.

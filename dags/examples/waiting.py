@@ -7,7 +7,7 @@
 **Run again** whenever you like: each run has a branch and a tag of its own.
 """
 
-from millrace.examples import example
+from millrace.dags.examples import example
 from millrace.operators.lakefs import (
     LakeFSCommitOperator,
     LakeFSCreateBranchOperator,

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from include.exceptions import MillraceError, Misconfigured
-from include.jobs import environment
-from include.jobs.exits import Exit, code_of
+from include.jobs import env
+from include.jobs.exit_codes import Exit, code_of
 from include.jobs.spec import Job, JobSpec
 from include.settings import JobSettings
 
@@ -28,9 +28,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
     asked = _arguments(arguments)
     try:
-        told = environment.read()
+        told = env.read()
         _end_on_sigterm(told.seconds)
-        spec = environment.spec_of(_spec(asked.spec or told.job), asked.job)
+        spec = env.spec_of(_spec(asked.spec or told.job), asked.job)
         return _say(_run(spec, told), Exit.DONE)
     except MillraceError as error:
         return _fail(error)
@@ -40,9 +40,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(spec: JobSpec, told: JobSettings) -> dict[str, Any]:
-    from include.jobs.run import run
+    from include.jobs.runner import run
 
-    return run(spec, environment.services_of(told), environment.identity_of(told, spec))
+    return run(spec, env.services_of(told), env.identity_of(told, spec))
 
 
 def _arguments(arguments: Sequence[str] | None) -> Any:

@@ -11,8 +11,8 @@ from typing import Any
 
 from include.exceptions import Absent, Conflict
 from include.lake.objects import Objects
-from include.lake.records import Change, Commit, ImportState, LakeConnection, LakeObject
 from include.lake.transport import _LIMITS, NoChanges, unless
+from include.lake.types import Change, Commit, ImportState, LakeConnection, LakeObject
 
 __all__ = ["Change", "Commit", "ImportState", "Lake", "LakeConnection", "LakeObject"]
 

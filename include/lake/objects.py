@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any, BinaryIO
 from uuid import uuid4
 
-from include.beside import Digest
+from include.concurrency import BackgroundHash
 from include.exceptions import Absent, Misconfigured, Transient, Unavailable
-from include.lake.records import LakeObject
 from include.lake.transport import Remote, unless
+from include.lake.types import LakeObject
 
 _BLOCK = 1 << 20
 """Bytes of an object that are in memory at once."""
@@ -109,7 +109,7 @@ class Objects(Remote):
         return found
 
     def _fill(self, content: BinaryIO, ref: str, found: LakeObject) -> None:
-        md5 = Digest("md5")
+        md5 = BackgroundHash("md5")
         for turn in range(_RESUMES + 1):
             start = content.tell()
             try:
@@ -186,7 +186,7 @@ class _Sent:
 
     def __init__(self, content: BinaryIO, expected: int | None) -> None:
         self._content = content
-        self._md5 = Digest("md5")
+        self._md5 = BackgroundHash("md5")
         self.expected = expected
         self.size = 0
 

@@ -14,7 +14,7 @@ from datetime import date
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
-from include.ahead import ahead
+from include.concurrency import map_ordered
 from include.exceptions import Absent, BadData
 from include.lake.client import Lake, LakeObject
 
@@ -68,7 +68,7 @@ class Table:
         Raises BadData where a part is no Parquet file or lacks a column asked for.
         """
         items = [item for parts in self.parts(ref, first, last).values() for item in parts]
-        tables = ahead(lambda item: self._read(ref, item, columns), items, _PARALLEL_READS)
+        tables = map_ordered(lambda item: self._read(ref, item, columns), items, _PARALLEL_READS)
         for day, group in groupby(zip(items, tables, strict=True), lambda pair: _day_of(pair[0].path)):
             yield day, self._joined([table for _, table in group])
 

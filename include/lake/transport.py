@@ -23,7 +23,7 @@ from include.exceptions import (
     Unauthorized,
     Unavailable,
 )
-from include.lake.records import LakeConnection
+from include.lake.types import LakeConnection
 
 _PAGE = 1000
 _TIMEOUT = (3.05, 120)

@@ -11,7 +11,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from include.exceptions import Misconfigured
-from include.identity import RunIdentity
+from include.run_identity import RunIdentity
 from include.settings import settings
 
 
@@ -55,7 +55,7 @@ def identity(context: Mapping[str, Any]) -> RunIdentity:
     )
 
 
-def announce(context: Mapping[str, Any], facts: Mapping[str, Any]) -> None:
+def set_event_extra(context: Mapping[str, Any], facts: Mapping[str, Any]) -> None:
     """Let the events of the assets that the task updates carry some facts, for the DAGs they start."""
     for asset in context["task"].outlets:
         context["outlet_events"][asset].extra = dict(facts)

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from statistics import median
 from typing import Any
 
-from include.embedded.containers import gateway
+from include.platform.embedded.gateway import job_gateway
 from tests.bench.facts import connect_nowhere, tell
 from tests.support.engine import DEPLOYMENT, JOB_IMAGE, Engine, run_engine
 from tests.support.task import Task
@@ -34,7 +34,7 @@ def main() -> None:
     parser.add_argument("--repetitions", type=int, default=11)
     repetitions = parser.parse_args().repetitions
     connect_nowhere()
-    gateway("millrace")
+    job_gateway("millrace")
     with run_engine() as engine:
         facts = {name: _median(call, repetitions) for name, call in _calls(engine).items()}
     bare = facts.pop(_BARE)
@@ -56,7 +56,7 @@ def _calls(engine: Engine) -> dict[str, Callable[[], Any]]:
 
 
 def _operator(image: str) -> None:
-    from millrace.operators.docker_job import DockerJobOperator
+    from millrace.runtimes.docker.operator import DockerJobOperator
 
     told = {"commit": "c", "until": "2024-03-30"}
     Task(

@@ -30,10 +30,10 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from include.embedded.lakefs.database import Database, Repository
-from include.embedded.lakefs.repository import Store
-from include.embedded.lakefs.tree import Entry
 from include.lake.client import LakeConnection
+from include.platform.embedded.lakefs.database import Database, Repository
+from include.platform.embedded.lakefs.repository import Store
+from include.platform.embedded.lakefs.tree import Entry
 from include.settings import Settings
 from tests.support.contract import Wire, real_lakefs
 from tests.support.lake import run_lake_server

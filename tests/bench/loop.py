@@ -29,9 +29,9 @@ from statistics import mean, median
 from rich.console import Console
 from rich.table import Table as Picture
 
-from include.demo.airflow import Airflow
-from include.embedded.environment import environment
-from include.embedded.stack import Stack
+from include.platform.demo.airflow import Airflow
+from include.platform.embedded.environment import environment
+from include.platform.embedded.stack import Stack
 from include.settings import ROOT, Settings
 from tests.bench.script import PIPELINE
 from tests.support.stack import RunningStack, database_folder, settings_in

@@ -18,9 +18,9 @@ from uuid import uuid4
 from kubernetes import client, config
 from rich.console import Console
 
-from include.embedded.stack import Stack
 from include.exceptions import MillraceError
-from include.spec import Runtime
+from include.platform.embedded.stack import Stack
+from include.settings import Runtime
 from tests.bench.facts import tell
 from tests.support.stack import RunningStack, database_folder, settings_in
 

@@ -13,16 +13,18 @@ import sys
 from datetime import date
 from pathlib import Path
 
-from include import catalog, ingest, promotion
-from include.identity import RunIdentity
-from include.jobs.run import run
+from include.contract import loader
+from include.governance import promotion
+from include.ingestion import check, load
+from include.jobs.context import Services
+from include.jobs.runner import run
 from include.jobs.spec import Job, JobSpec
-from include.jobs.work import Services
 from include.lake.client import Lake, LakeConnection
-from include.lake.publish import publish
+from include.lake.merge import publish
 from include.lake.table import Table
-from include.monitoring import judge_night
-from include.registry import Alias, Registry
+from include.monitoring.decision import decide
+from include.run_identity import RunIdentity
+from include.tracking.registry import Alias, Registry
 
 PIPELINE = "flights"
 
@@ -41,13 +43,13 @@ def main(first: date, last: date) -> None:
 
 def _ingest(services: Services, first: date, last: date) -> None:
     folder = services.pipelines / PIPELINE
-    spec = catalog.load(folder)
+    spec = loader.load(folder)
     lake = Lake(services.lake, spec.lake.repository)
     table, who = Table(lake, spec.lake.table), RunIdentity(dag_id="script.ingest", run_id=f"{first}_{last}")
     branch = f"ingest-{first}-{who.short_hash}"
     lake.create_branch(branch, spec.lake.branch)
-    ingest.load(spec, table, branch, first, last, folder=folder, run=who)
-    checked = ingest.check(
+    load.load(spec, table, branch, first, last, folder=folder, run=who)
+    checked = check.check(
         spec, table, branch, first, last, folder=folder, run=who, tracking_uri=services.tracking_uri
     )
     _insist(checked.verdict.passed, "validation")
@@ -55,7 +57,7 @@ def _ingest(services: Services, first: date, last: date) -> None:
 
 
 def _train(services: Services, last: date) -> None:
-    spec = catalog.load(services.pipelines / PIPELINE)
+    spec = loader.load(services.pipelines / PIPELINE)
     lake, who = (
         Lake(services.lake, spec.lake.repository),
         RunIdentity(dag_id="script.train", run_id=f"{last}"),
@@ -70,13 +72,13 @@ def _train(services: Services, last: date) -> None:
 
     trained = str(job(Job.TRAIN)["run_id"])
     scores = job(Job.EVALUATE, candidate=trained)
-    _insist(promotion.judge(spec, scores, tracking_uri=services.tracking_uri, run=who).passed, "gate")
+    _insist(promotion.evaluate_gate(spec, scores, tracking_uri=services.tracking_uri, run=who).passed, "gate")
     version = promotion.register(spec, trained, tracking_uri=services.tracking_uri)
     promotion.promote(spec, version, reason="bench", tracking_uri=services.tracking_uri, run=who)
 
 
 def _monitor(services: Services, night: date) -> None:
-    spec = catalog.load(services.pipelines / PIPELINE)
+    spec = loader.load(services.pipelines / PIPELINE)
     lake, who = (
         Lake(services.lake, spec.lake.repository),
         RunIdentity(dag_id="script.monitor", run_id=f"{night}"),
@@ -93,9 +95,7 @@ def _monitor(services: Services, night: date) -> None:
             version=version,
         )
         commit = str(run(told, services, who).get("commit", commit))
-    judged = judge_night(
-        spec, tracking_uri=services.tracking_uri, night=night, version=int(version or 0), run=who
-    )
+    judged = decide(spec, tracking_uri=services.tracking_uri, night=night, version=int(version or 0), run=who)
     _insist(judged is not None, "verdict of the night")
 
 

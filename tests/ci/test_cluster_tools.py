@@ -59,7 +59,7 @@ def test_without_a_cluster_there_are_no_settings(tmp_path: Path) -> None:
 
 
 def test_the_chart_is_fetched_in_the_version_that_is_deployed(tmp_path: Path) -> None:
-    application = yaml.safe_load((ROOT / "include/kubernetes/argocd-application.yaml").read_text())
+    application = yaml.safe_load((ROOT / "include/platform/kubernetes/argocd-application.yaml").read_text())
     version = application["spec"]["sources"][1]["targetRevision"]
     there = programs(tmp_path, helm="")
 

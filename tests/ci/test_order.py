@@ -15,9 +15,9 @@ def printed(*command: str) -> str:
 
 def test_files_that_start_a_stack_are_collected_first() -> None:
     given = (
-        "tests/test_ahead.py",
-        "tests/test_gate.py",
-        "tests/embedded/test_stack.py",
+        "tests/test_map_ordered.py",
+        "tests/governance/test_gate.py",
+        "tests/platform/embedded/test_stack.py",
         "tests/loop/test_faults.py",
     )
     told = printed(sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider", *given)

@@ -24,16 +24,16 @@ WITH_IMAGES = (
     ".ci/gitlab-ci.yaml",
     ".ci/trial.d/*.yaml",
     ".github/workflows/*.yaml",
-    "include/images/*/Dockerfile",
-    "include/kubernetes/**/*.yaml",
+    "include/platform/images/*/Dockerfile",
+    "include/platform/kubernetes/**/*.yaml",
 )
 READERS = (
     "tests/ci/test_trials.py",
     "tests/ci/test_verbs.py",
     "tests/ci/test_workflow.py",
-    "tests/compose/test_file.py",
-    "tests/images/test_images.py",
-    "tests/kubernetes/test_manifests.py",
+    "tests/platform/compose/test_file.py",
+    "tests/platform/images/test_images.py",
+    "tests/platform/kubernetes/test_manifests.py",
 )
 IMAGE = re.compile(r"^((?: *(?:- )?image: |ARG BASE_IMAGE=)(?!millrace-)[\w./-]+:[\w.-]+)$", re.MULTILINE)
 
@@ -95,7 +95,7 @@ def test_another_airflow_waits_for_a_hand_and_a_page_says_what_it_does() -> None
 
 def test_the_page_names_every_file_that_holds_airflows_version_or_its_charts() -> None:
     (pinned,) = re.findall(r"^apache-airflow==(\S+)", (ROOT / "requirements.txt").read_text(), re.MULTILINE)
-    application = yaml.safe_load((ROOT / "include/kubernetes/argocd-application.yaml").read_text())
+    application = yaml.safe_load((ROOT / "include/platform/kubernetes/argocd-application.yaml").read_text())
     chart = application["spec"]["sources"][1]["targetRevision"]
     ours = rf"^apache-airflow\S*=={pinned}\b|\bapache/airflow:{pinned}\b|^airflowVersion: {pinned}$"
     charts = rf"--version {chart}\b|^ +targetRevision: {chart}$"

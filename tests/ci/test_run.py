@@ -30,7 +30,8 @@ verb=$1; shift
 case $verb in
     lint)
         mkdir -p .venv/bin
-        printf '#!/bin/sh\\necho 1 2 3\\n[ "$2" != include.embedded.cluster ] || exit ${{REACHED:-0}}\\n' \\
+        asked='[ "$2" != include.platform.embedded.cluster ]'
+        printf '#!/bin/sh\\necho 1 2 3\\n%s || exit ${{REACHED:-0}}\\n' "$asked" \\
             >.venv/bin/python
         chmod +x .venv/bin/python ;;
     test) echo '{CLOSING_LINE}' ;;

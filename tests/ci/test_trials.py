@@ -112,7 +112,9 @@ def test_what_compose_is_asked_for_is_in_its_file() -> None:
     there = {name for service in COMPOSE["services"].values() for name in service.get("profiles", ())}
     assert set(profiles.split(",")) == there
     (service,) = re.findall(r"compose exec -T (\S+)", text)
-    scraped = yaml.safe_load((ROOT / "include/observability/prometheus.yaml").read_text())["scrape_configs"]
+    scraped = yaml.safe_load((ROOT / "include/platform/observability/prometheus.yaml").read_text())[
+        "scrape_configs"
+    ]
     assert (service in COMPOSE["services"], len(scraped)) == (True, 2)
 
 
@@ -125,7 +127,7 @@ def test_the_trial_runs_to_its_end(checkout: Path) -> None:
     )
     assert [line for line in asked if line.startswith("helm")] == [
         "helm upgrade --install airflow /chart --namespace millrace --timeout 15m --values "
-        "include/kubernetes/airflow-values.yaml --values .ci/trial.d/values.yaml"
+        "include/platform/kubernetes/airflow-values.yaml --values .ci/trial.d/values.yaml"
     ]
     (ingested,) = (line for line in asked if "ingest_day" in line)
     assert re.fullmatch(r"python \.ci/ingest_day\.py http://localhost:8080 \[[0-9a-f]{32}\]", ingested)
@@ -157,7 +159,7 @@ def test_what_the_trial_waits_for_is_made() -> None:
     }
     forwarded = {name: int(port) for name, port in re.findall(r"^forward (\S+) (\d+)$", TRIAL, re.MULTILINE)}
     assert forwarded == ports | {"airflow-api-server": 8080}
-    for file in re.findall(r"(?:include/kubernetes|\.ci/trial\.d)/[\w./-]*\w", TRIAL):
+    for file in re.findall(r"(?:include/platform/kubernetes|\.ci/trial\.d)/[\w./-]*\w", TRIAL):
         assert (ROOT / file).exists(), file
 
 

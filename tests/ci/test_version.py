@@ -68,10 +68,10 @@ def test_every_place_is_named_and_what_to_do(checkout: Path) -> None:
     assert {name.partition(":")[0] for name in named} >= {
         "docker-compose.yaml",
         "docs/compose.md",
-        "include/kubernetes/airflow-values.yaml",
-        "include/kubernetes/argocd-application.yaml",
-        "include/kubernetes/base/lakefs-setup.yaml",
-        "include/kubernetes/base/mlflow.yaml",
+        "include/platform/kubernetes/airflow-values.yaml",
+        "include/platform/kubernetes/argocd-application.yaml",
+        "include/platform/kubernetes/base/lakefs-setup.yaml",
+        "include/platform/kubernetes/base/mlflow.yaml",
         "plugins/millrace.dist-info/METADATA",
         "pyproject.toml",
     }
@@ -88,11 +88,11 @@ def test_a_new_version_is_written_everywhere_and_nothing_else_is(checkout: Path)
 
 
 def test_a_place_that_moved_away_is_missed(checkout: Path) -> None:
-    file = checkout / "include/kubernetes/airflow-values.yaml"
+    file = checkout / "include/platform/kubernetes/airflow-values.yaml"
     file.write_text(file.read_text().replace("tracking_ref", "ref"))
     status, said = version(checkout, "check", VERSION)
     assert status == 1
-    assert "include/kubernetes/airflow-values.yaml holds nothing like 'tracking_ref" in said
+    assert "include/platform/kubernetes/airflow-values.yaml holds nothing like 'tracking_ref" in said
 
 
 @pytest.mark.parametrize("words", [(), ("check",), ("set", "v1.2.3"), ("show", "1.2.3")])

@@ -11,8 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from include.settings import ROOT
-from include.spec import Runtime
+from include.settings import ROOT, Runtime
 from tests.support.contract import REAL
 
 WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yaml"))
@@ -141,7 +140,7 @@ def test_who_may_write() -> None:
 
 @pytest.mark.parametrize("file", WORKFLOWS, ids=lambda file: file.stem)
 def test_every_image_is_built(file: Any) -> None:
-    there = {folder.parent.name for folder in (ROOT / "include/images").glob("*/Dockerfile")}
+    there = {folder.parent.name for folder in (ROOT / "include/platform/images").glob("*/Dockerfile")}
     assert set(jobs(file)["images"]["strategy"]["matrix"]["image"]) == there
 
 
@@ -166,7 +165,7 @@ def test_the_contract_finds_the_lakefs_that_the_job_starts() -> None:
 
 
 def test_the_contract_is_asked_of_the_lakefs_that_is_deployed() -> None:
-    files = (CI, ROOT / "include/kubernetes/base/lakefs.yaml", ROOT / "docker-compose.yaml")
+    files = (CI, ROOT / "include/platform/kubernetes/base/lakefs.yaml", ROOT / "docker-compose.yaml")
     told = [re.findall(r"treeverse/lakefs:[\w.@:-]+", file.read_text()) for file in files]
     assert all(told)
     assert len({image for images in told for image in images}) == 1

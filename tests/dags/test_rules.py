@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from include import catalog
+from include.contract import loader
 from include.settings import settings
-from millrace.retries import BY_KIND_OF_FAILURE
+from millrace.dags.retries import RETRY_POLICY
 
 ROOT = Path(__file__).resolve().parents[2]
 STAGES = ("ingest", "train", "monitor")
@@ -25,7 +25,7 @@ def bag() -> Any:
 
 def test_the_bag_holds_every_stage_of_every_pipeline(bag: Any) -> None:
     assert bag.import_errors == {}
-    names = catalog.names(settings().pipelines)
+    names = loader.names(settings().pipelines)
     assert names
     assert set(bag.dags) == {f"{name}.{stage}" for name in names for stage in STAGES}
 
@@ -50,7 +50,7 @@ def test_every_task_fails_by_kind(bag: Any) -> None:
         for task in dag.tasks:
             where = f"{dag.dag_id}.{task.task_id}"
             assert task.owner not in ("", "airflow"), f"{where}: owner comes from pipeline.yaml"
-            assert task.retry_policy is BY_KIND_OF_FAILURE, f"{where}: use millrace.dag.stage_dag"
+            assert task.retry_policy is RETRY_POLICY, f"{where}: use millrace.dags.builder.stage_dag"
             assert task.retries > 0, f"{where}: transient failures need retries"
             assert task.retry_delay > timedelta(0), f"{where}: a retry needs a wait"
 

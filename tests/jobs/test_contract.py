@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from include.identity import RunIdentity
-from include.jobs import run as jobs_run
+from include.jobs import runner as jobs_run
 from include.jobs.spec import Job, JobSpec
+from include.run_identity import RunIdentity
 from tests.support import job_contract
 from tests.support.job_contract import Left, of_answer, of_lake, of_model, of_run
 from tests.support.loop import DAYS, Loop

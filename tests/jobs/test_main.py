@@ -13,11 +13,11 @@ from typing import Any
 
 import pytest
 
-from include.identity import RunIdentity
-from include.jobs.environment import variables
+from include.jobs.env import variables
 from include.jobs.spec import Job, JobSpec
+from include.run_identity import RunIdentity
 from include.settings import ROOT
-from include.tracking import TrackingServer
+from include.tracking.server import TrackingServer
 from tests.support.loop import Loop
 from tests.support.pipeline import day
 
@@ -68,8 +68,8 @@ def run(environment: dict[str, str], *arguments: str) -> tuple[int, Any]:
 
 
 def test_a_job_answers_with_one_line_as_it_does_elsewhere(loop: Loop) -> None:
-    environment = told(loop) | {"MILLRACE_IMAGE": "millrace-job@sha256:1"}
-    code, answer = run(environment, "train")
+    env = told(loop) | {"MILLRACE_IMAGE": "millrace-job@sha256:1"}
+    code, answer = run(env, "train")
     assert (code, answer) == (0, loop.run(Job.TRAIN, 29))
     tags = loop.logged(answer["run_id"]).data.tags
     assert {name: tags[name] for name in tags if name.startswith("millrace.")} == {
@@ -82,11 +82,11 @@ def test_a_job_answers_with_one_line_as_it_does_elsewhere(loop: Loop) -> None:
 
 
 def test_the_spec_may_be_given_by_hand(loop: Loop, tmp_path: Path) -> None:
-    environment = told(loop)
+    env = told(loop)
     file = tmp_path / "spec.json"
-    file.write_text(environment.pop("MILLRACE_JOB"))
-    del environment["MILLRACE_RUN"]
-    code, answer = run(environment, "train", "--spec", f"@{file}")
+    file.write_text(env.pop("MILLRACE_JOB"))
+    del env["MILLRACE_RUN"]
+    code, answer = run(env, "train", "--spec", f"@{file}")
     assert (code, answer) == (0, loop.run(Job.TRAIN, 29))
 
 
@@ -158,11 +158,11 @@ def test_a_job_that_nobody_waits_for_any_more_ends_itself(loop: Loop) -> None:
 
 
 def test_no_secret_is_printed_by_its_records(loop: Loop, monkeypatch: pytest.MonkeyPatch) -> None:
-    from include.jobs import environment
+    from include.jobs import env
 
     for name, value in told(loop).items():
         monkeypatch.setenv(name, value)
-    read = environment.read()
-    shown = repr((read, environment.services_of(read)))
+    read = env.read()
+    shown = repr((read, env.services_of(read)))
     assert loop.lake.connection.secret_access_key not in shown
-    assert environment.services_of(read).lake == loop.lake.connection
+    assert env.services_of(read).lake == loop.lake.connection

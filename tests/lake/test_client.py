@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from include.embedded.lakefs.routes.server import VERSION
 from include.exceptions import (
     Absent,
     Conflict,
@@ -22,6 +21,7 @@ from include.exceptions import (
     Unavailable,
 )
 from include.lake.client import Change, Lake, LakeConnection, LakeObject
+from include.platform.embedded.lakefs.routes.server import VERSION
 from tests.support.lake import LakeServer, free_port
 from tests.support.strangers import server_that_answers
 

@@ -8,11 +8,11 @@ from datetime import date
 
 import pytest
 
-from include.demo.airflow import RunFailed
-from include.embedded.environment import urls
+from include.governance.ledger import Event, Ledger
 from include.lake.table import Table
-from include.ledger import Event, Ledger
-from include.registry import Alias, Registry
+from include.platform.demo.airflow import RunFailed
+from include.platform.embedded.environment import urls
+from include.tracking.registry import Alias, Registry
 from tests.support.faults import (
     announced,
     down,

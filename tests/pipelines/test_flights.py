@@ -13,11 +13,11 @@ import pyarrow as pa
 import pytest
 import yaml
 
-from include import catalog
+from include.contract import loader
+from include.ingestion.partitioner import parts
 from include.pipelines.flights import source
 from include.settings import ROOT, settings
-from include.sources import parts
-from include.validation import validate
+from include.validation.runner import validate
 from tests.support.lake import LakeServer
 
 FOLDER = settings().pipelines / "flights"
@@ -70,7 +70,7 @@ def test_a_day_without_weather_is_reported_and_passes(year: dict[date, pd.DataFr
     }
 
 
-@pytest.mark.parametrize("feature", catalog.load(FOLDER).model.features.all)
+@pytest.mark.parametrize("feature", loader.load(FOLDER).model.features.all)
 def test_a_feature_without_any_value_is_told_and_stops_the_merge_but_for_the_weather(
     year: dict[date, pd.DataFrame], feature: str
 ) -> None:
@@ -84,7 +84,7 @@ def test_a_feature_without_any_value_is_told_and_stops_the_merge_but_for_the_wea
 
 
 def test_no_column_knows_what_happened_after_departure(year: dict[date, pd.DataFrame]) -> None:
-    spec = catalog.load(FOLDER)
+    spec = loader.load(FOLDER)
     columns = set(year[YEAR[0]].columns) - {"day"}
     weather = set(WEATHER)
     scheduled = {"time_hour", "carrier", "flight", "origin", "dest", "distance", "hour", "weekday"}
@@ -103,7 +103,7 @@ def test_late_is_more_than_a_quarter_of_an_hour_and_unknown_where_the_flight_nev
 
 
 def digests(first: date, last: date, scratch: Path) -> list[str]:
-    spec = catalog.load(FOLDER)
+    spec = loader.load(FOLDER)
     return [part.sha256 for part in parts(spec, first, last, folder=FOLDER, scratch=scratch)]
 
 

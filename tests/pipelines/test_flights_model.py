@@ -9,13 +9,14 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from include import catalog, features
+from include.contract import code, loader
 from include.exceptions import Misconfigured
+from include.modelling import features
+from include.modelling.training import trusted_types
 from include.pipelines.flights import source
-from include.registry import Registry
 from include.settings import settings
-from include.tracking import Experiment
-from include.training import trusted_types
+from include.tracking.registry import Registry
+from include.tracking.runs import Experiment
 
 FOLDER = settings().pipelines / "flights"
 TYPES = trusted_types(FOLDER)
@@ -25,21 +26,21 @@ TYPES = trusted_types(FOLDER)
 def rows() -> pd.DataFrame:
     """Two days of flights whose target is known."""
     found = pa.Table.from_batches(source.read(date(2013, 2, 1), date(2013, 2, 2))).to_pandas()
-    return features.labelled(found, catalog.load(FOLDER).model)
+    return features.labelled(found, loader.load(FOLDER).model)
 
 
 @pytest.fixture(scope="module")
 def fitted(rows: pd.DataFrame) -> Any:
-    model = catalog.load(FOLDER).model
+    model = loader.load(FOLDER).model
     model = model.model_copy(update={"params": {**model.params, "max_iter": 5}})
-    estimator = catalog.function(FOLDER, catalog.MODEL, "build")(model)
+    estimator = code.load_function(FOLDER, code.MODEL, "build")(model)
     return estimator.fit(features.matrix(rows, model), features.target(rows, model))
 
 
 @pytest.fixture(scope="module")
 def stored(tracking_uri: str, fitted: Any, rows: pd.DataFrame) -> str:
     """The id of the stored model."""
-    example = features.matrix(rows, catalog.load(FOLDER).model).head()
+    example = features.matrix(rows, loader.load(FOLDER).model).head()
     with Experiment(tracking_uri, "flights.train").start("types", name="types", tags={}) as run:
         return run.model(fitted, example=example, trusted_types=TYPES)
 
@@ -47,7 +48,7 @@ def stored(tracking_uri: str, fitted: Any, rows: pd.DataFrame) -> str:
 def test_it_answers_the_same_after_it_was_stored(
     tracking_uri: str, stored: str, fitted: Any, rows: pd.DataFrame
 ) -> None:
-    matrix = features.matrix(rows, catalog.load(FOLDER).model)
+    matrix = features.matrix(rows, loader.load(FOLDER).model)
     found = Registry(tracking_uri).load(stored, TYPES)
     assert (found.predict_proba(matrix) == fitted.predict_proba(matrix)).all()
 
@@ -59,7 +60,7 @@ def test_every_trusted_type_is_needed(tracking_uri: str, stored: str, dropped: s
 
 
 def test_it_takes_categories_and_gaps_that_it_never_saw(fitted: Any, rows: pd.DataFrame) -> None:
-    model = catalog.load(FOLDER).model
+    model = loader.load(FOLDER).model
     strange = rows.head(3).assign(carrier=["ZZ", None, "AA"], temp=[None, 1.0, 2.0], dest=None)
     found = fitted.predict_proba(features.matrix(strange, model))[:, 1]
     assert ((found > 0) & (found < 1)).all()

@@ -9,9 +9,10 @@ import pytest
 import yaml
 
 from include.settings import ROOT
-from millrace import provider, webhook
+from millrace import provider
 from millrace.operators import lakefs
 from millrace.sensors import lakefs as sensors
+from millrace.ui import lakefs_webhook
 from tests.plugins.operators.test_templates import CASES
 
 GUIDE = (ROOT / "docs/lakefs.md").read_text()
@@ -44,9 +45,11 @@ def test_the_guide_lists_every_field_of_the_connection() -> None:
 
 def test_the_action_file_calls_the_route_for_the_events_that_it_takes() -> None:
     action = yaml.safe_load((ROOT / "docs/_lakefs_actions/airflow.yaml").read_text())
-    events: Any = webhook.LakeFSEvent.model_fields["event_type"].annotation
+    events: Any = lakefs_webhook.LakeFSEvent.model_fields["event_type"].annotation
     [hook] = action["hooks"]
     assert set(action[True]) == set(events.__args__)  # YAML 1.1 reads the key `on` as true
     assert hook["type"] == "webhook"
-    assert hook["properties"]["url"].endswith("/millrace" + str(webhook.app.url_path_for("lakefs_event")))
+    assert hook["properties"]["url"].endswith(
+        "/millrace" + str(lakefs_webhook.app.url_path_for("lakefs_event"))
+    )
     assert hook["properties"]["headers"] == {"Authorization": "Bearer {{ ENV.LAKEFSACTION_AIRFLOW_TOKEN }}"}

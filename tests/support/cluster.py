@@ -23,10 +23,10 @@ from kubernetes.client.exceptions import ApiException
 from kubernetes.config.config_exception import ConfigException
 from urllib3.exceptions import HTTPError
 
-from include.spec import Resources
-from millrace.cluster import resources
-from millrace.labels import RUN_KEY, digest
-from millrace.operators.kubernetes_job import KubernetesJobOperator
+from include.contract.training import Resources
+from millrace.runtimes.kubernetes.operator import KubernetesJobOperator
+from millrace.runtimes.kubernetes.pods import resources
+from millrace.runtimes.labels import RUN_KEY, digest
 from tests.support.task import Task
 
 JOB_IMAGE = "millrace-job:latest"

@@ -14,20 +14,20 @@ from types import ModuleType
 
 import lakefs_sdk
 
-from include.embedded.lakefs.routes.server import VERSION
+from include.platform.embedded.lakefs.routes.server import VERSION
 from include.settings import ROOT
 from tests.support.published import Operation, operations
 
-CONTRACT = ROOT / "tests" / "embedded" / "lakefs" / "contract"
+CONTRACT = ROOT / "tests/platform/embedded/lakefs" / "contract"
 PAGE = ROOT / "docs" / "lakefs-compatibility.md"
 
 INTRODUCTION = """\
 # What the embedded lake has of lakeFS
 
 `make compatibility` writes this page from the API that `lakefs-sdk` {version} publishes and from the contract
-tests below `tests/embedded/lakefs/contract/`, after these have passed. The same tests run against a real
-lakeFS when `LAKEFS_TEST_ENDPOINT`, `LAKEFS_TEST_ACCESS_KEY_ID` and `LAKEFS_TEST_SECRET_ACCESS_KEY` are set:
-it is the judge of what is right.
+tests below `tests/platform/embedded/lakefs/contract/`, after these have passed. The same tests run against a
+real lakeFS when `LAKEFS_TEST_ENDPOINT`, `LAKEFS_TEST_ACCESS_KEY_ID` and `LAKEFS_TEST_SECRET_ACCESS_KEY` are
+set: it is the judge of what is right.
 
 - **supported**: contract tests cover it; the number of tests is given.
 - **partly**: so, except for what is named, which is answered with 501.

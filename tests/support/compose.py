@@ -1,4 +1,4 @@
-"""The Compose file started for real, in a folder of its own, from stand-in images (tests/compose/images)."""
+"""The Compose file started for real, in a folder of its own, from the images of tests/platform/compose."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from uuid import uuid4
 import pytest
 import urllib3
 
-from include.compose import env
-from include.compose.tool import Compose
-from include.demo.airflow import Airflow
 from include.exceptions import Misconfigured
 from include.lake.client import Lake, LakeConnection
+from include.platform.compose import env
+from include.platform.compose.docker_compose import Compose
+from include.platform.demo.airflow import Airflow
 from include.settings import ROOT
 from tests.support.stack import free_ports
 
-IMAGES = ROOT / "tests/compose/images"
+IMAGES = ROOT / "tests/platform/compose/images"
 PREFIX = "millrace-standin"
 _FILES = ("docker-compose.yaml", "Makefile", "pyproject.toml", "dags", "plugins", "include")
 _PORTS = ("AIRFLOW_PORT", "MLFLOW_PORT", "LAKEFS_PORT", "GRAFANA_PORT")
@@ -66,7 +66,7 @@ def _base() -> str:
 
 
 def _project_image(name: str, base: str) -> None:
-    _run(ROOT / "include/images/build", name, IMAGE_PREFIX=PREFIX, BASE_IMAGE=base)
+    _run(ROOT / "include/platform/images/build", name, IMAGE_PREFIX=PREFIX, BASE_IMAGE=base)
 
 
 def _build(name: str, folder: Path, base: str) -> None:
@@ -201,9 +201,9 @@ def _furnish(folder: Path) -> None:
             shutil.copytree(ROOT / name, folder / name, ignore=_no_bytecode)
         else:
             shutil.copy(ROOT / name, folder)
-    shutil.copy(ROOT / "tests/compose/standins.yaml", folder)
+    shutil.copy(ROOT / "tests/platform/compose/standins.yaml", folder)
     # The images are there already: the verb's builder only says that it was called.
-    (folder / "include/images/build").write_text('#!/bin/sh\necho "building $*"\n')
+    (folder / "include/platform/images/build").write_text('#!/bin/sh\necho "building $*"\n')
     ports = dict(zip(_PORTS, free_ports(len(_PORTS)), strict=True))
     told = {
         "COMPOSE_PROJECT_NAME": f"millrace-test-{uuid4().hex[:8]}",

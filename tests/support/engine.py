@@ -18,9 +18,9 @@ import docker
 import pytest
 from docker.errors import DockerException, ImageNotFound, NotFound
 
-from include.embedded.containers import Gateway, gateway
-from millrace import labels
-from millrace.operators.docker_job import DockerJobOperator
+from include.platform.embedded.gateway import Gateway, job_gateway
+from millrace.runtimes import labels
+from millrace.runtimes.docker.operator import DockerJobOperator
 from tests.support.task import Task
 
 JOB_IMAGE = "millrace-job:latest"
@@ -83,12 +83,12 @@ class Engine:
 
     def left_over(self, image: str, run_key: str, over: int, deployment: str = DEPLOYMENT) -> Any:
         """A container that a dead worker left; its time is over at `over`, in seconds of the epoch."""
-        told = {labels.DEPLOYMENT: deployment, labels.RUN_KEY: run_key, labels.OVER: f"{over}"}
+        told = {labels.DEPLOYMENT: deployment, labels.RUN_KEY: run_key, labels.EXPIRES_AT: f"{over}"}
         return self.client.containers.run(image, detach=True, labels=told)
 
     def gateway(self) -> Gateway:
         """Where containers reach the machine."""
-        return gateway(NETWORK)
+        return job_gateway(NETWORK)
 
     def forget(self) -> None:
         """Remove the test's images, and containers made from them."""

@@ -10,12 +10,12 @@ from typing import Any
 
 import psutil
 
-from include.embedded import postgres
-from include.embedded.environment import environment, urls
+from include.platform.embedded import postgres
+from include.platform.embedded.environment import environment, urls
 from include.settings import ROOT
 from tests.support.stack import RunningStack
 
-COMMANDS = {"lake": "include.embedded.lakefs", "mlflow": "mlflow", "triggerer": "airflow triggerer"}
+COMMANDS = {"lake": "include.platform.embedded.lakefs", "mlflow": "mlflow", "triggerer": "airflow triggerer"}
 
 
 def wait_until(true: Callable[[], bool], seconds: float = 90) -> None:

@@ -6,14 +6,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import uuid4
 
-from include import catalog, ingest
+from include.contract import loader
+from include.contract.pipeline import Pipeline
 from include.exceptions import BadData
-from include.identity import RunIdentity
+from include.ingestion import check, load, quarantine, results
 from include.lake.client import Lake
-from include.lake.publish import publish
+from include.lake.merge import publish
 from include.lake.table import Table
-from include.spec import Pipeline
-from include.tracking import Experiment
+from include.run_identity import RunIdentity
+from include.tracking.runs import Experiment
 from tests.support.pipeline import day
 
 BRANCH = "ingest-test"
@@ -32,7 +33,7 @@ class Ingestion:
 
     @property
     def spec(self) -> Pipeline:
-        return catalog.load(self.folder)
+        return loader.load(self.folder)
 
     @property
     def table(self) -> Table:
@@ -42,14 +43,14 @@ class Ingestion:
     def experiment(self) -> Experiment:
         return Experiment(self.tracking_uri, f"{self.spec.name}.ingest")
 
-    def load(self, first: int, last: int | None = None) -> ingest.Loaded:
+    def load(self, first: int, last: int | None = None) -> results.LoadResult:
         self.lake.create_branch(BRANCH, "main")
         days = day(first), day(first if last is None else last)
-        return ingest.load(self.spec, self.table, BRANCH, *days, folder=self.folder, run=self.run)
+        return load.load(self.spec, self.table, BRANCH, *days, folder=self.folder, run=self.run)
 
-    def check(self, first: int, last: int | None = None) -> ingest.Checked:
+    def check(self, first: int, last: int | None = None) -> results.ValidationResult:
         days = day(first), day(first if last is None else last)
-        return ingest.check(
+        return check.check(
             self.spec,
             self.table,
             BRANCH,
@@ -69,7 +70,7 @@ class Ingestion:
         return [] if found.passed else list(found.reasons)
 
     def quarantine(self, reasons: list[str], *, keep: bool = True) -> str | None:
-        return ingest.quarantine(self.lake, BRANCH, reasons=reasons, run=self.run, keep=keep)
+        return quarantine.quarantine(self.lake, BRANCH, reasons=reasons, run=self.run, keep=keep)
 
     def publish(self) -> None:
         publish(self.lake, BRANCH, into="main", run=self.run)

@@ -11,9 +11,9 @@ import pyarrow.parquet as pq
 from mlflow.artifacts import list_artifacts
 
 from include.jobs.spec import Job
-from include.registry import Registry
 from include.settings import ROOT
-from include.tags import PREFIX
+from include.tracking.registry import Registry
+from include.tracking.tags import PREFIX
 from tests.support.loop import DAYS, Loop
 from tests.support.pipeline import day
 

@@ -55,7 +55,7 @@ class LakeServer:
 
     def start(self) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "include.embedded.lakefs"],
+            [sys.executable, "-m", "include.platform.embedded.lakefs"],
             cwd=ROOT,
             env={
                 **os.environ,

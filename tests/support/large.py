@@ -19,11 +19,11 @@ import pyarrow as pa
 import pyarrow.compute
 import pyarrow.parquet
 
-from include import catalog
-from include.identity import RunIdentity
-from include.ingest import load
+from include.contract import loader
+from include.ingestion.load import load
 from include.lake.client import Lake, LakeConnection
 from include.lake.table import Table
+from include.run_identity import RunIdentity
 from tests.support.peak import peak
 from tests.support.pipeline import day
 
@@ -46,7 +46,7 @@ def load_day(table: Table, folder: Path) -> int:
     """Load the day into a branch; how many rows."""
     table.lake.create_branch(BRANCH, "main")
     run = RunIdentity(dag_id="large.ingest", run_id="large")
-    return load(catalog.load(folder), table, BRANCH, day(0), day(0), folder=folder, run=run).rows
+    return load(loader.load(folder), table, BRANCH, day(0), day(0), folder=folder, run=run).rows
 
 
 def stream_day(table: Table, folder: Path) -> int:

@@ -16,15 +16,16 @@ import numpy as np
 import pandas as pd
 from mlflow.entities import Run
 
-from include import catalog, promotion
-from include.identity import RunIdentity
-from include.jobs import run as jobs_run
+from include.contract import loader
+from include.contract.pipeline import Pipeline
+from include.governance import promotion
+from include.jobs import runner as jobs_run
+from include.jobs.context import Services
 from include.jobs.spec import Job, JobSpec
-from include.jobs.work import Services
 from include.lake.client import Lake
 from include.lake.table import Table
-from include.spec import Pipeline
-from include.tracking import Experiment
+from include.run_identity import RunIdentity
+from include.tracking.runs import Experiment
 from tests.support.pipeline import day, write_pipeline
 
 DAYS = 30
@@ -113,7 +114,7 @@ class Loop:
 
     @property
     def spec(self) -> Pipeline:
-        return catalog.load(self.folder)
+        return loader.load(self.folder)
 
     @property
     def table(self) -> Table:

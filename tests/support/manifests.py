@@ -16,7 +16,7 @@ import yaml
 
 from include.settings import ROOT
 
-KUBERNETES = ROOT / "include/kubernetes"
+KUBERNETES = ROOT / "include/platform/kubernetes"
 OVERLAYS = sorted(folder.name for folder in (KUBERNETES / "overlays").iterdir())
 Object = dict[str, Any]
 

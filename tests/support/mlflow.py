@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import chdir
 from pathlib import Path
 
-from include.tracking import client
+from include.tracking.server import client
 
 
 def make_store(folder: Path) -> str:

@@ -8,7 +8,7 @@ from uuid import uuid4
 import pandas as pd
 from sklearn.linear_model import LogisticRegression
 
-from include.tracking import Experiment
+from include.tracking.runs import Experiment
 
 EXAMPLE = pd.DataFrame({"amount": [1.0, 2.0, 3.0, 4.0]})
 TARGET = [0, 1, 0, 1]

@@ -19,13 +19,14 @@ import pyarrow.csv
 import pyarrow.dataset
 import pyarrow.parquet  # noqa: F401
 
-from include import catalog
-from include.identity import RunIdentity
-from include.ingest import _every_day, load
+from include.contract import loader
+from include.ingestion.check import every_day
+from include.ingestion.load import load
 from include.lake.client import Lake, LakeConnection
 from include.lake.table import Table
+from include.run_identity import RunIdentity
 from include.settings import ROOT
-from include.validation import validate
+from include.validation.runner import validate
 
 FOLDER = ROOT / "include/pipelines/flights"
 YEAR = (date(2013, 1, 1), date(2013, 12, 31))
@@ -45,12 +46,12 @@ def load_year(table: Table) -> int:
     """Load the year into a branch; how many rows."""
     table.lake.create_branch(BRANCH, "main")
     run = RunIdentity(dag_id="flights.ingest", run_id="year")
-    return load(catalog.load(FOLDER), table, BRANCH, *YEAR, folder=FOLDER, run=run).rows
+    return load(loader.load(FOLDER), table, BRANCH, *YEAR, folder=FOLDER, run=run).rows
 
 
 def check_year(table: Table) -> int:
     """Check the year; how many rows passed."""
-    verdict = validate(FOLDER / "expectations.yaml", _every_day(table, BRANCH, *YEAR)).verdict
+    verdict = validate(FOLDER / "expectations.yaml", every_day(table, BRANCH, *YEAR)).verdict
     return int(verdict.numbers["rows"]) if verdict.passed else 0
 
 

@@ -17,9 +17,9 @@ from typing import Any
 import pytest
 import urllib3
 
-from include.embedded.containers import Gateway
+from include.platform.embedded.gateway import Gateway
 from include.settings import ROOT
-from include.tracking import TrackingServer
+from include.tracking.server import TrackingServer
 from tests.support.lake import ACCESS_KEY, SECRET_KEY, LakeServer, free_port
 
 _AUTH = """
@@ -68,7 +68,7 @@ def run_services(lake: LakeServer, gateway: Gateway, folder: Path) -> Iterator[S
 @contextmanager
 def open_doors(gateway: Gateway, *ports: int) -> Iterator[None]:
     """Doors on the gateway to these ports of loopback; closed at the end."""
-    doors = _start("include.embedded.containers", str(gateway), *map(str, ports), cwd=ROOT)
+    doors = _start("include.platform.embedded.gateway", str(gateway), *map(str, ports), cwd=ROOT)
     try:
         yield
     finally:

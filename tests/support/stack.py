@@ -13,11 +13,11 @@ from tempfile import TemporaryDirectory
 
 import psutil
 
-from include.demo.airflow import Airflow
-from include.embedded import secrets
-from include.embedded.environment import urls
-from include.embedded.stack import Stack
 from include.lake.client import Lake
+from include.platform.demo.airflow import Airflow
+from include.platform.embedded import secrets
+from include.platform.embedded.environment import urls
+from include.platform.embedded.stack import Stack
 from include.settings import Settings
 
 

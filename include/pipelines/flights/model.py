@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
 
-    from include.spec import Model
+    from include.contract.model import Model
 
 TRUSTED_TYPES = ["sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor"]
 """What a stored model may hold beyond what skops trusts by itself: one grown tree, plain arrays inside."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from airflow.sdk import BaseHook
 
 from include.exceptions import Misconfigured
-from include.tracking import TrackingServer
+from include.tracking.server import TrackingServer
 
 if TYPE_CHECKING:
     from airflow.sdk import Connection

@@ -10,12 +10,12 @@ from typing import Any
 from airflow.sdk import Context
 from airflow.sdk.exceptions import AirflowSkipException
 
+from include.contract.data import OnFailure, Reader
 from include.exceptions import BadData
-from include.spec import OnFailure, Reader
 from millrace.hooks.sql import SqlHook
-from millrace.links import FAULT, ReportLink
 from millrace.operators.pipeline import PipelineOperator
 from millrace.run import identity
+from millrace.ui.links import FAULT, ReportLink
 
 
 class _BranchOperator(PipelineOperator):
@@ -52,7 +52,7 @@ class LoadOperator(_BranchOperator):
     """
 
     def execute(self, context: Context) -> dict[str, Any]:
-        from include.ingest import load
+        from include.ingestion.load import load
 
         spec = self.spec()
         with _noting_bad_data(context):
@@ -82,7 +82,7 @@ class ValidateOperator(_BranchOperator):
     operator_extra_links = (ReportLink(),)
 
     def execute(self, context: Context) -> dict[str, Any]:
-        from include.ingest import check
+        from include.ingestion.check import check
 
         spec = self.spec()
         with _noting_bad_data(context):
@@ -121,7 +121,7 @@ class QuarantineOperator(PipelineOperator):
         self.branch = branch
 
     def execute(self, context: Context) -> dict[str, Any]:
-        from include.ingest import quarantine
+        from include.ingestion.quarantine import quarantine
 
         upstream = sorted(self.upstream_task_ids)
         faults = [found for found in context["ti"].xcom_pull(task_ids=upstream, key=FAULT) or [] if found]

@@ -8,11 +8,11 @@ from typing import Any
 
 from airflow.sdk import BaseOperator
 
-from include import catalog
+from include.contract import loader
+from include.contract.pipeline import Pipeline
 from include.lake.client import Lake
 from include.lake.table import Table
 from include.settings import settings
-from include.spec import Pipeline
 from millrace.hooks.lakefs import LakeFSHook
 from millrace.hooks.mlflow import MlflowHook
 
@@ -34,7 +34,7 @@ class PipelineMixin:
 
     def spec(self) -> Pipeline:
         """The pipeline's contract; raises PipelineInvalid."""
-        return catalog.load(self.folder)
+        return loader.load(self.folder)
 
     def lake(self, spec: Pipeline) -> Lake:
         """The repository of the pipeline's table."""

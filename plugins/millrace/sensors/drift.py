@@ -8,12 +8,12 @@ from typing import Any
 
 from airflow.sdk import BaseSensorOperator, Context, PokeReturnValue
 
-from millrace.branching import EndsEarly
 from millrace.operators.pipeline import PipelineMixin
+from millrace.operators.short_circuit import ShortCircuitMixin
 from millrace.run import identity
 
 
-class DriftSensor(EndsEarly, PipelineMixin, BaseSensorOperator):
+class DriftSensor(ShortCircuitMixin, PipelineMixin, BaseSensorOperator):
     """Waits for a night's verdict and applies the pipeline's policy to the latest ones.
 
     Returns `{fire, cause, reason, drifted, verdict}`. If the policy holds, the task succeeds and what
@@ -33,9 +33,9 @@ class DriftSensor(EndsEarly, PipelineMixin, BaseSensorOperator):
         self.version = version
 
     def poke(self, context: Context) -> bool | PokeReturnValue:
-        from include.monitoring import judge_night
+        from include.monitoring.decision import decide
 
-        judged = judge_night(
+        judged = decide(
             self.spec(),
             tracking_uri=self.tracking_uri,
             night=date.fromisoformat(self.night),

@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date
 from typing import Any, NoReturn
 
 from airflow.sdk import BaseSensorOperator, Context, PokeReturnValue
 from airflow.sdk.configuration import conf
-from airflow.sdk.exceptions import AirflowSkipException
 
 from include import exceptions
-from include.exceptions import Absent
-from include.lake.looks import look
+from include.lake.conditions import check
 from millrace.hooks.lakefs import LakeFSHook
-from millrace.operators.lakefs.base import InLake
-from millrace.operators.pipeline import PipelineMixin
+from millrace.operators.lakefs.base import LakeFSMixin
 
 WAITING = {"mode": "reschedule", "poke_interval": 60.0, "timeout": 12 * 3600.0}
 """How a sensor waits unless told otherwise: a look a minute, half a day, no worker slot in between."""
 
 
-class LakeFSSensor(InLake, BaseSensorOperator):
+class LakeFSSensor(LakeFSMixin, BaseSensorOperator):
     """Base of the sensors of one repository: they wait for what is absent.
 
     What is transient is left to the task's retries, or waited out in the triggerer if `deferrable`; what
@@ -35,7 +31,7 @@ class LakeFSSensor(InLake, BaseSensorOperator):
     template_fields: Sequence[str] = ("repository", "lakefs_conn_id")
     wanted: str
     arguments: Sequence[str]
-    """The name of the look (`include.lake.looks`), and its arguments: attributes of the sensor."""
+    """The name of the look (`include.lake.conditions`), and its arguments: attributes of the sensor."""
 
     def __init__(
         self,
@@ -51,13 +47,13 @@ class LakeFSSensor(InLake, BaseSensorOperator):
         self.deferrable = deferrable
 
     def poke(self, context: Context) -> bool | PokeReturnValue:
-        found = look(self.lake(), self.wanted, **self._arguments)
+        found = check(self.lake(), self.wanted, **self._arguments)
         return PokeReturnValue(found is not None, found)
 
     def execute(self, context: Context) -> Any:
         if not self.deferrable:
             return super().execute(context)
-        if (found := look(self.lake(), self.wanted, **self._arguments)) is None:
+        if (found := check(self.lake(), self.wanted, **self._arguments)) is None:
             self._defer()
         return found
 
@@ -155,37 +151,3 @@ class LakeFSTagSensor(LakeFSSensor):
     def __init__(self, *, tag: str, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.tag = tag
-
-
-class PartitionSensor(PipelineMixin, BaseSensorOperator):
-    """Waits until a day's partition is published; returns `{commit, champion}`.
-
-    Skips itself, and so the run, while the pipeline has no champion: there is nothing to watch yet.
-
-    :param day: the partition's day (ISO date).
-    """
-
-    template_fields: Sequence[str] = ("pipeline", "day")
-
-    def __init__(self, *, pipeline: str, day: str, **kwargs: Any) -> None:
-        super().__init__(**{**WAITING, **kwargs})
-        self.pipeline = pipeline
-        self.day = day
-
-    def poke(self, context: Context) -> bool | PokeReturnValue:
-        from include.registry import Alias, Registry
-
-        spec, day = self.spec(), date.fromisoformat(self.day)
-        champion = Registry(self.tracking_uri).version_of(spec.name, Alias.CHAMPION)
-        if champion is None:
-            raise AirflowSkipException(f"{spec.name!r} has no champion: train one with {spec.name}.train")
-        table = self.table(spec)
-        try:
-            commit = table.lake.commit_of(spec.lake.branch)
-        except Absent as absent:
-            self.log.info("%s", absent)
-            return False
-        if not table.parts(commit, day, day):
-            self.log.info("no partition dt=%s at %s yet", self.day, commit)
-            return False
-        return PokeReturnValue(True, {"commit": commit, "champion": champion})

@@ -20,7 +20,7 @@ from airflow.triggers.shared_stream import AdvanceItem, SharedStreamProducer
 
 from include.exceptions import Absent, MillraceError, Transient
 from include.lake.client import Commit, Lake
-from include.lake.looks import commits_since, look
+from include.lake.conditions import check, commits_since
 from millrace.hooks.lakefs import LakeFSHook
 
 log = logging.getLogger(__name__)
@@ -40,7 +40,7 @@ class LakeFSTrigger(BaseTrigger):
 
     What is absent and what is transient is waited out, as long as the sensor's timeout allows.
 
-    :param wanted: the name of one of `include.lake.looks.LOOKS`.
+    :param wanted: the name of one of `include.lake.conditions.LOOKS`.
     :param arguments: its arguments.
     :param poll_interval: seconds between two looks.
     """
@@ -75,7 +75,7 @@ class LakeFSTrigger(BaseTrigger):
         lake = await LakeFSHook(self.lakefs_conn_id).alake(self.repository)
         while True:
             try:
-                if found := await _in_thread(look, lake, self.wanted, **self.arguments):
+                if found := await _in_thread(check, lake, self.wanted, **self.arguments):
                     return found
             except Transient as fault:
                 log.warning("waiting on: %s", fault)

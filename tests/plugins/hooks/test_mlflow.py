@@ -11,7 +11,8 @@ import urllib3
 
 from include.exceptions import Misconfigured, Unauthorized
 from include.jobs.spec import Job
-from include.tracking import Experiment, TrackingServer
+from include.tracking.runs import Experiment
+from include.tracking.server import TrackingServer
 from millrace.hooks.mlflow import MlflowHook
 from millrace.operators.pipeline import PipelineOperator
 from tests.support.loop import DAYS, Loop

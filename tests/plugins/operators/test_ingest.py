@@ -14,9 +14,9 @@ from airflow.sdk.exceptions import AirflowSkipException
 
 from include.exceptions import BadData
 from include.lake.client import Lake
-from include.tracking import Experiment
-from millrace.links import FAULT
+from include.tracking.runs import Experiment
 from millrace.operators.ingest import LoadOperator, QuarantineOperator, ValidateOperator
+from millrace.ui.links import FAULT
 from tests.support.pipeline import orders, write_csv, write_pipeline
 from tests.support.task import Task
 

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from airflow.sdk import BaseOperator
 
+from millrace.operators.governance import GateOperator, PromoteOperator, RegisterOperator
 from millrace.operators.ingest import LoadOperator, QuarantineOperator, ValidateOperator
-from millrace.operators.job import ProcessJobOperator
 from millrace.operators.lakefs import (
     LakeFSCherryPickOperator,
     LakeFSCommitOperator,
@@ -29,15 +29,16 @@ from millrace.operators.lakefs import (
     LakeFSUploadOperator,
     LakeFSUploadStreamOperator,
 )
-from millrace.operators.model import GateOperator, PinOperator, PromoteOperator, RegisterOperator
+from millrace.operators.snapshot import PinOperator
+from millrace.runtimes.process import ProcessJobOperator
 from millrace.sensors.drift import DriftSensor
 from millrace.sensors.lakefs import (
     LakeFSCommitSensor,
     LakeFSObjectSensor,
     LakeFSPrefixSensor,
     LakeFSTagSensor,
-    PartitionSensor,
 )
+from millrace.sensors.partition import PartitionSensor
 from tests.support.task import Task
 
 T = "{{ run_id }}"

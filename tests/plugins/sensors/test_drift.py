@@ -8,8 +8,9 @@ from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import DAG
 from airflow.sdk.exceptions import AirflowRescheduleException
 
-from include import monitoring
-from include.drift import Drifted
+from include.monitoring import history
+from include.monitoring.drift import DriftResult
+from include.monitoring.verdict import store
 from include.verdict import Verdict
 from millrace.sensors.drift import DriftSensor
 from tests.support.loop import Loop
@@ -20,11 +21,11 @@ from tests.support.task import Task
 def measured(shop: Loop, number: int, reason: str = "") -> None:
     """Write a night's verdict; with a reason it broke a limit."""
     verdict = Verdict(passed=not reason, reasons=(reason,) if reason else (), numbers={"rows": 500.0})
-    drifted = Drifted(distances={}, features=("amount",) if reason else (), silent=(), share=0, html="")
-    nights = monitoring.experiment(shop.spec, shop.tracking_uri)
-    tags = monitoring.tags(day(number), 1, learned=day(-1))
+    drifted = DriftResult(distances={}, features=("amount",) if reason else (), silent=(), share=0, html="")
+    nights = history.experiment(shop.spec, shop.tracking_uri)
+    tags = history.tags(day(number), 1, learned=day(-1))
     with nights.start(f"night {number}", name="night", tags=tags) as run:
-        monitoring.store(run, verdict, drifted)
+        store(run, verdict, drifted)
 
 
 def sensor(shop: Loop, number: int) -> Task:

@@ -9,8 +9,9 @@ from airflow.sdk.exceptions import AirflowRescheduleException, AirflowSkipExcept
 
 from include.exceptions import Unauthorized, Unavailable
 from include.lake.client import Lake
-from include.registry import Alias, Registry
-from millrace.sensors.lakefs import LakeFSCommitSensor, PartitionSensor
+from include.tracking.registry import Alias, Registry
+from millrace.sensors.lakefs import LakeFSCommitSensor
+from millrace.sensors.partition import PartitionSensor
 from tests.support.lake import free_port
 from tests.support.loop import Loop, rows
 from tests.support.models import training_run

@@ -13,7 +13,7 @@ from millrace.hooks.lakefs import LakeFSHook
 from millrace.run import identity, step
 
 
-class InLake:
+class LakeFSMixin:
     """Mixed into what works on one repository."""
 
     repository: str | None
@@ -29,7 +29,7 @@ class InLake:
         return self.hook.lake(self.repository)
 
 
-class LakeFSOperator(InLake, BaseOperator):
+class LakeFSOperator(LakeFSMixin, BaseOperator):
     """Base of the operators that work on one repository.
 
     :param repository: the repository's name; none: the connection's default one.
@@ -51,7 +51,7 @@ class LakeFSOperator(InLake, BaseOperator):
         self.lakefs_conn_id = lakefs_conn_id
 
 
-class MakesCommit(LakeFSOperator):
+class CommitOperatorBase(LakeFSOperator):
     """Base of the operators that leave one commit on a branch, however often they are tried."""
 
     branch: str
@@ -65,10 +65,10 @@ class MakesCommit(LakeFSOperator):
         look_first: bool = True,
     ) -> dict[str, Any]:
         """Let `act` commit with the metadata it is given, unless an earlier try did; `{commit, changed}`."""
-        from include.lake.steps import once
+        from include.lake.idempotency import commit_once
 
         lake = self.lake()
-        return once(
+        return commit_once(
             lake,
             self.branch,
             step(context),

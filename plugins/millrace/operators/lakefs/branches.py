@@ -8,8 +8,8 @@ from typing import Any
 from airflow.sdk import Context
 
 from include.exceptions import Misconfigured
-from millrace.links import BranchLink
 from millrace.operators.lakefs.base import LakeFSOperator
+from millrace.ui.links import BranchLink
 
 
 class LakeFSCreateBranchOperator(LakeFSOperator):

@@ -9,15 +9,15 @@ from typing import Any
 from airflow.sdk import Context
 from airflow.sdk.exceptions import AirflowSkipException
 
-from millrace.links import CommitLink
-from millrace.operators.lakefs.base import LakeFSOperator, MakesCommit
-from millrace.run import announce, identity
+from millrace.operators.lakefs.base import CommitOperatorBase, LakeFSOperator
+from millrace.run import identity, set_event_extra
+from millrace.ui.links import CommitLink
 
 _FIRST = 10
 """Changes that a diff names."""
 
 
-class LakeFSCommitOperator(MakesCommit):
+class LakeFSCommitOperator(CommitOperatorBase):
     """Commits what was uploaded to a branch; returns `{commit, changed}`.
 
     A second try finds the commit of the first by the run's identity on it. With nothing uploaded since
@@ -87,7 +87,7 @@ class LakeFSMergeOperator(LakeFSOperator):
         self.squash = squash
 
     def execute(self, context: Context) -> dict[str, Any]:
-        from include.lake.publish import publish
+        from include.lake.merge import publish
 
         made = publish(
             self.lake(),
@@ -102,11 +102,11 @@ class LakeFSMergeOperator(LakeFSOperator):
         if self.skip_unchanged and not made.changed:
             context["ti"].xcom_push("return_value", made.to_json())
             raise AirflowSkipException(f"{self.into!r} has all of {self.source!r} already")
-        announce(context, {**self.metadata, **made.to_json()})
+        set_event_extra(context, {**self.metadata, **made.to_json()})
         return made.to_json()
 
 
-class _PickOperator(MakesCommit):
+class _PickOperator(CommitOperatorBase):
     """Base of the two that take up one commit.
 
     :param branch: the branch that gets the new commit.

@@ -12,10 +12,10 @@ from airflow.sdk import Context
 
 from include.exceptions import MillraceError, Misconfigured, Transient
 from include.lake.client import Lake
-from include.lake.records import LakeObject
-from millrace.links import CommitLink, ObjectLink
+from include.lake.types import LakeObject
 from millrace.operators.lakefs.base import LakeFSOperator
 from millrace.run import identity, step
+from millrace.ui.links import CommitLink, ObjectLink
 
 
 class LakeFSUploadOperator(LakeFSOperator):
@@ -211,9 +211,9 @@ class LakeFSImportOperator(LakeFSOperator):
         self._running: tuple[str, str] | None = None
 
     def execute(self, context: Context) -> dict[str, Any]:
-        from include.lake.imports import take_in
+        from include.lake.object_import import import_objects
 
-        return take_in(
+        return import_objects(
             self.lake(),
             self.branch,
             self.sources,

@@ -8,8 +8,8 @@ from typing import Any
 from airflow.sdk import Context
 
 from include.exceptions import Absent, Misconfigured
-from millrace.links import CommitLink
 from millrace.operators.lakefs.base import LakeFSOperator
+from millrace.ui.links import CommitLink
 
 
 class LakeFSCreateTagOperator(LakeFSOperator):

@@ -1,6 +1,0 @@
-"""The platform on one server: what `docker-compose.yaml` needs beside itself.
-
-`python -m include.compose` is the hand on the server. It and what it imports need Python's own library only,
-so that a server needs Docker and `make` and no virtual environment. `databases`, `init`, `health` and
-`retention` run inside the containers.
-"""

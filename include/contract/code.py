@@ -1,0 +1,44 @@
+"""A pipeline's own Python: import its `model.py` once a process."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from include.exceptions import Misconfigured
+
+MODEL = "model.py"
+
+
+def load_module(folder: Path, file: str) -> ModuleType:
+    """A module of a pipeline, such as its model.py, imported from its file once a process.
+
+    Raises Misconfigured if the file is missing or fails to import.
+    """
+    path = folder / file
+    name = f"include.pipelines.{folder.name}.{path.stem}"
+    if name in sys.modules and getattr(sys.modules[name], "__file__", None) == str(path):
+        return sys.modules[name]
+    found = importlib.util.spec_from_file_location(name, path)
+    if found is None or found.loader is None or not path.is_file():
+        raise Misconfigured(f"{path} is missing; see docs/pipelines.md for what it has to define")
+    made = importlib.util.module_from_spec(found)
+    sys.modules[name] = made  # pickled functions of a model are looked up by this name
+    try:
+        found.loader.exec_module(made)
+    except Exception as error:
+        del sys.modules[name]
+        raise Misconfigured(f"{path} fails to import: {type(error).__name__}: {error}") from error
+    return made
+
+
+def load_function(folder: Path, file: str, name: str) -> Callable[..., Any]:
+    """A function of a pipeline's module; raises Misconfigured if it is not there."""
+    found = getattr(load_module(folder, file), name, None)
+    if not callable(found):
+        raise Misconfigured(f"{folder / file} defines no function {name!r}; see docs/pipelines.md")
+    return found  # type: ignore[no-any-return]

@@ -1,0 +1,99 @@
+"""Sections about data: the source, the table in the lake, schedules, validation, privacy."""
+
+from __future__ import annotations
+
+from datetime import date
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import (
+    AfterValidator,
+    Field,
+    model_validator,
+)
+
+from include.contract.types import Cron, ImportPath, Name, Section, check_timezone
+
+
+class Reader(StrEnum):
+    """How source rows are read."""
+
+    PARQUET = "parquet"
+    CSV = "csv"
+    SQL = "sql"
+    PYTHON = "python"
+
+
+class OnFailure(StrEnum):
+    """What happens to rows that fail validation."""
+
+    QUARANTINE = "quarantine"
+    FAIL = "fail"
+    WARN = "warn"
+
+
+_LOCATION_OF = {
+    Reader.PARQUET: "uri",
+    Reader.CSV: "uri",
+    Reader.SQL: "conn_id",
+    Reader.PYTHON: "callable",
+}
+
+
+class Source(Section):
+    """Where rows come from, and how they are cut into partitions."""
+
+    reader: Reader
+    uri: str | None = Field(
+        None, description="parquet, csv: a path or URI; `{dt}` becomes the partition's date."
+    )
+    conn_id: str | None = Field(None, description="sql: an Airflow connection.")
+    query: str | None = Field(None, description="sql: a query with `:start` and `:end` (time stamps).")
+    callable: ImportPath | None = Field(
+        None, description="python: `module:function`, see include/ingestion/readers.py."
+    )
+    partition_by: str = Field(description="The time column that decides a row's partition.")
+    timezone: Annotated[str, AfterValidator(check_timezone)] = "UTC"
+
+    @model_validator(mode="after")
+    def _location_fits_reader(self) -> Source:
+        wanted = _LOCATION_OF[self.reader]
+        if getattr(self, wanted) is None:
+            raise ValueError(f"reader {self.reader.value!r} needs the key {wanted!r}")
+        if self.reader is Reader.SQL and self.query is None:
+            raise ValueError("reader 'sql' needs the key 'query'")
+        return self
+
+
+class LakeTable(Section):
+    """The pipeline's table in the lake."""
+
+    repository: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{2,62}$")]
+    table: Name
+    branch: str = "main"
+
+
+class Schedule(Section):
+    """Cron strings in the source's time zone; null means: only on demand."""
+
+    ingest: Cron | None = "@daily"
+    since: date | None = Field(
+        None,
+        description="Every tick of `ingest` from this day on is run, those missed while nothing ran too; "
+        "null: only what is due from now on.",
+    )
+    train: Cron | None = None
+    monitor: Cron | None = "0 2 * * *"
+
+
+class Validation(Section):
+    """Which suite checks the rows, and what happens to rows that fail."""
+
+    suite: str = "expectations.yaml"
+    on_failure: OnFailure = OnFailure.QUARANTINE
+
+
+class Privacy(Section):
+    """Columns of the source that never reach the lake as they are."""
+
+    drop: list[str] = Field(default_factory=list, description="Left out when rows are read.")

@@ -1,0 +1,47 @@
+"""Word pydantic's errors as faults of a `pipeline.yaml`."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic_core import ErrorDetails
+
+from include.contract.pipeline import Pipeline
+from include.exceptions import Fault
+
+
+def to_fault(error: ErrorDetails) -> Fault:
+    path = _path(error["loc"])
+    if error["type"] == "extra_forbidden":
+        return Fault(path, _unknown_key(error["loc"]))
+    if error["type"] == "missing":
+        return Fault(path, "is missing")
+    message = error["msg"].removeprefix("Value error, ")
+    if error["type"] == "value_error" or isinstance(error["input"], dict):
+        return Fault(path, message)
+    return Fault(path, f"{error['input']!r}: {message[:1].lower()}{message[1:]}")
+
+
+def _path(location: tuple[int | str, ...]) -> str:
+    path = ""
+    for part in location:
+        path += f"[{part}]" if isinstance(part, int) else f".{part}" if path else str(part)
+    return path or "file"
+
+
+def _unknown_key(location: tuple[int | str, ...]) -> str:
+    section: Any = Pipeline
+    for part in location[:-1]:
+        fields = section.model_fields if isinstance(section, type) and issubclass(section, BaseModel) else {}
+        section = _model_in(fields[part].annotation) if part in fields else None
+    allowed = sorted(section.model_fields) if section else []
+    close = get_close_matches(str(location[-1]), allowed, n=1)
+    hint = f"did you mean {close[0]!r}? " if close else ""
+    return f"is no known key; {hint}allowed: {', '.join(allowed)}"
+
+
+def _model_in(annotation: Any) -> Any:
+    options = [annotation, *getattr(annotation, "__args__", ())]
+    return next((kind for kind in options if isinstance(kind, type) and issubclass(kind, BaseModel)), None)

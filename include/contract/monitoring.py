@@ -1,0 +1,73 @@
+"""Section `monitoring`: what is watched, and when the champion is retrained."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Annotated
+
+from pydantic import (
+    Field,
+    model_validator,
+)
+
+from include.contract.types import Days, Metric, Section, Share
+
+
+class Methods(Section):
+    """The distance from which on a column has drifted, by kind of column."""
+
+    wasserstein: Annotated[float, Field(gt=0)] = Field(
+        0.1, description="Numerical features and predictions: Wasserstein distance in standard deviations."
+    )
+    jensenshannon: Annotated[float, Field(gt=0, le=1)] = Field(
+        0.1, description="Categorical features and the target: Jensen-Shannon distance, 0..1."
+    )
+
+
+class Drift(Section):
+    """When a column has drifted, and when the data has."""
+
+    share: Share = Field(0.3, description="The data has drifted when at least this share of features has.")
+    methods: Methods = Methods()
+
+
+class Performance(Section):
+    """When the champion's performance counts as dropped."""
+
+    metric: Metric = Metric.ROC_AUC
+    max_drop: Share = 0.05
+
+
+class Fairness(Section):
+    """How far selection rates of groups may lie apart."""
+
+    column: str
+    max_gap: Share = 0.1
+    selected_from: Share = Field(0.5, description="A prediction from here on counts as selected.")
+    min_rows: Annotated[int, Field(ge=1)] = Field(100, description="Smaller groups are left out.")
+
+
+class RetrainPolicy(Section):
+    """The policy: how many breaches, of how many nights, fire a retrain."""
+
+    breaches: Annotated[int, Field(ge=1)] = 2
+    of: Annotated[int, Field(ge=1)] = 3
+    cooldown: Days = timedelta(days=3)
+    min_rows: Annotated[int, Field(ge=1)] = 500
+
+    @model_validator(mode="after")
+    def _breaches_reachable(self) -> RetrainPolicy:
+        if self.breaches > self.of:
+            raise ValueError(f"breaches ({self.breaches}) can never be reached in {self.of} night(s)")
+        return self
+
+
+class Monitoring(Section):
+    """What is watched every night."""
+
+    window: Days = timedelta(days=7)
+    label_delay: Days = timedelta(days=1)
+    drift: Drift = Drift()
+    performance: Performance | None = None
+    fairness: Fairness | None = None
+    retrain: RetrainPolicy = RetrainPolicy()

@@ -1,0 +1,49 @@
+"""The contract of a pipeline: the models behind `pipeline.yaml`.
+
+One model a section, each frozen and closed (an unknown key is a fault). `include.contract.loader` reads the
+files; `include/pipelines/pipeline.schema.json` is generated from here (`make schema`), so that editors
+complete and check a `pipeline.yaml` while it is written.
+"""
+
+from __future__ import annotations
+
+from pydantic import (
+    Field,
+)
+
+from include.contract.data import LakeTable, Privacy, Schedule, Source, Validation
+from include.contract.gate import Gate
+from include.contract.model import Model
+from include.contract.monitoring import Monitoring
+from include.contract.training import Training
+from include.contract.types import Label, Name, Section
+
+
+class Pipeline(Section):
+    """One model product: its data, checks, model, gate and monitoring."""
+
+    name: Name
+    description: str
+    owner: str
+    tags: list[Label] = Field(default_factory=list)
+    source: Source
+    lake: LakeTable
+    schedule: Schedule = Schedule()
+    validation: Validation = Validation()
+    model: Model
+    training: Training = Training()
+    gate: Gate
+    monitoring: Monitoring = Monitoring()
+    privacy: Privacy = Privacy()
+
+    @property
+    def predictions(self) -> str:
+        """The table of the champion's predictions, in the same repository."""
+        return f"{self.name}_predictions"
+
+    @property
+    def tables(self) -> list[tuple[str, str, str]]:
+        """Repository, branch and name of each table that the pipeline writes."""
+        return [
+            (self.lake.repository, self.lake.branch, name) for name in (self.lake.table, self.predictions)
+        ]

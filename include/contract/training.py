@@ -1,0 +1,74 @@
+"""Section `training`: the window of history, and where jobs run with which limits."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Annotated, Literal
+
+from pydantic import (
+    Field,
+    model_validator,
+)
+
+from include.contract.types import Days, Duration, Section
+from include.settings import Runtime
+
+
+class Resources(Section):
+    """What a job's container may use at most; the runtime `process` knows no limits."""
+
+    cpu: Annotated[float, Field(ge=0.1)] = Field(1, description="Cores; a hard limit.")
+    memory: Annotated[str, Field(pattern=r"^[1-9][0-9]*(Mi|Gi)$", examples=["4Gi"])] = Field(
+        "2Gi", description="A job that needs more is killed; swap is not used."
+    )
+    gpu: Annotated[int, Field(ge=0)] = 0
+
+    @property
+    def memory_bytes(self) -> int:
+        """The memory in bytes."""
+        return int(self.memory[:-2]) * (2**20 if self.memory.endswith("Mi") else 2**30)
+
+
+class Toleration(Section):
+    """A taint of nodes that the job does not mind; the words are those of Kubernetes."""
+
+    key: str | None = Field(None, description="null, with `Exists`: any.")
+    operator: Literal["Equal", "Exists"] = "Equal"
+    value: str | None = None
+    effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] | None = Field(
+        None, description="null: any."
+    )
+
+    @model_validator(mode="after")
+    def _operator_fits(self) -> Toleration:
+        if self.operator == "Exists" and self.value is not None:
+            raise ValueError("operator 'Exists' goes without a value; leave it out, or write 'Equal'")
+        if self.operator == "Equal" and self.key is None:
+            raise ValueError("operator 'Equal' needs a key; name it, or write 'Exists' for any taint")
+        return self
+
+
+class Training(Section):
+    """How much history a model learns from, and where jobs run."""
+
+    window: Days = timedelta(days=90)
+    holdout: Days = timedelta(days=14)
+    runtime: Runtime = Runtime.AUTO
+    image: Annotated[str, Field(min_length=1)] | None = Field(
+        None, description="The container image of the jobs; null: the deployment's. See docs/job-contract.md."
+    )
+    resources: Resources = Resources()
+    node_selector: dict[str, str] = Field(
+        default_factory=dict, description="kubernetes: labels that a node must have."
+    )
+    tolerations: tuple[Toleration, ...] = Field((), description="kubernetes: taints that a node may have.")
+    timeout: Duration = timedelta(hours=1)
+
+    @model_validator(mode="after")
+    def _holdout_inside_window(self) -> Training:
+        if self.holdout >= self.window:
+            raise ValueError(
+                f"holdout ({self.holdout.days}d) must be shorter than window ({self.window.days}d): "
+                "the holdout is cut from the end of the window"
+            )
+        return self

@@ -1,0 +1,1 @@
+"""Governance: which model version is in production, and the record of why."""

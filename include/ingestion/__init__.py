@@ -1,0 +1,1 @@
+"""Ingestion: from a source to checked rows on a branch of the lake."""

@@ -1,0 +1,265 @@
+"""The readers of sources: CSV and Parquet files, SQL queries, Python functions.
+
+Each gives record batches with the name of where they come from. Whatever goes wrong is told as one of
+`include.exceptions`, without the values that Arrow and databases quote in their messages; that is why the
+cause is cut off (`from None`) wherever it may quote one: logs show causes too.
+"""
+
+from __future__ import annotations
+
+import importlib
+import re
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from datetime import date, datetime, time, timedelta
+from functools import reduce
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+from zoneinfo import ZoneInfo
+
+from include.contract.data import Reader, Source
+from include.exceptions import BadData, MillraceError, Misconfigured, Transient, Unavailable
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+BATCH_ROWS = 100_000
+
+
+class SourceBatch(NamedTuple):
+    """A batch, where it comes from, and the days it was asked for."""
+
+    origin: str
+    first: date
+    last: date
+    batch: pa.RecordBatch
+
+
+def read(
+    source: Source, first: date, last: date, *, folder: Path, sql_url: str | None
+) -> Iterator[SourceBatch]:
+    """The rows of a source from `first` to `last`, in one pass; a file without `{dt}` is given whole.
+
+    Raises BadData, Misconfigured or Transient.
+    """
+    if source.reader is Reader.PYTHON:
+        for batch in _python(source, first, last):
+            yield SourceBatch(str(source.callable), first, last, batch)
+    elif source.reader is Reader.SQL:
+        for batch in _sql(source, first, last, sql_url):
+            yield SourceBatch("source.query", first, last, batch)
+    else:
+        rows_of = _csv if source.reader is Reader.CSV else _parquet
+        for uri, start, end in _files(str(source.uri), first, last):
+            for batch in rows_of(uri, folder):
+                yield SourceBatch(_shown(uri), start, end, batch)
+
+
+def holds_other_days(source: Source) -> bool:
+    """Whether a source may rightly hold more days than it is asked for: a file of the whole history."""
+    return source.reader in (Reader.CSV, Reader.PARQUET) and "{dt}" not in str(source.uri)
+
+
+def misfits(values: pa.Array, *kinds: pa.DataType) -> int:
+    """How many values cannot be cast to these types, one after the other; found by halving."""
+    import pyarrow as pa
+
+    try:
+        reduce(pa.Array.cast, kinds, values)
+    except pa.ArrowInvalid:
+        half = len(values) // 2
+        return misfits(values[:half], *kinds) + misfits(values[half:], *kinds) if half else 1
+    return 0
+
+
+def _files(uri: str, first: date, last: date) -> Iterator[tuple[str, date, date]]:
+    if "{dt}" not in uri:
+        yield uri, first, last
+        return
+    while first <= last:
+        yield uri.replace("{dt}", str(first)), first, first
+        first += timedelta(days=1)
+
+
+@contextmanager
+def _opened(uri: str, folder: Path) -> Iterator[Any]:
+    """A file of any file system that Arrow knows; a plain path is relative to the pipeline's folder."""
+    import pyarrow as pa
+    from pyarrow import fs
+
+    name, local = _shown(uri), fs.LocalFileSystem()
+    try:
+        system, path = fs.FileSystem.from_uri(uri) if "://" in uri else (local, str(folder / uri))
+    except pa.ArrowInvalid as error:
+        raise Misconfigured(f"source.uri {name} cannot be opened: {_first_line(error)}") from None
+    try:
+        with system.open_input_file(path) as file:
+            if file.size() == 0:
+                raise BadData(f"{name} is empty: 0 bytes; deliver the file again")
+            yield file
+    except FileNotFoundError:
+        raise BadData(f"{name} does not exist; deliver it, or correct source.uri") from None
+    except PermissionError:
+        raise Misconfigured(f"{name} may not be read by this user; correct its permissions") from None
+    except UnicodeDecodeError:
+        raise BadData(f"{name}: the names of the columns are not UTF-8; convert the file") from None
+    except pa.ArrowInvalid as error:
+        raise BadData(f"{name} cannot be read: {_first_line(error)}; deliver the file again") from None
+    except OSError as error:  # without a number it is Arrow's own: the content is damaged
+        if system == local and error.errno is None:
+            raise BadData(f"{name} cannot be read: {_first_line(error)}; deliver the file again") from None
+        raise Transient(f"{name} cannot be read now: {_first_line(error)}") from None
+
+
+def _csv(uri: str, folder: Path) -> Iterator[pa.RecordBatch]:
+    """Types are those of the first block: what does not fit them later is a fault, and counted."""
+    import pyarrow as pa
+    from pyarrow import csv
+
+    schema = pa.schema([])
+    with _opened(uri, folder) as file:
+        if file.read(2) in (BOM_UTF16_BE, BOM_UTF16_LE):
+            raise BadData(f"{_shown(uri)} is UTF-16, not UTF-8; convert the file")
+        file.seek(0)
+        try:
+            with csv.open_csv(file) as reader:
+                schema = reader.schema
+                if (odd := _undecoded(schema)) is not None:
+                    raise BadData(_csv_misfits(uri, folder, odd, pa.string()))
+                yield from (batch for batch in reader if batch.num_rows)
+        except pa.ArrowInvalid as error:
+            if found := _CONVERSION.match(str(error)):
+                field = schema.field(int(found[1]))
+                raise BadData(_csv_misfits(uri, folder, field.name, field.type)) from None
+            raise
+
+
+_CONVERSION = re.compile(r"In CSV column #(\d+): .*CSV conversion error")
+
+
+def _undecoded(schema: pa.Schema) -> str | None:
+    """The first column that Arrow left as bytes since it is no UTF-8."""
+    import pyarrow as pa
+
+    kinds = zip(schema.names, schema.types, strict=True)  # the names: that they are UTF-8 is checked too
+    return next((name for name, kind in kinds if pa.types.is_binary(kind)), None)
+
+
+def _csv_misfits(uri: str, folder: Path, column: str, kind: pa.DataType) -> str:
+    """How many values of a column have another type; the file is read again, as bytes."""
+    import pyarrow as pa
+    from pyarrow import csv
+
+    raw = csv.ConvertOptions(
+        include_columns=[column], column_types={column: pa.binary()}, strings_can_be_null=True
+    )
+    rows = odd = 0
+    with _opened(uri, folder) as file, csv.open_csv(file, convert_options=raw) as reader:
+        for batch in reader:
+            rows += batch.num_rows
+            odd += misfits(batch.column(0), pa.string(), kind)
+    wrong = "not UTF-8; convert the file" if pa.types.is_string(kind) else f"no {kind}, as those before are"
+    return f"{_shown(uri)}: column {column!r}: {odd or 'some'} of {rows} values are {wrong}"
+
+
+def _parquet(uri: str, folder: Path) -> Iterator[pa.RecordBatch]:
+    import pyarrow.parquet as pq
+
+    with _opened(uri, folder) as file:
+        yield from pq.ParquetFile(file).iter_batches()
+
+
+def _sql(source: Source, first: date, last: date, url: str | None) -> Iterator[pa.RecordBatch]:
+    from sqlalchemy import create_engine, exc, text
+
+    if url is None:
+        raise Misconfigured("reader 'sql' needs the URL of source.conn_id")
+    zone = ZoneInfo(source.timezone)
+    span = {
+        "start": datetime.combine(first, time(), zone),
+        "end": datetime.combine(last + timedelta(days=1), time(), zone),
+    }
+    try:
+        engine = create_engine(url)
+    except (exc.ArgumentError, ImportError):  # their messages may hold the password
+        raise Misconfigured(
+            f"the URL of connection {source.conn_id!r} is none that SQLAlchemy can open; "
+            "correct its type, or install its driver"
+        ) from None
+    try:
+        with engine.connect().execution_options(stream_results=True, yield_per=BATCH_ROWS) as connection:
+            answer = connection.execute(text(str(source.query)), span).mappings()
+            for rows in answer.partitions(BATCH_ROWS):  # without a size, one row each
+                yield _typed(rows)
+    except exc.ProgrammingError as error:
+        raise Misconfigured(f"source.query is refused: {_first_line(error.orig)}") from None
+    except exc.OperationalError as error:
+        where = engine.url.render_as_string(hide_password=True)
+        raise Unavailable(f"source.query fails at {where}: {_first_line(error.orig)}") from None
+    except exc.DBAPIError as error:
+        raise BadData(f"source.query fails with {type(error.orig).__name__}; try it by hand") from None
+    finally:
+        engine.dispose()
+
+
+def _typed(rows: Any) -> pa.RecordBatch:
+    """Rows as a batch. Types are guessed from the values, so those that vary with them are made one."""
+    import pyarrow as pa
+
+    columns = {}
+    for name in rows[0]:
+        values = [row[name] for row in rows]
+        try:
+            column = pa.array(values)
+        except (pa.ArrowInvalid, pa.ArrowTypeError):
+            kinds = ", ".join(sorted({type(value).__name__ for value in values if value is not None}))
+            raise BadData(f"source.query: column {name!r} mixes {kinds}; cast it in the query") from None
+        if pa.types.is_decimal(column.type):  # the guess has the digits of the longest value
+            column = column.cast(pa.float64())
+        if pa.types.is_timestamp(column.type) and column.type.tz:  # and the zone of the first
+            column = column.cast(pa.timestamp("us", "UTC"))
+        columns[str(name)] = column
+    return pa.RecordBatch.from_pydict(columns)
+
+
+def _python(source: Source, first: date, last: date) -> Iterator[pa.RecordBatch]:
+    """A function that is called with the first and the last day, and yields record batches of them."""
+    import pyarrow as pa
+
+    name, _, attribute = str(source.callable).partition(":")
+    try:
+        function = getattr(importlib.import_module(name), attribute)
+    except (ImportError, AttributeError) as error:
+        raise Misconfigured(f"source.callable {source.callable!r} cannot be imported: {error}") from error
+    for batch in _guarded(function, str(source.callable), first, last):
+        if not isinstance(batch, pa.RecordBatch):
+            raise Misconfigured(
+                f"source.callable {source.callable!r} gave a {type(batch).__name__}; "
+                "it must yield pyarrow.RecordBatch"
+            )
+        yield batch
+
+
+def _guarded(read: Callable[[date, date], Iterable[Any]], name: str, *days: date) -> Iterator[Any]:
+    """What a pipeline's own function yields. Its errors may quote rows, so only their class is told."""
+    try:
+        yield from read(*days)
+    except (MillraceError, OSError):
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever a pipeline's own code raises
+        raise BadData(
+            f"source.callable {name!r} failed with {type(error).__name__}; mend it, or its source"
+        ) from None
+
+
+def _shown(uri: str) -> str:
+    """A URI for messages: without the credentials that it may hold."""
+    return repr(re.sub(r"//[^/@]*@", "//***@", uri))
+
+
+def _first_line(error: object) -> str:
+    """What went wrong, without the row that Arrow quotes after a count of its columns."""
+    line = (str(error).splitlines() or [""])[0]
+    counted = re.match(r"CSV parse error: (Expected \d+ columns, got \d+)", line)
+    return counted[1] if counted else line[:200].rstrip(".")

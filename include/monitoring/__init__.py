@@ -1,0 +1,1 @@
+"""Monitoring: how a champion does, and whether it has to be retrained."""

@@ -1,0 +1,155 @@
+"""The environment in which the parts of the embedded stack run: every setting with its reason."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from include.platform import airflow_config
+from include.platform.embedded.gateway import Gateway
+from include.platform.embedded.lake_process import variables
+from include.platform.embedded.secrets import USER, Secrets, password_file
+from include.settings import ROOT, Settings
+
+HOST = "127.0.0.1"
+_NO_PROXY = ("NO_PROXY", "no_proxy")
+
+
+def urls(settings: Settings) -> dict[str, str]:
+    """Where the parts are reached."""
+    return {
+        "airflow": f"http://{HOST}:{settings.airflow_port}",
+        "mlflow": f"http://{HOST}:{settings.mlflow_port}",
+        "lake": f"http://{HOST}:{settings.lakefs_port}",
+    }
+
+
+def deployment(settings: Settings, secrets: Secrets) -> str:
+    """What tells this stack from others on an engine or a cluster: what was set, else what was made."""
+    return settings.deployment or secrets.deployment
+
+
+def environment(
+    settings: Settings, secrets: Secrets, database: str, gateway: Gateway | None = None
+) -> dict[str, str]:
+    """The variables for every part.
+
+    `database` is the socket folder of PostgreSQL, `gateway` where containers come in, if they do.
+    """
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW__")}
+    inherited.pop("PYTHONDONTWRITEBYTECODE", None)  # without bytecode every cold import costs twice
+    return {
+        **inherited,
+        **_python(settings),
+        "DEPLOYMENT": deployment(settings, secrets),
+        **_services(settings, secrets, gateway),
+        **_airflow(settings, secrets, database, airflow_config.sections(settings.runtime)),
+        # More threads than cores only fight for them: on the few rows of a day waiting costs more than work.
+        "OMP_NUM_THREADS": str(settings.threads),
+        "OPENBLAS_NUM_THREADS": str(settings.threads),
+        **_quiet(),
+        "MLFLOW_BACKEND": _database_url("mlflow", database),
+        "MLFLOW_ARTIFACTS": str(settings.var / "mlflow"),
+    }
+
+
+def _python(settings: Settings) -> dict[str, str]:
+    bin_folder = Path(sys.executable).parent
+    return {
+        "PATH": f"{bin_folder}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
+        # Airflow adds its plugins itself, but later than workers are forked.
+        "PYTHONPATH": os.pathsep.join((str(ROOT), str(ROOT / "plugins"))),
+        "PYTHONUNBUFFERED": "1",
+        **settings.variables(),
+        "CODE_VERSION": settings.code_version or _git_commit(),
+    }
+
+
+def _services(settings: Settings, secrets: Secrets, gateway: Gateway | None) -> dict[str, str]:
+    found = urls(settings)
+    lake = {
+        "conn_type": "lakefs",
+        "host": found["lake"],
+        "login": secrets.lake_access_key_id,
+        "password": secrets.lake_secret_access_key,
+        # The embedded lake has no pages to link to.
+        "extra": {"ui_url": "none", **_inside(gateway, settings.lakefs_port)},
+    }
+    mlflow = {"conn_type": "http", "host": found["mlflow"], "extra": _inside(gateway, settings.mlflow_port)}
+    hosts = [HOST, "localhost", *([gateway.address] if gateway else [])]
+    return {
+        "CONTAINER_GATEWAY": str(gateway or ""),
+        "MLFLOW_HOSTS": ",".join(f"{host}:{settings.mlflow_port}" for host in hosts),
+        **variables(settings, secrets, f"{HOST}:{settings.lakefs_port}"),
+        "AIRFLOW_CONN_LAKEFS_DEFAULT": json.dumps(lake),
+        "AIRFLOW_CONN_MLFLOW_DEFAULT": json.dumps(mlflow),
+        "MLFLOW_TRACKING_URI": found["mlflow"],
+    }
+
+
+def _inside(gateway: Gateway | None, port: int) -> dict[str, Any]:
+    """What a connection says of a service's address as containers see it."""
+    return {"container_host": f"http://{gateway.address}:{port}"} if gateway else {}
+
+
+def _airflow(
+    settings: Settings, secrets: Secrets, database: str, common: airflow_config.Sections
+) -> dict[str, str]:
+    url = urls(settings)["airflow"]
+    own: airflow_config.Sections = {
+        "core": {
+            "dags_folder": ROOT / "dags",
+            "plugins_folder": ROOT / "plugins",
+            "test_connection": "Enabled",  # one user, this machine only
+            "executor": "LocalExecutor",
+            "parallelism": settings.parallelism,
+            "fernet_key": secrets.fernet_key,
+            "simple_auth_manager_users": f"{USER}:admin",
+            "simple_auth_manager_passwords_file": password_file(settings.var),
+            # Given in full: with a port other than 8080 tasks would call localhost:8080.
+            "execution_api_server_url": f"{url}/execution/",
+        },
+        "database": {"sql_alchemy_conn": _database_url("airflow", database)},
+        "api": {
+            "host": HOST,
+            "port": settings.airflow_port,
+            "base_url": url,
+            "workers": 1,
+            "secret_key": secrets.api_secret,
+        },
+        "api_auth": {"jwt_secret": secrets.jwt_secret},
+        "logging": {"base_log_folder": settings.var / "log" / "tasks"},
+    }
+    return {
+        "AIRFLOW_HOME": str(settings.var / "airflow"),
+        **airflow_config.variables(common),
+        **airflow_config.variables(own),
+    }
+
+
+def _database_url(name: str, socket: str) -> str:
+    return f"postgresql+psycopg2://postgres@/{name}?host={quote(socket)}"
+
+
+def _quiet() -> dict[str, str]:
+    return {
+        **airflow_config.QUIET,
+        # A company's proxy would be asked for this machine's own addresses.
+        **{name: ",".join(filter(None, (os.environ.get(name), HOST, "localhost"))) for name in _NO_PROXY},
+    }
+
+
+def _git_commit() -> str:
+    git = shutil.which("git")
+    if git is None:
+        return ""
+    asked = subprocess.run(
+        [git, "-C", str(ROOT), "rev-parse", "HEAD"], capture_output=True, text=True, check=False
+    )
+    return asked.stdout.strip()

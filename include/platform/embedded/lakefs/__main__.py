@@ -1,0 +1,80 @@
+"""`python -m include.platform.embedded.lakefs [gc]`: the server, or its garbage collection.
+
+Configured by the environment variables of a real lakeFS, see `include/settings.py`.
+"""
+
+from __future__ import annotations
+
+import sys
+from argparse import ArgumentParser
+from pathlib import Path
+
+from include.platform.embedded.lakefs.errors import ApiError
+from include.platform.embedded.settings import LakeFolder, LakeServerSettings
+
+_DAY = 24 * 3600
+_FILE = "lake.sqlite"
+
+
+def serve() -> None:
+    """Serve until told to stop."""
+    import uvicorn
+
+    from include.platform.embedded.lakefs.app import create_app
+    from include.platform.embedded.lakefs.auth import Keys
+
+    settings = LakeServerSettings()
+    host, _, port = settings.listen_address.rpartition(":")
+    keys = [Keys("admin", settings.access_key_id, settings.secret_access_key)]
+    if settings.read_only_access_key_id:
+        reader = settings.read_only_access_key_id, settings.read_only_secret_access_key
+        keys.append(Keys("reader", *reader, read_only=True))
+    app = create_app(settings.folder, *keys)
+    uvicorn.run(app, host=host, port=int(port), log_level="warning", timeout_graceful_shutdown=3)
+
+
+def collect_garbage(folder: Path, days: float, *, dry_run: bool) -> str:
+    """Collect garbage below the server's folder; what was found, for people."""
+    from include.platform.embedded.lakefs.blobs import Blobs
+    from include.platform.embedded.lakefs.database import Database
+    from include.platform.embedded.lakefs.garbage import collect
+
+    if not (folder / _FILE).exists():
+        return f"there is no lake in {folder}: nothing to collect"
+    found = collect(Database(folder / _FILE), Blobs(folder / "objects"), days * _DAY, dry_run=dry_run)
+    return (
+        f"{'would remove' if dry_run else 'removed'} {found.commits:,} commits, {found.versions:,} versions, "
+        f"{found.ranges:,} ranges and {found.contents:,} contents of {found.size:,} bytes "
+        f"that nothing reaches and that are older than {days:g} days"
+    )
+
+
+def main() -> int:
+    """Run what was asked for."""
+    parser = ArgumentParser(prog="python -m include.platform.embedded.lakefs", description=__doc__)
+    collection = parser.add_subparsers(dest="verb").add_parser("gc", help="collect garbage")
+    collection.add_argument("--dry-run", action="store_true", help="count it only")
+    collection.add_argument(
+        "--retention", type=_days, default=7, metavar="DAYS", help="keep what is younger (7)"
+    )
+    given = parser.parse_args()
+    if given.verb is None:
+        serve()
+        return 0
+    try:
+        print(collect_garbage(LakeFolder().folder, given.retention, dry_run=given.dry_run))
+    except ApiError as error:
+        print(f"nothing was removed: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _days(text: str) -> float:
+    days = float(text)
+    if not days >= 0:
+        raise ValueError(text)
+    return days
+
+
+if __name__ == "__main__":
+    sys.exit(main())

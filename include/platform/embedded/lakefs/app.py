@@ -1,0 +1,137 @@
+"""The server: what it is made of, who may ask, and how whatever goes wrong is answered."""
+
+from __future__ import annotations
+
+import errno
+import sqlite3
+from pathlib import Path
+from urllib.parse import unquote
+
+from fastapi import Depends, FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from fastapi.routing import APIRoute
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from include.platform.embedded.lakefs.auth import Keys, Users
+from include.platform.embedded.lakefs.blobs import Blobs
+from include.platform.embedded.lakefs.database import Database
+from include.platform.embedded.lakefs.errors import ApiError
+from include.platform.embedded.lakefs.routes import (
+    branches,
+    commits,
+    objects,
+    repositories,
+    server,
+    unsupported,
+)
+
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_LARGEST_BODY = 8 << 20
+"""Bytes: a thousand paths of 1,024 bytes, written in JSON escapes."""
+_OPEN = {f"/api/v1{route.path}" for route in server.public.routes if isinstance(route, APIRoute)}
+_FORESEEN = (ApiError, HTTPException, ClientDisconnect, UnicodeEncodeError, sqlite3.Error, OSError)
+
+
+def create_app(folder: Path, *keys: Keys) -> FastAPI:
+    """The server over a folder that it owns, for some pairs of keys."""
+    folder.mkdir(parents=True, exist_ok=True)
+    app = FastAPI(title="lakeFS API", version=server.VERSION, docs_url=None, redoc_url=None, openapi_url=None)
+    app.state.database = Database(folder / "lake.sqlite")
+    app.state.blobs = Blobs(folder / "objects")
+    app.state.blobs.sweep()
+    app.state.users = Users(keys)
+    app.include_router(server.public, prefix="/api/v1")
+    for routes in (server, repositories, branches, commits, objects, unsupported):
+        app.include_router(routes.router, prefix="/api/v1", dependencies=[Depends(_authenticate)])
+    app.add_middleware(_KeysFirst, users=app.state.users)
+    app.add_middleware(_SlashesInNames)
+    app.add_exception_handler(RequestValidationError, _answer_invalid)
+    for cause in (*_FORESEEN, Exception):
+        app.add_exception_handler(cause, _answer_error)
+    return app
+
+
+class _KeysFirst:
+    """Refuses strangers before their body is read, and bodies that no call needs; uploads are streamed."""
+
+    def __init__(self, app: ASGIApp, users: Users) -> None:
+        self._app = app
+        self._users = users
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        app: ASGIApp = self._app
+        if scope["type"] == "http" and scope["method"] not in ("GET", "HEAD"):
+            try:
+                if scope["path"] not in _OPEN:
+                    self._users.authenticate(Request(scope))
+            except ApiError as error:
+                app = JSONResponse({"message": str(error)}, error.status)
+            is_upload = scope["path"].endswith("/objects")
+            receive = receive if is_upload else _capped(receive)
+        await app(scope, receive, send)
+
+
+def _capped(receive: Receive) -> Receive:
+    """Reads no more of a body than it may have; FastAPI answers 400 then."""
+    size = 0
+
+    async def read() -> Message:
+        nonlocal size
+        message = await receive()
+        size += len(message.get("body", b""))
+        if size > _LARGEST_BODY:
+            raise ApiError(f"request size exceeded, max is {_LARGEST_BODY} bytes", 413)
+        return message
+
+    return read
+
+
+class _SlashesInNames:
+    """Leaves an encoded slash encoded: it belongs to a name (that no branch has), not to the path."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        raw = (scope.get("raw_path") or b"").decode("latin-1").replace("%2f", "%2F")
+        if "%2F" in raw:
+            scope["path"] = unquote(raw.replace("%2F", "%252F"))
+        await self._app(scope, receive, send)
+
+
+def _authenticate(request: Request) -> None:
+    request.state.keys = request.app.state.users.authenticate(request)
+
+
+def _answer_invalid(_: Request, error: Exception) -> Response:
+    faults = error.errors() if isinstance(error, RequestValidationError) else []
+    said = "; ".join(f"{fault['loc'][-1]!r}: {fault['msg']}" for fault in faults)
+    return JSONResponse({"message": f"request is not valid: {said}"}, 400)
+
+
+def _answer_error(_: Request, error: Exception) -> Response:
+    status, message = _diagnosis(error)
+    return JSONResponse({"message": message}, status, getattr(error, "headers", None))
+
+
+def _diagnosis(error: Exception) -> tuple[int, str]:
+    """Status and message; a request is never answered as done when the disk or the database failed it."""
+    if isinstance(error, ApiError):
+        return error.status, str(error)
+    if isinstance(error, HTTPException):
+        is_unknown = error.status_code in (404, 405)  # no such path, or no such method of it
+        return (404, "invalid API endpoint") if is_unknown else (error.status_code, error.detail)
+    if isinstance(error, ClientDisconnect):
+        return 499, "the client is gone"
+    if isinstance(error, UnicodeEncodeError):
+        return 400, "request is not valid: its text is no UTF-8"
+    if "disk is full" in str(error) or getattr(error, "errno", None) in _NO_ROOM:
+        return 507, f"the lake's disk is full, nothing was changed: make room and try again ({error})"
+    if "database is locked" in str(error):
+        return 503, f"the lake's database is busy, nothing was changed: try again ({error})"
+    if isinstance(error, sqlite3.Error | OSError):
+        return 500, f"the lake's store cannot be read or written: {type(error).__name__}: {error}"
+    return 500, f"an error of the embedded lake, please report it: {type(error).__name__}: {error}"

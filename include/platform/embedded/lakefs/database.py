@@ -1,0 +1,319 @@
+"""Refs, commits, staging and ranges, in SQLite.
+
+One writer at a time, `synchronous=FULL`: what a transaction confirmed survives a power cut, and a commit or
+a merge is one transaction, so nobody sees half of it.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import threading
+import time
+import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from include.platform.embedded.lakefs.errors import Corrupt
+from include.platform.embedded.lakefs.listing import LAST
+from include.platform.embedded.lakefs.schema import migrate
+from include.platform.embedded.lakefs.tree import Entry, Span, decode, version_of
+
+_CACHED_RANGES = 256
+_STAGED_AT_ONCE = 1000
+_REPOSITORY = "SELECT name, namespace, default_branch, created, read_only FROM repositories"
+_Row = tuple[Any, ...]
+
+
+@dataclass(frozen=True)
+class Repository:
+    """A repository's own facts; `created` in seconds since 1970."""
+
+    name: str
+    namespace: str
+    default_branch: str
+    created: int
+    read_only: bool = False
+
+
+@dataclass(frozen=True)
+class CommitRecord:
+    """A commit; `version` names its list of ranges, `generation` is one more than its parents' highest."""
+
+    id: str
+    version: str
+    message: str
+    created: int
+    committer: str
+    generation: int
+    parents: tuple[str, ...] = ()
+    metadata: dict[str, str] = field(default_factory=dict)
+
+
+class Database:
+    """The server's one SQLite file; safe to use from many threads."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._local = threading.local()
+        self._writing = threading.RLock()
+        migrate(self._connection)
+        self.load_range = lru_cache(maxsize=_CACHED_RANGES)(self._load_range)
+        self.load_version = lru_cache(maxsize=64)(self._load_version)
+
+    @property
+    def _connection(self) -> sqlite3.Connection:
+        if not hasattr(self._local, "connection"):
+            connection = sqlite3.connect(self._file, isolation_level=None, timeout=30)
+            connection.execute("PRAGMA journal_mode=WAL")
+            connection.execute("PRAGMA synchronous=FULL")
+            self._local.connection = connection
+        found: sqlite3.Connection = self._local.connection
+        return found
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """All of what is done inside, or nothing; one at a time."""
+        with self._writing:
+            connection = self._connection
+            if connection.in_transaction:
+                yield connection
+                return
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield connection
+            except BaseException:
+                connection.rollback()
+                raise
+            connection.commit()
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """What is read inside is of one moment, whatever others commit meanwhile."""
+        connection = self._connection
+        if connection.in_transaction:
+            yield
+            return
+        connection.execute("BEGIN")
+        try:
+            yield
+        finally:
+            connection.rollback()
+
+    # Repositories
+
+    def repository(self, name: str) -> Repository | None:
+        row = self._one(f"{_REPOSITORY} WHERE name = ?", name)
+        return _repository(row) if row else None
+
+    def repositories(self) -> list[Repository]:
+        return [_repository(row) for row in self._all(f"{_REPOSITORY} ORDER BY name")]
+
+    def add_repository(self, repository: Repository) -> None:
+        self._do(
+            "INSERT INTO repositories (name, namespace, default_branch, created, read_only) "
+            "VALUES (?, ?, ?, ?, ?)",
+            *(repository.name, repository.namespace, repository.default_branch),
+            *(repository.created, repository.read_only),
+        )
+
+    def remove_repository(self, name: str) -> None:
+        with self.transaction():
+            self._do("DELETE FROM repositories WHERE name = ?", name)
+            for table in ("commits", "refs", "staging", "settings"):
+                self._do(f"DELETE FROM {table} WHERE repository = ?", name)  # noqa: S608 - names from above
+
+    def setting(self, repository: str, name: str) -> Any:
+        """What a repository was told to keep under a name, or None."""
+        row = self._one("SELECT value FROM settings WHERE repository = ? AND name = ?", repository, name)
+        return json.loads(row[0]) if row else None
+
+    def set_setting(self, repository: str, name: str, value: Any) -> None:
+        self._do("INSERT OR REPLACE INTO settings VALUES (?, ?, ?)", repository, name, json.dumps(value))
+
+    # Refs: kind is "branch" or "tag"
+
+    def ref(self, repository: str, kind: str, name: str) -> str | None:
+        row = self._one(
+            "SELECT commit_id FROM refs WHERE repository = ? AND kind = ? AND name = ?",
+            repository,
+            kind,
+            name,
+        )
+        return str(row[0]) if row else None
+
+    def refs(
+        self, repository: str, kind: str, prefix: str, after: str, limit: int, *, hidden: bool = False
+    ) -> list[tuple[str, str]]:
+        """Names and commits, in order; `limit` rows at most; with `hidden` the hidden ones too."""
+        rows = self._all(
+            "SELECT name, commit_id FROM refs WHERE repository = ? AND kind = ? AND name > ? "
+            "AND substr(name, 1, ?) = ? AND hidden <= ? ORDER BY name LIMIT ?",
+            *(repository, kind, after, len(prefix), prefix, hidden, limit),
+        )
+        return [(str(name), str(commit)) for name, commit in rows]
+
+    def set_ref(self, repository: str, kind: str, name: str, commit: str, *, hidden: bool = False) -> None:
+        """Point a ref at a commit; whether it is hidden is decided when it is new."""
+        self._do(
+            "INSERT INTO refs (repository, kind, name, commit_id, hidden) VALUES (?, ?, ?, ?, ?) "
+            "ON CONFLICT DO UPDATE SET commit_id = excluded.commit_id",
+            *(repository, kind, name, commit, hidden),
+        )
+
+    def remove_ref(self, repository: str, kind: str, name: str) -> None:
+        self._do("DELETE FROM refs WHERE repository = ? AND kind = ? AND name = ?", repository, kind, name)
+
+    # Commits and versions
+
+    def commit(self, repository: str, commit_id: str) -> CommitRecord | None:
+        row = self._one("SELECT body FROM commits WHERE repository = ? AND id = ?", repository, commit_id)
+        return _record(row[0]) if row else None
+
+    def commits_like(self, repository: str, prefix: str) -> list[str]:
+        """Up to two ids that begin with a prefix: enough to tell one from several."""
+        rows = self._all(
+            "SELECT id FROM commits WHERE repository = ? AND id >= ? AND id < ? LIMIT 2",
+            *(repository, prefix, prefix + "g"),
+        )
+        return [str(row[0]) for row in rows]
+
+    def add_commit(self, repository: str, record: CommitRecord) -> None:
+        body = json.dumps({**record.__dict__, "parents": list(record.parents)})
+        self._do(
+            "INSERT OR IGNORE INTO commits (repository, id, body, written) VALUES (?, ?, ?, ?)",
+            *(repository, record.id, body, int(time.time())),
+        )
+
+    def _load_version(self, version: str) -> list[Span]:
+        row = self._one("SELECT spans FROM versions WHERE id = ?", version)
+        with self._readable(version):
+            spans = [Span(*span) for span in json.loads(self._present(row, version)[0])]
+            if version_of(spans) != version:
+                raise ValueError("not what was stored")
+        return spans
+
+    def add_version(self, version: str, spans: Sequence[Span]) -> None:
+        self._do("INSERT OR IGNORE INTO versions VALUES (?, ?)", version, json.dumps(spans))
+
+    def _load_range(self, name: str) -> tuple[Entry, ...]:
+        row = self._one("SELECT content FROM ranges WHERE id = ?", name)
+        with self._readable(name):
+            return decode(name, self._present(row, name)[0])
+
+    def add_range(self, name: str, content: bytes) -> None:
+        self._do("INSERT OR IGNORE INTO ranges VALUES (?, ?)", name, content)
+
+    # Staging: what was written to a branch since its last commit; None stands for removed
+
+    def staged(
+        self, repository: str, branch: str, start: str = "", limit: int = -1
+    ) -> list[tuple[str, Entry | None]]:
+        rows = self._all(
+            "SELECT path, entry FROM staging WHERE repository = ? AND branch = ? AND path >= ? "
+            "ORDER BY path LIMIT ?",
+            *(repository, branch, start, limit),
+        )
+        return [(str(path), Entry(*json.loads(entry)) if entry else None) for path, entry in rows]
+
+    def staged_from(
+        self, repository: str, branch: str, start: str = ""
+    ) -> Iterator[tuple[str, Entry | None]]:
+        """The same without a limit, read in pages; inside of `snapshot` they are of one moment."""
+        while True:
+            rows = self.staged(repository, branch, start, _STAGED_AT_ONCE)
+            yield from rows
+            if len(rows) < _STAGED_AT_ONCE:
+                return
+            start = rows[-1][0] + "\0"
+
+    def staged_entry(self, repository: str, branch: str, path: str) -> tuple[bool, Entry | None]:
+        """Whether a path is staged, and as what."""
+        row = self._one(
+            "SELECT entry FROM staging WHERE repository = ? AND branch = ? AND path = ?",
+            repository,
+            branch,
+            path,
+        )
+        return (row is not None), (Entry(*json.loads(row[0])) if row and row[0] else None)
+
+    def stage(self, repository: str, branch: str, path: str, entry: Entry | None) -> None:
+        body = json.dumps(entry.to_row()) if entry else None
+        self._do("INSERT OR REPLACE INTO staging VALUES (?, ?, ?, ?)", repository, branch, path, body)
+
+    def clear_staging(self, repository: str, branch: str, first: str = "", last: str = LAST) -> None:
+        """Forget what was written to the paths from `first` to `last`, both included; else to all."""
+        self._do(
+            "DELETE FROM staging WHERE repository = ? AND branch = ? AND path >= ? AND path <= ?",
+            *(repository, branch, first, last),
+        )
+
+    # All of it: what garbage collection asks
+
+    def roots(self, moment: float) -> list[tuple[str, str]]:
+        """Repository and id of the commits that a ref stands for, or written since (seconds since 1970)."""
+        return self._pairs(
+            "SELECT repository, commit_id FROM refs "
+            "UNION SELECT repository, id FROM commits WHERE written >= ?",
+            moment,
+        )
+
+    def staged_addresses(self) -> Iterator[str]:
+        """Contents of the objects that are staged on any branch."""
+        rows = self._connection.execute("SELECT entry FROM staging WHERE entry IS NOT NULL")
+        return (Entry(*json.loads(entry)).address for (entry,) in rows)
+
+    def commits(self) -> set[tuple[str, str]]:
+        return set(self._pairs("SELECT repository, id FROM commits"))
+
+    def versions(self) -> set[str]:
+        return {str(name) for (name,) in self._all("SELECT id FROM versions")}
+
+    def ranges(self) -> set[str]:
+        return {str(name) for (name,) in self._all("SELECT id FROM ranges")}
+
+    def remove(self, commits: set[tuple[str, str]], versions: set[str], ranges: set[str]) -> None:
+        """Remove commits (repository and id), versions and ranges, all or none."""
+        with self.transaction() as connection:
+            connection.executemany("DELETE FROM commits WHERE repository = ? AND id = ?", commits)
+            connection.executemany("DELETE FROM versions WHERE id = ?", ((name,) for name in versions))
+            connection.executemany("DELETE FROM ranges WHERE id = ?", ((name,) for name in ranges))
+
+    def _pairs(self, query: str, *values: object) -> list[tuple[str, str]]:
+        return [(str(left), str(right)) for left, right in self._all(query, *values)]
+
+    def _present(self, row: _Row | None, name: str) -> _Row:
+        if row is None:
+            raise Corrupt(f"{name} is missing from {self._file}: restore the lake from a backup")
+        return row
+
+    @contextmanager
+    def _readable(self, name: str) -> Iterator[None]:
+        try:
+            yield
+        except (ValueError, TypeError, zlib.error) as error:
+            raise Corrupt(f"{name} in {self._file} is damaged: restore the lake from a backup") from error
+
+    def _do(self, statement: str, *values: object) -> None:
+        with self.transaction() as connection:
+            connection.execute(statement, values)
+
+    def _one(self, query: str, *values: object) -> _Row | None:
+        found: _Row | None = self._connection.execute(query, values).fetchone()
+        return found
+
+    def _all(self, query: str, *values: object) -> list[_Row]:
+        return self._connection.execute(query, values).fetchall()
+
+
+def _repository(row: _Row) -> Repository:
+    return Repository(row[0], row[1], row[2], row[3], bool(row[4]))
+
+
+def _record(body: str) -> CommitRecord:
+    fields = json.loads(body)
+    return CommitRecord(**{**fields, "parents": tuple(fields["parents"])})

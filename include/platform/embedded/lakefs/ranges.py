@@ -1,0 +1,29 @@
+"""The `Range` header of HTTP (RFC 9110, section 14.2), as lakeFS takes it: one range of bytes."""
+
+from __future__ import annotations
+
+import re
+
+from include.platform.embedded.lakefs.errors import BadRequest, NotSatisfiable
+
+_VALID = re.compile(r"bytes=(\d{0,18}-\d{0,18},? ?)+", re.ASCII)
+_ONE = re.compile(r"bytes=(\d*)-(\d*) ?", re.ASCII)
+
+
+def content_range(header: str, size: int) -> tuple[int, int]:
+    """The first and last byte asked for.
+
+    Raises an answer 400 if the header is no range of bytes, 416 if nothing of it exists or, as in lakeFS,
+    if it is not a single one.
+    """
+    if not _VALID.fullmatch(header):
+        raise BadRequest(f"Range {header!r} is not valid: allowed are 'bytes=1-5', 'bytes=5-', 'bytes=-5'")
+    match = _ONE.fullmatch(header)
+    begin, end = match.groups() if match else ("", "")
+    if begin:
+        first, last = int(begin), min(int(end), size - 1) if end else size - 1
+    else:
+        first, last = (max(0, size - int(end)) if end else size), size - 1
+    if first > last:
+        raise NotSatisfiable(header, size)
+    return first, last

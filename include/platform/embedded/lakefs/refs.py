@@ -1,0 +1,173 @@
+"""Branches, tags and expressions: what they are called, what they stand for, who may move them."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import NamedTuple
+
+from include.platform.embedded.lakefs.database import CommitRecord, Database, Repository
+from include.platform.embedded.lakefs.errors import AlreadyThere, BadRequest, Forbidden, NotFound
+
+REPOSITORY_NAME = re.compile(r"[a-z0-9][a-z0-9-]{2,62}")
+BRANCH_NAME = re.compile(r"\w[-\w]*", re.ASCII)
+PROTECTED = "protected_branches"
+_TAG_FORBIDDEN = re.compile(r"[\x00-\x20^:?*\[\\/]|\.\.|@\{|^@$|\.$|\.lock$|^$")
+_REF = re.compile(r"(?P<base>[^~^@$\s]+)(?P<steps>(?:[~^]\d{0,9}|[@$])*)", re.ASCII)
+
+
+class Position(NamedTuple):
+    """What a ref stands for: a commit, and the branch whose staging is seen on top of it, if any."""
+
+    commit: CommitRecord
+    branch: str | None
+
+
+@dataclass(frozen=True)
+class Refs:
+    """One repository: its facts and the database that it is kept in."""
+
+    database: Database
+    facts: Repository
+
+    # Expressions
+
+    def resolve(self, expression: str) -> Position:
+        """What a ref stands for: a branch, a tag, a commit id or the start of one, then `~n` and `^n`.
+
+        Of a branch, `@` stands for its last commit and `$` for what is staged on top of it.
+        """
+        match = _REF.fullmatch(expression)
+        if match is None:
+            raise BadRequest(f"ref {expression!r} is not valid")
+        commit, branch = self._base(match["base"])
+        steps = re.findall(r"([~^@$])(\d*)", match["steps"])
+        if any(step in "@$" for step, _ in steps):
+            if branch is None or len(steps) > 1:
+                raise BadRequest(f"ref {expression!r} is not valid: '@' and '$' follow a branch only")
+            return Position(commit, branch if steps[0][0] == "$" else None)
+        for step, count in steps:
+            commit = self._step(commit, step, int(count) if count else 1)
+        return Position(commit, None if steps else branch)
+
+    def commit_at(self, expression: str) -> CommitRecord:
+        """The commit that a ref stands for."""
+        if expression.endswith("$"):
+            raise BadRequest(f"reference {expression!r}: reference to staging area with $ is not a commit")
+        return self.resolve(expression).commit
+
+    # Branches
+
+    def branch(self, name: str) -> CommitRecord:
+        """The commit that a branch stands for."""
+        self._check_branch_name(name)
+        commit = self.database.ref(self.facts.name, "branch", name)
+        if commit is None:
+            raise NotFound(f"branch {name!r} not found")
+        return self.commit_of(commit)
+
+    def create_branch(self, name: str, source: str, *, force: bool = False, hidden: bool = False) -> str:
+        self._check_branch_name(name)
+        with self.database.transaction():
+            self.refuse_read_only(force)
+            self._refuse_taken("branch", name)
+            commit = self.commit_at(source).id
+            self.database.set_ref(self.facts.name, "branch", name, commit, hidden=hidden)
+        return commit
+
+    def delete_branch(self, name: str, *, force: bool = False) -> None:
+        with self.database.transaction():
+            self.refuse_read_only(force)
+            if name == self.facts.default_branch:
+                raise Forbidden("cannot delete repository default branch")
+            self.branch(name)
+            self.database.clear_staging(self.facts.name, name)
+            self.database.remove_ref(self.facts.name, "branch", name)
+
+    # Tags
+
+    def tag(self, name: str) -> str:
+        """The id of the commit that a tag stands for."""
+        self._check_tag_name(name)
+        commit = self.database.ref(self.facts.name, "tag", name)
+        if commit is None:
+            raise NotFound(f"tag {name!r} not found")
+        return commit
+
+    def create_tag(self, name: str, source: str, *, force: bool = False) -> str:
+        self._check_tag_name(name)
+        with self.database.transaction():
+            self.refuse_read_only(force)
+            self._refuse_taken("tag", name)
+            commit = self.commit_at(source).id
+            self.database.set_ref(self.facts.name, "tag", name, commit)
+        return commit
+
+    def delete_tag(self, name: str, *, force: bool = False) -> None:
+        with self.database.transaction():
+            self.refuse_read_only(force)
+            self.tag(name)
+            self.database.remove_ref(self.facts.name, "tag", name)
+
+    # Who may write
+
+    def refuse_read_only(self, force: bool) -> None:
+        if self.facts.read_only and not force:
+            raise Forbidden(f"read-only repository: {self.facts.name!r} takes changes only with force")
+
+    def refuse_protected(self, branch: str, action: str) -> None:
+        """Protection keeps everything but merges, reverts and cherry-picks off a branch, as in lakeFS."""
+        patterns = self.database.setting(self.facts.name, PROTECTED) or []
+        if any(fnmatchcase(branch, pattern) for pattern in patterns):
+            raise Forbidden(f"cannot {action} to protected branch {branch!r}")
+
+    # Steps of the above
+
+    def commit_of(self, commit_id: str) -> CommitRecord:
+        """The commit of a whole id."""
+        found = self.database.commit(self.facts.name, commit_id)
+        if found is None:
+            raise NotFound(f"commit {commit_id!r} not found")
+        return found
+
+    def _base(self, name: str) -> Position:
+        for kind in ("branch", "tag"):
+            if commit := self.database.ref(self.facts.name, kind, name):
+                return Position(self.commit_of(commit), name if kind == "branch" else None)
+        if re.fullmatch(r"[0-9a-f]{1,64}", name):
+            found = self.database.commits_like(self.facts.name, name)
+            if len(found) == 1:
+                return Position(self.commit_of(found[0]), None)
+        raise NotFound(f"ref {name!r} not found")
+
+    def _step(self, commit: CommitRecord, step: str, count: int) -> CommitRecord:
+        if step == "^":
+            if count > len(commit.parents):
+                raise BadRequest(f"ref is not valid: commit {commit.id} has no parent number {count}")
+            return self.commit_of(commit.parents[count - 1]) if count else commit
+        for _ in range(count):
+            if not commit.parents:
+                raise NotFound(f"commit {commit.id} has no parent")
+            commit = self.commit_of(commit.parents[0])
+        return commit
+
+    def _check_branch_name(self, name: str) -> None:
+        if not BRANCH_NAME.fullmatch(name):
+            raise BadRequest(
+                f"branch name {name!r} is not valid: it consists of letters, digits, underscores and dashes, "
+                "and cannot start with a dash"
+            )
+
+    def _check_tag_name(self, name: str) -> None:
+        if _TAG_FORBIDDEN.search(name):
+            raise BadRequest(f"tag name {name!r} is not valid: it may not hold spaces or any of '^:?*[\\/'")
+
+    def _refuse_taken(self, kind: str, name: str) -> None:
+        """A name stands for one thing: a branch, a tag or a commit."""
+        for taken in ("branch", "tag"):
+            if self.database.ref(self.facts.name, taken, name):
+                what = "already exists: not unique" if taken == kind else f"{name!r}: conflict found"
+                raise AlreadyThere(f"{taken} {what}")
+        if self.database.commit(self.facts.name, name):
+            raise AlreadyThere(f"commit ID {name!r}: conflict found")

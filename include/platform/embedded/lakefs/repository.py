@@ -1,0 +1,258 @@
+"""What the API means: the commits of one repository, and how they are made of one another."""
+
+from __future__ import annotations
+
+import hashlib
+import heapq
+import json
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from functools import partial
+from itertools import groupby
+from operator import itemgetter
+from typing import NamedTuple
+
+from include.platform.embedded.lakefs import tree
+from include.platform.embedded.lakefs.database import CommitRecord
+from include.platform.embedded.lakefs.errors import AlreadyThere, BadRequest, Conflict
+from include.platform.embedded.lakefs.staging import Objects
+from include.platform.embedded.lakefs.tree import Changes, Difference, Span
+
+STRATEGIES = {"": "default", "dest-wins": "dest-wins", "source-wins": "source-wins"}
+"""How a merge settles conflicts, and what lakeFS notes of it in the merge's metadata."""
+
+
+class Overrides(NamedTuple):
+    """What a revert or a cherry-pick is to be called instead of what it would be."""
+
+    message: str = ""
+    metadata: dict[str, str] | None = None
+
+
+class Store(Objects):
+    """One repository, whole."""
+
+    def commit(
+        self,
+        branch: str,
+        message: str,
+        metadata: dict[str, str],
+        *,
+        date: int | None = None,
+        allow_empty: bool = False,
+        force: bool = False,
+    ) -> CommitRecord:
+        """Commit what is staged on a branch, in one transaction; `date` in seconds since 1970."""
+        with self.database.transaction():
+            head = self.branch(branch)
+            self.refuse_protected(branch, "commit")
+            self.refuse_read_only(force)
+            edits = [(change.path, change.right) for change in self.uncommitted(branch)]
+            if not edits and not allow_empty:
+                raise BadRequest("commit: no changes")
+            return self._record(branch, self._apply(head, edits), message, metadata, [head], date)
+
+    def merge(
+        self,
+        source: str,
+        branch: str,
+        message: str,
+        metadata: dict[str, str],
+        *,
+        strategy: str = "",
+        allow_empty: bool = False,
+        squash: bool = False,
+        force: bool = False,
+    ) -> CommitRecord:
+        """Merge a ref into a branch, in one transaction; conflicts are answered with the first paths."""
+        with self.database.transaction():
+            head, theirs = self._clean(branch, force), self.commit_at(source)
+            base, wanted = self.spans(self.merge_base(head.id, theirs.id)), self.spans(theirs)
+            if not (allow_empty or force) and base == wanted:
+                raise BadRequest("merge: no changes")
+            spans = self._merged(head, base, wanted, strategy)
+            noted = {**metadata, ".lakefs.merge.strategy": STRATEGIES[strategy]}
+            return self._record(branch, spans, message, noted, [head] if squash else [head, theirs])
+
+    def revert(
+        self,
+        branch: str,
+        ref: str,
+        parent: int,
+        overrides: Overrides,
+        *,
+        allow_empty: bool = False,
+        force: bool = False,
+    ) -> CommitRecord:
+        """Take back what a commit changed against its parent of that number (from 1; 0: its only one)."""
+        with self.database.transaction():
+            head, undone = self._clean(branch, force), self.commit_at(ref)
+            if len(undone.parents) > 1 and not parent:
+                raise AlreadyThere("must specify 1-based parent number for reverting merge commit")
+            spans = self._merged(head, self.spans(undone), self._before(undone, parent))
+            if spans == self.spans(head) and not allow_empty:
+                raise BadRequest("revert: no changes")
+            message = overrides.message or f"Revert {ref}"
+            return self._record(branch, spans, message, overrides.metadata or {}, [head])
+
+    def cherry_pick(
+        self, branch: str, ref: str, parent: int | None, overrides: Overrides, *, force: bool = False
+    ) -> CommitRecord:
+        """Repeat on a branch what a commit changed against its parent of that number (from 1)."""
+        with self.database.transaction():
+            head, picked = self._clean(branch, force), self.commit_at(ref)
+            if len(picked.parents) > 1 and parent is None:
+                raise BadRequest("must specify 1-based parent number for cherry-picking merge commit")
+            before, after = self._before(picked, parent or 1), self.spans(picked)
+            if before == after:
+                raise BadRequest("cherry-pick: no changes")
+            metadata = picked.metadata if overrides.metadata is None else overrides.metadata
+            origin = {"cherry-pick-origin": picked.id, "cherry-pick-committer": picked.committer}
+            spans = self._merged(head, before, after)
+            message = overrides.message or picked.message
+            return self._record(branch, spans, message, {**metadata, **origin}, [head])
+
+    def hard_reset(self, branch: str, ref: str, *, force: bool = False) -> None:
+        """Let a branch stand for another commit; what is staged stays staged, as in lakeFS."""
+        with self.database.transaction():
+            self.branch(branch)
+            self.refuse_protected(branch, "commit")
+            self.refuse_read_only(force)
+            self.database.set_ref(self.facts.name, "branch", branch, self.commit_at(ref).id)
+
+    # Reading history
+
+    def merge_base(self, left: str, right: str) -> CommitRecord:
+        """The nearest common ancestor; costs the distance to it, not the history."""
+        sides = {left: 1}
+        sides[right] = sides.get(right, 0) | 2
+        queue = [(-self.commit_of(commit).generation, commit) for commit in sides]
+        heapq.heapify(queue)
+        while queue:
+            _, name = heapq.heappop(queue)
+            commit = self.commit_of(name)
+            if sides[name] == 3:
+                return commit
+            for parent in commit.parents:
+                if parent not in sides:
+                    heapq.heappush(queue, (-self.commit_of(parent).generation, parent))
+                sides[parent] = sides.get(parent, 0) | sides[name]
+        raise BadRequest("no merge base")
+
+    def log(self, ref: str, *, first_parent: bool = False, since: float = 0) -> Iterator[CommitRecord]:
+        """Commits from a ref back, newest first; those before `since` (seconds since 1970) end a line."""
+        start = self.commit_at(ref)
+        queue, seen = [_newest(start)] if start.created >= since else [], {start.id}
+        while queue:
+            commit = self.commit_of(heapq.heappop(queue)[2])
+            yield commit
+            for name in commit.parents[:1] if first_parent else commit.parents:
+                parent = self.commit_of(name)
+                if name not in seen and parent.created >= since:
+                    heapq.heappush(queue, _newest(parent))
+                seen.add(name)
+
+    def touches(self, commit: CommitRecord, objects: set[str], prefixes: tuple[str, ...]) -> bool:
+        """Whether a commit changed one of these; merges never count, as in lakeFS."""
+        if len(commit.parents) != 1:
+            return False
+        before = self.spans(self.commit_of(commit.parents[0]))
+        changes = tree.diff(before, self.spans(commit), self.database.load_range)
+        return any(change.path in objects or change.path.startswith(prefixes) for change in changes())
+
+    def diff(self, left: str, right: str) -> Changes:
+        """Where two refs disagree; a right side of `branch$` counts with what is staged."""
+        position = self.resolve(right)
+        spans = self.spans(self.commit_at(left))
+        changes = tree.diff(spans, self.spans(position.commit), self.database.load_range)
+        if not right.endswith("$") or position.branch is None:
+            return changes
+        return partial(self._with_staged, changes, spans, position.branch)
+
+    def _with_staged(
+        self, changes: Changes, spans: list[Span], branch: str, start: str = ""
+    ) -> Iterator[Difference]:
+        committed = ((change.path, change) for change in changes(start))
+        staged = self.database.staged_from(self.facts.name, branch, start)
+        differing = ((path, self.difference(spans, path, entry)) for path, entry in staged)
+        both = heapq.merge(committed, differing, key=itemgetter(0))
+        for _, found in groupby(both, key=itemgetter(0)):
+            *_, (_, change) = found  # what is staged comes second, and counts
+            if change:
+                yield change
+
+    def compare(self, left: str, right: str) -> Changes:
+        """What merging `right` into `left` would change, with the conflicts (three-dot)."""
+        mine, theirs = self.commit_at(left), self.commit_at(right)
+        base = self.merge_base(mine.id, theirs.id)
+        return self._three_way(self.spans(mine), self.spans(base), self.spans(theirs))
+
+    # Steps of the above
+
+    def initialise(self) -> CommitRecord:
+        """The first, empty commit of a new repository."""
+        return self._record(self.facts.default_branch, [], "Repository created", {}, [])
+
+    def _clean(self, branch: str, force: bool) -> CommitRecord:
+        """The commit of a branch that may get another one: nothing is staged on it."""
+        self.refuse_read_only(force)
+        head = self.branch(branch)
+        if next(self.uncommitted(branch), None):
+            raise BadRequest(f"{branch}: uncommitted changes (dirty branch)")
+        return head
+
+    def _before(self, commit: CommitRecord, parent: int) -> list[Span]:
+        """What was there before a commit; nothing before the first one."""
+        if parent > len(commit.parents):
+            raise BadRequest(f"parent {parent}: given commit does not have the given parent number")
+        return self.spans(self.commit_of(commit.parents[max(parent, 1) - 1])) if commit.parents else []
+
+    def _merged(
+        self, head: CommitRecord, base: list[Span], theirs: list[Span], strategy: str = ""
+    ) -> list[Span]:
+        """The version of a branch after it took over what `theirs` changed since `base`."""
+        changes = list(self._three_way(self.spans(head), base, theirs)())
+        conflicts = [change.path for change in changes if change.conflict]
+        if conflicts and not strategy:
+            raise Conflict(f"conflict found: {len(conflicts)} object(s), {', '.join(conflicts[:3])}")
+        taken = [change for change in changes if not change.conflict or strategy == "source-wins"]
+        return self._apply(head, [(change.path, change.right) for change in taken])
+
+    def _three_way(self, ours: list[Span], base: list[Span], theirs: list[Span]) -> Changes:
+        return tree.three_way(base, ours, theirs, self.database.load_range)
+
+    def _apply(self, head: CommitRecord, edits: list[tree.Edit]) -> list[Span]:
+        return tree.apply(self.spans(head), edits, self.database.load_range, self.database.add_range)
+
+    def _record(
+        self,
+        branch: str,
+        spans: list[Span],
+        message: str,
+        metadata: dict[str, str],
+        parents: Sequence[CommitRecord],
+        date: int | None = None,
+    ) -> CommitRecord:
+        """A new commit, as the new head of a branch; what was staged is in it, or changes nothing."""
+        record = CommitRecord(
+            id="",
+            version=tree.version_of(spans),
+            message=message,
+            created=int(time.time()) if date is None else date,
+            committer="admin" if parents else "",
+            generation=1 + max((parent.generation for parent in parents), default=0),
+            parents=tuple(parent.id for parent in parents),
+            metadata=metadata,
+        )
+        unique = json.dumps([record.__dict__, time.time_ns()], sort_keys=True)
+        record = replace(record, id=hashlib.sha256(unique.encode()).hexdigest())
+        self.database.add_version(record.version, spans)
+        self.database.add_commit(self.facts.name, record)
+        self.database.set_ref(self.facts.name, "branch", branch, record.id)
+        self.database.clear_staging(self.facts.name, branch)
+        return record
+
+
+def _newest(commit: CommitRecord) -> tuple[int, int, str]:
+    return -commit.created, -commit.generation, commit.id

@@ -1,0 +1,125 @@
+"""The JSON of the published API, made from our records."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from itertools import islice
+from typing import Any
+
+from include.platform.embedded.lakefs.database import CommitRecord, Repository
+from include.platform.embedded.lakefs.tree import Difference, Entry
+
+MAX_PER_PAGE = 1000
+_PER_PAGE = 100
+Json = dict[str, Any]
+
+
+def repository(facts: Repository) -> Json:
+    return {
+        "id": facts.name,
+        "creation_date": facts.created,
+        "default_branch": facts.default_branch,
+        "storage_namespace": facts.namespace,
+        "storage_id": "",
+        "read_only": facts.read_only,
+    }
+
+
+def commit(record: CommitRecord) -> Json:
+    return {
+        "id": record.id,
+        "parents": list(record.parents),
+        "committer": record.committer,
+        "message": record.message,
+        "creation_date": record.created,
+        "meta_range_id": record.version,
+        "metadata": record.metadata,
+        "generation": record.generation,
+        "version": 1,
+    }
+
+
+def ref(name: str, commit_id: str) -> Json:
+    return {"id": name, "commit_id": commit_id}
+
+
+def stats(entry: Entry) -> Json:
+    """An object, with the metadata that its user gave it."""
+    return {**bare_stats(entry), "metadata": entry.metadata}
+
+
+def bare_stats(entry: Entry) -> Json:
+    """An object without that metadata."""
+    return {
+        "path": entry.path,
+        "path_type": "object",
+        "physical_address": f"local://{entry.address}",
+        "checksum": entry.checksum,
+        "size_bytes": entry.size,
+        "mtime": entry.mtime,
+        "content_type": entry.content_type,
+    }
+
+
+def change(difference: Difference) -> Json:
+    """One path that differs."""
+    kind = "added" if difference.left is None else "removed" if difference.right is None else "changed"
+    return {
+        "type": "conflict" if difference.conflict else kind,
+        "path": difference.path,
+        "path_type": "object",
+        "size_bytes": _shown(difference).size,
+    }
+
+
+def pending(difference: Difference) -> Json:
+    """One path that differs from the last commit; what is removed has no size any more."""
+    found = change(difference)
+    return found if difference.right else {**found, "size_bytes": 0}
+
+
+def change_with_stats(difference: Difference) -> Json:
+    """The same with what the right side knows of the object, of a removed one the left side."""
+    entry = _shown(difference)
+    right = {
+        "checksum": entry.checksum,
+        "mtime": entry.mtime,
+        "content_type": entry.content_type,
+        "metadata": entry.metadata,
+    }
+    return {**change(difference), "right": right}
+
+
+def _shown(difference: Difference) -> Entry:
+    return difference.right or difference.left  # type: ignore[return-value]
+
+
+def common_prefix(path: str) -> Json:
+    return {
+        "path": path,
+        "path_type": "common_prefix",
+        "physical_address": "",
+        "checksum": "",
+        "mtime": 0,
+    }
+
+
+def changed_prefix(path: str) -> Json:
+    return {"type": "prefix_changed", "path": path, "path_type": "common_prefix"}
+
+
+def page(items: Iterable[Any], amount: int, shape: Callable[[Any], Json], name: Callable[[Any], str]) -> Json:
+    """One page of a listing: `amount` items at most, and where the next page begins."""
+    limit = min(amount, MAX_PER_PAGE) if amount > 0 else _PER_PAGE
+    found = list(islice(items, limit + 1))
+    shown = found[:limit]
+    more = len(found) > limit
+    return {
+        "pagination": {
+            "has_more": more,
+            "next_offset": name(shown[-1]) if more else "",
+            "results": len(shown),
+            "max_per_page": MAX_PER_PAGE,
+        },
+        "results": [shape(item) for item in shown],
+    }

@@ -1,0 +1,230 @@
+"""Objects: writing, reading, listing, copying, deleting."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from email.utils import formatdate
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi.responses import StreamingResponse
+from starlette.concurrency import run_in_threadpool
+
+from include.platform.embedded.lakefs import responses, uploads
+from include.platform.embedded.lakefs.blobs import Blobs, Incoming
+from include.platform.embedded.lakefs.errors import ApiError, BadRequest, NotSupported
+from include.platform.embedded.lakefs.listing import after
+from include.platform.embedded.lakefs.ranges import content_range
+from include.platform.embedded.lakefs.repository import Store
+from include.platform.embedded.lakefs.responses import Json
+from include.platform.embedded.lakefs.routes.requests import Amount, Body, Contents, Flag, InStore, Metadata
+from include.platform.embedded.lakefs.tree import Entry
+
+router = APIRouter(prefix="/repositories/{repository}")
+_METADATA = "x-lakefs-meta-"
+_MOST_DELETED = 1000
+Condition = Annotated[str | None, Header()]
+
+
+class PathList(Body):
+    paths: list[str]
+
+
+class ObjectCopyCreation(Body):
+    src_path: str
+    src_ref: str = ""
+    force: bool = False
+    shallow: bool = False
+
+
+class UserMetadata(Body):
+    set: Metadata
+
+
+# Writing
+
+
+@router.post("/branches/{branch}/objects", status_code=201)
+async def upload_object(
+    store: InStore,
+    contents: Contents,
+    request: Request,
+    branch: str,
+    path: str,
+    force: Flag = False,
+    if_none_match: Condition = None,
+    if_match: Condition = None,
+) -> Json:
+    if if_match is not None or if_none_match not in (None, "*"):
+        raise NotSupported("an upload may depend on If-None-Match: * only, as in lakeFS")
+    only_new = if_none_match == "*"
+    await run_in_threadpool(store.check_write, branch, path, only_new=only_new, force=force)
+    with contents.incoming() as incoming:
+        kind = await uploads.receive(request, incoming.write)
+        entry = Entry(path, "", 0, "", int(time.time()), kind, _metadata(request))
+        made = await run_in_threadpool(
+            _store, store, contents, incoming, branch, entry, only_new=only_new, force=force
+        )
+    return responses.stats(made)
+
+
+def _metadata(request: Request) -> Metadata:
+    return {
+        name[len(_METADATA) :]: value for name, value in request.headers.items() if name.startswith(_METADATA)
+    }
+
+
+def _store(
+    store: Store,
+    contents: Blobs,
+    incoming: Incoming,
+    branch: str,
+    entry: Entry,
+    *,
+    only_new: bool,
+    force: bool,
+) -> Entry:
+    stored = incoming.finish()
+    made = replace(entry, checksum=stored.checksum, size=stored.size, address=stored.address)
+    # In one transaction: garbage collection never comes between a content and what refers to it.
+    with store.database.transaction():
+        contents.keep(incoming, stored.address)
+        store.stage(branch, made.path, made, only_new=only_new, force=force)
+    return made
+
+
+@router.get("/branches/{branch}/objects/stage_allowed", status_code=204, response_class=Response)
+def may_upload(store: InStore, branch: str, path: str) -> None:
+    store.check_write(branch, path)
+
+
+@router.post("/branches/{branch}/objects/copy", status_code=201)
+def copy_object(store: InStore, branch: str, dest_path: str, body: ObjectCopyCreation) -> Json:
+    if body.shallow:
+        raise NotSupported("a shallow copy is not supported, as in lakeFS; here every copy is one")
+    source = (body.src_ref or branch, body.src_path)
+    return responses.stats(store.copy(branch, dest_path, source, force=body.force))
+
+
+@router.put("/branches/{branch}/objects/stat/user_metadata", status_code=204, response_class=Response)
+def set_user_metadata(store: InStore, branch: str, path: str, body: UserMetadata) -> None:
+    store.copy(branch, path, (branch, path), metadata=body.set)
+
+
+@router.delete("/branches/{branch}/objects", status_code=204, response_class=Response)
+def delete_object(store: InStore, branch: str, path: str, force: Flag = False) -> None:
+    store.stage(branch, path, None, force=force)
+
+
+@router.post("/branches/{branch}/objects/delete")
+def delete_objects(store: InStore, branch: str, body: PathList, force: Flag = False) -> Json:
+    if len(body.paths) > _MOST_DELETED:
+        raise BadRequest(f"request size exceeded, max paths is set to {_MOST_DELETED}")
+    errors: list[Json] = []
+    with store.database.transaction():
+        store.branch(branch)
+        for path in filter(None, body.paths):  # an empty one deletes nothing, and that went well
+            try:
+                store.stage(branch, path, None, force=force)
+            except ApiError as error:
+                errors.append({"path": path, "status_code": error.status, "message": str(error)})
+    return {"errors": errors}
+
+
+# Reading
+
+
+@router.get("/refs/{ref}/objects/stat")
+def stat_object(
+    store: InStore, ref: str, path: str, user_metadata: Flag = True, presign: Flag = False
+) -> Json:
+    _refuse_presign(presign)
+    entry = store.entry(ref, path)
+    return responses.stats(entry if user_metadata else replace(entry, metadata={}))
+
+
+@router.get("/refs/{ref}/objects/underlyingProperties")
+def underlying_properties(store: InStore, ref: str, path: str) -> Json:
+    store.entry(ref, path)
+    return {"storage_class": None}
+
+
+@router.get("/refs/{ref}/objects/ls")
+def list_objects(
+    store: InStore,
+    ref: str,
+    prefix: str = "",
+    after_: Annotated[str, Query(alias="after")] = "",
+    delimiter: str = "",
+    amount: Amount = 100,
+    user_metadata: Flag = True,
+    presign: Flag = False,
+) -> Json:
+    _refuse_presign(presign)
+
+    def below(start: str) -> Iterator[Entry]:
+        for entry in store.scan(ref, start):
+            if not entry.path.startswith(prefix):
+                return
+            yield entry
+
+    shape = responses.stats if user_metadata else responses.bare_stats
+    with store.database.snapshot():
+        return responses.page(
+            after(below, prefix, delimiter, after_),
+            amount,
+            lambda row: responses.common_prefix(row) if isinstance(row, str) else shape(row),
+            lambda row: row if isinstance(row, str) else row.path,
+        )
+
+
+@router.api_route("/refs/{ref}/objects", methods=["GET", "HEAD"])
+def get_object(
+    store: InStore,
+    contents: Contents,
+    request: Request,
+    ref: str,
+    path: str,
+    range: Condition = None,
+    if_none_match: Condition = None,
+    presign: Flag = False,
+) -> Response:
+    _refuse_presign(presign)
+    entry = store.entry(ref, path)
+    etag = f'"{entry.checksum}"'
+    if if_none_match == etag and request.method == "GET":
+        return Response(status_code=304, headers={"ETag": etag})
+    first, last = content_range(range, entry.size) if range is not None else (0, entry.size - 1)
+    headers = {
+        "Content-Type": entry.content_type,
+        "ETag": etag,
+        "Last-Modified": formatdate(entry.mtime, usegmt=True),
+        "Accept-Ranges": "bytes",
+        "Cache-Control": "no-store, must-revalidate",
+        "Content-Length": str(last - first + 1),
+        **({"Content-Range": f"bytes {first}-{last}/{entry.size}"} if range is not None else {}),
+    }
+    # No Content-Disposition: lakefs-client would write to a file of that name, shared by its threads.
+    status = 200 if range is None else 206
+    if request.method == "HEAD":
+        return Response(status_code=status, headers=headers)
+    body = contents.read(entry.address, first, last, whole=last - first + 1 == entry.size)
+    return StreamingResponse(_begun(body), status, headers)
+
+
+def _begun(body: Iterator[bytes]) -> Iterator[bytes]:
+    """Read the first chunk before the answer starts, so that damage is still a proper error."""
+    first = next(body, b"")
+
+    def chunks() -> Iterator[bytes]:
+        yield first
+        yield from body
+
+    return chunks()
+
+
+def _refuse_presign(presign: bool) -> None:
+    if presign:
+        raise BadRequest("presigned URL: operation not supported by the local store, see `config`")

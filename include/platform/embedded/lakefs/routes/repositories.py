@@ -1,0 +1,143 @@
+"""Repositories, their metadata and their protected branches."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Response
+from pydantic import Field
+
+from include.platform.embedded.lakefs import responses
+from include.platform.embedded.lakefs.database import Repository
+from include.platform.embedded.lakefs.errors import AlreadyThere, BadRequest, NotSupported, PreconditionFailed
+from include.platform.embedded.lakefs.refs import BRANCH_NAME, PROTECTED, REPOSITORY_NAME
+from include.platform.embedded.lakefs.repository import Store
+from include.platform.embedded.lakefs.responses import Json
+from include.platform.embedded.lakefs.routes.requests import Amount, Body, Db, Flag, InStore, Metadata
+
+router = APIRouter(prefix="/repositories")
+_METADATA = "metadata"
+
+
+class RepositoryCreation(Body):
+    name: str
+    storage_namespace: str
+    default_branch: str = "main"
+    sample_data: bool = False
+    read_only: bool = False
+
+
+class MetadataSet(Body):
+    metadata: Metadata
+
+
+class MetadataKeys(Body):
+    keys: list[str]
+
+
+class BranchProtectionRule(Body):
+    pattern: str = Field(min_length=1)
+
+
+@router.get("")
+def list_repositories(
+    database: Db, prefix: str = "", after: str = "", search: str = "", amount: Amount = 100
+) -> Json:
+    found = (
+        facts
+        for facts in database.repositories()
+        if facts.name.startswith(prefix) and search in facts.name and facts.name > after
+    )
+    return responses.page(found, amount, responses.repository, lambda facts: facts.name)
+
+
+@router.post("", status_code=201)
+def create_repository(body: RepositoryCreation, database: Db, bare: Flag = False) -> Json:
+    if body.sample_data:
+        raise NotSupported("sample data is not supported by the embedded lake")
+    branch = body.default_branch or "main"
+    facts = Repository(body.name, body.storage_namespace, branch, int(time.time()), body.read_only)
+    with database.transaction():
+        _check(facts, database.repositories())
+        database.add_repository(facts)
+        if not bare:
+            Store(database, facts).initialise()
+    return responses.repository(facts)
+
+
+def _check(facts: Repository, others: list[Repository]) -> None:
+    if not REPOSITORY_NAME.fullmatch(facts.name) or not BRANCH_NAME.fullmatch(facts.default_branch):
+        raise BadRequest(f"repository {facts.name!r} or branch {facts.default_branch!r} is no valid name")
+    if facts.name in (other.name for other in others):
+        raise AlreadyThere(f"error creating repository {facts.name!r}: not unique")
+    if not facts.namespace.startswith("local://"):
+        raise BadRequest(f"storage namespace {facts.namespace!r} has to begin with 'local://'")
+    if facts.namespace.rstrip("/") in (other.namespace.rstrip("/") for other in others):
+        raise BadRequest(f"failed to create repository: storage namespace {facts.namespace!r} already in use")
+
+
+@router.get("/{repository}")
+def get_repository(store: InStore) -> Json:
+    return responses.repository(store.facts)
+
+
+@router.delete("/{repository}", status_code=204, response_class=Response)
+def delete_repository(store: InStore, force: Flag = False) -> None:
+    store.refuse_read_only(force)
+    store.database.remove_repository(store.facts.name)
+
+
+# Metadata
+
+
+@router.get("/{repository}/metadata")
+def get_metadata(store: InStore) -> Metadata:
+    found: Metadata = store.database.setting(store.facts.name, _METADATA) or {}
+    return found
+
+
+@router.post("/{repository}/metadata", status_code=204, response_class=Response)
+def set_metadata(store: InStore, body: MetadataSet) -> None:
+    with store.database.transaction():
+        kept = {**get_metadata(store), **body.metadata}
+        store.database.set_setting(store.facts.name, _METADATA, kept)
+
+
+@router.delete("/{repository}/metadata", status_code=204, response_class=Response)
+def delete_metadata(store: InStore, body: MetadataKeys) -> None:
+    with store.database.transaction():
+        kept = {key: value for key, value in get_metadata(store).items() if key not in body.keys}
+        store.database.set_setting(store.facts.name, _METADATA, kept)
+
+
+# Protected branches
+
+
+@router.get("/{repository}/settings/branch_protection")
+def get_branch_protection(store: InStore, response: Response) -> list[Json]:
+    patterns = _patterns(store)
+    response.headers["ETag"] = _etag(patterns)
+    return [{"pattern": pattern} for pattern in patterns]
+
+
+@router.put("/{repository}/settings/branch_protection", status_code=204, response_class=Response)
+def set_branch_protection(
+    store: InStore, body: list[BranchProtectionRule], if_match: Annotated[str | None, Header()] = None
+) -> None:
+    with store.database.transaction():
+        if if_match is not None and if_match != _etag(_patterns(store)):
+            raise PreconditionFailed("the rules are not those of If-Match: read them again")
+        patterns = sorted({rule.pattern for rule in body})
+        store.database.set_setting(store.facts.name, PROTECTED, patterns)
+
+
+def _patterns(store: Store) -> list[str]:
+    found: list[str] = store.database.setting(store.facts.name, PROTECTED) or []
+    return found
+
+
+def _etag(patterns: list[str]) -> str:
+    return hashlib.sha256(json.dumps(patterns).encode()).hexdigest() if patterns else ""

@@ -1,0 +1,71 @@
+"""What every route needs of its request: the repository, the store of contents, checked parameters."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import Depends, Query, Request
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from include.platform.embedded.lakefs.blobs import Blobs
+from include.platform.embedded.lakefs.database import Database
+from include.platform.embedded.lakefs.errors import BadRequest, NotFound
+from include.platform.embedded.lakefs.refs import REPOSITORY_NAME
+from include.platform.embedded.lakefs.repository import Overrides, Store
+
+Amount = Annotated[int, Query(ge=-1, le=1000)]
+Metadata = dict[str, str]
+_TRUE, _FALSE = ("1", "t", "T", "TRUE", "true", "True"), ("0", "f", "F", "FALSE", "false", "False")
+
+
+def _flag(value: Any) -> Any:
+    if isinstance(value, str) and value not in _TRUE + _FALSE:
+        raise ValueError("allowed are 'true' and 'false'")
+    return value in _TRUE if isinstance(value, str) else value
+
+
+Flag = Annotated[bool, BeforeValidator(_flag)]
+"""A switch in the query."""
+
+
+class Body(BaseModel):
+    """The JSON of a request: types have to be those of the specification, unknown keys are passed over."""
+
+    model_config = ConfigDict(strict=True)
+
+    def given(self, name: str) -> Any:
+        """A field's value, or None if the request does not hold it."""
+        return getattr(self, name) if name in self.model_fields_set else None
+
+
+class CommitOverrides(Body):
+    message: str = ""
+    metadata: Metadata = Field(default_factory=dict)
+
+    def named(self) -> Overrides:
+        """The same for the store."""
+        return Overrides(self.message, self.given("metadata"))
+
+
+def _database(request: Request) -> Database:
+    found: Database = request.app.state.database
+    return found
+
+
+def _blobs(request: Request) -> Blobs:
+    found: Blobs = request.app.state.blobs
+    return found
+
+
+def _store(repository: str, database: Annotated[Database, Depends(_database)]) -> Store:
+    if not REPOSITORY_NAME.fullmatch(repository):
+        raise BadRequest(f"repository name {repository!r} is not valid")
+    facts = database.repository(repository)
+    if facts is None:
+        raise NotFound(f"repository {repository!r} not found")
+    return Store(database, facts)
+
+
+Db = Annotated[Database, Depends(_database)]
+Contents = Annotated[Blobs, Depends(_blobs)]
+InStore = Annotated[Store, Depends(_store)]

@@ -1,0 +1,76 @@
+"""The server itself: health, setup, configuration, login."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Request, Response
+
+from include.platform.embedded.lakefs.auth import COOKIE
+from include.platform.embedded.lakefs.errors import AlreadyThere
+from include.platform.embedded.lakefs.responses import Json
+from include.platform.embedded.lakefs.routes.requests import Body
+
+VERSION = "1.84.0"
+"""The version of lakeFS that this server was compared with."""
+
+public = APIRouter()
+"""What is answered without keys."""
+
+router = APIRouter()
+
+
+class LoginInformation(Body):
+    access_key_id: str
+    secret_access_key: str
+
+
+@public.get("/healthcheck", status_code=204, response_class=Response)
+def healthcheck() -> None:
+    """Whether the server is up."""
+
+
+@public.get("/setup_lakefs")
+def setup_state() -> Json:
+    login = {"RBAC": "none", "login_url": "", "login_cookie_names": [COOKIE], "logout_url": ""}
+    return {"state": "initialized", "comm_prefs_missing": False, "login_config": login}
+
+
+@public.post("/setup_lakefs")
+def setup() -> None:
+    raise AlreadyThere("lakeFS already initialized")
+
+
+@public.post("/auth/login")
+def login(request: Request, response: Response, body: LoginInformation) -> Json:
+    token, expires = request.app.state.users.login(body.access_key_id, body.secret_access_key)
+    response.set_cookie(COOKIE, token, expires=expires, httponly=True, samesite="strict")
+    return {"token": token, "token_expiration": expires}
+
+
+@router.get("/user")
+def current_user(request: Request) -> Json:
+    return {"user": {"id": request.state.keys.user, "creation_date": 0}}
+
+
+@router.get("/config/version")
+def version() -> Json:
+    return {"version": VERSION}
+
+
+@router.get("/config/storage")
+def storage() -> Json:
+    return {
+        "blockstore_type": "local",
+        "blockstore_namespace_example": "local://example-bucket/",
+        "blockstore_namespace_ValidityRegex": "^local://",
+        "default_namespace_prefix": "local://",
+        "pre_sign_support": False,
+        "pre_sign_support_ui": False,
+        "pre_sign_multipart_upload": False,
+        "import_support": False,
+        "import_validity_regex": "^local://",
+    }
+
+
+@router.get("/config")
+def config() -> Json:
+    return {"version_config": version(), "storage_config": storage()}

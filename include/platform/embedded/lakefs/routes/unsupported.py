@@ -1,0 +1,51 @@
+"""What lakeFS's specification has and this server leaves to a lakeFS server: answered with 501."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Request
+
+from include.platform.embedded.lakefs.errors import NotSupported
+
+_IN_REPOSITORY = (
+    "/actions/{rest:path}",
+    "/branch_protection",
+    "/branch_protection/set_allowed",
+    "/branches/{branch}/import",
+    "/branches/{branch}/staging/{rest:path}",
+    "/dump",
+    "/gc/{rest:path}",
+    "/metadata/{kind}/{rest:path}",
+    "/pulls",
+    "/pulls/{rest:path}",
+    "/refs/dump",
+    "/refs/restore",
+    "/refs/{ref}/symlink",
+    "/restore",
+    "/settings/gc_rules",
+)
+_OF_THE_SERVER = (
+    "/auth/{rest:path}",
+    "/config/garbage-collection",
+    "/oidc/callback",
+    "/setup_comm_prefs",
+    "/statistics",
+    "/sts/login",
+    "/usage-report/summary",
+)
+_ONE_METHOD = {
+    "/repositories/{repository}/branches/{branch}/objects": "PUT",
+    "/repositories/{repository}/commits": "POST",
+}
+router = APIRouter()
+
+
+def not_supported(request: Request) -> None:
+    """Say so; never a wrong 200."""
+    path = request.url.path.removeprefix("/api/v1")
+    raise NotSupported(f"{request.method} {path} is not supported by the embedded lake; use a lakeFS server")
+
+
+for _path in (*_OF_THE_SERVER, *("/repositories/{repository}" + path for path in _IN_REPOSITORY)):
+    router.add_api_route(_path, not_supported, methods=["GET", "POST", "PUT", "PATCH", "DELETE"])
+for _path, _method in _ONE_METHOD.items():
+    router.add_api_route(_path, not_supported, methods=[_method])

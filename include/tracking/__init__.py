@@ -1,0 +1,1 @@
+"""MLflow: the store of runs, numbers, reports and registered models."""

@@ -1,0 +1,1 @@
+"""Validation: check rows with a Great Expectations suite."""

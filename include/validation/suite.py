@@ -1,0 +1,50 @@
+"""Read a suite file into Great Expectations' expectations."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from include.exceptions import Misconfigured
+
+if TYPE_CHECKING:
+    pass
+
+
+def read_suite(suite: Path) -> dict[str, list[Any]]:
+    try:
+        raw = yaml.safe_load(suite.read_text(encoding="utf-8"))
+    except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
+        raise Misconfigured(f"{suite} cannot be read: {error}") from error
+    if (
+        not isinstance(raw, dict)
+        or set(raw) - {"rows", "partitions"}
+        or not all(isinstance(entries, list | None) for entries in raw.values())
+    ):
+        raise Misconfigured(f"{suite}: write the lists 'rows' and 'partitions', nothing else")
+    found = {
+        part: [_expectation(suite, part, entry) for entry in raw.get(part) or []]
+        for part in ("rows", "partitions")
+    }
+    if not found["partitions"]:
+        raise Misconfigured(
+            f"{suite}: 'partitions' is empty; at least expect a count of rows, or no rows would pass"
+        )
+    return found
+
+
+def _expectation(suite: Path, part: str, entry: Any) -> Any:
+    from great_expectations import expectations
+
+    where = f"{suite}: {part}: {entry!r}"
+    if not isinstance(entry, dict) or not {"type"} <= set(entry) <= {"type", "kwargs", "severity"}:
+        raise Misconfigured(f"{where} is no entry; write type, kwargs and severity")
+    kind = getattr(expectations, "".join(word.capitalize() for word in str(entry["type"]).split("_")), None)
+    if kind is None:
+        raise Misconfigured(f"{where}: Great Expectations has no expectation {entry['type']!r}")
+    try:
+        return kind(severity=entry.get("severity", "critical"), **entry.get("kwargs", {}))
+    except (TypeError, ValueError) as error:  # pydantic's, with its own account of what is wrong
+        raise Misconfigured(f"{where}: {error}") from error

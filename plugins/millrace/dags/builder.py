@@ -1,0 +1,98 @@
+"""What the DAG files are wired from: one DAG a stage and pipeline, its schedule, params and macros."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import date, datetime, time
+from zoneinfo import ZoneInfo
+
+from airflow.sdk import DAG, Asset, BaseOperator, CronTriggerTimetable, Param, get_parsing_context
+
+from include.contract import loader
+from include.contract.pipeline import Pipeline
+from include.settings import settings
+from millrace.dags import retries
+from millrace.dags.macros import macros
+from millrace.operators.governance import ApproveOperator
+
+
+def pipelines(stage: str) -> Iterator[Pipeline]:
+    """The pipelines whose DAGs of this stage are to be built now.
+
+    While a task starts, Airflow parses the file for one DAG only: then that pipeline alone is read, so
+    that starting a task costs the same with one pipeline and with a thousand. Broken pipelines are left
+    out here and reported by dags/broken.py, so that none hides the others.
+    """
+    wanted, folder = get_parsing_context().dag_id, settings().pipelines
+    if wanted is None:
+        yield from loader.valid(folder)
+        return
+    for name in loader.names(folder):
+        if wanted == dag_id(name, stage) and isinstance(found := loader.read(folder / name), Pipeline):
+            yield found
+
+
+def dag_id(pipeline: str, stage: str) -> str:
+    """The id of a pipeline's DAG of one stage."""
+    return f"{pipeline}.{stage}"
+
+
+def stage_dag(
+    pipeline: Pipeline,
+    stage: str,
+    *,
+    doc: str,
+    cron: str | None,
+    params: Mapping[str, Param],
+    max_active_runs: int,
+    since: date | None = None,
+) -> DAG:
+    """A DAG of one stage, with everything that the stages have in common.
+
+    Every tick from the day `since` on is run, late ones too; without it only what is due from now on.
+    """
+    return DAG(
+        dag_id=dag_id(pipeline.name, stage),
+        description=f"{pipeline.description} ({doc.strip().splitlines()[0]})",
+        doc_md=doc.replace("{pipeline}", pipeline.name),
+        schedule=CronTriggerTimetable(cron, timezone=pipeline.source.timezone) if cron else None,
+        start_date=_midnight(since, pipeline.source.timezone) if since else None,
+        catchup=since is not None,
+        max_active_runs=max_active_runs,
+        is_paused_upon_creation=False,
+        default_args=retries.default_args(owner=pipeline.owner, delay=settings().retry_delay),
+        params=dict(params),
+        tags=[pipeline.name, stage, *pipeline.tags],
+        user_defined_macros=macros(pipeline, cron),
+    )
+
+
+def approval(pipeline: Pipeline, *, version: str, subject: str, body: str) -> list[BaseOperator]:
+    """The task that asks a person, where the pipeline's gate wants one; a "no" skips what follows."""
+    if not pipeline.gate.approval:
+        return []
+    return [
+        ApproveOperator(
+            task_id="approve",
+            pipeline=pipeline.name,
+            version=version,
+            subject=subject,
+            body=body,
+            response_timeout=pipeline.gate.approval_timeout,
+        )
+    ]
+
+
+def table_asset(pipeline: Pipeline) -> Asset:
+    """The asset that a published partition of the pipeline's table updates."""
+    lake = pipeline.lake
+    return Asset(f"lakefs://{lake.repository}/{lake.branch}/{lake.table}")
+
+
+def model_asset(pipeline: Pipeline) -> Asset:
+    """The asset that a new champion updates."""
+    return Asset(f"mlflow://{pipeline.name}")
+
+
+def _midnight(day: date, timezone: str) -> datetime:
+    return datetime.combine(day, time(), ZoneInfo(timezone))

@@ -1,0 +1,51 @@
+"""The typed parameters of the DAGs: the form of the UI, and what the REST API accepts."""
+
+from __future__ import annotations
+
+from airflow.sdk import Param
+
+INTERVAL_PARAMS = {
+    "start": Param(
+        None,
+        type=["null", "string"],
+        format="date",
+        title="First day",
+        description="Replaces the schedule's interval. Given alone, that one day.",
+    ),
+    "end": Param(
+        None,
+        type=["null", "string"],
+        format="date",
+        title="Last day",
+        description="Included. Given alone, that one day.",
+    ),
+}
+
+
+TRAIN_PARAMS = {
+    "reason": Param(
+        "asked for by hand",
+        type="string",
+        minLength=3,
+        maxLength=500,
+        title="Why",
+        description="Goes into the ledger.",
+    ),
+    "ref": Param(
+        None,
+        type=["null", "string"],
+        minLength=1,
+        title="Data version",
+        description="A branch, tag or commit of the lake; empty: the pipeline's branch as it is now.",
+    ),
+    "until": Param(
+        None,
+        type=["null", "string"],
+        format="date",
+        title="Last day to learn from",
+        description="Empty: the newest partition of that version.",
+    ),
+    "params": Param(
+        {}, type="object", title="Model parameters", description="Laid over `model.params` of pipeline.yaml."
+    ),
+}

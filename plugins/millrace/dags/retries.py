@@ -1,0 +1,38 @@
+"""How tasks fail: what is retried, what is not, how long is waited in between."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from airflow.sdk import ExceptionRetryPolicy, RetryAction, RetryRule
+
+from include.exceptions import Absent, BadData, Busy, Conflict, Misconfigured, Transient
+
+BUSY_DELAY = timedelta(minutes=15)
+"""An hour with the tries that tasks have: as long as a training may take if its pipeline does not say."""
+
+RETRY_POLICY = ExceptionRetryPolicy(
+    rules=[
+        RetryRule(Busy, RetryAction.RETRY, BUSY_DELAY, reason="busy: others have to be done first"),
+        RetryRule(Transient, RetryAction.DEFAULT, reason="transient: waits and tries again"),
+        RetryRule(
+            [Misconfigured, BadData, Absent, Conflict],
+            RetryAction.FAIL,
+            reason="trying again cannot help: the message says what does",
+        ),
+    ],
+    default=RetryAction.DEFAULT,
+)
+
+
+def default_args(*, owner: str, delay: timedelta) -> dict[str, Any]:
+    """The arguments that every task of every DAG shares; waits grow from `delay` by doubling."""
+    return {
+        "owner": owner,
+        "retries": 4,
+        "retry_delay": delay,
+        "retry_exponential_backoff": True,
+        "max_retry_delay": delay * 8,
+        "retry_policy": RETRY_POLICY,
+    }

@@ -1,0 +1,1 @@
+"""Runtimes: where the jobs of a pipeline run."""

@@ -1,0 +1,138 @@
+"""A Docker engine, as jobs use it: what every container is confined to, and what its errors mean."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from typing import Any
+from urllib.parse import urlsplit
+
+from airflow.sdk.exceptions import AirflowException
+
+from include.exceptions import MillraceError, Misconfigured, Transient, Unauthorized, Unavailable
+
+PIDS = 512
+"""Processes and threads of a job at most."""
+
+LOG_SIZE = "10m"
+"""What the engine keeps of a job's output at most."""
+
+_REFUSALS = ("401 Unauthorized", "no basic auth credentials", "authentication required", "denied")
+
+
+def confinement(cpus: float, memory: int) -> dict[str, Any]:
+    """The part of the engine's host configuration that the provider has no argument for.
+
+    `cpus` in cores and `memory` in bytes are hard limits.
+    """
+    from docker.types import LogConfig
+
+    return {
+        "nano_cpus": round(cpus * 1e9),
+        "memswap_limit": memory,  # memory and swap together: no swap
+        "pids_limit": PIDS,
+        "read_only": True,
+        "tmpfs": {"/tmp": f"rw,noexec,nosuid,nodev,size={memory // 2}"},  # noqa: S108 - the container's own
+        "cap_drop": ["ALL"],
+        "security_opt": ["no-new-privileges"],
+        # By name: an engine whose own driver is another, such as journald, refuses the option.
+        "log_config": LogConfig(type=LogConfig.types.JSON, config={"max-size": LOG_SIZE}),
+    }
+
+
+def gpus(number: int) -> list[Any] | None:
+    """The request for that many GPUs, any of the engine's."""
+    from docker.types import DeviceRequest
+
+    return [DeviceRequest(count=number, capabilities=[["gpu"]])] if number else None
+
+
+class SandboxedClient:
+    """The engine's client, except that every container it makes has these limits.
+
+    `check` may raise before an image is pulled on, and before a container is made and is started.
+    """
+
+    def __init__(self, client: Any, limits: dict[str, Any], check: Callable[[], None]) -> None:
+        self._client = client
+        self._limits = limits
+        self._check = check
+        self.has_started = False
+
+    def create_host_config(self, **asked: Any) -> Any:
+        """What the client makes of what is asked for, and the limits."""
+        return self._client.create_host_config(**{**asked, **self._limits})
+
+    def pull(self, *asked: Any, **how: Any) -> Iterator[Any]:
+        """What the client says of a pull."""
+        with closing(self._client.pull(*asked, **how)) as lines:
+            for line in lines:
+                self._check()
+                yield line
+
+    def create_container(self, **asked: Any) -> Any:
+        """The client's."""
+        self._check()
+        return self._client.create_container(**asked)
+
+    def start(self, container: str) -> None:
+        """The client's."""
+        self._check()
+        self._client.start(container)
+        self.has_started = True
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._client, name)
+
+
+@contextmanager
+def errors(engine: str, image: str) -> Iterator[None]:
+    """Map what the engine's client and the provider raise onto our errors."""
+    from docker.errors import APIError, DockerException
+    from requests import RequestException
+
+    try:
+        yield
+    except APIError as error:
+        raise _mapped(error, engine, image) from error
+    except (DockerException, RequestException) as error:
+        raise Unavailable(f"{engine} does not answer ({type(error).__name__}); start it") from error
+    except AirflowException as error:
+        if "Failed to establish connection" not in str(error):
+            raise
+        # All that the provider says of an engine that cannot be reached.
+        raise Unavailable(f"{engine} does not answer; start it, or correct DOCKER_HOST") from error
+
+
+def _mapped(error: Any, engine: str, image: str) -> MillraceError:
+    from docker.errors import ImageNotFound
+
+    said = f"{engine} answered {error.status_code}: {error.explanation}"
+    path = urlsplit(error.response.url).path if error.response is not None else ""
+    if isinstance(error, ImageNotFound) or path.endswith(("/auth", "/images/create")):
+        return _of_registry(error, engine, image)
+    # A network that is not there is told with the same status.
+    if error.status_code == 404 and "no such container" in str(error.explanation).lower():
+        return Transient(f"{said}; somebody removed it from outside")
+    if error.status_code == 409:
+        return Transient(f"{said}; another try of this task has just started its container")
+    # An engine without GPUs says so with a 500.
+    if error.is_server_error() and "device driver" not in str(error.explanation):
+        return Transient(said)
+    return Misconfigured(f"{said}; correct the image, training.resources or JOB_NETWORK")
+
+
+def _of_registry(error: Any, engine: str, image: str) -> MillraceError:
+    """What keeps an image from being pulled; a registry's refusal arrives as the engine's own 500."""
+    why = str(error.explanation)
+    if any(sign in why for sign in _REFUSALS):
+        return Unauthorized(
+            f"the registry of image {image!r} refused the login ({why}); set REGISTRY_CONN_ID to an Airflow "
+            "connection of type docker that may pull it"
+        )
+    if error.is_server_error():
+        return Unavailable(f"the registry of image {image!r} does not answer {engine} ({why})")
+    return Misconfigured(
+        f"{engine} has no image {image!r} and cannot pull it ({why}); build it with `make images`, or "
+        "correct JOB_IMAGE or training.image"
+    )

@@ -1,0 +1,1 @@
+"""Jobs in pods of a Kubernetes cluster."""

@@ -1,0 +1,1 @@
+"""What Millrace adds to the web UI and the API server."""

@@ -1,0 +1,238 @@
+"""Reading pipelines: every fault is told at once, with its path, and hides nothing else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from include.contract import code, loader
+from include.exceptions import Fault, Misconfigured, PipelineInvalid
+from include.settings import settings
+from tests.support.pipeline import write_pipeline
+
+
+def faults(folder: Path) -> list[Fault]:
+    with pytest.raises(PipelineInvalid) as raised:
+        loader.load(folder)
+    assert raised.value.file == str(folder / "pipeline.yaml")
+    assert all(f"  {path}: {message}" in str(raised.value) for path, message in raised.value.faults)
+    return raised.value.faults
+
+
+def test_a_good_pipeline_is_read_with_its_defaults(tmp_path: Path) -> None:
+    spec = loader.load(write_pipeline(tmp_path))
+    assert (spec.name, spec.model.features.all) == ("orders", ["amount", "kind"])
+    assert (spec.training.window.days, spec.schedule.ingest, spec.lake.branch) == (90, "@daily", "main")
+
+
+def test_the_shipped_pipelines_are_valid() -> None:
+    folder = settings().pipelines
+    assert "flights" in loader.names(folder)
+    assert [spec.name for spec in loader.valid(folder)] == loader.names(folder)
+
+
+def test_every_fault_of_a_file_is_told_at_once(tmp_path: Path) -> None:
+    folder = write_pipeline(
+        tmp_path,
+        owner=None,
+        ownr="shop",
+        source={"partition_bye": "time", "timezone": "Europe/Atlantis"},
+        schedule={"ingest": "every day"},
+        model={"seed": "seven", "features": {"numerical": ["amount", "returned"], "categorical": ["time"]}},
+        training={"window": "7d", "holdout": "14d"},
+        monitoring={"window": "36h"},
+    )
+    assert faults(folder) == [
+        Fault(
+            "model.features.categorical[0]",
+            "'time' is the time column; derive features such as hour or weekday",
+        ),
+        Fault(
+            "model.features.numerical[1]",
+            "'returned' is the target; a feature equal to it would leak the answer",
+        ),
+        Fault("model.seed", "'seven': input should be a valid integer, unable to parse string as an integer"),
+        Fault("monitoring.window", "1 day, 12:00:00 is not a whole number of days; partitions are days"),
+        Fault("owner", "is missing"),
+        Fault(
+            "ownr",
+            "is no known key; did you mean 'owner'? allowed: description, gate, lake, model, monitoring, "
+            "name, owner, privacy, schedule, source, tags, training, validation",
+        ),
+        Fault(
+            "schedule.ingest",
+            "'every day' is no cron expression; write five fields or a preset such as '@daily'",
+        ),
+        Fault(
+            "source.partition_bye",
+            "is no known key; did you mean 'partition_by'? allowed: callable, conn_id, partition_by, query, "
+            "reader, timezone, uri",
+        ),
+        Fault(
+            "source.timezone",
+            "'Europe/Atlantis' is no time zone; write an IANA name such as 'Europe/Berlin'",
+        ),
+        Fault(
+            "training",
+            "holdout (14d) must be shorter than window (7d): the holdout is cut from the end of the window",
+        ),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        (
+            {"source": {"reader": "excel"}},
+            Fault("source.reader", "'excel': input should be 'parquet', 'csv', 'sql' or 'python'"),
+        ),
+        ({"source": {"reader": "sql"}}, Fault("source", "reader 'sql' needs the key 'conn_id'")),
+        (
+            {"source": {"reader": "sql", "conn_id": "shop"}},
+            Fault("source", "reader 'sql' needs the key 'query'"),
+        ),
+        (
+            {"training": {"window": "0d"}},
+            Fault(
+                "training.window",
+                "'0d' is no duration; write a whole number and s, m, h, d or w, such as '90d'",
+            ),
+        ),
+        (
+            {"monitoring": {"retrain": {"breaches": 4, "of": 3}}},
+            Fault("monitoring.retrain", "breaches (4) can never be reached in 3 night(s)"),
+        ),
+        (
+            {"monitoring": {"drift": {"sharee": 1}}},
+            Fault(
+                "monitoring.drift.sharee",
+                "is no known key; did you mean 'share'? allowed: methods, share",
+            ),
+        ),
+        (
+            {"gate": {"minimum": 0.5, "slices": {"column": "kind", "max_dropp": 1}}},
+            Fault(
+                "gate.slices.max_dropp",
+                "is no known key; did you mean 'max_drop'? allowed: column, max_drop",
+            ),
+        ),
+        (
+            {"model": {"features": {"numerical": ["amount"], "categorical": ["amount"]}}},
+            Fault(
+                "model.features.categorical[0]", "'amount' is listed already, at model.features.numerical[0]"
+            ),
+        ),
+        (
+            {"model": {"features": {"numerical": ["prediction"]}}},
+            Fault(
+                "model.features.numerical[0]",
+                "'prediction' is the name of the model's answer; rename the column",
+            ),
+        ),
+        (
+            {"model": {"features": {"numerical": ["weight%"]}}},
+            Fault(
+                "model.features.numerical[0]",
+                "'weight%' is no name for MLflow; use letters, digits, '_', '-', '.', ' ' and '/'",
+            ),
+        ),
+        (
+            {"model": {"features": {}}},
+            Fault("model.features", "names no column; a model needs at least one"),
+        ),
+        (
+            {"model": {"features": {"numerical": ["amount", {"kind": 1}]}}},
+            Fault("model.features.numerical[1]", "Input should be a valid string"),
+        ),
+        (
+            {"privacy": {"drop": ["kind"]}},
+            Fault("model.features.categorical[0]", "'kind' is dropped by privacy.drop"),
+        ),
+        ({"privacy": {"drop": ["time"]}}, Fault("model.time", "'time' is dropped by privacy.drop")),
+        (
+            {"gate": "strict"},
+            Fault("gate", "'strict': input should be a valid dictionary or instance of Gate"),
+        ),
+    ],
+)
+def test_a_fault_names_its_path_and_what_is_allowed(
+    tmp_path: Path, changes: dict[str, Any], expected: Fault
+) -> None:
+    assert expected in faults(write_pipeline(tmp_path, **changes))
+
+
+def test_a_folder_named_otherwise_and_missing_files_are_faults(tmp_path: Path) -> None:
+    folder = write_pipeline(tmp_path).rename(tmp_path / "sales")
+    (folder / "model.py").unlink()
+    (folder / "expectations.yaml").unlink()
+    assert faults(folder) == [
+        Fault("model", f"{folder}/model.py does not exist; write it"),
+        Fault("name", "'orders' differs from its folder 'sales'; make them equal"),
+        Fault("validation.suite", f"{folder}/expectations.yaml does not exist; write it"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (b"name: orders\nsource: {reader: csv\nlake: 1\n", Fault("line 3", "no readable YAML: ")),
+        (b"name: orders\n\tlake: 1\n", Fault("line 2", "no readable YAML: ")),
+        (b"- a\n- b\n", Fault("file", "is list; write keys and values")),
+        (b"", Fault("file", "is NoneType; write keys and values")),
+        ("owner: Jörg\n".encode("latin-1"), Fault("file", "no readable YAML: ")),
+    ],
+    ids=["open-bracket", "tab", "list", "empty", "latin-1"],
+)
+def test_a_file_that_is_no_contract_says_where(tmp_path: Path, content: bytes, expected: Fault) -> None:
+    folder = write_pipeline(tmp_path)
+    (folder / "pipeline.yaml").write_bytes(content)
+    [found] = faults(folder)
+    assert found.path == expected.path
+    assert found.message.startswith(expected.message)
+
+
+def test_a_pipeline_that_is_not_there_says_which_are(tmp_path: Path) -> None:
+    write_pipeline(tmp_path, "orders")
+    with pytest.raises(Misconfigured, match=f"there is no pipeline 'sales' in {tmp_path}; there is: orders"):
+        loader.load(tmp_path / "sales")
+
+
+def test_broken_pipelines_hide_neither_each_other_nor_the_good_ones(tmp_path: Path) -> None:
+    for name in ("orders", "returns", "sales"):
+        write_pipeline(tmp_path, name, lake={"table": name})
+    (tmp_path / "orders/pipeline.yaml").write_text("a: [")
+    (tmp_path / "sales/model.py").unlink()
+    assert [spec.name for spec in loader.valid(tmp_path)] == ["returns"]
+    with pytest.raises(Misconfigured) as raised:
+        loader.raise_faults(tmp_path)
+    told = str(raised.value)
+    assert "orders/pipeline.yaml: 1 fault(s)" in told
+    assert "sales/pipeline.yaml: 1 fault(s)" in told
+    assert "returns" not in told
+
+
+def test_a_table_belongs_to_one_pipeline(tmp_path: Path) -> None:
+    for name, lake in (("orders", {}), ("orders_copy", {}), ("returns", {"table": "orders_predictions"})):
+        write_pipeline(tmp_path, name, lake=lake)
+    write_pipeline(tmp_path, "sales", lake={"repository": "sales"})
+    bad = [found for found in loader.read_all(tmp_path) if isinstance(found, PipelineInvalid)]
+    assert [spec.name for spec in loader.valid(tmp_path)] == ["orders", "sales"]
+    assert [found.faults[0].message.split(";")[0] for found in bad] == [
+        f"{table!r} on 'main' of 'orders' belongs to pipeline 'orders', and a table has one pipeline"
+        for table in ("orders", "orders_predictions")
+    ]
+
+
+def test_a_module_is_imported_once_and_its_faults_are_told(tmp_path: Path) -> None:
+    folder = write_pipeline(tmp_path, "moduletest")
+    assert code.load_module(folder, "model.py") is code.load_module(folder, "model.py")
+    assert code.load_function(folder, "model.py", "build").__name__ == "build"
+    with pytest.raises(Misconfigured, match="defines no function 'fit'"):
+        code.load_function(folder, "model.py", "fit")
+    (folder / "broken.py").write_text("import no_such_module\n")
+    with pytest.raises(Misconfigured, match=r"broken\.py fails to import: ModuleNotFoundError"):
+        code.load_module(folder, "broken.py")
+    with pytest.raises(Misconfigured, match=r"absent\.py is missing"):
+        code.load_module(folder, "absent.py")

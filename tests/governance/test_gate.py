@@ -1,0 +1,114 @@
+"""Which candidates become champion."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from include.contract.gate import Gate, Slices
+from include.governance.gate import decide
+from include.modelling.comparison import Scores
+
+GATE = Gate(minimum=0.6, min_improvement=0.01, slices=Slices(column="kind", max_drop=0.03), max_latency_ms=50)
+GOOD = Scores(
+    training_run="run",
+    metric="roc_auc",
+    rows=600,
+    candidate=0.75,
+    champion=0.7,
+    champion_version=3,
+    slice_drop=0.02,
+    latency_ms=12.5,
+)
+
+
+def test_a_verdict_that_passes_names_every_rule_and_every_number() -> None:
+    assert decide(GATE, GOOD).to_json() == {
+        "passed": True,
+        "reasons": [
+            "roc_auc 0.7500 is at least the minimum (0.6000)",
+            "roc_auc 0.7500 is at least the champion's 0.7000 (version 3) + 0.01 (0.7100)",
+            "largest drop 0.0200 over slices of 'kind' is within 0.03",
+            "latency 12.5 ms is within 50",
+        ],
+        "numbers": {"rows": 600, "candidate": 0.75, "champion": 0.7, "slice_drop": 0.02, "latency_ms": 12.5},
+    }
+
+
+@pytest.mark.parametrize(
+    ("changed", "reason"),
+    [
+        (
+            {"candidate": 0.59, "champion": None, "slice_drop": None},
+            "roc_auc 0.5900 is below the minimum (0.6000)",
+        ),
+        (
+            {"candidate": 0.705},
+            "roc_auc 0.7050 is below the champion's 0.7000 (version 3) + 0.01 (0.7100)",
+        ),
+        ({"slice_drop": 0.031}, "largest drop 0.0310 over slices of 'kind' is above 0.03"),
+        ({"latency_ms": 50.1}, "latency 50.1 ms is above 50"),
+    ],
+    ids=["minimum", "champion", "slices", "latency"],
+)
+def test_each_rule_alone_rejects_and_is_the_only_reason(changed: dict[str, Any], reason: str) -> None:
+    verdict = decide(GATE, replace(GOOD, **changed))
+    assert (verdict.passed, verdict.reasons) == (False, (reason,))
+
+
+@pytest.mark.parametrize("field", ["candidate", "champion", "slice_drop", "latency_ms"])
+def test_what_is_no_number_rejects(field: str) -> None:
+    assert not decide(GATE, replace(GOOD, **{field: math.nan})).passed
+
+
+def test_a_candidate_equal_to_the_champion_passes_where_no_improvement_is_asked_for() -> None:
+    equal = replace(GOOD, candidate=0.7, slice_drop=0.0)
+    assert decide(GATE.model_copy(update={"min_improvement": 0.0}), equal).passed
+    assert not decide(GATE, equal).passed
+
+
+def test_the_first_candidate_has_only_the_minimum_and_its_latency_to_pass() -> None:
+    first = replace(GOOD, champion=None, champion_version=None, slice_drop=None)
+    assert len(decide(GATE, first).reasons) == 2
+    assert decide(Gate(minimum=0.6), first).reasons == ("roc_auc 0.7500 is at least the minimum (0.6000)",)
+
+
+numbers = st.floats(-1, 1)
+gates = st.builds(
+    Gate,
+    minimum=numbers,
+    min_improvement=st.floats(-0.1, 0.1),
+    slices=st.none() | st.builds(Slices, column=st.just("kind"), max_drop=st.floats(0, 1)),
+    max_latency_ms=st.none() | st.floats(1, 100),
+)
+scores = st.builds(
+    Scores,
+    training_run=st.just("run"),
+    metric=st.just("roc_auc"),
+    rows=st.integers(0, 10_000),
+    candidate=numbers,
+    champion=st.none() | numbers,
+    champion_version=st.just(1),
+    slice_drop=st.none() | numbers,
+    latency_ms=st.floats(0, 200),
+)
+
+
+@given(gates, scores, st.floats(0, 1))
+def test_a_better_candidate_passes_wherever_a_worse_one_does(gate: Gate, given_: Scores, more: float) -> None:
+    worse, better = decide(gate, given_), decide(gate, replace(given_, candidate=given_.candidate + more))
+    assert better.passed or not worse.passed
+
+
+@given(gates, scores)
+def test_a_verdict_is_json_with_a_reason_and_finite_numbers(gate: Gate, given_: Scores) -> None:
+    verdict = decide(gate, given_)
+    assert verdict.reasons
+    assert all(math.isfinite(value) for value in verdict.numbers.values())
+    assert json.loads(json.dumps(verdict.to_json())) == verdict.to_json()

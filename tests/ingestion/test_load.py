@@ -1,0 +1,402 @@
+"""From a source to a checked branch, and what a killed or repeated try leaves behind."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import subprocess
+import sys
+import threading
+from collections.abc import Iterable
+from contextlib import nullcontext
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, BinaryIO
+from uuid import uuid4
+
+import pytest
+
+from include.exceptions import BadData, Transient
+from include.lake.client import Lake, LakeObject
+from include.settings import ROOT
+from tests.support.ingest import BRANCH, Ingestion
+from tests.support.pipeline import day, orders, write_csv, write_pipeline
+
+MIB = 1024 * 1024
+
+
+@pytest.fixture
+def shop(tmp_path: Path, lake: Lake, tracking_uri: str) -> Ingestion:
+    """A pipeline with three good days."""
+    folder = write_pipeline(tmp_path, f"orders_{uuid4().hex[:8]}")
+    write_csv(folder / "orders.csv", orders(0, 1, 2))
+    return Ingestion(folder, lake, tracking_uri)
+
+
+def content(shop: Ingestion, ref: str) -> dict[str, list[int]]:
+    """The ids of each day at a ref, by the paths that hold them."""
+    stored = {item.path for parts in shop.table.parts(ref, day(0), day(99)).values() for item in parts}
+    found = {str(one): rows["id"].to_pylist() for one, rows in shop.table.partitions(ref, day(0), day(99))}
+    assert stored == {f"orders/dt={one}/part-0.parquet" for one in found}
+    return found
+
+
+THREE_DAYS = {
+    "2024-03-01": [0, 1, 2, 3],
+    "2024-03-02": [100, 101, 102, 103],
+    "2024-03-03": [200, 201, 202, 203],
+}
+
+
+def test_good_days_are_loaded_checked_and_published(shop: Ingestion) -> None:
+    loaded = shop.load(0, 2)
+    assert (loaded.rows, loaded.partitions, loaded.written) == (12, 3, 3)
+    assert content(shop, BRANCH) == THREE_DAYS
+    assert content(shop, "main") == {}
+    assert shop.check(0, 2).verdict.passed
+    shop.publish()
+    assert content(shop, "main") == THREE_DAYS
+    assert not shop.lake.exists(BRANCH)
+
+
+def test_the_commit_says_what_was_loaded_and_by_whom(shop: Ingestion) -> None:
+    loaded = shop.load(0, 1)
+    commit = shop.lake.commit(BRANCH)
+    assert commit.id == loaded.commit
+    assert commit.message == "orders.ingest: load 2024-03-01_2024-03-02"
+    assert commit.metadata == {
+        **shop.run.metadata(),
+        "pipeline": shop.spec.name,
+        "partition": "2024-03-01_2024-03-02",
+        "rows": "8",
+        "source_checksum": loaded.source_checksum,
+    }
+
+
+def test_loading_twice_writes_nothing_the_second_time(shop: Ingestion) -> None:
+    first, second = shop.load(0, 2), shop.load(0, 2)
+    assert second.to_json() == {**first.to_json(), "written": 0}
+    assert len(list(shop.lake.log(BRANCH))) == 2  # the repository's first commit, and the load
+
+
+def test_ingesting_the_same_days_again_changes_nothing(shop: Ingestion) -> None:
+    shop.load(0, 2)
+    shop.publish()
+    before = shop.lake.commit_of("main")
+    assert shop.load(0, 2).written == 0
+    shop.publish()
+    assert shop.lake.commit_of("main") == before
+
+
+def test_changed_rows_replace_their_day_only(shop: Ingestion) -> None:
+    shop.load(0, 2)
+    shop.publish()
+    write_csv(shop.folder / "orders.csv", [*orders(0), *orders(1, count=2), *orders(2)])
+    assert shop.load(0, 2).written == 1
+    assert [(change.path, change.kind) for change in shop.lake.diff("main", BRANCH)] == [
+        ("orders/dt=2024-03-02/part-0.parquet", "changed")
+    ]
+    shop.publish()
+    assert content(shop, "main") == {**THREE_DAYS, "2024-03-02": [100, 101]}
+
+
+def test_a_day_that_has_no_rows_any_more_is_taken_away(shop: Ingestion) -> None:
+    shop.load(0, 2)
+    shop.publish()
+    write_csv(shop.folder / "orders.csv", orders(0, 2))
+    loaded = shop.load(0, 2)
+    assert (loaded.rows, loaded.partitions, loaded.written) == (8, 2, 1)
+    assert content(shop, BRANCH) == {key: ids for key, ids in THREE_DAYS.items() if key != "2024-03-02"}
+
+
+def test_parts_of_another_name_are_replaced_too(shop: Ingestion, tmp_path: Path) -> None:
+    (tmp_path / "old.parquet").write_bytes(b"by another tool")
+    shop.lake.create_branch(BRANCH, "main")
+    for name in ("0001.parquet", "0002.parquet"):
+        shop.lake.upload(BRANCH, f"orders/dt=2024-03-02/{name}", tmp_path / "old.parquet")
+    shop.load(0, 2)
+    assert content(shop, BRANCH) == THREE_DAYS
+
+
+class CountingLake(Lake):
+    """A lake that knows how many objects were asked for."""
+
+    downloads = 0
+
+    def download(self, ref: str, path: str) -> bytes:
+        self.downloads += 1
+        return super().download(ref, path)
+
+
+def test_a_few_days_are_read_ahead_and_not_the_whole_range(shop: Ingestion) -> None:
+    write_csv(shop.folder / "orders.csv", orders(*range(40)))
+    shop.load(0, 39)
+    lake = CountingLake(shop.lake.connection, shop.lake.repository)
+    found = replace(shop.table, lake=lake).partitions(BRANCH, day(0), day(39))
+    assert next(found)[0] == day(0)
+    assert lake.downloads <= 8 + 2  # the next day tells that the first is whole
+    assert len(list(found)) == 39
+    assert lake.downloads == 40
+
+
+class Killed(BaseException):
+    """The end of a task, at a line of the test's choice."""
+
+
+class DyingLake(Lake):
+    """A lake whose client dies at one call."""
+
+    def __init__(self, lake: Lake, *, at: str) -> None:
+        super().__init__(lake.connection, lake.repository)
+        self.at = at
+        self.begun = itertools.count()
+        self.uploads: list[str] = []
+
+    def upload(self, branch: str, path: str, content: Path | BinaryIO) -> LakeObject:
+        if self.at.startswith("upload") and next(self.begun) >= int(self.at.split()[1]):
+            raise Killed
+        self.uploads.append(path)
+        return super().upload(branch, path, content)
+
+    def save(self, *arguments: Any, **options: Any) -> str | None:
+        if self.at == "before the commit":
+            raise Killed
+        made = super().save(*arguments, **options)
+        if self.at == "after the commit":
+            raise Killed
+        return made
+
+
+@pytest.mark.parametrize(
+    ("at", "left"), [("upload 0", 3), ("upload 2", 1), ("before the commit", 0), ("after the commit", 0)]
+)
+def test_a_killed_load_is_completed_by_the_next(shop: Ingestion, at: str, left: int) -> None:
+    mortal = DyingLake(shop.lake, at=at)
+    with pytest.raises(Killed):
+        Ingestion(shop.folder, mortal, shop.tracking_uri, shop.run).load(0, 2)
+    assert content(shop, "main") == {}
+    loaded = shop.load(0, 2)
+    assert (loaded.rows, loaded.written, len(mortal.uploads)) == (12, left, 3 - left)
+    assert content(shop, loaded.commit) == THREE_DAYS
+    assert len(list(shop.lake.log(BRANCH))) == 2
+
+
+@pytest.fixture
+def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two rows are a row group, and a part."""
+    monkeypatch.setattr("include.ingestion.partitioner.ROWS_AT_ONCE", 2)
+    monkeypatch.setattr("include.ingestion.partitioner._GROUPS_A_PART", 1)
+
+
+def files(shop: Ingestion, ref: str) -> dict[str, list[str]]:
+    """The names of each day's parts at a ref, in the order of their rows."""
+    found = shop.table.parts(ref, day(0), day(99))
+    return {str(one): [item.path.split("/")[-1] for item in items] for one, items in found.items()}
+
+
+def names(*numbers: int) -> list[str]:
+    return [f"part-{number}.parquet" for number in numbers]
+
+
+@pytest.mark.usefixtures("small_parts")
+def test_a_large_day_is_several_parts_in_order(shop: Ingestion) -> None:
+    rows = [{**row, "id": number} for number, row in enumerate(orders(0) * 6)]
+    write_csv(shop.folder / "orders.csv", [*rows, *orders(1, count=1)])
+    loaded = shop.load(0, 1)
+    assert (loaded.rows, loaded.partitions, loaded.written) == (25, 2, 2)
+    assert files(shop, loaded.commit) == {"2024-03-01": names(*range(12)), "2024-03-02": names(0)}
+    found = {
+        str(one): table["id"].to_pylist() for one, table in shop.table.partitions(BRANCH, day(0), day(1))
+    }
+    assert found == {"2024-03-01": list(range(24)), "2024-03-02": [100]}
+    assert shop.load(0, 1).to_json() == {**loaded.to_json(), "written": 0}
+
+
+@pytest.mark.usefixtures("small_parts")
+def test_a_day_that_shrinks_loses_its_last_parts_and_keeps_the_first(shop: Ingestion) -> None:
+    write_csv(shop.folder / "orders.csv", orders(0, 1, count=6))
+    shop.load(0, 1)
+    shop.publish()
+    write_csv(shop.folder / "orders.csv", [*orders(0, count=3), *orders(1, count=6)])
+    assert shop.load(0, 1).written == 1
+    assert [(change.path, change.kind) for change in shop.lake.diff("main", BRANCH)] == [
+        ("orders/dt=2024-03-01/part-1.parquet", "changed"),
+        ("orders/dt=2024-03-01/part-2.parquet", "removed"),
+    ]
+
+
+@pytest.mark.usefixtures("small_parts")
+@pytest.mark.parametrize("uploads", range(6))
+def test_a_load_killed_between_two_parts_is_completed_by_the_next(shop: Ingestion, uploads: int) -> None:
+    """Six parts of older rows are there, one of them stale; the new rows are five parts."""
+    older = [*orders(0, count=10), *orders(0, count=2)]
+    write_csv(shop.folder / "orders.csv", [{**row, "amount": 1} for row in older])
+    shop.load(0)
+    write_csv(shop.folder / "orders.csv", orders(0, count=9))
+    mortal = DyingLake(shop.lake, at=f"upload {uploads}")
+    with pytest.raises(Killed) if uploads < 5 else nullcontext():
+        Ingestion(shop.folder, mortal, shop.tracking_uri, shop.run).load(0)
+    loaded = shop.load(0)
+    assert (len(mortal.uploads), loaded.rows, loaded.written) == (uploads, 9, int(uploads < 5))
+    assert files(shop, loaded.commit) == {"2024-03-01": names(*range(5))}
+    assert [rows["id"].to_pylist() for _, rows in shop.table.partitions(loaded.commit, day(0), day(0))] == [
+        list(range(9))
+    ]
+
+
+class WatchedLake(Lake):
+    """A lake whose uploads wait for each other, four by four; what there was when they met."""
+
+    def __init__(self, lake: Lake) -> None:
+        super().__init__(lake.connection, lake.repository)
+        self.meeting = threading.Barrier(4, action=self._look, timeout=30)
+        self.scratch = Path()
+        self.files: list[int] = []
+
+    def _look(self) -> None:
+        self.files.append(len(list(self.scratch.glob("*.parquet"))))
+
+    def upload(self, branch: str, path: str, content: Path | BinaryIO) -> LakeObject:
+        self.scratch = Path(str(content)).parent
+        self.meeting.wait()
+        return super().upload(branch, path, content)
+
+
+@pytest.mark.usefixtures("small_parts")
+def test_four_parts_are_uploaded_at_once_and_no_more_are_on_disk(shop: Ingestion) -> None:
+    """Fewer at once would never meet."""
+    write_csv(shop.folder / "orders.csv", orders(*range(4), count=8))
+    lake = WatchedLake(shop.lake)
+    assert Ingestion(shop.folder, lake, shop.tracking_uri, shop.run).load(0, 3).rows == 32
+    assert lake.files == [4, 4, 4, 4]
+    assert files(shop, BRANCH) == {f"{day(number)}": names(*range(4)) for number in range(4)}
+
+
+def test_a_day_of_many_rows_is_loaded_and_streamed_in_less_memory_than_its_rows(
+    tmp_path: Path, lake: Lake, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = {"reader": "python", "uri": None, "callable": "tests.support.large:read"}
+    folder, rows, connection = write_pipeline(tmp_path, source=source), 3_000_000, lake.connection
+    keys = [connection.endpoint, connection.access_key_id, connection.secret_access_key, lake.repository]
+    command = [sys.executable, "-m", "tests.support.large", *keys, str(folder), str(rows)]
+    done = json.loads(subprocess.run(command, cwd=ROOT, capture_output=True, check=True).stdout)
+    with capsys.disabled():
+        for took in done["took"]:
+            print(f" [{took['work']}: +{took['growth'] / MIB:.0f} MiB, {took['seconds']:.1f} s]", end="")
+    assert [took["rows"] for took in done["took"]] == [rows, rows]
+    assert len(done["parts"]) == 3
+    assert max(took["growth"] for took in done["took"]) < rows * 10 * 8
+
+
+class LyingLake(Lake):
+    """A lake to which the second part arrives with another content than was sent."""
+
+    def _send(self, what: str, branch: str, path: str, content: Iterable[bytes], size: int | None) -> Any:
+        damaged = (block[::-1] for block in content) if path.endswith("part-1.parquet") else content
+        return super()._send(what, branch, path, damaged, size)
+
+
+@pytest.mark.usefixtures("small_parts")
+def test_a_part_that_arrives_damaged_is_not_committed(shop: Ingestion) -> None:
+    write_csv(shop.folder / "orders.csv", orders(0, count=6))
+    lake = LyingLake(shop.lake.connection, shop.lake.repository)
+    with pytest.raises(Transient, match=r"part-1.parquet.*the object was taken back, send it again"):
+        Ingestion(shop.folder, lake, shop.tracking_uri, shop.run).load(0)
+    assert shop.lake.commit_of(BRANCH) == shop.lake.commit_of("main")
+    assert names(1)[0] not in files(shop, BRANCH)["2024-03-01"]
+    assert files(shop, shop.load(0).commit) == {"2024-03-01": names(0, 1, 2)}
+
+
+@pytest.mark.usefixtures("small_parts")
+def test_a_day_of_several_parts_is_checked_as_one(shop: Ingestion) -> None:
+    write_csv(shop.folder / "orders.csv", orders(0, count=5))
+    shop.load(0)
+    found = shop.check(0).verdict
+    assert (found.passed, found.numbers["rows"], found.numbers["partitions"]) == (True, 5.0, 1.0)
+
+
+def test_a_source_that_breaks_in_the_middle_leaves_nothing_and_is_completed_by_the_next(
+    shop: Ingestion,
+) -> None:
+    whole = (shop.folder / "orders.csv").read_text()
+    (shop.folder / "orders.csv").write_text(whole.replace("2024-03-02 00:30:00", "later"))
+    with pytest.raises(BadData, match="column 'time': 1 of 12 values cannot be read as time"):
+        shop.load(0, 2)
+    assert content(shop, BRANCH) == {}
+    (shop.folder / "orders.csv").write_text(whole)
+    assert shop.load(0, 2).written == 3
+    assert content(shop, BRANCH) == THREE_DAYS
+
+
+def test_the_verdict_and_its_report_are_kept_in_mlflow(shop: Ingestion) -> None:
+    loaded = shop.load(0, 2)
+    checked = shop.check(0, 2)
+    run = shop.experiment.run(shop.run_of(checked.link))
+    assert checked.link == shop.experiment.link(run.info.run_id, "validation.html")
+    assert run.data.metrics == checked.verdict.numbers
+    assert run.data.metrics | {"rows": 12.0, "partitions": 3.0, "failed": 0.0} == run.data.metrics
+    assert (run.info.status, run.data.tags["millrace.commit"]) == ("FINISHED", loaded.commit)
+    assert run.data.tags["millrace.run_key"] == f"{shop.run.key}/validate/{loaded.commit}"
+    assert "passed" in shop.artifact(checked.link, "validation.html")
+    kept = json.loads(shop.artifact(checked.link, "verdict.json"))
+    assert {**kept, "link": checked.link} == checked.to_json()
+
+
+def test_a_second_try_of_the_check_writes_to_the_same_run(shop: Ingestion) -> None:
+    write_csv(shop.folder / "orders.csv", orders(0, count=1))
+    shop.load(0)
+    bad = shop.check(0)
+    suite = shop.folder / "expectations.yaml"
+    suite.write_text(suite.read_text().replace("min_value: 2", "min_value: 1"))
+    good = shop.check(0)
+    assert (bad.verdict.passed, good.verdict.passed, good.link) == (False, True, bad.link)
+    [run] = shop.experiment.client.search_runs([shop.experiment.id])
+    assert run.data.metrics == good.verdict.numbers
+    assert json.loads(shop.artifact(good.link, "verdict.json")) == good.verdict.to_json()
+
+
+def test_mended_data_gets_a_page_of_its_own(shop: Ingestion) -> None:
+    write_csv(shop.folder / "orders.csv", orders(0, count=1))
+    shop.load(0)
+    bad = shop.check(0)
+    write_csv(shop.folder / "orders.csv", orders(0))
+    shop.load(0)
+    good = shop.check(0)
+    kept = [json.loads(shop.artifact(one.link, "verdict.json")) for one in (bad, good)]
+    assert kept == [bad.verdict.to_json(), good.verdict.to_json()]
+    assert [verdict["passed"] for verdict in kept] == [False, True]
+
+
+def test_a_check_sees_what_is_committed_and_nothing_else(shop: Ingestion, tmp_path: Path) -> None:
+    shop.load(0, 1)
+    (tmp_path / "rubbish").write_bytes(b"no parquet")
+    shop.lake.upload(BRANCH, "orders/dt=2024-03-02/part-1.parquet", tmp_path / "rubbish")
+    assert shop.check(0, 1).verdict.passed
+
+
+def test_quarantine_keeps_the_branch_with_its_reasons(shop: Ingestion) -> None:
+    write_csv(shop.folder / "orders.csv", [{**row, "amount": 1000} for row in orders(0)])
+    reasons = shop.faults(0)
+    assert len(reasons) == 2
+    kept = shop.quarantine(reasons)
+    assert kept == "quarantine-test"
+    assert list(shop.lake.branches()) == ["main", kept]
+    assert shop.lake.commit(kept).message == f"quarantined: {'; '.join(reasons)}"
+    assert content(shop, kept) == {"2024-03-01": [0, 1, 2, 3]}
+    assert content(shop, "main") == {}
+    assert shop.quarantine(reasons) == kept  # a second try finds nothing left to do
+
+
+def test_quarantine_of_a_run_that_fails_again_holds_what_failed_last(shop: Ingestion) -> None:
+    for count, reason in ((1, "too few"), (9, "too many")):
+        write_csv(shop.folder / "orders.csv", orders(0, count=count))
+        shop.load(0)
+        shop.quarantine([reason])
+    assert shop.lake.commit("quarantine-test").message == "quarantined: too many"
+    assert content(shop, "quarantine-test") == {"2024-03-01": list(range(9))}
+
+
+def test_without_quarantine_the_branch_is_deleted(shop: Ingestion) -> None:
+    shop.load(0)
+    assert shop.quarantine(["bad"], keep=False) is None
+    assert list(shop.lake.branches()) == ["main"]

@@ -1,0 +1,61 @@
+"""A lake gets its first user, once, whoever asks how often."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from dataclasses import replace
+
+import pytest
+
+from include.exceptions import Unauthorized
+from include.lake.client import Lake, LakeConnection
+from include.settings import ROOT
+from tests.support.lake import LakeServer
+
+
+def run(lake: LakeConnection | None) -> tuple[int, str]:
+    """Status and words of the command."""
+    told = (
+        {
+            "LAKECTL_SERVER_ENDPOINT_URL": lake.endpoint,
+            "LAKECTL_CREDENTIALS_ACCESS_KEY_ID": lake.access_key_id,
+            "LAKECTL_CREDENTIALS_SECRET_ACCESS_KEY": lake.secret_access_key,
+        }
+        if lake
+        else {}
+    )
+    command = [sys.executable, "-m", "include.lake.bootstrap"]
+    ended = subprocess.run(
+        command, cwd=ROOT, env=os.environ | told, capture_output=True, text=True, check=False
+    )
+    return ended.returncode, (ended.stdout + ended.stderr).strip()
+
+
+def test_a_lakefs_over_postgresql_takes_its_keys_once_it_is_set_up(fresh_lakefs: LakeConnection) -> None:
+    with pytest.raises(Unauthorized):
+        Lake(fresh_lakefs, "flights").ping()
+    said = 0, f"lakeFS 1.84.0 at {fresh_lakefs.endpoint} is set up and takes the keys"
+    assert [run(fresh_lakefs), run(fresh_lakefs)] == [said, said]
+    with pytest.raises(Unauthorized):
+        Lake(replace(fresh_lakefs, access_key_id="AKIAOTHEROTHEROTHERO"), "flights").set_up("admin")
+
+
+def test_the_embedded_lake_is_set_up_from_its_start(lake_server: LakeServer) -> None:
+    said = 0, f"lakeFS 1.84.0 at {lake_server.connection.endpoint} is set up and takes the keys"
+    assert [run(lake_server.connection), run(lake_server.connection)] == [said, said]
+
+
+def test_keys_of_nobody_are_refused(lake_server: LakeServer) -> None:
+    status, said = run(replace(lake_server.connection, secret_access_key="another"))
+    assert status == 1
+    assert said.startswith("the lake refused access key 'AKIATESTTESTTESTTEST' for the lake")
+
+
+def test_what_is_missing_is_named() -> None:
+    assert run(None) == (
+        1,
+        "missing or wrong: LAKECTL_CREDENTIALS_ACCESS_KEY_ID, LAKECTL_CREDENTIALS_SECRET_ACCESS_KEY, "
+        "LAKECTL_SERVER_ENDPOINT_URL; set them as for lakectl",
+    )

@@ -1,0 +1,55 @@
+"""A step makes its commit once, whichever try made it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from io import BytesIO
+
+from include.lake.client import Lake
+from include.lake.idempotency import CommitResult, commit_once
+from include.run_identity import RunIdentity
+
+RUN = RunIdentity(dag_id="d", run_id="r", logical_date="2024-01-01", code_version="f00d")
+AGAIN = replace(RUN, try_number=2)
+
+
+def step(lake: Lake, run: RunIdentity = RUN, name: str = "undo", empty: bool = True) -> CommitResult:
+    return commit_once(
+        lake,
+        "main",
+        name,
+        lambda names: lake.save("main", name, names, allow_empty=empty),
+        run=run,
+        metadata={"k": "v"},
+    )
+
+
+def test_a_commit_carries_run_and_step(lake: Lake) -> None:
+    made = step(lake)
+    assert made == CommitResult(lake.commit_of("main"), changed=True)
+    wanted = {**RUN.metadata(), "k": "v", "step": "undo"}
+    assert lake.commit("main").metadata == wanted
+    assert wanted["code_version"] == "f00d"
+
+
+def test_a_second_try_finds_what_the_first_made(lake: Lake) -> None:
+    made = step(lake)
+    lake.save("main", "of somebody else", {}, allow_empty=True)
+    assert step(lake, AGAIN) == made
+    assert len(list(lake.log("main"))) == 3
+
+
+def test_other_runs_and_other_steps_make_their_own(lake: Lake) -> None:
+    made = {
+        step(lake).commit,
+        step(lake, replace(AGAIN, run_id="s")).commit,
+        step(lake, AGAIN, "other").commit,
+    }
+    assert len(made) == 3
+
+
+def test_a_first_try_that_finds_nothing_to_do_tells_what_is_there(lake: Lake) -> None:
+    assert step(lake, empty=False) == CommitResult(lake.commit_of("main"), changed=False)
+    lake.upload("main", "a", BytesIO(b"a"))
+    made = step(lake, empty=False)
+    assert step(lake, empty=False) == made == CommitResult(lake.commit_of("main"), changed=True)

@@ -1,0 +1,102 @@
+"""The parts run in the environment that the settings say, whatever the caller's shell holds."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from sqlalchemy.engine import make_url
+
+from include.platform.embedded import secrets
+from include.platform.embedded.environment import environment
+from include.platform.embedded.gateway import Gateway
+from include.settings import Settings
+
+
+def made(var: Path, database: str = "/sockets", **fields: object) -> dict[str, str]:
+    """The environment of a stack below `var`."""
+    settings = Settings.model_validate({"var": var, "mlflow_port": 5001, "lakefs_port": 8001, **fields})
+    return environment(settings, secrets.ensure(var), database)
+
+
+def test_the_callers_airflow_counts_for_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = made(tmp_path)
+    for name in ("AIRFLOW__CORE__EXECUTOR", "AIRFLOW__LOGGING__REMOTE_LOGGING", "AIRFLOW_HOME", "PYTHONPATH"):
+        monkeypatch.setenv(name, "the caller's")
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+
+    found = made(tmp_path)
+
+    assert found == {name: value for name, value in before.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    assert found["AIRFLOW__CORE__EXECUTOR"] == "LocalExecutor"
+    assert found["AIRFLOW_HOME"] == str(tmp_path / "airflow")
+
+
+def test_a_proxy_is_not_asked_for_the_stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_PROXY", "intra.example")
+    monkeypatch.delenv("no_proxy", raising=False)
+
+    found = made(tmp_path)
+
+    assert found["NO_PROXY"] == "intra.example,127.0.0.1,localhost"
+    assert found["no_proxy"] == "127.0.0.1,localhost"
+
+
+def test_every_address_is_loopback_and_follows_its_port(tmp_path: Path) -> None:
+    found = made(tmp_path, airflow_port=8081)
+
+    assert found["AIRFLOW__API__BASE_URL"] == "http://127.0.0.1:8081"
+    assert found["AIRFLOW__CORE__EXECUTION_API_SERVER_URL"] == "http://127.0.0.1:8081/execution/"
+    assert found["AIRFLOW__API__HOST"] == "127.0.0.1"
+    assert found["MLFLOW_TRACKING_URI"] == "http://127.0.0.1:5001"
+    assert found["LAKEFS_LISTEN_ADDRESS"] == "127.0.0.1:8001"
+    assert json.loads(found["AIRFLOW_CONN_MLFLOW_DEFAULT"])["host"] == "http://127.0.0.1:5001"
+    assert json.loads(found["AIRFLOW_CONN_LAKEFS_DEFAULT"])["host"] == "http://127.0.0.1:8001"
+
+
+@pytest.mark.parametrize("socket", ["/sockets", "/with space/and & and %/ümlaut"])
+def test_the_databases_are_reached_below_any_folder(tmp_path: Path, socket: str) -> None:
+    found = made(tmp_path, socket)
+
+    assert make_url(found["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"]).query["host"] == socket
+    assert make_url(found["MLFLOW_BACKEND"]).query["host"] == socket
+
+
+def test_the_parts_read_the_settings_they_were_started_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = Settings(var=tmp_path, airflow_port=8081, retry_seconds=0.5, code_version="abc")
+    variables = environment(settings, secrets.ensure(tmp_path), "/sockets")
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+
+    assert Settings() == settings.model_copy(update={"deployment": secrets.ensure(tmp_path).deployment})
+
+
+def test_a_stack_is_told_from_all_others_wherever_it_lies(tmp_path: Path) -> None:
+    first = made(tmp_path / "first")["DEPLOYMENT"]
+    other = made(tmp_path / "other")["DEPLOYMENT"]
+
+    assert len({first, other, ""}) == 3
+    assert made(tmp_path / "first")["DEPLOYMENT"] == first
+    assert made(tmp_path / "first", deployment="ours")["DEPLOYMENT"] == "ours"
+
+
+def test_containers_are_told_of_the_gateway_and_mlflow_lets_them_in(tmp_path: Path) -> None:
+    settings = Settings(var=tmp_path, mlflow_port=5001, lakefs_port=8001)
+    made = secrets.ensure(tmp_path)
+
+    found = environment(settings, made, "/sockets", Gateway("172.19.0.1", "br-1"))
+
+    assert json.loads(found["AIRFLOW_CONN_LAKEFS_DEFAULT"])["extra"] == {
+        "ui_url": "none",
+        "container_host": "http://172.19.0.1:8001",
+    }
+    assert json.loads(found["AIRFLOW_CONN_MLFLOW_DEFAULT"])["extra"] == {
+        "container_host": "http://172.19.0.1:5001"
+    }
+    assert found["MLFLOW_HOSTS"] == "127.0.0.1:5001,localhost:5001,172.19.0.1:5001"
+    assert found["CONTAINER_GATEWAY"] == "172.19.0.1%br-1"
+    assert found["LAKEFS_LISTEN_ADDRESS"] == "127.0.0.1:8001"
+    assert environment(settings, made, "/sockets")["MLFLOW_HOSTS"] == "127.0.0.1:5001,localhost:5001"

@@ -1,0 +1,109 @@
+"""The stack's lake: our server, or a lakeFS program, told the same things."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import urllib3
+
+from include.exceptions import Misconfigured, Unauthorized
+from include.lake.client import Lake, LakeConnection
+from include.platform.embedded import lake_process, secrets
+from include.platform.embedded.environment import environment
+from include.platform.embedded.stack import Stack
+from include.settings import ROOT, Settings
+from tests.support.lakefs_binary import BINARY, NO_BINARY
+from tests.support.stack import settings_in
+
+
+@contextmanager
+def started(settings: Settings) -> Iterator[Stack]:
+    """The lake of a stack, started by the stack's own Procfile in the stack's own environment."""
+    lake_process.check(settings)
+    variables = environment(settings, secrets.ensure(settings.var), "/no/database")
+    command = [
+        "-m",
+        "honcho",
+        "-e",
+        os.devnull,
+        "-d",
+        str(ROOT),
+        "-f",
+        str(ROOT / "Procfile"),
+        "start",
+        "lake",
+    ]
+    process = subprocess.Popen([sys.executable, *command], env=variables, start_new_session=True)
+    try:
+        wait_for(f"http://127.0.0.1:{settings.lakefs_port}/api/v1/healthcheck", process)
+        yield Stack(settings)
+    finally:
+        os.killpg(process.pid, signal.SIGTERM)
+        process.wait(20)
+
+
+def wait_for(url: str, process: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            urllib3.request("GET", url, timeout=2, retries=False)
+            return
+        except urllib3.exceptions.HTTPError:
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
+
+
+def use(found: Lake, file: Path) -> None:
+    """What the loop asks of any lake."""
+    file.write_text("1")
+    found.ensure_repository(f"local://{found.repository}")
+    found.create_branch("work", "main")
+    found.upload("work", "t/a", file)
+    found.save("work", "load", {"rows": "1"})
+    found.merge("work", "main", "publish", {})
+    assert (found.download("main", "t/a"), found.commit("work").metadata) == (b"1", {"rows": "1"})
+
+
+@pytest.mark.skipif(not BINARY, reason=NO_BINARY)
+def test_a_lakefs_program_takes_our_servers_place(tmp_path: Path) -> None:
+    settings = settings_in(tmp_path / "var").model_copy(update={"lakefs_binary": BINARY})
+    with started(settings) as stack:
+        use(Lake(stack.connection(), "flights"), tmp_path / "file")
+    assert [folder.name for folder in settings.var.glob("lakefs*")] == ["lakefs-binary"]
+
+
+def test_the_second_pair_of_keys_may_read_only(tmp_path: Path) -> None:
+    settings = settings_in(tmp_path / "var").model_copy(update={"lakefs_binary": ""})
+    with started(settings) as stack:
+        use(Lake(stack.connection(), "flights"), tmp_path / "file")
+        made = secrets.ensure(settings.var)
+        reader = LakeConnection(
+            endpoint=stack.connection().endpoint,
+            access_key_id=made.lake_reader_access_key_id,
+            secret_access_key=made.lake_reader_secret_access_key,
+        )
+        assert Lake(reader, "flights").download("main", "t/a") == b"1"
+        with pytest.raises(Unauthorized, match="403"):
+            Lake(reader, "flights").delete_branch("work")
+
+
+@pytest.mark.parametrize("made", ["nothing", "folder", "file"])
+def test_a_program_that_cannot_be_run_is_told_before_anything_starts(tmp_path: Path, made: str) -> None:
+    binary = tmp_path / "lakefs"
+    if made == "folder":
+        binary.mkdir()
+    elif made == "file":
+        binary.touch(mode=0o644)
+    stack = Stack(settings_in(tmp_path / "var").model_copy(update={"lakefs_binary": str(binary)}))
+    with pytest.raises(Misconfigured, match=f"LAKEFS_BINARY='{binary}' is no program that you may run"):
+        stack.up(lambda text: None)
+    assert not (tmp_path / "var/secrets").exists()

@@ -1,0 +1,216 @@
+"""The embedded stack as its users see it: real processes, real ports, real deaths."""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import astuple
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+import urllib3
+
+from include.exceptions import Absent, Misconfigured, Unauthorized
+from include.platform.demo.airflow import Airflow, RunFailed
+from include.platform.embedded import postgres, processes
+from include.platform.embedded.stack import PARTS, Stack
+from tests.support.stack import RunningStack, run_stack, settings_in
+
+WELL = dict.fromkeys(PARTS, "well")
+
+
+def quiet(text: str) -> None:
+    """Say nothing."""
+
+
+@pytest.fixture(scope="module")
+def doomed() -> Iterator[RunningStack]:
+    """A stack for the tests that kill it."""
+    with run_stack() as stack:
+        yield stack
+
+
+@pytest.mark.stack
+def test_every_part_is_well(running: RunningStack) -> None:
+    assert running.stack.health() == WELL
+
+
+@pytest.mark.stack
+def test_every_dag_is_there_without_an_import_error(running: RunningStack) -> None:
+    for stage in ("ingest", "train", "monitor"):
+        running.airflow.wait_for_dag(f"flights.{stage}")
+
+    assert running.airflow._api("ImportErrorApi").get_import_errors().import_errors == []
+
+
+@pytest.mark.stack
+def test_it_listens_on_loopback_only(running: RunningStack) -> None:
+    listening = {
+        tuple(connection.laddr)
+        for process in running.processes()
+        for connection in process.net_connections("inet")
+        if connection.status == psutil.CONN_LISTEN
+    }
+
+    settings = running.settings
+    assert listening == {
+        ("127.0.0.1", port) for port in (settings.airflow_port, settings.mlflow_port, settings.lakefs_port)
+    }
+
+
+@pytest.mark.stack
+def test_idle_it_takes_less_than_two_and_a_half_gibibytes(running: RunningStack) -> None:
+    assert 2**28 < processes.memory(running.processes()) < 2.5 * 2**30
+
+
+@pytest.mark.stack
+def test_a_second_up_changes_nothing(running: RunningStack) -> None:
+    before = running.stack.record()
+
+    running.stack.up(quiet)
+
+    assert before is not None
+    assert running.stack.record() == before
+
+
+@pytest.mark.stack
+def test_an_up_on_other_ports_says_so_at_once(running: RunningStack) -> None:
+    moved = running.settings.model_copy(update={"mlflow_port": running.settings.mlflow_port + 1})
+
+    with pytest.raises(Misconfigured, match=r"the stack runs on the ports .*run `make down` first"):
+        Stack(moved).up(quiet)
+
+
+@pytest.mark.stack
+def test_secrets_are_their_owners_and_in_no_log_and_no_command_line(running: RunningStack) -> None:
+    files = [*(running.settings.var / "secrets").iterdir()]
+    assert {file.name: oct(file.stat().st_mode & 0o777) for file in files} == {
+        "airflow.json": "0o600",
+        "stack.json": "0o600",
+    }
+
+    var = running.settings.var
+    logs = [file for folder in ("log", "airflow") for file in (var / folder).rglob("*") if file.is_file()]
+    assert running.stack.log in logs
+    shown = "\n".join(
+        [file.read_text(errors="replace") for file in [*logs, running.stack.database / "log"]]
+        + [" ".join(process.cmdline()) for process in running.processes()]
+    )
+    assert [value for value in astuple(running.secrets) if value in shown] == []
+
+
+@pytest.mark.stack
+@pytest.mark.parametrize("path", ["/api/v2/dags", "/api/v2/dags/flights.train/dagRuns", "/api/v2/variables"])
+def test_airflow_answers_nobody_without_a_token(running: RunningStack, path: str) -> None:
+    answers = [
+        urllib3.request("GET", running.airflow.url + path, headers=headers).status
+        for headers in ({}, {"Authorization": "Bearer nonsense"})
+    ]
+
+    assert answers[0] == 401
+    assert answers[1] in (401, 403)
+
+
+@pytest.mark.stack
+def test_a_wrong_password_is_refused(running: RunningStack) -> None:
+    with pytest.raises(Unauthorized, match="refused user 'admin'"):
+        Airflow(running.airflow.url, "admin", "wrong").state("flights.train", "any")
+
+
+@pytest.mark.stack
+@pytest.mark.parametrize(
+    ("dag_id", "conf"),
+    [
+        ("flights.ingest", {"start": "yesterday"}),
+        ("flights.ingest", {"start": "2013-02-30"}),
+        ("flights.ingest", {"end": 20130101}),
+        ("flights.train", {"reason": "x"}),
+        ("flights.train", {"reason": "x" * 501}),
+        ("flights.train", {"reason": None}),
+        ("flights.train", {"until": "2013-01"}),
+        ("flights.train", {"params": ["seed", 7]}),
+        ("flights.train", {"ref": ""}),
+    ],
+)
+def test_bad_params_are_refused_and_start_nothing(
+    running: RunningStack, dag_id: str, conf: dict[str, Any]
+) -> None:
+    running.airflow.wait_for_dag(dag_id)
+
+    with pytest.raises(RunFailed, match=r"did not start 'bad': 4\d\d"):
+        running.airflow.start(dag_id, "bad", conf)
+
+    with pytest.raises(Absent):
+        running.airflow.state(dag_id, "bad")
+
+
+@pytest.mark.parametrize("variable", ["AIRFLOW_PORT", "MLFLOW_PORT", "LAKEFS_PORT"])
+def test_a_taken_port_is_named_with_its_owner_and_its_variable(tmp_path: Path, variable: str) -> None:
+    stack = Stack(settings_in(tmp_path))
+    port = int(stack.settings.variables()[variable])
+
+    with socket.create_server(("127.0.0.1", port)), pytest.raises(Misconfigured) as caught:
+        stack.up(quiet)
+
+    assert re.search(rf"port {port} .*process {os.getpid()}\b.*set {variable}", str(caught.value))
+    assert stack.record() is None
+
+
+def test_equal_ports_are_refused(tmp_path: Path) -> None:
+    settings = settings_in(tmp_path)
+    stack = Stack(settings.model_copy(update={"mlflow_port": settings.airflow_port}))
+
+    with pytest.raises(Misconfigured, match="AIRFLOW_PORT, MLFLOW_PORT, LAKEFS_PORT have to differ"):
+        stack.up(quiet)
+
+
+def test_down_is_fine_where_nothing_runs(tmp_path: Path) -> None:
+    Stack(settings_in(tmp_path)).down(quiet)
+
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+@pytest.mark.stack
+def test_a_power_cut_loses_nothing(doomed: RunningStack, tmp_path: Path) -> None:
+    lake, airflow = doomed.lake("flights"), doomed.airflow
+    (tmp_path / "kept").write_bytes(b"kept")
+    lake.upload("main", "kept", tmp_path / "kept")
+    commit = lake.save("main", "keep this", {})
+    airflow.wait_for_dag("flights.train")
+    airflow._api("DAGApi").patch_dag("flights.train", {"is_paused": True})
+    airflow.start("flights.train", "kept")
+
+    members = doomed.processes()
+    for process in members:
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
+    psutil.wait_procs(members, timeout=10)
+    doomed.stack.up(quiet)
+
+    assert doomed.stack.health() == WELL
+    assert lake.download("main", "kept") == b"kept"
+    assert lake.commit_of("main") == commit
+    assert airflow.state("flights.train", "kept") == "queued"
+
+
+@pytest.mark.stack
+def test_down_leaves_no_process_no_socket_and_no_lock(doomed: RunningStack) -> None:
+    ports = [doomed.settings.airflow_port, doomed.settings.mlflow_port, doomed.settings.lakefs_port]
+    members = doomed.processes()
+    assert len(members) > len(PARTS)
+
+    doomed.stack.down(quiet)
+
+    _, left = psutil.wait_procs(members, timeout=5)  # the dead ones that init has not buried yet
+    assert left == []
+    assert doomed.processes() == []
+    assert [path.name for path in doomed.settings.var.rglob("*") if path.is_socket()] == []
+    assert list((doomed.settings.var / "run").iterdir()) == []
+    assert postgres.pid(doomed.stack.database) is None
+    for port in ports:
+        socket.create_server(("127.0.0.1", port)).close()

@@ -1,0 +1,217 @@
+"""MLflow runs that are found again, closed whatever happens, and errors that are ours."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from threading import Thread
+from typing import Any
+from uuid import uuid4
+
+import pytest
+import requests
+from mlflow.exceptions import MlflowException, RestException
+
+from include.exceptions import Absent, MillraceError, Misconfigured, Transient, Unauthorized, Unavailable
+from include.tracking.errors import errors
+from include.tracking.runs import Experiment
+from include.tracking.server import client
+from tests.support.lake import free_port
+
+
+@pytest.fixture
+def experiment(tracking_uri: str) -> Experiment:
+    return Experiment(tracking_uri, f"test.{uuid4().hex}")
+
+
+def states(experiment: Experiment) -> list[str]:
+    """The states of all runs, the oldest first."""
+    found = experiment.client.search_runs([experiment.id], order_by=["attributes.start_time ASC"])
+    return [run.info.status for run in found]
+
+
+def start(experiment: Experiment, key: str = "k", name: str = "n", **tags: str) -> str:
+    with experiment.start(key, name=name, tags=tags) as run:
+        return run.id
+
+
+def test_a_finished_run_is_found_by_its_key_with_all_that_was_written(experiment: Experiment) -> None:
+    with experiment.start("k", name="night", tags={"millrace.version": "3"}) as run:
+        run.params({"depth": 3, "features": {"numerical": ["a"]}, "text": "as it is"})
+        run.metrics({"drift.a b/c": 0.25})
+        run.tags({"millrace.state": "kept"})
+        run.json({"a": [1]}, "verdict.json")
+        run.dataset(name="orders", commit="c" * 64, source="lakefs://r/c/orders/", context="training", rows=7)
+    found = experiment.finished("k")
+    assert found is not None
+    assert (found.info.run_id, found.info.status, found.info.run_name) == (run.id, "FINISHED", "night")
+    assert found.data.params == {"depth": "3", "features": '{"numerical": ["a"]}', "text": "as it is"}
+    assert found.data.metrics == {"drift.a b/c": 0.25}
+    assert {name: value for name, value in found.data.tags.items() if name.startswith("millrace")} == {
+        "millrace.run_key": "k",
+        "millrace.version": "3",
+        "millrace.state": "kept",
+    }
+    assert json.loads(run.read("verdict.json")) == {"a": [1]}
+    [data] = found.inputs.dataset_inputs
+    assert (data.dataset.digest, json.loads(data.dataset.source)) == (
+        "c" * 12,
+        {"uri": "lakefs://r/c/orders/"},
+    )
+
+
+def test_a_key_is_found_whole_and_in_its_own_experiment_only(experiment: Experiment) -> None:
+    start(experiment, "train/manual__2024-03-01T00:00:00+00:00")
+    assert experiment.finished("train/manual__2024-03-01T00:00:00+00:0") is None
+    assert experiment.finished("train/manual__2024-03-01T00:00:00+00:00") is not None
+    assert (
+        Experiment(experiment.uri, f"{experiment.name}.other").finished(
+            "train/manual__2024-03-01T00:00:00+00:00"
+        )
+        is None
+    )
+
+
+@pytest.mark.parametrize(
+    ("raised", "state"),
+    [(ValueError, "FAILED"), (KeyboardInterrupt, "KILLED"), (SystemExit, "KILLED")],
+)
+def test_a_run_that_raises_is_closed_and_not_found(
+    experiment: Experiment, raised: type[BaseException], state: str
+) -> None:
+    with pytest.raises(raised), experiment.start("k", name="n", tags={}):
+        raise raised
+    assert states(experiment) == [state]
+    assert experiment.finished("k") is None
+
+
+def test_a_run_that_was_torn_is_closed_by_the_next_try(experiment: Experiment) -> None:
+    experiment.client.create_run(experiment.id, tags={"millrace.run_key": "k"})
+    experiment.client.create_run(experiment.id, tags={"millrace.run_key": "another"})
+    made = start(experiment)
+    assert states(experiment) == ["KILLED", "RUNNING", "FINISHED"]
+    found = experiment.finished("k")
+    assert found is not None
+    assert found.info.run_id == made
+
+
+def test_search_gives_the_newest_finished_runs_with_all_of_the_tags(experiment: Experiment) -> None:
+    for night in ("2024-03-02", "2024-03-03", "2024-03-01"):
+        start(experiment, night, night, **{"millrace.night": night, "millrace.version": "1"})
+    start(experiment, "other", "other", **{"millrace.night": "2024-03-04", "millrace.version": "2"})
+    with pytest.raises(ZeroDivisionError), experiment.start("f", name="f", tags={"millrace.version": "1"}):
+        raise ZeroDivisionError
+    by_start = experiment.search(limit=2, version="1")
+    by_night = experiment.search(limit=2, newest="tags.`millrace.night`", version="1")
+    assert [run.info.run_name for run in by_start] == ["2024-03-01", "2024-03-03"]
+    assert [run.info.run_name for run in by_night] == ["2024-03-03", "2024-03-02"]
+    assert experiment.search(limit=2, version="1", night="2024-03-04") == []
+
+
+def test_what_is_not_there_is_absent(experiment: Experiment) -> None:
+    with pytest.raises(Absent, match="there is no run 'f00' in MLflow at"):
+        experiment.run("f00")
+    run = experiment.log(start(experiment))
+    with pytest.raises(Absent, match=r"there is no artifact 'none\.html' of run"):
+        run.read("none.html")
+
+
+def test_a_deleted_experiment_is_to_be_restored(experiment: Experiment) -> None:
+    experiment.client.delete_experiment(experiment.id)
+    again = Experiment(experiment.uri, experiment.name)
+    with pytest.raises(Misconfigured, match="was deleted; restore it there"):
+        start(again)
+
+
+def test_two_who_make_an_experiment_at_once_get_the_same(experiment: Experiment) -> None:
+    assert Experiment(experiment.uri, experiment.name).id == experiment.id
+
+
+SILENT: dict[str, Callable[[Experiment, Path], Any]] = {
+    "finished": lambda found, _: found.finished("k"),
+    "start": lambda found, _: start(found),
+    "run": lambda found, _: found.run("f00"),
+    "params": lambda found, _: found.log("f00").params({"a": 1}),
+    "metrics": lambda found, _: found.log("f00").metrics({"a": 1.0}),
+    "tags": lambda found, _: found.log("f00").tags({"a": "b"}),
+    "text": lambda found, _: found.log("f00").text("a", "a.txt"),
+    "file": lambda found, scratch: found.log("f00").file(scratch),
+    "read": lambda found, _: found.log("f00").read("a.txt"),
+    "end": lambda found, _: found.log("f00").end("FINISHED"),
+}
+
+
+@pytest.mark.parametrize("call", SILENT.values(), ids=SILENT)
+def test_a_server_that_does_not_answer_is_named(
+    call: Callable[[Experiment, Path], Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    uri = f"http://127.0.0.1:{free_port()}"
+    with pytest.raises(Unavailable, match=f"MLflow at '{uri}' does not answer while asking for"):
+        call(Experiment(uri, "orders.train"), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("raised", "ours"),
+    [
+        (RestException({"error_code": "RESOURCE_DOES_NOT_EXIST", "message": "m"}), Absent),
+        (RestException({"error_code": "PERMISSION_DENIED", "message": "m"}), Unauthorized),
+        (RestException({"error_code": "UNAUTHENTICATED", "message": "m"}), Unauthorized),
+        (RestException({"error_code": "TEMPORARILY_UNAVAILABLE", "message": "m"}), Transient),
+        (RestException({"error_code": "REQUEST_LIMIT_EXCEEDED", "message": "m"}), Transient),
+        (RestException({"error_code": "INTERNAL_ERROR", "message": "m"}), Transient),
+        (RestException({"error_code": "INVALID_PARAMETER_VALUE", "message": "m"}), Misconfigured),
+        (MlflowException("API request to http://m failed with exception x"), Unavailable),
+        (MlflowException("The saved model references untrusted types"), Misconfigured),
+        (MlflowException(""), Misconfigured),
+        (requests.ConnectionError("refused"), Unavailable),
+        (requests.Timeout("slow"), Unavailable),
+    ],
+    ids=lambda value: getattr(value, "error_code", None) or getattr(value, "__name__", type(value).__name__),
+)
+def test_each_of_mlflows_errors_has_one_of_ours(raised: Exception, ours: type[MillraceError]) -> None:
+    with pytest.raises(MillraceError, match="'http://m'") as caught, errors("the thing", "http://m"):
+        raise raised
+    assert type(caught.value) is ours
+    assert caught.value.__cause__ is raised
+    assert "the thing" in str(caught.value)
+
+
+@contextmanager
+def proxy(status: int) -> Iterator[str]:
+    """A server that answers every request with a status and a page, as a proxy before a dead MLflow does."""
+
+    class Answer(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(status)
+            self.end_headers()
+            self.wfile.write(b"<html>no</html>")
+
+        do_POST = do_GET
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Answer) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+@pytest.mark.parametrize(
+    ("status", "ours"),
+    [(403, Unauthorized), (429, Transient), (500, Transient), (502, Transient), (503, Transient)],
+)
+def test_a_proxys_page_is_an_error_of_ours_too(
+    status: int, ours: type[MillraceError], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    with proxy(status) as uri, pytest.raises(ours):
+        Experiment(uri, "orders.train").run("f00")
+
+
+def test_a_client_opens_nothing_before_its_first_call() -> None:
+    assert client(f"http://127.0.0.1:{free_port()}").tracking_uri.startswith("http://127.0.0.1:")

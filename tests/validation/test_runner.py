@@ -1,0 +1,182 @@
+"""Suites and verdicts: what counts, what is only reported, and what is wrong with a suite itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+import yaml
+
+from include.exceptions import Misconfigured
+from include.validation import runner
+from include.validation.runner import Check, Report, validate
+from include.verdict import Verdict
+from tests.support.pipeline import day
+
+COUNT = {"type": "expect_column_values_to_be_between", "kwargs": {"column": "rows", "min_value": 1}}
+BETWEEN = {"type": "expect_column_values_to_be_between", "kwargs": {"column": "a", "max_value": 9}}
+UNIQUE = "type: expect_column_values_to_be_unique"
+UNIQUE_SHOWN = "'type': 'expect_column_values_to_be_unique'"
+
+
+@pytest.fixture
+def suite(tmp_path: Path) -> Path:
+    return tmp_path / "expectations.yaml"
+
+
+def judge(suite: Path, rows: list[Any], *frames: pd.DataFrame | None) -> Report:
+    suite.write_text(yaml.safe_dump({"partitions": [COUNT], "rows": rows}))
+    return validate(suite, ((day(number), frame) for number, frame in enumerate(frames)))
+
+
+def test_good_rows_pass_with_their_numbers(suite: Path) -> None:
+    frame = pd.DataFrame({"a": [1, 2]})
+    assert judge(suite, [BETWEEN], frame, frame).verdict == Verdict(
+        passed=True,
+        reasons=(),
+        numbers={"rows": 4.0, "partitions": 2.0, "expectations": 2.0, "failed": 0.0, "failed.critical": 0.0},
+    )
+
+
+def test_a_critical_rule_fails_the_verdict_and_names_limit_and_count(suite: Path) -> None:
+    found = judge(suite, [BETWEEN], pd.DataFrame({"a": [1, 20]}), None)
+    assert found.verdict == Verdict(
+        passed=False,
+        reasons=(
+            "a: expect_column_values_to_be_between (max_value=9.0) failed for 1 of 2 rows "
+            "(severity critical)",
+            "rows: expect_column_values_to_be_between (min_value=1.0) failed for 1 of 2 days: 2024-03-02 "
+            "(severity critical)",
+        ),
+        numbers={"rows": 2.0, "partitions": 2.0, "expectations": 2.0, "failed": 2.0, "failed.critical": 2.0},
+    )
+
+
+@pytest.mark.parametrize("severity", ["warning", "info"])
+def test_a_rule_that_is_not_critical_is_reported_only(suite: Path, severity: str) -> None:
+    found = judge(suite, [{**BETWEEN, "severity": severity}], pd.DataFrame({"a": [1, 20]}))
+    reason = "a: expect_column_values_to_be_between (max_value=9.0) failed for 1 of 2 rows"
+    assert found.verdict.passed
+    assert found.verdict.reasons == (f"{reason} (severity {severity})",)
+    assert (found.verdict.numbers["failed"], found.verdict.numbers["failed.critical"]) == (1.0, 0.0)
+
+
+def test_critical_reasons_come_first(suite: Path) -> None:
+    unique = {"type": "expect_column_values_to_be_unique", "kwargs": {"column": "a"}}
+    found = judge(suite, [{**BETWEEN, "severity": "info"}, unique], pd.DataFrame({"a": [20, 20]}))
+    assert [reason.rsplit(" ", 1)[1] for reason in found.verdict.reasons] == ["critical)", "info)"]
+
+
+def test_all_days_together_are_counted_over_slices(suite: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runner, "_ROWS_AT_ONCE", 3)
+    frames = [
+        pd.DataFrame({"a": [1, 2, 20]}),
+        pd.DataFrame({"a": [1]}),
+        None,
+        pd.DataFrame({"a": [30, 4, 5]}),
+    ]
+    found = judge(suite, [BETWEEN], *frames)
+    [check] = [check for check in found.checks if check.columns == "a"]
+    assert (check.passed, check.unexpected, check.rows) == (False, 2, 7)
+    assert found.verdict.numbers["rows"] == 7.0
+
+
+def test_days_are_taken_one_after_the_other(suite: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runner, "_ROWS_AT_ONCE", 4)
+    asked: list[tuple[int, list[int]]] = []
+    judged: list[int] = []
+    run = runner._run
+    monkeypatch.setattr(runner, "_run", lambda frame, *rest: judged.append(len(frame)) or run(frame, *rest))
+
+    def days() -> Iterator[Any]:
+        for number in range(6):
+            asked.append((number, list(judged)))
+            yield day(number), pd.DataFrame({"a": [1, 2]})
+
+    suite.write_text(yaml.safe_dump({"partitions": [COUNT], "rows": [BETWEEN]}))
+    validate(suite, days())
+    assert asked == [(0, []), (1, []), (2, []), (3, [4]), (4, [4]), (5, [4, 4])]
+    assert judged == [4, 4, 4, 6]  # the last are the counts of the six days
+
+
+def test_a_column_that_one_day_lacks_is_missed(suite: Path) -> None:
+    columns = {"type": "expect_table_columns_to_match_set", "kwargs": {"column_set": ["a", "b"]}}
+    whole = pd.DataFrame({"a": [1], "b": [2]})
+    found = judge(suite, [columns], whole, pd.DataFrame({"a": [1]}), whole)
+    assert found.verdict.reasons == (
+        "missing b: expect_table_columns_to_match_set (column_set=['a', 'b']) failed (severity critical)",
+    )
+
+
+def test_ten_days_are_named_and_all_are_counted(suite: Path) -> None:
+    [reason] = judge(suite, [], *[None] * 12).verdict.reasons
+    assert "failed for 12 of 12 days: 2024-03-01, 2024-03-02" in reason
+    assert reason.count("2024-03") == 10
+
+
+def test_the_page_shows_each_check_and_escapes_what_it_is_given() -> None:
+    check = Check(
+        type="expect_x",
+        columns="<b>",
+        rule="min=1 & up",
+        severity="critical",
+        passed=False,
+        unexpected=1200,
+        rows=4000,
+    )
+    page = Report(Verdict(passed=False, reasons=(check.sentence(),)), (check,)).html(
+        "<script>alert(1)</script>"
+    )
+    assert "<script>" not in page
+    assert "<h1>&lt;script&gt;alert(1)&lt;/script&gt;: failed</h1>" in page
+    assert (
+        '<tr class="bad"><td>critical</td><td>&lt;b&gt;</td><td>expect_x</td><td>min=1 &amp; up</td>'
+        "<td>1,200 of 4,000</td><td></td></tr>"
+    ) in page
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("rows: [", "cannot be read: while parsing a flow"),
+        ("", "write the lists 'rows' and 'partitions', nothing else"),
+        ("- a", "write the lists 'rows' and 'partitions', nothing else"),
+        ("rows: 7", "write the lists 'rows' and 'partitions', nothing else"),
+        ("rows: []\ncolumns: []", "write the lists 'rows' and 'partitions', nothing else"),
+        ("rows: []", "'partitions' is empty; at least expect a count of rows, or no rows would pass"),
+        ("rows: [nonsense]", "rows: 'nonsense' is no entry; write type, kwargs and severity"),
+        ("rows: [{kwargs: {}}]", "rows: {'kwargs': {}} is no entry; write type, kwargs and severity"),
+        (
+            "rows: [{type: expect_x, severty: info}]",
+            "rows: {'type': 'expect_x', 'severty': 'info'} is no entry; write type, kwargs and severity",
+        ),
+        (
+            "rows: [{type: expect_magic}]",
+            "rows: {'type': 'expect_magic'}: Great Expectations has no expectation 'expect_magic'",
+        ),
+        ("rows: [{type: expect_x_y, severity: [}]", "cannot be read: while parsing a flow"),
+        (f"rows: [{{{UNIQUE}}}]", f"rows: {{{UNIQUE_SHOWN}}}: 1 validation error"),
+        (
+            f"rows: [{{{UNIQUE}, kwargs: {{column: a, colour: b}}}}]",
+            f"rows: {{{UNIQUE_SHOWN}, 'kwargs': {{'colu",
+        ),
+        (f"rows: [{{{UNIQUE}, kwargs: [a]}}]", f"rows: {{{UNIQUE_SHOWN}, 'kwargs': ['a']}}: "),
+        (
+            f"rows: [{{{UNIQUE}, kwargs: {{column: a}}, severity: bad}}]",
+            f"rows: {{{UNIQUE_SHOWN}, 'kwargs': {{'colu",
+        ),
+    ],
+)
+def test_a_wrong_suite_names_its_file_and_entry(suite: Path, content: str, message: str) -> None:
+    suite.write_text(content)
+    with pytest.raises(Misconfigured) as raised:
+        validate(suite, iter([]))
+    assert str(raised.value).removeprefix(str(suite)).lstrip(": ").startswith(message)
+
+
+def test_a_suite_that_is_not_there_is_named(suite: Path) -> None:
+    with pytest.raises(Misconfigured, match=f"{suite} cannot be read"):
+        validate(suite, iter([]))
