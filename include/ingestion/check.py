@@ -40,7 +40,7 @@ def check(
     The verdict and its page go to one MLflow run for each commit that was checked. Raises Misconfigured if
     the suite is wrong, BadData if a part of the table is unreadable.
     """
-    commit = table.lake.commit_of(branch)
+    commit = table.lake.resolve(branch)
     found = validate(folder / spec.validation.suite, every_day(table, commit, first, last))
     link = _keep(
         found,

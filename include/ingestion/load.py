@@ -53,9 +53,9 @@ def load(
         "rows": str(sum(part.rows for part, _ in sent)),
         "source_checksum": _checksum(part for part, _ in sent),
     }
-    made = table.lake.save(branch, f"{run.dag_id}: load {metadata['partition']}", metadata)
+    made = table.lake.commit(branch, f"{run.dag_id}: load {metadata['partition']}", metadata)
     return LoadResult(
-        commit=made or table.lake.commit_of(branch),
+        commit=made or table.lake.resolve(branch),
         rows=int(metadata["rows"]),
         partitions=len({part.day for part, _ in sent if part.rows}),
         written=len(changed),

@@ -23,7 +23,7 @@ def quarantine(
     kept = f"quarantine-{branch.removeprefix('ingest-')}" if keep else None
     if kept and lake.exists(branch):
         message = "quarantined: " + "; ".join(reasons)[:1000]
-        lake.save(branch, message, run.metadata(), allow_empty=True)
+        lake.commit(branch, message, run.metadata(), allow_empty=True)
         lake.delete_branch(kept)  # of a run that was cleared and failed again: the latest counts
         lake.create_branch(kept, branch)
     lake.delete_branch(branch)

@@ -107,7 +107,7 @@ def _held_out(work: JobContext, training_run: str) -> float | None:
 
 def _latency(work: JobContext) -> dict[str, float]:
     """The time for one row that `score` noted on its commit; nothing if it had nothing to score."""
-    noted = work.lake.commit(work.job.commit).metadata.get(LATENCY)
+    noted = work.lake.get_commit(work.job.commit).metadata.get(LATENCY)
     return {} if noted is None else {LATENCY: float(noted)}
 
 

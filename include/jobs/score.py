@@ -62,7 +62,7 @@ def _write(work: JobContext, branch: str, missing: dict[date, str]) -> dict[str,
         LATENCY: f"{latency:.3f}",
     }
     message = f"{work.run.dag_id}: score until {work.job.until}"
-    work.lake.save(branch, message, {**work.run.metadata(), **metadata})
+    work.lake.commit(branch, message, {**work.run.metadata(), **metadata})
     return metadata
 
 

@@ -24,7 +24,7 @@ def main() -> int:
     except ValidationError as error:
         names = ", ".join(sorted({str(fault["loc"][0]) for fault in error.errors()}))
         raise Misconfigured(f"missing or wrong: {names}; set them as for lakectl") from error
-    version = Lake(LakeConnection.of(told), "any").set_up(ADMIN)
+    version = Lake(LakeConnection.of(told), "any").create_first_user(ADMIN)
     print(f"lakeFS {version} at {told.lake_endpoint} is set up and takes the keys")  # noqa: T201 - a command
     return 0
 

@@ -7,11 +7,12 @@ afterwards instead of failing because it was true before.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 
 from include.exceptions import Absent, Conflict
 from include.lake.objects import Objects
-from include.lake.transport import _LIMITS, NoChanges, unless
+from include.lake.transport import _LIMITS, NoChanges
 from include.lake.types import Change, Commit, ImportState, LakeConnection, LakeObject
 
 __all__ = ["Change", "Commit", "ImportState", "Lake", "LakeConnection", "LakeObject"]
@@ -28,7 +29,7 @@ class Lake(Objects):
             self._client.repositories_api.list_repositories(amount=1, **_LIMITS)
             return str(self._client.config_api.get_config(**_LIMITS).version_config["version"])
 
-    def set_up(self, username: str) -> str:
+    def create_first_user(self, username: str) -> str:
         """Let a lakeFS that has no user yet have one, with this connection's keys; the server's version.
 
         Raises Unauthorized if it was set up with other keys.
@@ -37,23 +38,23 @@ class Lake(Objects):
             "access_key_id": self.connection.access_key_id,
             "secret_access_key": self.connection.secret_access_key,
         }
-        with unless(Conflict), self._errors("the lake's first user"):
+        with suppress(Conflict), self._errors("the lake's first user"):
             self._client.internal_api.setup({"username": username, "key": key}, **_LIMITS)
         return self.ping()
 
     def ensure_repository(self, storage_namespace: str, branch: str = "main") -> None:
         """Create the repository unless it exists."""
         body = {"name": self.repository, "storage_namespace": storage_namespace, "default_branch": branch}
-        with unless(Conflict), self._errors(f"repository {self.repository!r}"):
+        with suppress(Conflict), self._errors(f"repository {self.repository!r}"):
             self._client.repositories_api.create_repository(body, **_LIMITS)
 
     # Refs
 
-    def commit_of(self, ref: str) -> str:
+    def resolve(self, ref: str) -> str:
         """The commit id that a branch, tag, commit prefix or expression (`main~2`) stands for now."""
-        return self.commit(ref).id
+        return self.get_commit(ref).id
 
-    def commit(self, ref: str) -> Commit:
+    def get_commit(self, ref: str) -> Commit:
         """The commit that a ref stands for now."""
         what = f"ref {ref!r}"
         answer = self._call(what, "commits.get_commit", ref)
@@ -63,7 +64,7 @@ class Lake(Objects):
     def exists(self, ref: str) -> bool:
         """Whether a ref stands for a commit."""
         try:
-            self.commit(ref)
+            self.get_commit(ref)
         except Absent:
             return False
         return True
@@ -78,7 +79,7 @@ class Lake(Objects):
 
     def delete_branch(self, name: str) -> None:
         """Delete a branch; fine if there is none."""
-        with unless(Absent):
+        with suppress(Absent):
             self._call(f"branch {name!r}", "branches.delete_branch", name)
 
     def reset_branch(self, name: str, *, path: str = "", prefix: str = "") -> None:
@@ -92,7 +93,7 @@ class Lake(Objects):
         for branch in self._pages("branches", "branches.list_branches", prefix=prefix):
             yield str(branch["id"])
 
-    def tag(self, name: str, ref: str) -> str:
+    def create_tag(self, name: str, ref: str) -> str:
         """Tag a commit unless the tag exists; the commit that the tag stands for.
 
         Raises Conflict if something else has the name.
@@ -114,7 +115,7 @@ class Lake(Objects):
                 raise conflict from None
         return self._commit_id(what, get, name)
 
-    def tagged(self, name: str) -> str:
+    def get_tag(self, name: str) -> str:
         """The commit that a tag stands for; raises Absent if there is no such tag."""
         return self._commit_id(f"tag {name!r}", "tags.get_tag", name)
 
@@ -125,17 +126,17 @@ class Lake(Objects):
 
     def delete_tag(self, name: str) -> None:
         """Delete a tag; fine if there is none."""
-        with unless(Absent):
+        with suppress(Absent):
             self._call(f"tag {name!r}", "tags.delete_tag", name)
 
     # Versions
 
-    def save(
+    def commit(
         self, branch: str, message: str, metadata: dict[str, str], *, allow_empty: bool = False
     ) -> str | None:
         """Commit what was uploaded to a branch; the commit id, or None where nothing had changed."""
         body = {"message": message, "metadata": metadata, "allow_empty": allow_empty}
-        with unless(NoChanges):
+        with suppress(NoChanges):
             return self._made(f"commit to {branch!r}", "commits.commit", branch, body)
         return None
 
@@ -160,7 +161,7 @@ class Lake(Objects):
             body["strategy"] = strategy
         if squash:
             body["squash_merge"] = True
-        with unless(NoChanges):
+        with suppress(NoChanges):
             answer = self._call(what, "refs.merge_into_branch", source, into, merge=body)
             with self._errors(what):
                 return str(answer["reference"])
@@ -174,9 +175,9 @@ class Lake(Objects):
         Of a merge, `parent` (from 1) says against which of its parents.
         """
         body = {**_picked(ref, message, metadata), "parent_number": parent}
-        with unless(NoChanges):
+        with suppress(NoChanges):
             self._call(f"revert of {ref!r} on {branch!r}", "branches.revert_branch", branch, body)
-            return self.commit_of(branch)
+            return self.resolve(branch)
         return None
 
     def cherry_pick(
@@ -187,7 +188,7 @@ class Lake(Objects):
         Of a merge, `parent` (from 1) says against which of its parents.
         """
         body = {**_picked(ref, message, metadata), **({"parent_number": parent} if parent else {})}
-        with unless(NoChanges):
+        with suppress(NoChanges):
             return self._made(f"cherry-pick of {ref!r} to {branch!r}", "branches.cherry_pick", branch, body)
         return None
 
@@ -250,7 +251,7 @@ class Lake(Objects):
 
     def cancel_import(self, branch: str, id: str) -> None:
         """Stop an import; nothing of it is committed; fine if there is none, or if it is complete."""
-        with unless(Absent), unless(Conflict):
+        with suppress(Absent), suppress(Conflict):
             self._call(f"import {id!r} into {branch!r}", "import.import_cancel", branch, id)
 
 

@@ -14,7 +14,7 @@ Found = dict[str, Any]
 
 def commit_changed(lake: Lake, ref: str, known: str = "") -> Found | None:
     """A commit other than the known one that a ref stands for."""
-    commit = lake.commit_of(ref)
+    commit = lake.resolve(ref)
     return {"ref": ref, "commit": commit} if commit != known else None
 
 
@@ -32,7 +32,7 @@ def prefix_has_objects(lake: Lake, ref: str, prefix: str, at_least: int = 1) -> 
 
 def tag_exists(lake: Lake, tag: str) -> Found | None:
     """A tag, with the commit that it stands for."""
-    return {"tag": tag, "commit": lake.tagged(tag)}
+    return {"tag": tag, "commit": lake.get_tag(tag)}
 
 
 CONDITIONS: dict[str, Callable[..., Found | None]] = {
@@ -58,7 +58,7 @@ def commits_since(lake: Lake, branch: str, known: str) -> list[Commit]:
     Where the known one is not on the branch any more, or too far back, the newest stands for all. Raises
     Absent if there is no such branch.
     """
-    if lake.commit_of(branch) == known:
+    if lake.resolve(branch) == known:
         return []
     found: list[Commit] = []
     for commit in islice(lake.log(branch, first_parent=True), _LONGEST):

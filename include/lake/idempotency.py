@@ -46,7 +46,7 @@ def commit_once(
     if made := act({**run.metadata(), **(metadata or {}), "step": step}):
         return CommitResult(made, changed=True)
     done = find_commit_of_run(lake, branch, run, step=step)
-    return CommitResult(done.id if done else lake.commit_of(branch), changed=done is not None)
+    return CommitResult(done.id if done else lake.resolve(branch), changed=done is not None)
 
 
 def find_commit_of_run(lake: Lake, branch: str, run: RunIdentity, **marks: str) -> Commit | None:

@@ -33,7 +33,7 @@ def publish(
     message = message or f"{run.dag_id}: publish {source}"
     try:
         if squash:
-            names["source_commit"] = lake.commit_of(source)
+            names["source_commit"] = lake.resolve(source)
         merged = (_squashed(lake, into, run, names) if squash else None) or (
             lake.merge(source, into, message, names, strategy=strategy, squash=squash)
             or _id(find_merge_of_run(lake, into, source, run))
@@ -43,7 +43,7 @@ def publish(
             raise
     if delete_source:
         lake.delete_branch(source)
-    return CommitResult(merged or lake.commit_of(into), changed=merged is not None)
+    return CommitResult(merged or lake.resolve(into), changed=merged is not None)
 
 
 def find_merge_of_run(lake: Lake, into: str, source: str, run: RunIdentity) -> Commit | None:

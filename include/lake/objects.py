@@ -12,7 +12,7 @@ from uuid import uuid4
 
 from include.concurrency import BackgroundHash
 from include.exceptions import Absent, Misconfigured, Transient, Unavailable
-from include.lake.transport import Remote, unless
+from include.lake.transport import Remote
 from include.lake.types import LakeObject
 
 _BLOCK = 1 << 20
@@ -153,7 +153,7 @@ class Objects(Remote):
 
     def delete(self, branch: str, path: str) -> None:
         """Delete an object from a branch; fine if there is none."""
-        with unless(Absent):
+        with suppress(Absent):
             self._call(f"object {path!r} of {branch!r}", "objects.delete_object", branch, path)
 
     def delete_many(self, branch: str, paths: Iterable[str]) -> int:

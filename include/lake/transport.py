@@ -166,15 +166,6 @@ class Remote:
         return Misconfigured(f"the lake answered {error.status} for {where}: {said}")
 
 
-@contextmanager
-def unless(cause: type[MillraceError]) -> Iterator[None]:
-    """Let a call end without effect for the one cause that means: it is already so."""
-    try:
-        yield
-    except cause:
-        return
-
-
 def _quoted(name: str) -> str:
     return quote(name, safe="")
 

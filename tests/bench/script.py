@@ -62,7 +62,7 @@ def _train(services: Services, last: date) -> None:
         Lake(services.lake, spec.lake.repository),
         RunIdentity(dag_id="script.train", run_id=f"{last}"),
     )
-    commit = lake.tag(f"train-{who.short_hash}", spec.lake.branch)
+    commit = lake.create_tag(f"train-{who.short_hash}", spec.lake.branch)
 
     def job(name: Job, **fields: str) -> dict[str, object]:
         told = JobSpec(
@@ -84,7 +84,7 @@ def _monitor(services: Services, night: date) -> None:
         RunIdentity(dag_id="script.monitor", run_id=f"{night}"),
     )
     version = Registry(services.tracking_uri).version_of(spec.name, Alias.CHAMPION)
-    commit = lake.commit_of(spec.lake.branch)
+    commit = lake.resolve(spec.lake.branch)
     for name in (Job.SCORE, Job.MEASURE):
         told = JobSpec(
             job=name,

@@ -295,12 +295,12 @@ def test_bad_data_is_told_without_its_values_and_never_gets_to_main(
     caplog.set_level(logging.DEBUG)
     name = f"orders_{uuid4().hex[:8]}"
     shop = Ingestion(write_pipeline(tmp_path, name, source=case.source), lake, tracking_uri)
-    before = lake.commit_of("main")
+    before = lake.resolve("main")
     case.deliver(shop.folder)
     found = shop.faults(*case.days)
     assert sorted(found) == sorted(case.faults)
     kept = shop.quarantine(found)
-    assert (kept, lake.commit_of("main"), lake.exists(BRANCH)) == ("quarantine-test", before, False)
+    assert (kept, lake.resolve("main"), lake.exists(BRANCH)) == ("quarantine-test", before, False)
     assert SECRET not in "\n".join([*found, *told(shop, kept), caplog.text])
 
 

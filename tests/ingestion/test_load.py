@@ -61,7 +61,7 @@ def test_good_days_are_loaded_checked_and_published(shop: Ingestion) -> None:
 
 def test_the_commit_says_what_was_loaded_and_by_whom(shop: Ingestion) -> None:
     loaded = shop.load(0, 1)
-    commit = shop.lake.commit(BRANCH)
+    commit = shop.lake.get_commit(BRANCH)
     assert commit.id == loaded.commit
     assert commit.message == "orders.ingest: load 2024-03-01_2024-03-02"
     assert commit.metadata == {
@@ -82,10 +82,10 @@ def test_loading_twice_writes_nothing_the_second_time(shop: Ingestion) -> None:
 def test_ingesting_the_same_days_again_changes_nothing(shop: Ingestion) -> None:
     shop.load(0, 2)
     shop.publish()
-    before = shop.lake.commit_of("main")
+    before = shop.lake.resolve("main")
     assert shop.load(0, 2).written == 0
     shop.publish()
-    assert shop.lake.commit_of("main") == before
+    assert shop.lake.resolve("main") == before
 
 
 def test_changed_rows_replace_their_day_only(shop: Ingestion) -> None:
@@ -158,10 +158,10 @@ class DyingLake(Lake):
         self.uploads.append(path)
         return super().upload(branch, path, content)
 
-    def save(self, *arguments: Any, **options: Any) -> str | None:
+    def commit(self, *arguments: Any, **options: Any) -> str | None:
         if self.at == "before the commit":
             raise Killed
-        made = super().save(*arguments, **options)
+        made = super().commit(*arguments, **options)
         if self.at == "after the commit":
             raise Killed
         return made
@@ -302,7 +302,7 @@ def test_a_part_that_arrives_damaged_is_not_committed(shop: Ingestion) -> None:
     lake = LyingLake(shop.lake.connection, shop.lake.repository)
     with pytest.raises(Transient, match=r"part-1.parquet.*the object was taken back, send it again"):
         Ingestion(shop.folder, lake, shop.tracking_uri, shop.run).load(0)
-    assert shop.lake.commit_of(BRANCH) == shop.lake.commit_of("main")
+    assert shop.lake.resolve(BRANCH) == shop.lake.resolve("main")
     assert names(1)[0] not in files(shop, BRANCH)["2024-03-01"]
     assert files(shop, shop.load(0).commit) == {"2024-03-01": names(0, 1, 2)}
 
@@ -381,7 +381,7 @@ def test_quarantine_keeps_the_branch_with_its_reasons(shop: Ingestion) -> None:
     kept = shop.quarantine(reasons)
     assert kept == "quarantine-test"
     assert list(shop.lake.branches()) == ["main", kept]
-    assert shop.lake.commit(kept).message == f"quarantined: {'; '.join(reasons)}"
+    assert shop.lake.get_commit(kept).message == f"quarantined: {'; '.join(reasons)}"
     assert content(shop, kept) == {"2024-03-01": [0, 1, 2, 3]}
     assert content(shop, "main") == {}
     assert shop.quarantine(reasons) == kept  # a second try finds nothing left to do
@@ -392,7 +392,7 @@ def test_quarantine_of_a_run_that_fails_again_holds_what_failed_last(shop: Inges
         write_csv(shop.folder / "orders.csv", orders(0, count=count))
         shop.load(0)
         shop.quarantine([reason])
-    assert shop.lake.commit("quarantine-test").message == "quarantined: too many"
+    assert shop.lake.get_commit("quarantine-test").message == "quarantined: too many"
     assert content(shop, "quarantine-test") == {"2024-03-01": list(range(9))}
 
 

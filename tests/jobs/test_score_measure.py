@@ -71,7 +71,7 @@ def test_each_day_gets_one_file_of_predictions_aligned_with_its_rows(watched: Lo
 
 def test_the_commit_says_who_scored_what_and_how_fast(watched: Loop) -> None:
     score(watched)
-    found = watched.lake.commit(watched.head).metadata
+    found = watched.lake.get_commit(watched.head).metadata
     assert float(found.pop("latency_ms")) > 0
     assert found.pop(".lakefs.merge.strategy") == "default"  # noted by the lake itself
     assert found == {
@@ -110,7 +110,7 @@ def put_in_parts(loop: Loop, number: int, parts: int) -> None:
         rows(number)[part * size : (part + 1) * size].to_parquet(file, index=False)
         path = f"{loop.table.prefix(day(number))}part-{part}.parquet"
         loop.lake.upload(loop.spec.lake.branch, path, file)
-    loop.lake.save(loop.spec.lake.branch, "parts", {})
+    loop.lake.commit(loop.spec.lake.branch, "parts", {})
 
 
 def test_a_day_of_many_parts_is_scored_and_measured_as_of_one(watched: Loop) -> None:
@@ -265,7 +265,7 @@ def test_predictions_that_do_not_fit_their_partition_are_refused(watched: Loop) 
     file = watched.folder / "short.parquet"
     answers(watched, 28).head(3).to_parquet(file)
     watched.lake.upload(watched.spec.lake.branch, path, file)
-    watched.lake.save(watched.spec.lake.branch, "damage", {})
+    watched.lake.commit(watched.spec.lake.branch, "damage", {})
     with pytest.raises(Conflict, match=f"has 3 rows, its partition {ROWS}; run score again"):
         watched.run(Job.MEASURE, NIGHT, version=1)
 

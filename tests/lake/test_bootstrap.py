@@ -39,7 +39,9 @@ def test_a_lakefs_over_postgresql_takes_its_keys_once_it_is_set_up(fresh_lakefs:
     said = 0, f"lakeFS 1.84.0 at {fresh_lakefs.endpoint} is set up and takes the keys"
     assert [run(fresh_lakefs), run(fresh_lakefs)] == [said, said]
     with pytest.raises(Unauthorized):
-        Lake(replace(fresh_lakefs, access_key_id="AKIAOTHEROTHEROTHERO"), "flights").set_up("admin")
+        Lake(replace(fresh_lakefs, access_key_id="AKIAOTHEROTHEROTHERO"), "flights").create_first_user(
+            "admin"
+        )
 
 
 def test_the_embedded_lake_is_set_up_from_its_start(lake_server: LakeServer) -> None:

@@ -37,19 +37,19 @@ def file(tmp_path: Path) -> Path:
 
 CALLS: dict[str, Callable[[Lake, Path], object]] = {
     "ping": lambda lake, _: lake.ping(),
-    "set_up": lambda lake, _: lake.set_up("admin"),
+    "create_first_user": lambda lake, _: lake.create_first_user("admin"),
     "ensure_repository": lambda lake, _: lake.ensure_repository("local://x"),
-    "commit_of": lambda lake, _: lake.commit_of("main"),
-    "commit": lambda lake, _: lake.commit("main"),
+    "resolve": lambda lake, _: lake.resolve("main"),
+    "get_commit": lambda lake, _: lake.get_commit("main"),
     "exists": lambda lake, _: lake.exists("main"),
     "create_branch": lambda lake, _: lake.create_branch("b", "main"),
     "delete_branch": lambda lake, _: lake.delete_branch("b"),
     "reset_branch": lambda lake, _: lake.reset_branch("b"),
     "branches": lambda lake, _: list(lake.branches()),
-    "tag": lambda lake, _: lake.tag("t", "main"),
-    "tagged": lambda lake, _: lake.tagged("t"),
+    "create_tag": lambda lake, _: lake.create_tag("t", "main"),
+    "get_tag": lambda lake, _: lake.get_tag("t"),
     "delete_tag": lambda lake, _: lake.delete_tag("t"),
-    "save": lambda lake, _: lake.save("main", "m", {}),
+    "commit": lambda lake, _: lake.commit("main", "m", {}),
     "merge": lambda lake, _: lake.merge("b", "main", "m", {}),
     "revert": lambda lake, _: lake.revert("main", "main", "m", {}),
     "cherry_pick": lambda lake, _: lake.cherry_pick("main", "b", "m", {}),
@@ -140,10 +140,10 @@ def test_a_name_that_lakefs_refuses_is_misconfigured(lake: Lake) -> None:
     with pytest.raises(Misconfigured, match="'a/b'"):
         lake.create_branch("a/b", "main")
     with pytest.raises(Misconfigured, match=r"'a\.\.b'"):
-        lake.tag("a..b", "main")
+        lake.create_tag("a..b", "main")
 
 
-@pytest.mark.parametrize("name", ["commit_of", "commit", "log", "list", "download", "save", "upload"])
+@pytest.mark.parametrize("name", ["resolve", "get_commit", "log", "list", "download", "commit", "upload"])
 def test_what_is_asked_of_a_missing_repository_is_absent(lake: Lake, name: str, file: Path) -> None:
     with pytest.raises(Absent, match="'nowhere'"):
         CALLS[name](Lake(lake.connection, "nowhere"), file)
@@ -151,7 +151,7 @@ def test_what_is_asked_of_a_missing_repository_is_absent(lake: Lake, name: str, 
 
 def test_what_is_not_there_is_absent_and_named(lake: Lake) -> None:
     with pytest.raises(Absent, match="ref 'nowhere'"):
-        lake.commit_of("nowhere")
+        lake.resolve("nowhere")
     with pytest.raises(Absent, match="object 'a' of 'main'"):
         lake.download("main", "a")
     with pytest.raises(Absent, match="branch 'b' from 'nowhere'"):
@@ -177,9 +177,9 @@ def test_ping_tells_the_version(lake: Lake) -> None:
 
 
 def test_a_repository_is_ensured_again_and_again(lake: Lake) -> None:
-    before = lake.commit_of("main")
+    before = lake.resolve("main")
     lake.ensure_repository("local://other")
-    assert lake.commit_of("main") == before
+    assert lake.resolve("main") == before
 
 
 def test_an_object_goes_up_and_comes_down(lake: Lake, file: Path) -> None:
@@ -195,10 +195,10 @@ def test_an_empty_object_goes_up_and_comes_down(lake: Lake, file: Path) -> None:
 
 
 def test_a_commit_says_who_and_what(lake: Lake, file: Path) -> None:
-    root = lake.commit_of("main")
+    root = lake.resolve("main")
     lake.upload("main", "a", file)
-    made = lake.save("main", "load", {"rows": "7"})
-    commit = lake.commit("main")
+    made = lake.commit("main", "load", {"rows": "7"})
+    commit = lake.get_commit("main")
     assert (commit.id, commit.message, commit.metadata, commit.parents) == (
         made,
         "load",
@@ -210,17 +210,17 @@ def test_a_commit_says_who_and_what(lake: Lake, file: Path) -> None:
 
 
 def test_saving_nothing_is_none_unless_a_commit_is_wanted(lake: Lake) -> None:
-    assert lake.save("main", "m", {}) is None
-    assert lake.save("main", "m", {}, allow_empty=True) == lake.commit_of("main")
+    assert lake.commit("main", "m", {}) is None
+    assert lake.commit("main", "m", {}, allow_empty=True) == lake.resolve("main")
 
 
 def test_steps_that_were_done_before_are_fine(lake: Lake, file: Path) -> None:
-    root = lake.commit_of("main")
+    root = lake.resolve("main")
     assert [lake.create_branch("b", "main") for _ in range(2)] == [root, root]
-    assert [lake.tag("t", "main") for _ in range(2)] == [root, root]
+    assert [lake.create_tag("t", "main") for _ in range(2)] == [root, root]
     lake.upload("b", "a", file)
-    saved = lake.save("b", "m", {})
-    assert (lake.create_branch("b", "main"), lake.tag("t", "b")) == (saved, root)
+    saved = lake.commit("b", "m", {})
+    assert (lake.create_branch("b", "main"), lake.create_tag("t", "b")) == (saved, root)
     for _ in range(2):
         lake.delete("b", "a")
         lake.delete_branch("gone")
@@ -230,10 +230,10 @@ def test_steps_that_were_done_before_are_fine(lake: Lake, file: Path) -> None:
 def test_a_merge_shows_its_changes_and_is_made_once(lake: Lake, file: Path) -> None:
     lake.create_branch("b", "main")
     lake.upload("b", "a", file)
-    lake.save("b", "m", {})
+    lake.commit("b", "m", {})
     assert list(lake.diff("main", "b")) == [Change("a", "added")]
     merged = lake.merge("b", "main", "publish", {"k": "v"})
-    assert (lake.commit("main").id, lake.commit("main").metadata["k"]) == (merged, "v")
+    assert (lake.get_commit("main").id, lake.get_commit("main").metadata["k"]) == (merged, "v")
     assert (list(lake.diff("main", "b")), lake.merge("b", "main", "again", {})) == ([], None)
 
 
@@ -242,20 +242,20 @@ def test_a_strategy_settles_a_conflict(lake: Lake, file: Path) -> None:
     for branch in ("main", "b"):
         file.write_text(branch)
         lake.upload(branch, "t/a", file)
-        lake.save(branch, "m", {})
+        lake.commit(branch, "m", {})
     lake.merge("b", "main", "m", {}, strategy="source-wins", squash=True)
-    assert (lake.download("main", "t/a"), len(lake.commit("main").parents)) == (b"b", 1)
+    assert (lake.download("main", "t/a"), len(lake.get_commit("main").parents)) == (b"b", 1)
 
 
 def test_a_commit_is_reverted_and_taken_over_with_its_reasons(lake: Lake, file: Path) -> None:
     lake.create_branch("b", "main")
     lake.upload("b", "a", file)
-    made = lake.save("b", "m", {})
+    made = lake.commit("b", "m", {})
     picked = lake.cherry_pick("main", "b", "pick", {"k": "1"})
-    assert (lake.commit_of("main"), lake.download("main", "a")) == (picked, b"abc")
+    assert (lake.resolve("main"), lake.download("main", "a")) == (picked, b"abc")
     reverted = lake.revert("b", str(made), "undo", {"k": "2"})
-    assert (lake.commit_of("b"), list(lake.list("b"))) == (reverted, [])
-    told = [(lake.commit(ref).message, lake.commit(ref).metadata["k"]) for ref in ("main", "b")]
+    assert (lake.resolve("b"), list(lake.list("b"))) == (reverted, [])
+    told = [(lake.get_commit(ref).message, lake.get_commit(ref).metadata["k"]) for ref in ("main", "b")]
     assert told == [("pick", "1"), ("undo", "2")]
 
 
@@ -273,21 +273,21 @@ def test_what_is_not_committed_is_shown_and_thrown_away(lake: Lake, file: Path) 
 
 def test_a_branch_and_a_tag_cannot_share_a_name(lake: Lake) -> None:
     lake.create_branch("b", "main")
-    lake.tag("t", "main")
+    lake.create_tag("t", "main")
     with pytest.raises(Conflict, match="tag 'b'"):
-        lake.tag("b", "main")
+        lake.create_tag("b", "main")
     with pytest.raises(Conflict, match="branch 't'"):
         lake.create_branch("t", "main")
     lake.delete_tag("t")
     with pytest.raises(Absent):
-        lake.tagged("t")
+        lake.get_tag("t")
 
 
 def test_a_two_dot_diff_shows_both_sides(lake: Lake, file: Path) -> None:
     lake.create_branch("b", "main")
     for branch in ("main", "b"):
         lake.upload(branch, branch, file)
-        lake.save(branch, "m", {})
+        lake.commit(branch, "m", {})
     assert list(lake.diff("main", "b")) == [Change("b", "added")]
     both = [Change("b", "added"), Change("main", "removed")]
     assert list(lake.diff("main", "b", three_dot=False)) == both
@@ -303,7 +303,7 @@ def test_a_merge_of_two_changes_of_one_object_is_a_conflict(lake: Lake, file: Pa
     for branch in ("main", "b"):
         file.write_text(branch)
         lake.upload(branch, "t/a", file)
-        lake.save(branch, "m", {})
+        lake.commit(branch, "m", {})
     with pytest.raises(Conflict, match=r"'b' into 'main'.*t/a"):
         lake.merge("b", "main", "m", {})
 
@@ -322,7 +322,7 @@ def test_lists_go_on_behind_the_first_page(lake: Lake, file: Path, monkeypatch: 
     monkeypatch.setattr("include.lake.transport._PAGE", 2)
     for path in "abcde":
         lake.upload("main", f"{path}/x", file)
-        lake.save("main", path, {})
+        lake.commit("main", path, {})
     assert [item.path for item in lake.list("main")] == [f"{path}/x" for path in "abcde"]
     assert list(lake.folders("main", "")) == [f"{path}/" for path in "abcde"]
     assert [commit.message for commit in lake.log("main")] == [*"edcba", "Repository created"]
@@ -345,7 +345,7 @@ def test_a_server_that_comes_back_is_used_again(tmp_path: Path, file: Path) -> N
         lake.upload("main", "a", file)
         server.kill()
         with pytest.raises(Unavailable):
-            lake.commit_of("main")
+            lake.resolve("main")
         server.start()
         assert lake.download("main", "a") == b"abc"
     finally:

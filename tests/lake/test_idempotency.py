@@ -18,7 +18,7 @@ def step(lake: Lake, run: RunIdentity = RUN, name: str = "undo", empty: bool = T
         lake,
         "main",
         name,
-        lambda names: lake.save("main", name, names, allow_empty=empty),
+        lambda names: lake.commit("main", name, names, allow_empty=empty),
         run=run,
         metadata={"k": "v"},
     )
@@ -26,15 +26,15 @@ def step(lake: Lake, run: RunIdentity = RUN, name: str = "undo", empty: bool = T
 
 def test_a_commit_carries_run_and_step(lake: Lake) -> None:
     made = step(lake)
-    assert made == CommitResult(lake.commit_of("main"), changed=True)
+    assert made == CommitResult(lake.resolve("main"), changed=True)
     wanted = {**RUN.metadata(), "k": "v", "step": "undo"}
-    assert lake.commit("main").metadata == wanted
+    assert lake.get_commit("main").metadata == wanted
     assert wanted["code_version"] == "f00d"
 
 
 def test_a_second_try_finds_what_the_first_made(lake: Lake) -> None:
     made = step(lake)
-    lake.save("main", "of somebody else", {}, allow_empty=True)
+    lake.commit("main", "of somebody else", {}, allow_empty=True)
     assert step(lake, AGAIN) == made
     assert len(list(lake.log("main"))) == 3
 
@@ -49,7 +49,7 @@ def test_other_runs_and_other_steps_make_their_own(lake: Lake) -> None:
 
 
 def test_a_first_try_that_finds_nothing_to_do_tells_what_is_there(lake: Lake) -> None:
-    assert step(lake, empty=False) == CommitResult(lake.commit_of("main"), changed=False)
+    assert step(lake, empty=False) == CommitResult(lake.resolve("main"), changed=False)
     lake.upload("main", "a", BytesIO(b"a"))
     made = step(lake, empty=False)
-    assert step(lake, empty=False) == made == CommitResult(lake.commit_of("main"), changed=True)
+    assert step(lake, empty=False) == made == CommitResult(lake.resolve("main"), changed=True)

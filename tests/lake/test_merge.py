@@ -30,7 +30,7 @@ def write(lake: Lake, branch: str, folder: Path, content: str = "1", path: str =
     file = folder / "file"
     file.write_text(content)
     lake.upload(branch, path, file)
-    lake.save(branch, "load", {})
+    lake.commit(branch, "load", {})
 
 
 @pytest.fixture
@@ -47,7 +47,7 @@ def merges(lake: Lake) -> list[str]:
 
 def test_what_is_published_is_seen_at_once_and_says_who_did_it(loaded: Lake) -> None:
     published = publish(loaded, "work", into="main", run=RUN, metadata={"rows": "7"})
-    commit = loaded.commit("main")
+    commit = loaded.get_commit("main")
     assert published == CommitResult(commit.id, changed=True)
     assert commit.message == "flights.ingest: publish work"
     ours = {name: value for name, value in commit.metadata.items() if not name.startswith(".lakefs")}
@@ -85,10 +85,10 @@ def test_the_branch_can_be_kept(loaded: Lake) -> None:
 
 def test_a_conflict_changes_nothing_and_keeps_the_branch(loaded: Lake, tmp_path: Path) -> None:
     write(loaded, "main", tmp_path, "2")
-    before = loaded.commit_of("main")
+    before = loaded.resolve("main")
     with pytest.raises(Conflict, match="t/a"):
         publish(loaded, "work", into="main", run=RUN)
-    assert (loaded.commit_of("main"), loaded.exists("work")) == (before, True)
+    assert (loaded.resolve("main"), loaded.exists("work")) == (before, True)
 
 
 def test_a_branch_that_nobody_published_is_absent(lake: Lake) -> None:

@@ -31,7 +31,7 @@ class Importing(Lake):
     ) -> str:
         for uri, path in sources.items():
             self.upload(branch, f"{path}x", BytesIO(uri.encode()))
-        self.save(branch, message, metadata, allow_empty=True)  # as lakeFS: also where nothing changed
+        self.commit(branch, message, metadata, allow_empty=True)  # as lakeFS: also where nothing changed
         return "1"
 
 
@@ -58,7 +58,7 @@ def messages(lake: Lake) -> list[str]:
 
 def test_an_import_is_one_commit_that_says_who_made_it(importing: Importing) -> None:
     made = taken(importing)
-    commit = importing.commit("main")
+    commit = importing.get_commit("main")
     assert (made, commit.message, len(commit.parents)) == (CommitResult(commit.id, changed=True), "a day", 1)
     assert commit.metadata.items() >= {"run_id": "r1", "step": "fill"}.items()
     assert importing.download("main", "t/x") == b"s3://bucket/day/"
@@ -67,7 +67,7 @@ def test_an_import_is_one_commit_that_says_who_made_it(importing: Importing) -> 
 
 def test_a_try_after_success_finds_it_also_when_more_was_committed(importing: Importing) -> None:
     first = taken(importing)
-    importing.save("main", "later", {}, allow_empty=True)
+    importing.commit("main", "later", {}, allow_empty=True)
     assert taken(importing, SECOND) == first
     assert messages(importing)[:2] == ["later", "a day"]
 

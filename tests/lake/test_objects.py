@@ -92,7 +92,7 @@ def test_what_arrived_damaged_is_taken_back_and_what_came_later_is_not(lake: Lak
 
 def test_what_overwrote_a_committed_object_and_is_damaged_leaves_that_one(lake: Lake) -> None:
     good = lake.upload("main", "a", BytesIO(b"good"))
-    lake.save("main", "good", {})
+    lake.commit("main", "good", {})
     lake._take_back("main", lake.upload("main", "a", BytesIO(b"damaged")))
     assert (lake.stat("main", "a").md5, list(lake.uncommitted("main"))) == (good.md5, [])
 
@@ -194,7 +194,7 @@ def test_a_reader_of_three_columns_fetches_three_columns(lake: Lake, monkeypatch
 
 def test_a_copy_moves_no_content_and_deletes_are_counted(lake: Lake) -> None:
     stored = lake.upload("main", "a", BytesIO(b"abc"))
-    lake.save("main", "m", {})
+    lake.commit("main", "m", {})
     lake.create_branch("b", "main")
     lake.delete("main", "a")
     assert lake.copy("b", "x/1", "a") == replace(stored, path="x/1")

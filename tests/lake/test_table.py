@@ -112,7 +112,7 @@ def test_a_frame_holds_the_columns_asked_for_of_all_days(filled: Table) -> None:
 
 
 def test_a_frame_is_read_at_a_ref(filled: Table, tmp_path: Path) -> None:
-    before = filled.lake.save("main", "load", {})
+    before = filled.lake.commit("main", "load", {})
     assert before
     write(filled, FIRST, pa.table({"day": [9], "origin": ["EWR"]}), tmp_path)
     assert filled.frame(before, FIRST, FIRST)["day"].tolist() == [1]

@@ -42,7 +42,7 @@ def ask(stack: RunningStack, method: str, path: str, body: Any = None, token: st
 def commit(stack: RunningStack, text: str) -> str:
     lake = stack.lake("flights")
     lake.upload(WATCHED, "a", BytesIO(text.encode()))
-    return str(lake.save(WATCHED, text, {}))
+    return str(lake.commit(WATCHED, text, {}))
 
 
 def events(stack: RunningStack) -> list[str]:
@@ -136,7 +136,7 @@ def test_every_commit_is_an_event_also_those_made_while_no_triggerer_was_there(s
     lake = shown.lake("flights")
     wait_until(lambda: reached(shown) == "")  # the watch began without the branch: its head will be news
     lake.create_branch(WATCHED, "main")
-    wait_until(lambda: lake.commit_of(WATCHED) in events(shown))
+    wait_until(lambda: lake.resolve(WATCHED) in events(shown))
     before = events(shown)
     made = [commit(shown, "first")]
     wait_until(lambda: events(shown) == before + made)

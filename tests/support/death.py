@@ -13,7 +13,7 @@ from mlflow import MlflowClient
 from include.lake.client import Lake
 
 EFFECTS: list[tuple[type, str]] = [
-    *((Lake, name) for name in ("create_branch", "upload", "save", "merge", "delete_branch", "tag")),
+    *((Lake, name) for name in ("create_branch", "upload", "commit", "merge", "delete_branch", "create_tag")),
     *(
         (MlflowClient, name)
         for name in (

@@ -95,6 +95,8 @@ def of_lake(loop: Loop, commit: str, version: int = 1) -> Left:
     names = {
         "object": [_OBJECT if re.fullmatch(shape, item.path) else item.path],
         "column": pq.read_schema(io.BytesIO(loop.lake.download(commit, item.path))).names,
-        "metadata": [name for name in loop.lake.commit(commit).metadata if not name.startswith(".lakefs")],
+        "metadata": [
+            name for name in loop.lake.get_commit(commit).metadata if not name.startswith(".lakefs")
+        ],
     }
     return {(kind, name) for kind, found in names.items() for name in found}

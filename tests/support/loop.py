@@ -93,7 +93,7 @@ def put(table: Table, branch: str, days: dict[int, pd.DataFrame]) -> str:
             file = Path(scratch) / "part.parquet"
             frame.to_parquet(file, index=False)
             table.lake.upload(branch, f"{table.prefix(day(number))}part-0.parquet", file)
-    return str(table.lake.save(branch, "rows", {}))
+    return str(table.lake.commit(branch, "rows", {}))
 
 
 def write_loop(parent: Path, name: str, *, repository: str, branch: str, **changes: Any) -> Path:
@@ -127,7 +127,7 @@ class Loop:
     @property
     def head(self) -> str:
         """The commit that the pipeline's branch stands for."""
-        return self.lake.commit_of(self.spec.lake.branch)
+        return self.lake.resolve(self.spec.lake.branch)
 
     @cached_property
     def services(self) -> Services:

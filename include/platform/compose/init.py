@@ -127,7 +127,7 @@ def prepare_lake(told: InitSettings) -> None:
         access_key_id=told.lake_access_key_id,
         secret_access_key=told.lake_secret_access_key.get_secret_value(),
     )
-    Lake(lake, "any").set_up(ADMIN)
+    Lake(lake, "any").create_first_user(ADMIN)
     for spec in loader.valid(settings().pipelines):
         name = spec.lake.repository
         Lake(lake, name).ensure_repository(told.lake_storage.removesuffix("/") + f"/{name}", spec.lake.branch)

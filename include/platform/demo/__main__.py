@@ -44,7 +44,7 @@ def play(deployment: Settings, first_night: date) -> Facts:
         say("counting rows, in the source and in the lake")
         spec = loader.load(deployment.pipelines / PIPELINE)
         table = Table(Lake(stack.connection(), spec.lake.repository), spec.lake.table)
-        commit = table.lake.commit_of(spec.lake.branch)
+        commit = table.lake.resolve(spec.lake.branch)
         stored = table.partitions(commit, QUARTER[0], last, [spec.model.time])
         in_lake = [rows.num_rows for _, rows in stored]
         in_source = _count(last)

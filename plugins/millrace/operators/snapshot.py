@@ -33,7 +33,7 @@ class PinOperator(PipelineOperator):
         spec = self.spec()
         table = self.table(spec)
         try:
-            commit = table.lake.tag(self.tag, self.ref or spec.lake.branch)
+            commit = table.lake.create_tag(self.tag, self.ref or spec.lake.branch)
         except Absent as error:
             raise Misconfigured(
                 f"ref {self.ref!r} does not exist; give a branch, tag or commit of {spec.lake.repository!r}"

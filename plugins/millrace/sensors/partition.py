@@ -38,7 +38,7 @@ class PartitionSensor(PipelineMixin, BaseSensorOperator):
             raise AirflowSkipException(f"{spec.name!r} has no champion: train one with {spec.name}.train")
         table = self.table(spec)
         try:
-            commit = table.lake.commit_of(spec.lake.branch)
+            commit = table.lake.resolve(spec.lake.branch)
         except Absent as absent:
             self.log.info("%s", absent)
             return False

@@ -168,7 +168,7 @@ class Commits(SharedStreamProducer):
     async def _start(self, lake: Lake) -> str:
         """Note the commit to start from; empty for a branch that does not exist yet: its first is news."""
         try:
-            known = await _in_thread(lake.commit_of, self._branch)
+            known = await _in_thread(lake.resolve, self._branch)
         except Absent:
             known = ""
         await self._state.aset(self.KEY, known)

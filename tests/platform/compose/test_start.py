@@ -138,14 +138,14 @@ def test_what_is_limited_in_the_file_is_limited_on_the_engine(server: Server) ->
 
 
 def test_starting_again_is_harmless(server: Server) -> None:
-    before = server.lake.commit_of("main")
+    before = server.lake.resolve("main")
 
     server.compose.up(lambda _: None, "airflow-init")
 
     said = server.logs("airflow-init")
     assert "Could not import connection mlflow_default: connection already exists" in said
     assert "admin already exist" in said
-    assert server.lake.commit_of("main") == before
+    assert server.lake.resolve("main") == before
 
 
 @pytest.mark.parametrize(

@@ -68,9 +68,9 @@ def use(found: Lake, file: Path) -> None:
     found.ensure_repository(f"local://{found.repository}")
     found.create_branch("work", "main")
     found.upload("work", "t/a", file)
-    found.save("work", "load", {"rows": "1"})
+    found.commit("work", "load", {"rows": "1"})
     found.merge("work", "main", "publish", {})
-    assert (found.download("main", "t/a"), found.commit("work").metadata) == (b"1", {"rows": "1"})
+    assert (found.download("main", "t/a"), found.get_commit("work").metadata) == (b"1", {"rows": "1"})
 
 
 @pytest.mark.skipif(not BINARY, reason=NO_BINARY)

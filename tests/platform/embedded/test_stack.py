@@ -180,7 +180,7 @@ def test_a_power_cut_loses_nothing(doomed: RunningStack, tmp_path: Path) -> None
     lake, airflow = doomed.lake("flights"), doomed.airflow
     (tmp_path / "kept").write_bytes(b"kept")
     lake.upload("main", "kept", tmp_path / "kept")
-    commit = lake.save("main", "keep this", {})
+    commit = lake.commit("main", "keep this", {})
     airflow.wait_for_dag("flights.train")
     airflow._api("DAGApi").patch_dag("flights.train", {"is_paused": True})
     airflow.start("flights.train", "kept")
@@ -194,7 +194,7 @@ def test_a_power_cut_loses_nothing(doomed: RunningStack, tmp_path: Path) -> None
 
     assert doomed.stack.health() == WELL
     assert lake.download("main", "kept") == b"kept"
-    assert lake.commit_of("main") == commit
+    assert lake.resolve("main") == commit
     assert airflow.state("flights.train", "kept") == "queued"
 
 

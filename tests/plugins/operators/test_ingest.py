@@ -64,7 +64,7 @@ def test_a_load_tells_what_it_wrote_and_writes_nothing_twice(make: MakeShop, lak
     first = task.run()
     assert json.loads(json.dumps(first)) == first
     assert (first["rows"], first["partitions"], first["written"]) == (8, 2, 2)
-    assert (first["commit"], len(first["source_checksum"])) == (lake.commit_of(BRANCH), 64)
+    assert (first["commit"], len(first["source_checksum"])) == (lake.resolve(BRANCH), 64)
     assert task.run() == {**first, "written": 0}
 
 

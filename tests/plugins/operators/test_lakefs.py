@@ -57,7 +57,7 @@ def merge(lake: Lake, run_id: str = "r1", **options: Any) -> Any:
 
 
 def test_a_branch_is_made_once_and_stays_where_it_is(lake: Lake, tmp_path: Path) -> None:
-    first = lake.commit_of("main")
+    first = lake.resolve("main")
     assert create_branch(lake) == {"branch": "work", "commit": first}
     upload(lake, tmp_path / "a")
     made = commit(lake)["commit"]
@@ -93,9 +93,9 @@ def test_a_commit_names_its_run_and_the_second_try_finds_it(lake: Lake, tmp_path
     create_branch(lake)
     upload(lake, tmp_path / "a")
     first, second = commit(lake), commit(lake)
-    assert first == second == {"commit": lake.commit_of("work"), "changed": True}
+    assert first == second == {"commit": lake.resolve("work"), "changed": True}
     assert commit(lake, "r2") == {**first, "changed": False}
-    found = lake.commit("work")
+    found = lake.get_commit("work")
     assert (found.message, found.metadata["rows"], found.metadata["run_id"]) == ("rows", "7", "r1")
 
 
@@ -104,17 +104,17 @@ def test_a_merge_is_made_once_and_found_when_its_branch_is_gone(lake: Lake, tmp_
     upload(lake, tmp_path / "a")
     commit(lake)
     first = merge(lake, metadata={"rows": "7"}, delete_source=True)
-    assert first == {"commit": lake.commit_of("main"), "changed": True}
+    assert first == {"commit": lake.resolve("main"), "changed": True}
     assert merge(lake, delete_source=True) == first
     assert not lake.exists("work")
-    assert lake.commit("main").metadata["rows"] == "7"
+    assert lake.get_commit("main").metadata["rows"] == "7"
     with pytest.raises(Absent, match="work"):
         merge(lake, "r2", delete_source=True)
 
 
 def test_a_merge_leaves_its_branch_unless_told_otherwise(lake: Lake) -> None:
     create_branch(lake)
-    assert merge(lake) == {"commit": lake.commit_of("main"), "changed": False}
+    assert merge(lake) == {"commit": lake.resolve("main"), "changed": False}
     assert lake.exists("work")
 
 
@@ -125,7 +125,7 @@ def test_the_asset_event_of_a_merge_names_what_it_brought(lake: Lake, tmp_path: 
     asset = Asset("lakefs://repo/main/a")
     task = merge_task(lake, outlets=[asset], metadata={"rows": "7"}, skip_unchanged=True)
     task.run()
-    assert task.events[asset].extra == {"rows": "7", "commit": lake.commit_of("main"), "changed": True}
+    assert task.events[asset].extra == {"rows": "7", "commit": lake.resolve("main"), "changed": True}
 
 
 def test_a_merge_without_changes_may_send_no_event(lake: Lake) -> None:
@@ -133,7 +133,7 @@ def test_a_merge_without_changes_may_send_no_event(lake: Lake) -> None:
     task = merge_task(lake, skip_unchanged=True)
     with pytest.raises(AirflowSkipException, match="'main' has all of 'work' already"):
         task.run()
-    assert task.xcoms["t", "return_value"] == {"commit": lake.commit_of("main"), "changed": False}
+    assert task.xcoms["t", "return_value"] == {"commit": lake.resolve("main"), "changed": False}
 
 
 def test_a_run_that_is_started_over_after_a_conflict_goes_through(lake: Lake, tmp_path: Path) -> None:
@@ -171,6 +171,6 @@ def test_a_tag_stays_on_its_commit(lake: Lake, tmp_path: Path) -> None:
     first = tag()
     upload(lake, tmp_path / "a", branch="main")
     commit(lake, branch="main")
-    assert tag() == first != {"tag": "v", "commit": lake.commit_of("main")}
+    assert tag() == first != {"tag": "v", "commit": lake.resolve("main")}
     with pytest.raises(Misconfigured, match="ref 'nowhere' cannot be tagged"):
         run(LakeFSCreateTagOperator(task_id="t", repository=lake.repository, tag="w", ref="nowhere"))

@@ -30,15 +30,15 @@ def run(kind: str, lake: Lake, *, try_number: int = 1, task_id: str = "t", **arg
 
 def commit(lake: Lake, branch: str, path: str, text: str = "a") -> str:
     lake.upload(branch, path, BytesIO(text.encode()))
-    return str(lake.save(branch, path, {}))
+    return str(lake.commit(branch, path, {}))
 
 
 def test_a_revert_is_made_once_and_says_who_made_it(lake: Lake) -> None:
     bad = commit(lake, "main", "a")
     first = run("Revert", lake, branch="main", ref=bad, metadata={"why": "wrong rows"})
-    assert first == {"commit": lake.commit_of("main"), "changed": True}
+    assert first == {"commit": lake.resolve("main"), "changed": True}
     assert run("Revert", lake, try_number=2, branch="main", ref=bad) == first
-    found = lake.commit("main")
+    found = lake.get_commit("main")
     names = {name: found.metadata[name] for name in ("run_id", "step", "why")}
     assert names == {"run_id": "r1", "step": "t", "why": "wrong rows"}
     assert list(lake.list("main")) == []
@@ -50,7 +50,7 @@ def test_a_commit_that_is_run_again_by_a_person_takes_what_is_new(lake: Lake) ->
     assert run("Commit", lake, try_number=2, branch="main", message="rows") == first
     lake.upload("main", "a", BytesIO(b"2"))
     second = run("Commit", lake, try_number=3, branch="main", message="rows")
-    assert second == {"commit": lake.commit_of("main"), "changed": True} != first
+    assert second == {"commit": lake.resolve("main"), "changed": True} != first
 
 
 def test_a_cherry_pick_is_made_once(lake: Lake) -> None:
@@ -58,7 +58,7 @@ def test_a_cherry_pick_is_made_once(lake: Lake) -> None:
     good = commit(lake, "b", "a")
     first = run("CherryPick", lake, branch="main", ref=good, message="only this")
     assert first == run("CherryPick", lake, try_number=2, branch="main", ref=good)
-    assert (lake.commit("main").message, lake.download("main", "a")) == ("only this", b"a")
+    assert (lake.get_commit("main").message, lake.download("main", "a")) == ("only this", b"a")
 
 
 def test_a_diff_counts_all_and_names_ten(lake: Lake) -> None:
@@ -72,7 +72,7 @@ def test_a_diff_counts_all_and_names_ten(lake: Lake) -> None:
 
 
 def test_a_ref_is_looked_up_or_absent(lake: Lake) -> None:
-    made = lake.save("main", "m", {"k": "v"}, allow_empty=True)
+    made = lake.commit("main", "m", {"k": "v"}, allow_empty=True)
     told = run("GetRef", lake, ref="main")
     assert (told["ref"], told["commit"], told["message"]) == ("main", made, "m")
     assert told["metadata"] == {"k": "v"}
@@ -82,7 +82,7 @@ def test_a_ref_is_looked_up_or_absent(lake: Lake) -> None:
 
 def test_a_branch_is_reset(lake: Lake) -> None:
     lake.upload("main", "a", BytesIO(b"a"))
-    assert run("ResetBranch", lake, branch="main") == {"branch": "main", "commit": lake.commit_of("main")}
+    assert run("ResetBranch", lake, branch="main") == {"branch": "main", "commit": lake.resolve("main")}
     assert list(lake.list("main")) == []
     with pytest.raises(ValueError, match="are both given"):
         run("ResetBranch", lake, branch="main", path="a", prefix="b")
@@ -93,7 +93,7 @@ def test_a_branch_is_reset(lake: Lake) -> None:
 
 
 def test_a_tag_is_deleted_and_then_it_is_gone(lake: Lake) -> None:
-    lake.tag("v", "main")
+    lake.create_tag("v", "main")
     for _ in range(2):
         run("DeleteTag", lake, tag="v")
         assert not lake.exists("v")
@@ -138,4 +138,4 @@ def test_the_connections_repository_is_meant_where_none_is_named(
     extra = {**found, "extra": {"repository": lake.repository}}
     monkeypatch.setenv("AIRFLOW_CONN_LAKEFS_DEFAULT", json.dumps(extra))
     again = lakefs.LakeFSGetRefOperator(task_id="t", ref="main")
-    assert Task(again).run()["commit"] == lake.commit_of("main")
+    assert Task(again).run()["commit"] == lake.resolve("main")

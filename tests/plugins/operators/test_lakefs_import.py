@@ -82,7 +82,7 @@ def storage(lakefs: Storage, monkeypatch: pytest.MonkeyPatch) -> Storage:
 
 def test_what_lies_in_the_storage_is_taken_in_as_one_commit(storage: Storage) -> None:
     told = storage.run(metadata={"why": "first"})
-    commit = storage.lake.commit("main")
+    commit = storage.lake.get_commit("main")
     assert (told, storage.contents) == ({"commit": commit.id, "changed": True}, {"t/a": b"1", "t/b": b"2"})
     assert commit.metadata.items() >= {"run_id": "r1", "step": "fill", "why": "first"}.items()
     assert (storage.messages[0], len(storage.messages), len(commit.parents)) == ("a day", 2, 1)

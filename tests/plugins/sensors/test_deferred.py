@@ -78,7 +78,7 @@ def test_each_sensor_waits_in_the_triggerer_for_what_comes(
     def come() -> None:
         lake.create_branch("work", "main")
         lake.upload("work", "t/a", BytesIO(b"abc"))
-        lake.tag("v", "main")
+        lake.create_tag("v", "main")
 
     sensor, trigger = deferred(kind, lake, **arguments)
     told = sensor.execute_complete({}, waited(trigger, come))
@@ -95,10 +95,10 @@ def test_a_trigger_waits_out_a_lake_that_is_gone(lake_server: LakeServer, lake: 
     def outage() -> None:
         lake_server.kill()
         lake_server.start()
-        lake.tag("v", "main")
+        lake.create_tag("v", "main")
 
     _, trigger = deferred(LakeFSTagSensor, lake, tag="v")
-    assert waited(trigger, outage) == {"found": {"tag": "v", "commit": lake.commit_of("v")}}
+    assert waited(trigger, outage) == {"found": {"tag": "v", "commit": lake.resolve("v")}}
 
 
 def test_a_fault_that_waiting_cannot_mend_ends_the_wait(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:

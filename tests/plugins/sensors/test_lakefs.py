@@ -23,20 +23,20 @@ def wait(lake: Lake, ref: str = "main", known: str = "") -> object:
 
 
 def test_a_commit_sensor_tells_the_commit_of_its_ref(lake: Lake, connections: None) -> None:
-    assert wait(lake) == {"ref": "main", "commit": lake.commit_of("main")}
+    assert wait(lake) == {"ref": "main", "commit": lake.resolve("main")}
 
 
 def test_it_waits_for_a_ref_and_for_another_commit_than_the_known_one(
     lake: Lake, connections: None, tmp_path: Path
 ) -> None:
-    known = lake.commit_of("main")
+    known = lake.resolve("main")
     with pytest.raises(AirflowRescheduleException):
         wait(lake, ref="later")
     with pytest.raises(AirflowRescheduleException):
         wait(lake, known=known)
     (tmp_path / "a").write_text("a")
     lake.upload("main", "a", tmp_path / "a")
-    made = lake.save("main", "a", {})
+    made = lake.commit("main", "a", {})
     assert wait(lake, known=known) == {"ref": "main", "commit": made}
 
 

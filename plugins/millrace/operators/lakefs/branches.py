@@ -79,4 +79,4 @@ class LakeFSResetBranchOperator(LakeFSOperator):
             raise Misconfigured(f"path or prefix is empty and would reset all of {self.branch!r}; give one")
         lake = self.lake()
         lake.reset_branch(self.branch, path=self.path or "", prefix=self.prefix or "")
-        return {"branch": self.branch, "commit": lake.commit_of(self.branch)}
+        return {"branch": self.branch, "commit": lake.resolve(self.branch)}

@@ -39,7 +39,7 @@ class LakeFSCommitOperator(CommitOperatorBase):
 
     def execute(self, context: Context) -> dict[str, Any]:
         return self.once(
-            context, lambda lake, metadata: lake.save(self.branch, self.message, metadata), look_first=False
+            context, lambda lake, metadata: lake.commit(self.branch, self.message, metadata), look_first=False
         )
 
 
@@ -214,7 +214,7 @@ class LakeFSGetRefOperator(LakeFSOperator):
         self.ref = ref
 
     def execute(self, context: Context) -> dict[str, Any]:
-        found = self.lake().commit(self.ref)
+        found = self.lake().get_commit(self.ref)
         return {
             "ref": self.ref,
             "commit": found.id,

@@ -29,7 +29,7 @@ class LakeFSCreateTagOperator(LakeFSOperator):
 
     def execute(self, context: Context) -> dict[str, str]:
         try:
-            return {"tag": self.tag, "commit": self.lake().tag(self.tag, self.ref)}
+            return {"tag": self.tag, "commit": self.lake().create_tag(self.tag, self.ref)}
         except Absent as error:
             raise Misconfigured(f"ref {self.ref!r} cannot be tagged: {error}") from error
 
