@@ -88,7 +88,7 @@ class LakeFSCommitSensor(LakeFSSensor):
     :param known: the commit that does not count; empty: any commit does.
     """
 
-    wanted = "new_commit"
+    wanted = "commit_changed"
     arguments = ("ref", "known")
     template_fields: Sequence[str] = (*LakeFSSensor.template_fields, *arguments)
 
@@ -105,7 +105,7 @@ class LakeFSObjectSensor(LakeFSSensor):
     :param path: where the object lies in the lake.
     """
 
-    wanted = "an_object"
+    wanted = "object_exists"
     arguments = ("ref", "path")
     template_fields: Sequence[str] = (*LakeFSSensor.template_fields, *arguments)
 
@@ -123,7 +123,7 @@ class LakeFSPrefixSensor(LakeFSSensor):
     :param at_least: how many there have to be.
     """
 
-    wanted = "objects_below"
+    wanted = "prefix_has_objects"
     arguments = ("ref", "prefix", "at_least")
     template_fields: Sequence[str] = (*LakeFSSensor.template_fields, "ref", "prefix")
 
@@ -144,7 +144,7 @@ class LakeFSTagSensor(LakeFSSensor):
     :param tag: the tag's name.
     """
 
-    wanted = "a_tag"
+    wanted = "tag_exists"
     arguments = ("tag",)
     template_fields: Sequence[str] = (*LakeFSSensor.template_fields, *arguments)
 
