@@ -5,8 +5,6 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 
-from include.tracking.tags import Tag
-
 
 @dataclass(frozen=True, kw_only=True)
 class RunIdentity:
@@ -31,11 +29,6 @@ class RunIdentity:
     def short_hash(self) -> str:
         """Eight hexadecimal digits that stand for `key` in names of branches and tags."""
         return hashlib.sha256(self.key.encode()).hexdigest()[:8]
-
-    def tags(self) -> dict[str, str]:
-        """What goes on every MLflow run that is made for it."""
-        found = {Tag.CODE_VERSION: self.code_version, Tag.IMAGE: self.image}
-        return {name: value for name, value in found.items() if value}
 
     def metadata(self) -> dict[str, str]:
         """What goes on every commit of the lake."""

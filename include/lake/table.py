@@ -42,6 +42,10 @@ class Table:
         """Where the parts of a partition live."""
         return f"{self.name}/dt={day.isoformat()}/"
 
+    def uri(self, ref: str) -> str:
+        """Return the URI of the table at a ref, as it is logged beside what was made of it."""
+        return f"lakefs://{self.lake.repository}/{ref}/{self.name}/"
+
     def days(self, ref: str) -> list[date]:
         """The days that have a partition, in order."""
         return [_day_of(folder) for folder in self.lake.folders(ref, f"{self.name}/")]

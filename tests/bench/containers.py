@@ -64,7 +64,7 @@ def _operator(image: str) -> None:
             task_id="train",
             pipeline="bench",
             job="train",
-            told=told,
+            job_args=told,
             deployment=DEPLOYMENT,
             image=image,
             cpus=1,

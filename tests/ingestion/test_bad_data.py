@@ -15,7 +15,8 @@ import pytest
 
 from include.exceptions import BadData
 from include.lake.client import Lake
-from tests.support.ingest import BRANCH, Ingestion
+from include.tracking.server import TrackingServer
+from tests.support.ingest import BRANCH, IngestRun
 from tests.support.pipeline import Row, day, orders, write_csv, write_parquet, write_pipeline
 
 SECRET = "secret-7f3a9"
@@ -290,11 +291,11 @@ CASES = [
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
 def test_bad_data_is_told_without_its_values_and_never_gets_to_main(
-    case: Case, tmp_path: Path, lake: Lake, tracking_uri: str, caplog: pytest.LogCaptureFixture
+    case: Case, tmp_path: Path, lake: Lake, tracking: TrackingServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
     name = f"orders_{uuid4().hex[:8]}"
-    shop = Ingestion(write_pipeline(tmp_path, name, source=case.source), lake, tracking_uri)
+    shop = IngestRun(write_pipeline(tmp_path, name, source=case.source), lake, tracking)
     before = lake.resolve("main")
     case.deliver(shop.folder)
     found = shop.faults(*case.days)
@@ -304,13 +305,13 @@ def test_bad_data_is_told_without_its_values_and_never_gets_to_main(
     assert SECRET not in "\n".join([*found, *told(shop, kept), caplog.text])
 
 
-def told(shop: Ingestion, branch: str) -> list[str]:
+def told(shop: IngestRun, branch: str) -> list[str]:
     """Everything that is written about a run's data where people look: commits, reports, tags."""
     parts = [f"{commit.message} {commit.metadata}" for commit in shop.lake.log(branch)]
     for run in shop.experiment.client.search_runs([shop.experiment.id]):
         parts.append(json.dumps(run.to_dictionary()))
         for file in ("validation.html", "verdict.json"):
-            parts.append(shop.experiment.log(run.info.run_id).read(file).decode())
+            parts.append(shop.experiment.open_run(run.info.run_id).download_artifact(file).decode())
     return parts
 
 
@@ -320,9 +321,9 @@ def told(shop: Ingestion, branch: str) -> list[str]:
     ids=lambda case: case.id,
 )
 def test_not_even_the_traceback_quotes_a_value(
-    case: Case, tmp_path: Path, lake: Lake, tracking_uri: str
+    case: Case, tmp_path: Path, lake: Lake, tracking: TrackingServer
 ) -> None:
-    shop = Ingestion(write_pipeline(tmp_path, source=case.source), lake, tracking_uri)
+    shop = IngestRun(write_pipeline(tmp_path, source=case.source), lake, tracking)
     case.deliver(shop.folder)
     with pytest.raises(BadData) as raised:
         shop.load(*case.days)
@@ -331,9 +332,9 @@ def test_not_even_the_traceback_quotes_a_value(
 
 
 def test_a_bad_day_keeps_back_the_good_ones_of_its_run_until_it_is_mended(
-    tmp_path: Path, lake: Lake, tracking_uri: str
+    tmp_path: Path, lake: Lake, tracking: TrackingServer
 ) -> None:
-    shop = Ingestion(write_pipeline(tmp_path, f"orders_{uuid4().hex[:8]}"), lake, tracking_uri)
+    shop = IngestRun(write_pipeline(tmp_path, f"orders_{uuid4().hex[:8]}"), lake, tracking)
     write_csv(shop.folder / CSV, [*orders(0), *orders(1, count=1), *orders(2)])
     shop.quarantine(shop.faults(0, 2))
     assert shop.table.parts("main", day(0), day(2)) == {}

@@ -205,7 +205,7 @@ def test_any_byte_that_rots_in_a_part_is_seen_by_a_reader_of_its_column(
 @pytest.fixture
 def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     """Two rows a row group, two row groups a part."""
-    monkeypatch.setattr("include.ingestion.partitioner.ROWS_AT_ONCE", 2)
+    monkeypatch.setattr("include.ingestion.partitioner.BATCH_ROWS", 2)
     monkeypatch.setattr("include.ingestion.partitioner._GROUPS_A_PART", 2)
 
 

@@ -27,7 +27,9 @@ def ask(loop: Loop) -> Ask:
     def run(job: Job, stage: str, run_id: str = "r1", **told: Any) -> dict[str, Any]:
         identity = replace(loop.identity(stage, run_id), code_version="c0de", image="forecasts@sha256:1")
         given = {"commit": loop.head, "until": f"{day(DAYS - 1)}", "run_key": f"{identity.key}/{job}", **told}
-        return jobs_run.run(JobSpec(job=job, pipeline=loop.folder.name, **given), loop.services, identity)
+        return jobs_run.run(
+            JobSpec(job=job, pipeline_name=loop.folder.name, **given), loop.services, identity
+        )
 
     return run
 

@@ -41,7 +41,7 @@ def told(loop: Loop, *, seconds: int = 0, **changes: Any) -> dict[str, str]:
         **changes,
     }
     run = RunIdentity(dag_id=f"{loop.folder.name}.train", run_id="r1", try_number=2)
-    tracking = TrackingServer(uri=loop.tracking_uri)
+    tracking = TrackingServer(uri=loop.tracking)
     found = variables(JobSpec(**spec), loop.lake.connection, tracking, run, seconds=seconds)
     return {**found, "MILLRACE_PIPELINES": str(loop.folder.parent), "CODE_VERSION": "c0de"}
 

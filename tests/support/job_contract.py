@@ -81,8 +81,8 @@ def of_run(loop: Loop, run_id: str, stage: str) -> Left:
 
 def of_model(loop: Loop, run_id: str) -> Left:
     """The model that a training run names as its output."""
-    found = loop.experiment("train").client.get_logged_model(Registry(loop.tracking_uri).model_of(run_id))
-    files = list_artifacts(artifact_uri=found.artifact_location, tracking_uri=loop.tracking_uri)
+    found = loop.experiment("train").client.get_logged_model(Registry(loop.tracking).model_id_of(run_id))
+    files = list_artifacts(artifact_uri=found.artifact_location, tracking=loop.tracking)
     names = [file.path.rpartition("/")[2] for file in files]
     return {("output", found.name), *(("model file", name) for name in names if name == "model.skops")}
 
@@ -91,7 +91,7 @@ def of_lake(loop: Loop, commit: str, version: int = 1) -> Left:
     """The predictions of the last day at a commit, and what the commit says."""
     last = day(DAYS - 1)
     [item] = loop.predictions.parts(commit, last, last)[last]
-    shape = re.escape(f"{loop.spec.name}_predictions/dt={last}/v{version}-") + r"[0-9a-f]{12}\.parquet"
+    shape = re.escape(f"{loop.pipeline.name}_predictions/dt={last}/v{version}-") + r"[0-9a-f]{12}\.parquet"
     names = {
         "object": [_OBJECT if re.fullmatch(shape, item.path) else item.path],
         "column": pq.read_schema(io.BytesIO(loop.lake.download(commit, item.path))).names,

@@ -21,7 +21,7 @@ def pipelines(stage: str) -> Iterator[Pipeline]:
 
     While a task starts, Airflow parses the file for one DAG only: then that pipeline alone is read, so
     that starting a task costs the same with one pipeline and with a thousand. Broken pipelines are left
-    out here and reported by dags/broken.py, so that none hides the others.
+    out here and reported by dags/contract_errors.py, so that none hides the others.
     """
     wanted, folder = get_parsing_context().dag_id, settings().pipelines
     if wanted is None:
@@ -74,7 +74,7 @@ def approval(pipeline: Pipeline, *, version: str, subject: str, body: str) -> li
     return [
         ApproveOperator(
             task_id="approve",
-            pipeline=pipeline.name,
+            pipeline_name=pipeline.name,
             version=version,
             subject=subject,
             body=body,

@@ -15,6 +15,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 from include.exceptions import BadData
 from include.lake.client import Lake
 from include.tracking.runs import Experiment
+from include.tracking.server import TrackingServer
 from millrace.operators.ingest import LoadOperator, QuarantineOperator, ValidateOperator
 from millrace.ui.links import FAULT
 from tests.support.pipeline import orders, write_csv, write_pipeline
@@ -77,13 +78,13 @@ def test_a_source_that_cannot_be_read_leaves_its_fault(make: MakeShop) -> None:
     assert task.xcoms == {("load", FAULT): {"reasons": [str(caught.value)]}}
 
 
-def test_good_rows_have_a_verdict_and_a_report(make: MakeShop, tracking_uri: str) -> None:
+def test_good_rows_have_a_verdict_and_a_report(make: MakeShop, tracking: TrackingServer) -> None:
     folder = make()
     load(folder).run()
     found = validate(folder).run()
     assert (found["passed"], found["numbers"]["rows"]) == (True, 8)
-    experiment = Experiment(tracking_uri, f"{folder.name}.ingest")
-    assert found["link"].startswith(f"{tracking_uri}/#/experiments/{experiment.id}/runs/")
+    experiment = Experiment(tracking, f"{folder.name}.ingest")
+    assert found["link"].startswith(f"{tracking}/#/experiments/{experiment.id}/runs/")
 
 
 def bad(make: MakeShop, on_failure: str) -> Path:

@@ -5,16 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from airflow.sdk.exceptions import AirflowRescheduleException, AirflowSkipException
+from airflow.sdk.exceptions import AirflowRescheduleException
 
 from include.exceptions import Unauthorized, Unavailable
 from include.lake.client import Lake
-from include.tracking.registry import Alias, Registry
 from millrace.sensors.lakefs import LakeFSCommitSensor
-from millrace.sensors.partition import PartitionSensor
 from tests.support.lake import free_port
-from tests.support.loop import Loop, rows
-from tests.support.models import training_run
 from tests.support.task import run
 
 
@@ -51,25 +47,3 @@ def test_it_does_not_wait_for_a_lake_that_is_silent_or_refuses(
     monkeypatch.setenv("AIRFLOW_CONN_LAKEFS_DEFAULT", f'{{{host}, "login": "a", "password": "b"}}')
     with pytest.raises(Unauthorized):
         wait(lake)
-
-
-def wait_for_day(shop: Loop, day: str) -> object:
-    return run(PartitionSensor(task_id="wait", pipeline=shop.folder.name, day=day))
-
-
-def test_a_pipeline_without_a_champion_has_nothing_to_watch(shop: Loop) -> None:
-    with pytest.raises(
-        AirflowSkipException, match=f"has no champion: train one with {shop.folder.name}.train"
-    ):
-        wait_for_day(shop, "2024-03-30")
-
-
-def test_a_partition_sensor_waits_for_its_day_and_tells_data_and_champion(shop: Loop) -> None:
-    registry = Registry(shop.tracking_uri)
-    registry.point(
-        shop.folder.name, Alias.CHAMPION, registry.register(shop.folder.name, training_run(shop.tracking_uri))
-    )
-    with pytest.raises(AirflowRescheduleException):
-        wait_for_day(shop, "2024-03-31")
-    shop.put({30: rows(30)})
-    assert wait_for_day(shop, "2024-03-31") == {"commit": shop.head, "champion": 1}

@@ -24,7 +24,7 @@ from millrace.operators.pipeline import PipelineOperator
 from millrace.runtimes.docker.engine import SandboxedClient, confinement, errors
 from millrace.runtimes.labels import DEPLOYMENT, EXPIRES_AT, RUN_KEY, digest
 from millrace.runtimes.process import JobMixin
-from millrace.runtimes.results import STOP_SECONDS, answer, failure, stopped_early, too_much_memory
+from millrace.runtimes.results import STOP_SECONDS, failure, result, stopped_early, too_much_memory
 from millrace.ui.links import ReportLink
 
 USER = "10001:10001"
@@ -36,30 +36,26 @@ _GONE_SECONDS = 30
 class DockerJobOperator(JobMixin, DockerOperator):
     """Runs a job in a container and returns its small JSON result, as `ProcessJobOperator` does.
 
-    :param pipeline: the pipeline's name.
-    :param job: which job; the container's command.
-    :param told: templates for the remaining fields of `JobSpec`; a field of objects is given as JSON.
-    :param deployment: whose containers they are, on an engine that others use too.
+    :param deployment: the deployment that the containers belong to, on an engine that others use too.
     :param pull: when the image is pulled.
 
     `cpus` and `mem_limit` (bytes) are hard limits here; the provider takes the first as a weight.
     """
 
-    template_fields: Sequence[str] = ("pipeline", "told", "image")
+    template_fields: Sequence[str] = ("pipeline_name", "job_args", "image")
     operator_extra_links = (ReportLink(),)
     ui_color = PipelineOperator.ui_color
 
     def __init__(
         self,
         *,
-        pipeline: str,
         job: str,
-        told: dict[str, str],
         deployment: str,
         pull: Pull = Pull.MISSING,
         **kwargs: Any,
     ) -> None:
         super().__init__(
+            job=job,
             command=[job],
             user=USER,
             mount_tmp_dir=False,
@@ -68,9 +64,6 @@ class DockerJobOperator(JobMixin, DockerOperator):
             force_pull=pull is Pull.ALWAYS,
             **kwargs,
         )
-        self.pipeline = pipeline
-        self.job = job
-        self.told = told
         self.deployment = deployment
         self.pull = pull
         self._killed = False
@@ -94,7 +87,7 @@ class DockerJobOperator(JobMixin, DockerOperator):
                 if self.container:
                     self._stop(self.container["Id"], remove=True)
                 self.cli.close()
-        return answer(self.job, self.image, lines or [], MlflowHook(self.mlflow_conn_id))
+        return result(self.job, self.image, lines or [], MlflowHook(self.mlflow_conn_id)).to_json()
 
     def on_kill(self) -> None:
         """Stop the container, and let none start; `execute` goes on, removes what there is and fails.
@@ -119,9 +112,9 @@ class DockerJobOperator(JobMixin, DockerOperator):
                 "apart; set it to a name that no other Airflow there has, for all parts of this one"
             )
         spec = self.job_spec(context)
-        self._private_environment = self.told_variables(context)
+        self._private_environment = self.job_variables(context)
         self.labels: dict[str, str] = {
-            "millrace.pipeline": self.pipeline,
+            "millrace.pipeline": self.pipeline_name,
             "millrace.job": self.job,
             DEPLOYMENT: self.deployment,
             RUN_KEY: spec.run_key,
@@ -130,7 +123,7 @@ class DockerJobOperator(JobMixin, DockerOperator):
         # The engine allows one container a name: two tries can never train at once. Runs of two deployments
         # have the same key, as two Airflows count days alike.
         whose = digest(f"{self.deployment}/{spec.run_key}")
-        self.container_name = f"millrace-{self.pipeline}-{self.job}-{whose}"
+        self.container_name = f"millrace-{self.pipeline_name}-{self.job}-{whose}"
 
     def _remove_leftovers(self) -> None:
         """Remove what a dead worker left: an earlier try of this task, and what outlived its own task."""
@@ -189,5 +182,5 @@ class DockerJobOperator(JobMixin, DockerOperator):
         """Why a container ended, as one of our errors."""
         state = self.cli.inspect_container(self.container["Id"])["State"]
         if state["OOMKilled"]:
-            return too_much_memory(self.pipeline, f"{int(self.mem_limit or 0) >> 20} MiB")
+            return too_much_memory(self.pipeline_name, f"{int(self.mem_limit or 0) >> 20} MiB")
         return failure(self.job, self.image, state["ExitCode"], lines)

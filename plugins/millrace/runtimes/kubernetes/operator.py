@@ -28,18 +28,16 @@ from kubernetes.client import (  # noqa: TID253 - the provider has it loaded
 
 from include.exceptions import MillraceError, Transient
 from include.jobs.env import SECRETS
-from include.jobs.spec import Job
-from include.modelling import training
-from include.monitoring import history
+from include.jobs.results import RunResult, set_image
+from include.record import Record
 from include.settings import ROOT
-from include.tracking.tags import Tag
 from millrace.hooks.mlflow import MlflowHook
 from millrace.operators.pipeline import PipelineOperator
 from millrace.runtimes.kubernetes import pods
 from millrace.runtimes.kubernetes.trigger import JobPodTrigger
 from millrace.runtimes.labels import EXPIRES_AT, RUN_KEY, digest
 from millrace.runtimes.process import JobMixin
-from millrace.runtimes.results import STOP_SECONDS, answer, stopped_early, too_long
+from millrace.runtimes.results import STOP_SECONDS, result, stopped_early, too_long
 from millrace.ui.links import ReportLink
 
 _POLL_SECONDS = 0.5
@@ -51,36 +49,30 @@ _STAYS_SECONDS = 4
 """How long a pod is looked at before it is taken up: this may be the next try of a task that was cleared
 asleep, whose pod the triggerer is about to remove; it looks for such once a second."""
 _LOST = "unable to retrieve container logs"
-_EXPERIMENTS = {Job.TRAIN: training.experiment, Job.MEASURE: history.experiment}
-"""The jobs that leave an MLflow run, with the experiment that it is in."""
 
 
 class KubernetesJobOperator(JobMixin, KubernetesPodOperator):
     """Runs a job in a pod and returns its small JSON result, as `ProcessJobOperator` does.
 
-    :param pipeline: the pipeline's name.
-    :param job: which job; the container's argument.
-    :param told: templates for the remaining fields of `JobSpec`; a field of objects is given as JSON.
     :param secret: the Secret whose keys are the job's secret variables.
     :param environment: further variables of the container.
     """
 
-    template_fields: Sequence[str] = ("pipeline", "told", "image")
+    template_fields: Sequence[str] = ("pipeline_name", "job_args", "image")
     operator_extra_links = (ReportLink(),)
     ui_color = PipelineOperator.ui_color
 
     def __init__(
         self,
         *,
-        pipeline: str,
         job: str,
-        told: dict[str, str],
         secret: str,
         environment: dict[str, str] | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(
             **{
+                "job": job,
                 "arguments": [job],
                 "base_container_name": pods.CONTAINER,
                 "pod_template_file": str(ROOT / "include/platform/kubernetes/job-pod.yaml"),
@@ -97,9 +89,6 @@ class KubernetesJobOperator(JobMixin, KubernetesPodOperator):
                 **kwargs,
             }
         )
-        self.pipeline = pipeline
-        self.job = job
-        self.told = told
         self.environment = environment or {}
 
     def execute(self, context: Context) -> Any:
@@ -150,16 +139,16 @@ class KubernetesJobOperator(JobMixin, KubernetesPodOperator):
 
     def _tell(self, context: Context) -> None:
         """Set what only a running task knows; secrets are left out, the cluster has them."""
-        spec, told = self.job_spec(context), self.told_variables(context)
-        self.name = pods.pod_name(self.pipeline, self.job, spec.run_key)
+        spec, variables = self.job_spec(context), self.job_variables(context)
+        self.name = pods.pod_name(self.pipeline_name, self.job, spec.run_key)
         self.labels = {
-            "millrace.pipeline": self.pipeline.rstrip("_"),
+            "millrace.pipeline": self.pipeline_name.rstrip("_"),
             "millrace.job": self.job,
             RUN_KEY: digest(spec.run_key),
             EXPIRES_AT: self._over(),
         }
         self.annotations = {RUN_KEY: spec.run_key}
-        plain = {name: value for name, value in told.items() if name not in SECRETS} | self.environment
+        plain = {name: value for name, value in variables.items() if name not in SECRETS} | self.environment
         uid = V1EnvVarSource(field_ref=V1ObjectFieldSelector(field_path="metadata.uid"))
         self.env_vars = [
             # "$$": the cluster would put other variables in the place of "$(NAME)".
@@ -263,21 +252,23 @@ class KubernetesJobOperator(JobMixin, KubernetesPodOperator):
         if pods.has_succeeded(pod):
             raise Transient(f"the log of pod {pod.metadata.name!r} is gone, and its answer with it")
         if is_late:
-            raise too_long(self.pipeline, self.seconds)
-        raise pods.failure(pod, pipeline=self.pipeline, job=self.job, seconds=self.seconds, lines=lines or [])
+            raise too_long(self.pipeline_name, self.seconds)
+        raise pods.failure(
+            pod, pipeline_name=self.pipeline_name, job=self.job, seconds=self.seconds, lines=lines or []
+        )
 
     def _take(self, pod: V1Pod, lines: list[str]) -> dict[str, Any]:
-        """The answer of a pod that ended well; where MLflow is away, the next try takes it."""
+        """Return the result of a pod that succeeded; where MLflow is unavailable, the next try takes it."""
         try:
-            found = answer(self.job, str(self.image), lines, MlflowHook(self.mlflow_conn_id))
-            self._note_image(found, pod)
+            record = result(self.job, str(self.image), lines, MlflowHook(self.mlflow_conn_id))
+            self._set_image(record, pod)
         except Transient:
             raise
         except MillraceError:
             self._remove(pod)
             raise
         self._remove(pod)
-        return found
+        return record.to_json()
 
     def _log(self, pod: V1Pod, since: Any) -> list[str] | None:
         """All lines of a pod's log, None if its node has lost it; what is new goes into the task's log."""
@@ -301,17 +292,14 @@ class KubernetesJobOperator(JobMixin, KubernetesPodOperator):
                 self.log.info("[%s] %s", pods.CONTAINER, line)
         return [line for _, _, line in stamped]
 
-    def _note_image(self, found: dict[str, Any], pod: V1Pod) -> None:
-        """Let the MLflow run that this pod made name its image by digest, which the pod could not know."""
-        find = _EXPERIMENTS.get(Job(self.job))
-        if find is None:
+    def _set_image(self, record: Record, pod: V1Pod) -> None:
+        """Tag the MLflow run that this pod made with its image by digest, which the pod could not know."""
+        placeholder = self._image(pod.metadata.uid)
+        if not isinstance(record, RunResult) or "@" in placeholder:
             return
-        experiment = find(self.spec(), self.tracking_uri)
-        told = experiment.run(found["run_id"]).data.tags.get(Tag.IMAGE)
-        if told == self._image(pod.metadata.uid) and "@" not in told:
-            name = pods.image_of(pod, str(self.image))
-            self.log.info("image %s", name)
-            experiment.log(found["run_id"]).tags({Tag.IMAGE: name})
+        image = pods.image_of(pod, str(self.image))
+        if set_image(record, self.connect_tracking(), image, instead_of=placeholder):
+            self.log.info("image %s", image)
 
 
 def _second(moment: Any) -> str:

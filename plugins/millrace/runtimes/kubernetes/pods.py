@@ -41,9 +41,9 @@ def resources(limits: Resources) -> V1ResourceRequirements:
     return V1ResourceRequirements(requests=dict(given), limits=given)
 
 
-def pod_name(pipeline: str, job: str, run_key: str) -> str:
+def pod_name(pipeline_name: str, job: str, run_key: str) -> str:
     """The name of the pod of a run: the cluster allows one pod a name, so two tries never train at once."""
-    return f"{pipeline.replace('_', '-')[:30].rstrip('-')}-{job}-{digest(run_key)}"
+    return f"{pipeline_name.replace('_', '-')[:30].rstrip('-')}-{job}-{digest(run_key)}"
 
 
 def state(pod: V1Pod) -> Any:
@@ -111,23 +111,23 @@ def image_of(pod: V1Pod, image: str) -> str:
     return found if "@" in found else f"{image}@{found}"
 
 
-def failure(pod: V1Pod, *, pipeline: str, job: str, seconds: int, lines: Sequence[str]) -> MillraceError:
+def failure(pod: V1Pod, *, pipeline_name: str, job: str, seconds: int, lines: Sequence[str]) -> MillraceError:
     """Why a pod did not do its job, as one of our errors, each with its remedy."""
     now, [container] = state(pod), pod.spec.containers
     if pod.status.reason == "DeadlineExceeded":
-        return results.too_long(pipeline, seconds)
+        return results.too_long(pipeline_name, seconds)
     if pod.status.reason:
         return _taken_away(pod.status.reason, pod.status.message or "")
     if now and now.terminated:
         ended, memory = now.terminated, (container.resources.limits or {}).get("memory", "")
         if ended.reason == "OOMKilled":
-            return results.too_much_memory(pipeline, memory)
+            return results.too_much_memory(pipeline_name, memory)
         if ended.reason in _UNSTARTED:
             return Misconfigured(f"image {container.image!r} cannot be started: {ended.message}")
         return results.failure(job, container.image, ended.exit_code, lines)
     if is_hopeless(pod):
         return _unmade(now.waiting.reason, now.waiting.message or "", container.image)
-    return _late(pod, pipeline)
+    return _late(pod, pipeline_name)
 
 
 def _taken_away(reason: str, message: str) -> MillraceError:
@@ -156,19 +156,19 @@ def _unmade(reason: str, message: str, image: str) -> MillraceError:
     )
 
 
-def _late(pod: V1Pod, pipeline: str) -> MillraceError:
+def _late(pod: V1Pod, pipeline_name: str) -> MillraceError:
     found = [one for one in pod.status.conditions or () if one.type == "PodScheduled"]
     if found and found[0].status != "True":
         return Misconfigured(
-            f"no node takes the pod of {pipeline!r} ({found[0].message}); lower its training.resources, "
+            f"no node takes the pod of {pipeline_name!r} ({found[0].message}); lower its training.resources, "
             "correct its training.node_selector or training.tolerations, or add a node; JOB_START_SECONDS "
             "is how long one is waited for"
         )
     now = state(pod)
     waits = now.waiting.reason if now and now.waiting else pod.status.phase
     return Transient(
-        f"the pod of {pipeline!r} has a node and does not start there ({waits}); where its image is large, "
-        "JOB_START_SECONDS waits longer"
+        f"the pod of {pipeline_name!r} has a node and does not start there ({waits}); where its image is "
+        "large, JOB_START_SECONDS waits longer"
     )
 
 
