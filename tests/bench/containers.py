@@ -62,7 +62,7 @@ def _operator(image: str) -> None:
     Task(
         DockerJobOperator(
             task_id="train",
-            pipeline="bench",
+            pipeline_name="bench",
             job="train",
             job_args=told,
             deployment=DEPLOYMENT,

@@ -95,7 +95,7 @@ def test_a_run_without_a_model_cannot_be_registered(registry: Registry, name: st
 
 def test_a_registry_that_does_not_answer_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
-    registry = Registry(f"http://127.0.0.1:{free_port()}")
+    registry = Registry(TrackingServer(uri=f"http://127.0.0.1:{free_port()}"))
     for call in (
         lambda: registry.version_of("m", Alias.CHAMPION),
         lambda: registry.get_version("m", 1),

@@ -80,7 +80,7 @@ def test_an_operator_logs_in_where_mlflow_asks_for_it(
     login = {"login": private_mlflow.username, "password": private_mlflow.password}
     fields = {"conn_type": "http", "host": private_mlflow.uri, **login}
     monkeypatch.setenv("AIRFLOW_CONN_MLFLOW_DEFAULT", json.dumps(fields))
-    operator = PipelineOperator(task_id="any", pipeline="orders")
+    operator = PipelineOperator(task_id="any", pipeline_name="orders")
     assert Experiment(operator.tracking, "a").id
 
 

@@ -42,20 +42,20 @@ def make(tmp_path: Path, lake: Lake, connections: None, use_pipelines: Callable[
 
 
 def load(folder: Path) -> Task:
-    return Task(LoadOperator(task_id="load", pipeline=folder.name, **DAYS))
+    return Task(LoadOperator(task_id="load", pipeline_name=folder.name, **DAYS))
 
 
 def validate(folder: Path) -> Task:
-    return Task(ValidateOperator(task_id="validate", pipeline=folder.name, **DAYS))
+    return Task(ValidateOperator(task_id="validate", pipeline_name=folder.name, **DAYS))
 
 
 def quarantine(folder: Path, left: dict[tuple[str, str], Any]) -> Task:
     with DAG("orders.ingest", schedule=None):
         before = [
-            LoadOperator(task_id="load", pipeline=folder.name, **DAYS),
-            ValidateOperator(task_id="validate", pipeline=folder.name, **DAYS),
+            LoadOperator(task_id="load", pipeline_name=folder.name, **DAYS),
+            ValidateOperator(task_id="validate", pipeline_name=folder.name, **DAYS),
         ]
-        last = QuarantineOperator(task_id="quarantine", pipeline=folder.name, branch=BRANCH)
+        last = QuarantineOperator(task_id="quarantine", pipeline_name=folder.name, branch=BRANCH)
         before >> last
     return Task(last, xcoms=left)
 
