@@ -95,13 +95,13 @@ CASES = [
     Case(
         "nothing delivered",
         lambda folder: None,
-        ["'orders.csv' does not exist; deliver it, or correct source.uri"],
+        ["'orders.csv' does not exist; provide it, or correct source.uri"],
     ),
-    Case("empty CSV", text(""), ["'orders.csv' is empty: 0 bytes; deliver the file again"]),
+    Case("empty CSV", text(""), ["'orders.csv' is empty: 0 bytes; provide the file again"]),
     Case(
         "empty Parquet",
         lambda folder: (folder / PARQUET).touch(),
-        ["'orders.parquet' is empty: 0 bytes; deliver the file again"],
+        ["'orders.parquet' is empty: 0 bytes; provide the file again"],
         IN_PARQUET,
     ),
     Case(
@@ -109,7 +109,7 @@ CASES = [
         text("\n\n"),
         [
             "'orders.csv' cannot be read: CSV parse error: Empty CSV file or block: cannot infer number of "
-            "columns; deliver the file again"
+            "columns; provide the file again"
         ],
     ),
     Case("header only", csv([]), [f"{COUNT} failed for 1 of 1 days: 2024-03-01 (severity critical)"]),
@@ -129,7 +129,7 @@ CASES = [
         damaged(500, None),
         [
             "'orders.parquet' cannot be read: Parquet magic bytes not found in footer. Either the file is "
-            "corrupted or this is not a parquet file; deliver the file again"
+            "corrupted or this is not a parquet file; provide the file again"
         ],
         IN_PARQUET,
     ),
@@ -138,7 +138,7 @@ CASES = [
         damaged(6, None),
         [
             "'orders.parquet' cannot be read: Parquet file size is 6 bytes, smaller than the minimum file "
-            "footer (8 bytes); deliver the file again"
+            "footer (8 bytes); provide the file again"
         ],
         IN_PARQUET,
     ),
@@ -147,7 +147,7 @@ CASES = [
         damaged(4, 300, b"\xff" * 296),
         [
             "'orders.parquet' cannot be read: Couldn't deserialize thrift: don't know what type: \x0f; "
-            "deliver the file again"
+            "provide the file again"
         ],
         IN_PARQUET,
     ),
@@ -156,7 +156,7 @@ CASES = [
         lambda folder: write_csv(folder / PARQUET, SECRETS),
         [
             "'orders.parquet' cannot be read: Parquet magic bytes not found in footer. Either the file is "
-            "corrupted or this is not a parquet file; deliver the file again"
+            "corrupted or this is not a parquet file; provide the file again"
         ],
         IN_PARQUET,
     ),
@@ -179,7 +179,7 @@ CASES = [
     Case(
         "a row with a cell too many",
         text(as_text(GOOD) + f"2024-03-01,9,9.5,{SECRET},1,1\n"),
-        ["'orders.csv' cannot be read: Expected 5 columns, got 6; deliver the file again"],
+        ["'orders.csv' cannot be read: Expected 5 columns, got 6; provide the file again"],
     ),
     Case(
         "missing column",
@@ -218,7 +218,7 @@ CASES = [
     Case(
         "text among numbers far down",
         csv([*LONG, {**GOOD[0], "amount": SECRET}, {**GOOD[0], "amount": SECRET}]),
-        ["'orders.csv': column 'amount': 2 of 60002 values are no double, as those before are"],
+        ["'orders.csv': column 'amount', inferred as double, has 2 other values in 60002 rows"],
     ),
     Case(
         "a day of another type",
@@ -252,8 +252,8 @@ CASES = [
         "rows of another day",
         per_day(GOOD, [*orders(1), *changed(orders(0), 0, kind=SECRET)]),
         [
-            "'orders-2024-03-02.csv': column 'time' lies outside of 2024-03-02 … 2024-03-02 (UTC) in 4 of 8 "
-            "rows; the source must give the days it is asked for"
+            "'orders-2024-03-02.csv': column 'time' is outside of 2024-03-02 … 2024-03-02 (UTC) in 4 of 8 "
+            "rows; the source has to return the requested days"
         ],
         A_FILE_A_DAY,
         (0, 1),
@@ -261,10 +261,7 @@ CASES = [
     Case(
         "rows without a time",
         csv(changed(SECRETS, 3, time="")),
-        [
-            "'orders.csv': column 'time' is empty in 1 of 4 rows; "
-            "the source must give the days it is asked for"
-        ],
+        ["'orders.csv': column 'time' is empty in 1 of 4 rows; the source has to return the requested days"],
     ),
     Case(
         "a time that is none",

@@ -186,7 +186,7 @@ def test_a_killed_load_is_completed_by_the_next(shop: IngestRun, at: str, left: 
 def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     """Two rows are a row group, and a part."""
     monkeypatch.setattr("include.ingestion.partitioner.BATCH_ROWS", 2)
-    monkeypatch.setattr("include.ingestion.partitioner._GROUPS_A_PART", 1)
+    monkeypatch.setattr("include.ingestion.partitioner._GROUPS_PER_PART", 1)
 
 
 def files(shop: IngestRun, ref: str) -> dict[str, list[str]]:
