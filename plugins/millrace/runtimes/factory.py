@@ -88,7 +88,7 @@ def job_operator(job: Job, pipeline: Pipeline, **job_args: str) -> BaseOperator:
     if runtime not in _RUNTIMES:
         allowed = ", ".join(repr(name.value) for name in _RUNTIMES)
         raise Misconfigured(
-            f"runtime {runtime.value!r} of {pipeline.name!r} is none of {allowed}; set RUNTIME"
+            f"runtime {runtime.value!r} of {pipeline.name!r} is not one of {allowed}; set RUNTIME"
         )
     return _RUNTIMES[runtime](
         pipeline,

@@ -45,7 +45,7 @@ def asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     }
     spec = loader.load(write_pipeline(tmp_path, "orders", training=training))
     task = PodTask(job_operator(Job.TRAIN, spec, commit="c", until="2024-03-30"))
-    task.operator._tell(task.context)
+    task.operator._prepare(task.context)
     return ApiClient().sanitize_for_serialization(
         task.operator.build_pod_request_obj(task.context, dry_run=True)
     )
