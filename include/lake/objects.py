@@ -6,6 +6,7 @@ import io
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO
 from uuid import uuid4
@@ -162,7 +163,7 @@ class Objects(Remote):
         Raises Misconfigured with the first refusals if the server would not delete some of them.
         """
         what, count, wanted = f"objects of {branch!r}", 0, iter(paths)
-        while some := [path for path, _ in zip(wanted, range(_AT_ONCE), strict=False)]:
+        while some := list(islice(wanted, _AT_ONCE)):
             answer = self._call(what, "objects.delete_objects", branch, {"paths": some})
             with self._errors(what):
                 refused = [error for error in answer["errors"] if error["status_code"] != 404]

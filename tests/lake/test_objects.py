@@ -203,6 +203,17 @@ def test_a_copy_moves_no_content_and_deletes_are_counted(lake: Lake) -> None:
     assert list(lake.list("b")) == []
 
 
+def test_more_objects_than_fit_one_request_are_all_deleted(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("include.lake.objects._AT_ONCE", 2)
+    paths = list("abcde")
+    for path in paths:
+        lake.upload("main", path, BytesIO(b"a"))
+    assert lake.delete_many("main", paths) == 5
+    assert list(lake.list("main")) == []
+
+
 def test_what_the_server_would_not_delete_is_told() -> None:
     answer = b'{"errors": [{"path": "a", "status_code": 403, "message": "no"}]}'
     with server_that_answers(200, answer) as endpoint:
