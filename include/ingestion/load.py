@@ -92,7 +92,7 @@ def _remove_others(
     """Take away what a partition held before and holds no more; the days of which this is so."""
     kept = {_path(table, part) for part, _ in sent if part.file}
     stale = {item.path: day for day, items in stored.items() for item in items if item.path not in kept}
-    table.lake.delete_many(branch, stale)
+    table.lake.delete_objects(branch, stale)
     return set(stale.values())
 
 

@@ -21,7 +21,7 @@ def quarantine(
     lakeFS, so `quarantine-` is a prefix of the name.)
     """
     kept = f"quarantine-{branch.removeprefix('ingest-')}" if keep else None
-    if kept and lake.exists(branch):
+    if kept and lake.ref_exists(branch):
         message = "quarantined: " + "; ".join(reasons)[:1000]
         lake.commit(branch, message, run.metadata(), allow_empty=True)
         lake.delete_branch(kept)  # of a run that was cleared and failed again: the latest counts

@@ -36,7 +36,7 @@ def run(lake: LakeConnection | None) -> tuple[int, str]:
 def test_a_lakefs_over_postgresql_takes_its_keys_once_it_is_set_up(fresh_lakefs: LakeConnection) -> None:
     with pytest.raises(Unauthorized):
         Lake(fresh_lakefs, "flights").ping()
-    said = 0, f"lakeFS 1.84.0 at {fresh_lakefs.endpoint} is set up and takes the keys"
+    said = 0, f"lakeFS 1.84.0 at {fresh_lakefs.endpoint} is set up and accepts the keys"
     assert [run(fresh_lakefs), run(fresh_lakefs)] == [said, said]
     with pytest.raises(Unauthorized):
         Lake(replace(fresh_lakefs, access_key_id="AKIAOTHEROTHEROTHERO"), "flights").create_first_user(
@@ -45,7 +45,7 @@ def test_a_lakefs_over_postgresql_takes_its_keys_once_it_is_set_up(fresh_lakefs:
 
 
 def test_the_embedded_lake_is_set_up_from_its_start(lake_server: LakeServer) -> None:
-    said = 0, f"lakeFS 1.84.0 at {lake_server.connection.endpoint} is set up and takes the keys"
+    said = 0, f"lakeFS 1.84.0 at {lake_server.connection.endpoint} is set up and accepts the keys"
     assert [run(lake_server.connection), run(lake_server.connection)] == [said, said]
 
 
@@ -58,6 +58,6 @@ def test_keys_of_nobody_are_refused(lake_server: LakeServer) -> None:
 def test_what_is_missing_is_named() -> None:
     assert run(None) == (
         1,
-        "missing or wrong: LAKECTL_CREDENTIALS_ACCESS_KEY_ID, LAKECTL_CREDENTIALS_SECRET_ACCESS_KEY, "
+        "missing or invalid: LAKECTL_CREDENTIALS_ACCESS_KEY_ID, LAKECTL_CREDENTIALS_SECRET_ACCESS_KEY, "
         "LAKECTL_SERVER_ENDPOINT_URL; set them as for lakectl",
     )

@@ -83,9 +83,9 @@ def test_a_damaged_upload_is_told_as_transient(lake: Lake) -> None:
 
 def test_what_arrived_damaged_is_taken_back_and_what_came_later_is_not(lake: Lake) -> None:
     stored = lake.upload("main", "a", BytesIO(b"damaged"))
-    lake._take_back("main", replace(stored, checksum="of an earlier one"))
+    lake._discard_upload("main", replace(stored, checksum="of an earlier one"))
     assert lake.stat("main", "a") == stored
-    lake._take_back("main", stored)
+    lake._discard_upload("main", stored)
     with pytest.raises(Absent):
         lake.stat("main", "a")
 
@@ -93,7 +93,7 @@ def test_what_arrived_damaged_is_taken_back_and_what_came_later_is_not(lake: Lak
 def test_what_overwrote_a_committed_object_and_is_damaged_leaves_that_one(lake: Lake) -> None:
     good = lake.upload("main", "a", BytesIO(b"good"))
     lake.commit("main", "good", {})
-    lake._take_back("main", lake.upload("main", "a", BytesIO(b"damaged")))
+    lake._discard_upload("main", lake.upload("main", "a", BytesIO(b"damaged")))
     assert (lake.stat("main", "a").md5, list(lake.uncommitted("main"))) == (good.md5, [])
 
 
@@ -196,27 +196,27 @@ def test_a_copy_moves_no_content_and_deletes_are_counted(lake: Lake) -> None:
     stored = lake.upload("main", "a", BytesIO(b"abc"))
     lake.commit("main", "m", {})
     lake.create_branch("b", "main")
-    lake.delete("main", "a")
+    lake.delete_object("main", "a")
     assert lake.copy("b", "x/1", "a") == replace(stored, path="x/1")
     assert lake.copy("main", "x/2", "a", "b") == replace(stored, path="x/2")
-    assert lake.delete_many("b", ["a", "x/1", "none"]) == 3
-    assert list(lake.list("b")) == []
+    assert lake.delete_objects("b", ["a", "x/1", "none"]) == 3
+    assert list(lake.list_objects("b")) == []
 
 
 def test_more_objects_than_fit_one_request_are_all_deleted(
     lake: Lake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("include.lake.objects._AT_ONCE", 2)
+    monkeypatch.setattr("include.lake.objects._DELETE_BATCH_PATHS", 2)
     paths = list("abcde")
     for path in paths:
         lake.upload("main", path, BytesIO(b"a"))
-    assert lake.delete_many("main", paths) == 5
-    assert list(lake.list("main")) == []
+    assert lake.delete_objects("main", paths) == 5
+    assert list(lake.list_objects("main")) == []
 
 
-def test_what_the_server_would_not_delete_is_told() -> None:
+def test_errors_of_a_delete_are_reported() -> None:
     answer = b'{"errors": [{"path": "a", "status_code": 403, "message": "no"}]}'
     with server_that_answers(200, answer) as endpoint:
         lake = Lake(replace(NOBODY, endpoint=endpoint), "flights")
         with pytest.raises(Misconfigured, match="1 objects of 'main' cannot be deleted: 'a': no"):
-            lake.delete_many("main", ["a"])
+            lake.delete_objects("main", ["a"])

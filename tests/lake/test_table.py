@@ -89,9 +89,9 @@ def test_the_tenth_part_follows_the_ninth(table: Table, tmp_path: Path) -> None:
 def test_batches_hold_the_columns_asked_for_in_order(
     filled: Table, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, whole: int
 ) -> None:
-    monkeypatch.setattr("include.lake.table._WHOLE", whole)
+    monkeypatch.setattr("include.lake.table._FULL_READ_MAX_BYTES", whole)
     write(filled, LAST, pa.table({"day": [4] * 5, "origin": list("abcde")}), tmp_path)
-    found = [batch.to_pydict() for batch in filled.batches("main", FIRST, LAST, ["origin"], rows=2)]
+    found = [batch.to_pydict() for batch in filled.batches("main", FIRST, LAST, ["origin"], max_rows=2)]
     expected = [["JFK"], ["JFK"], ["LGA"], ["a", "b"], ["c", "d"], ["e"]]
     assert found == [{"origin": origins} for origins in expected]
     assert sum(batch.num_columns for batch in filled.batches("main", LAST, LAST)) == 2
@@ -102,7 +102,7 @@ def test_batches_tell_what_is_wrong_with_a_part(filled: Table, tmp_path: Path) -
         list(filled.batches("main", FIRST, LAST, ["carrier"]))
     good = parquet(tmp_path)
     write(filled, LAST, good[:4] + b"\xff" * 400 + good[404:], tmp_path)
-    with pytest.raises(BadData, match=r"dt=2013-01-04/part-0.parquet.*is no readable Parquet file"):
+    with pytest.raises(BadData, match=r"dt=2013-01-04/part-0.parquet.*is not a readable Parquet file"):
         list(filled.batches("main", FIRST, LAST))
 
 
@@ -208,7 +208,7 @@ def test_a_large_part_is_read_by_its_columns_ranges(filled: Table, monkeypatch: 
         raise AssertionError("a whole part was fetched")
 
     expected = filled.frame("main", FIRST, LAST, ["origin"])
-    monkeypatch.setattr("include.lake.table._WHOLE", 0)
+    monkeypatch.setattr("include.lake.table._FULL_READ_MAX_BYTES", 0)
     monkeypatch.setattr(Lake, "download", no_whole)
     pd.testing.assert_frame_equal(filled.frame("main", FIRST, LAST, ["origin"]), expected)
 
@@ -216,18 +216,18 @@ def test_a_large_part_is_read_by_its_columns_ranges(filled: Table, monkeypatch: 
 def test_a_large_part_that_is_no_parquet_is_bad_data(
     table: Table, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("include.lake.table._WHOLE", 0)
+    monkeypatch.setattr("include.lake.table._FULL_READ_MAX_BYTES", 0)
     write(table, FIRST, b"no parquet at all", tmp_path)
-    with pytest.raises(BadData, match="is no readable Parquet file"):
+    with pytest.raises(BadData, match="is not a readable Parquet file"):
         table.frame("main", FIRST, LAST, ["origin"])
 
 
 def test_a_value_that_rotted_is_seen_by_a_reader_of_some_columns(
     table: Table, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("include.lake.table._WHOLE", 0)
+    monkeypatch.setattr("include.lake.table._FULL_READ_MAX_BYTES", 0)
     file, rows = tmp_path / "rotten.parquet", pa.table({"origin": ["JFK", "LGA"]})
     pq.write_table(rows, file, compression="none", use_dictionary=False, write_page_checksum=True)
     write(table, FIRST, file.read_bytes().replace(b"JFK", b"JFX"), tmp_path)
-    with pytest.raises(BadData, match=r"dt=2013-01-01/part-0.parquet.*is no readable Parquet file"):
+    with pytest.raises(BadData, match=r"dt=2013-01-01/part-0.parquet.*is not a readable Parquet file"):
         table.frame("main", FIRST, LAST, ["origin"])

@@ -69,7 +69,9 @@ def test_an_example_of_each_group_runs_green(shown: RunningStack, name: str) -> 
     shown.airflow.run(dag_id, "once")
     states = {task.task_id: task.state for task in shown.airflow.tasks(dag_id, "once")}
     assert states == dict.fromkeys(states, "success")
-    assert [branch for branch in shown.lake("flights").branches("example-") if "target" not in branch] == []
+    assert [
+        branch for branch in shown.lake("flights").list_branches("example-") if "target" not in branch
+    ] == []
 
 
 def test_a_connection_has_a_form_of_its_own(shown: RunningStack) -> None:

@@ -107,7 +107,7 @@ def test_bad_rows_fail_with_their_rule_and_go_where_the_contract_says(
     told = quarantine(folder, failed.xcoms).run()
     name = BRANCH.replace("ingest-", "quarantine-")
     assert told == {"branch": name if kept else None, "reasons": fault["reasons"]}
-    assert (lake.exists(name), lake.exists(BRANCH)) == (kept, False)
+    assert (lake.ref_exists(name), lake.ref_exists(BRANCH)) == (kept, False)
     assert quarantine(folder, failed.xcoms).run() == told
 
 
@@ -120,4 +120,4 @@ def test_without_a_fault_of_the_data_nothing_is_put_away(make: MakeShop, lake: L
     folder = make()
     with pytest.raises(AirflowSkipException, match="the data is not to blame"):
         quarantine(folder, {}).run()
-    assert lake.exists(BRANCH)
+    assert lake.ref_exists(BRANCH)

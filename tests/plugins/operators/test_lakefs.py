@@ -68,7 +68,7 @@ def test_a_branch_is_deleted_once_and_then_it_is_gone(lake: Lake) -> None:
     create_branch(lake)
     for _ in range(2):
         run(LakeFSDeleteBranchOperator(task_id="t", repository=lake.repository, branch="work"))
-        assert not lake.exists("work")
+        assert not lake.ref_exists("work")
 
 
 def test_an_upload_says_what_is_stored_and_is_committed_later(lake: Lake, tmp_path: Path) -> None:
@@ -106,7 +106,7 @@ def test_a_merge_is_made_once_and_found_when_its_branch_is_gone(lake: Lake, tmp_
     first = merge(lake, metadata={"rows": "7"}, delete_source=True)
     assert first == {"commit": lake.resolve("main"), "changed": True}
     assert merge(lake, delete_source=True) == first
-    assert not lake.exists("work")
+    assert not lake.ref_exists("work")
     assert lake.get_commit("main").metadata["rows"] == "7"
     with pytest.raises(Absent, match="work"):
         merge(lake, "r2", delete_source=True)
@@ -115,7 +115,7 @@ def test_a_merge_is_made_once_and_found_when_its_branch_is_gone(lake: Lake, tmp_
 def test_a_merge_leaves_its_branch_unless_told_otherwise(lake: Lake) -> None:
     create_branch(lake)
     assert merge(lake) == {"commit": lake.resolve("main"), "changed": False}
-    assert lake.exists("work")
+    assert lake.ref_exists("work")
 
 
 def test_the_asset_event_of_a_merge_names_what_it_brought(lake: Lake, tmp_path: Path) -> None:

@@ -41,7 +41,7 @@ def test_a_revert_is_made_once_and_says_who_made_it(lake: Lake) -> None:
     found = lake.get_commit("main")
     names = {name: found.metadata[name] for name in ("run_id", "step", "why")}
     assert names == {"run_id": "r1", "step": "t", "why": "wrong rows"}
-    assert list(lake.list("main")) == []
+    assert list(lake.list_objects("main")) == []
 
 
 def test_a_commit_that_is_run_again_by_a_person_takes_what_is_new(lake: Lake) -> None:
@@ -83,20 +83,20 @@ def test_a_ref_is_looked_up_or_absent(lake: Lake) -> None:
 def test_a_branch_is_reset(lake: Lake) -> None:
     lake.upload("main", "a", BytesIO(b"a"))
     assert run("ResetBranch", lake, branch="main") == {"branch": "main", "commit": lake.resolve("main")}
-    assert list(lake.list("main")) == []
+    assert list(lake.list_objects("main")) == []
     with pytest.raises(ValueError, match="are both given"):
         run("ResetBranch", lake, branch="main", path="a", prefix="b")
     lake.upload("main", "a", BytesIO(b"a"))
     with pytest.raises(Misconfigured, match="path or prefix is empty and would reset all of 'main'"):
         run("ResetBranch", lake, branch="main", prefix="{{ params.none or '' }}")
-    assert [item.path for item in lake.list("main")] == ["a"]
+    assert [item.path for item in lake.list_objects("main")] == ["a"]
 
 
 def test_a_tag_is_deleted_and_then_it_is_gone(lake: Lake) -> None:
     lake.create_tag("v", "main")
     for _ in range(2):
         run("DeleteTag", lake, tag="v")
-        assert not lake.exists("v")
+        assert not lake.ref_exists("v")
 
 
 def test_objects_are_copied_downloaded_and_deleted(lake: Lake, tmp_path: Path) -> None:
@@ -108,7 +108,7 @@ def test_objects_are_copied_downloaded_and_deleted(lake: Lake, tmp_path: Path) -
     assert file.read_bytes() == b"abc"
     assert run("DeleteObjects", lake, branch="main", paths=["t/a", "t/none"]) == {"deleted": 2}
     assert run("DeleteObjects", lake, branch="main", prefix="t/") == {"deleted": 1}
-    assert list(lake.list("main")) == []
+    assert list(lake.list_objects("main")) == []
     with pytest.raises(ValueError, match="either paths or prefix"):
         run("DeleteObjects", lake, branch="main")
     lake.upload("main", "t/a", BytesIO(b"abc"))
@@ -121,7 +121,7 @@ def test_objects_are_copied_downloaded_and_deleted(lake: Lake, tmp_path: Path) -
 
 
 def test_an_import_into_the_embedded_lake_says_what_it_needs(lake: Lake) -> None:
-    with pytest.raises(Misconfigured, match="this lake cannot do it"):
+    with pytest.raises(Misconfigured, match="this lake does not support the operation"):
         run("Import", lake, branch="main", sources={"s3://bucket/": "t/"})
 
 
