@@ -1,4 +1,4 @@
-"""The client of the lake: what it returns, and that it raises our exceptions only."""
+"""The client of the lake: what it returns, and that it raises only classes of include.exceptions."""
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ def test_whatever_a_server_answers_only_our_exceptions_leave(
 @pytest.mark.parametrize(
     "endpoint", ["localhost:9", "http://", "ftp://localhost", "http://[::1", "http://a b"]
 )
-def test_an_address_that_makes_no_sense_is_named(endpoint: str) -> None:
+def test_an_invalid_address_is_named(endpoint: str) -> None:
     with pytest.raises((Unavailable, Misconfigured), match="lake at"):
         Lake(replace(NOBODY, endpoint=endpoint), "flights").ping()
 
@@ -146,7 +146,7 @@ def test_a_name_that_lakefs_refuses_is_misconfigured(lake: Lake) -> None:
 @pytest.mark.parametrize(
     "name", ["resolve", "get_commit", "log", "list_objects", "download", "commit", "upload"]
 )
-def test_what_is_asked_of_a_missing_repository_is_absent(lake: Lake, name: str, file: Path) -> None:
+def test_a_missing_repository_is_absent(lake: Lake, name: str, file: Path) -> None:
     with pytest.raises(Absent, match="'nowhere'"):
         CALLS[name](Lake(lake.connection, "nowhere"), file)
 
@@ -174,7 +174,7 @@ def test_opening_costs_nothing() -> None:
     assert repr(NOBODY) == "LakeConnection(endpoint='http://127.0.0.1:1', access_key_id='k')"
 
 
-def test_ping_tells_the_version(lake: Lake) -> None:
+def test_ping_returns_the_version(lake: Lake) -> None:
     assert lake.ping() == VERSION
 
 
@@ -199,24 +199,24 @@ def test_an_empty_object_goes_up_and_comes_down(lake: Lake, file: Path) -> None:
 def test_a_commit_says_who_and_what(lake: Lake, file: Path) -> None:
     root = lake.resolve("main")
     lake.upload("main", "a", file)
-    made = lake.commit("main", "load", {"rows": "7"})
+    commit_id = lake.commit("main", "load", {"rows": "7"})
     commit = lake.get_commit("main")
     assert (commit.id, commit.message, commit.metadata, commit.parents) == (
-        made,
+        commit_id,
         "load",
         {"rows": "7"},
         (root,),
     )
     assert abs((datetime.now(UTC) - commit.created).total_seconds()) < 60
-    assert [entry.id for entry in lake.log("main")] == [made, root]
+    assert [entry.id for entry in lake.log("main")] == [commit_id, root]
 
 
-def test_saving_nothing_is_none_unless_a_commit_is_wanted(lake: Lake) -> None:
+def test_committing_nothing_is_none_unless_an_empty_commit_is_allowed(lake: Lake) -> None:
     assert lake.commit("main", "m", {}) is None
     assert lake.commit("main", "m", {}, allow_empty=True) == lake.resolve("main")
 
 
-def test_steps_that_were_done_before_are_fine(lake: Lake, file: Path) -> None:
+def test_calls_that_are_repeated_change_nothing(lake: Lake, file: Path) -> None:
     root = lake.resolve("main")
     assert [lake.create_branch("b", "main") for _ in range(2)] == [root, root]
     assert [lake.create_tag("t", "main") for _ in range(2)] == [root, root]
@@ -252,13 +252,13 @@ def test_a_strategy_settles_a_conflict(lake: Lake, file: Path) -> None:
 def test_a_commit_is_reverted_and_taken_over_with_its_reasons(lake: Lake, file: Path) -> None:
     lake.create_branch("b", "main")
     lake.upload("b", "a", file)
-    made = lake.commit("b", "m", {})
+    commit_id = lake.commit("b", "m", {})
     picked = lake.cherry_pick("main", "b", "pick", {"k": "1"})
     assert (lake.resolve("main"), lake.download("main", "a")) == (picked, b"abc")
-    reverted = lake.revert("b", str(made), "undo", {"k": "2"})
+    reverted = lake.revert("b", str(commit_id), "undo", {"k": "2"})
     assert (lake.resolve("b"), list(lake.list_objects("b"))) == (reverted, [])
-    told = [(lake.get_commit(ref).message, lake.get_commit(ref).metadata["k"]) for ref in ("main", "b")]
-    assert told == [("pick", "1"), ("undo", "2")]
+    commits = [(lake.get_commit(ref).message, lake.get_commit(ref).metadata["k"]) for ref in ("main", "b")]
+    assert commits == [("pick", "1"), ("undo", "2")]
 
 
 def test_what_is_not_committed_is_shown_and_thrown_away(lake: Lake, file: Path) -> None:
@@ -310,7 +310,7 @@ def test_a_merge_of_two_changes_of_one_object_is_a_conflict(lake: Lake, file: Pa
         lake.merge("b", "main", "m", {})
 
 
-def test_branches_and_folders_are_listed_in_order(lake: Lake, file: Path) -> None:
+def test_branches_and_common_prefixes_are_listed_in_order(lake: Lake, file: Path) -> None:
     for name in ("ingest-b", "ingest-a", "other"):
         lake.create_branch(name, "main")
     for path in ("t/dt=2/x", "t/dt=1/x", "t/dt=1/y", "t/file", "u/z"):

@@ -1,4 +1,4 @@
-"""Publishing: one merge, found again by whoever comes after a kill."""
+"""Publishing: one merge, which a retry after a kill finds again."""
 
 from __future__ import annotations
 

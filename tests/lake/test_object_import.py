@@ -1,4 +1,4 @@
-"""Imports: one commit of what was imported, found again by whoever comes after a kill."""
+"""Imports: one commit per import, which a retry after a kill finds again."""
 
 from __future__ import annotations
 
@@ -57,9 +57,13 @@ def messages(lake: Lake) -> list[str]:
 
 
 def test_an_import_is_one_commit_that_says_who_made_it(importing: Importing) -> None:
-    made = taken(importing)
+    result = taken(importing)
     commit = importing.get_commit("main")
-    assert (made, commit.message, len(commit.parents)) == (CommitResult(commit.id, changed=True), "a day", 1)
+    assert (result, commit.message, len(commit.parents)) == (
+        CommitResult(commit.id, changed=True),
+        "a day",
+        1,
+    )
     assert commit.metadata.items() >= {"run_id": "r1", "step": "fill"}.items()
     assert importing.download("main", "t/x") == b"s3://bucket/day/"
     assert list(importing.list_branches()) == ["main"]

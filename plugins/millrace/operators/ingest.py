@@ -15,7 +15,8 @@ from include.exceptions import BadData
 from millrace.hooks.sql import SqlHook
 from millrace.operators.pipeline import PipelineOperator
 from millrace.run import identity
-from millrace.ui.links import FAULT, ReportLink
+from millrace.ui.links import ReportLink
+from millrace.xcom import FAULT
 
 
 class _BranchOperator(PipelineOperator):

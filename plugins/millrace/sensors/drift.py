@@ -51,5 +51,5 @@ class DriftSensor(ShortCircuitMixin, PipelineMixin, BaseSensorOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         judged: dict[str, Any] = super().execute(context)
         if not judged["fire"]:
-            self.end_here(context, judged)
+            self.skip_downstream(context, judged)
         return judged

@@ -11,7 +11,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 
 from include.exceptions import Absent
 from millrace.operators.pipeline import PipelineMixin
-from millrace.sensors.lakefs import WAITING
+from millrace.sensors.lakefs import WAIT_DEFAULTS
 
 
 class PartitionSensor(PipelineMixin, BaseSensorOperator):
@@ -25,7 +25,7 @@ class PartitionSensor(PipelineMixin, BaseSensorOperator):
     template_fields: Sequence[str] = ("pipeline", "day")
 
     def __init__(self, *, pipeline: str, day: str, **kwargs: Any) -> None:
-        super().__init__(**{**WAITING, **kwargs})
+        super().__init__(**{**WAIT_DEFAULTS, **kwargs})
         self.pipeline = pipeline
         self.day = day
 

@@ -16,7 +16,7 @@ from include.exceptions import BadData
 from include.lake.client import Lake
 from include.tracking.runs import Experiment
 from millrace.operators.ingest import LoadOperator, QuarantineOperator, ValidateOperator
-from millrace.ui.links import FAULT
+from millrace.xcom import FAULT
 from tests.support.pipeline import orders, write_csv, write_pipeline
 from tests.support.task import Task
 

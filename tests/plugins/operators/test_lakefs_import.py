@@ -1,4 +1,4 @@
-"""Imports by a real lakeFS from a folder that it is allowed to import from."""
+"""Imports by a lakeFS server from a folder of its storage."""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ class Storage:
             (self.folder / name).write_text(text)
 
     def operator(self, **arguments: Any) -> LakeFSImportOperator:
-        given = {"branch": "main", "sources": {self.uri: "t/"}, "message": "a day", **arguments}
+        options = {"branch": "main", "sources": {self.uri: "t/"}, "message": "a day", **arguments}
         return LakeFSImportOperator(
-            task_id="fill", repository=self.lake.repository, poll_interval=0.1, **given
+            task_id="fill", repository=self.lake.repository, poll_interval=0.1, **options
         )
 
     def run(self, *, try_number: int = 1, run_id: str = "r1", **arguments: Any) -> Any:
@@ -52,9 +52,7 @@ class Storage:
 
     @property
     def contents(self) -> dict[str, bytes]:
-        return {
-            found.path: self.lake.download("main", found.path) for found in self.lake.list_objects("main")
-        }
+        return {item.path: self.lake.download("main", item.path) for item in self.lake.list_objects("main")}
 
 
 @pytest.fixture(scope="module")
@@ -73,19 +71,19 @@ def lakefs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Storage]:
 def storage(lakefs: Storage, monkeypatch: pytest.MonkeyPatch) -> Storage:
     connection, name = lakefs.lake.connection, f"import-{uuid4().hex[:8]}"
     account = {"login": connection.access_key_id, "password": connection.secret_access_key}
-    told = {"conn_type": "lakefs", "host": connection.endpoint, **account}
-    monkeypatch.setenv("AIRFLOW_CONN_LAKEFS_DEFAULT", json.dumps(told))
-    found = Storage(Lake(connection, name), lakefs.folder / name)
-    found.lake.ensure_repository(f"local://{name}")
-    found.folder.mkdir()
-    found.hold(a="1", b="2")
-    return found
+    fields = {"conn_type": "lakefs", "host": connection.endpoint, **account}
+    monkeypatch.setenv("AIRFLOW_CONN_LAKEFS_DEFAULT", json.dumps(fields))
+    storage = Storage(Lake(connection, name), lakefs.folder / name)
+    storage.lake.ensure_repository(f"local://{name}")
+    storage.folder.mkdir()
+    storage.hold(a="1", b="2")
+    return storage
 
 
 def test_what_lies_in_the_storage_is_taken_in_as_one_commit(storage: Storage) -> None:
-    told = storage.run(metadata={"why": "first"})
+    result = storage.run(metadata={"why": "first"})
     commit = storage.lake.get_commit("main")
-    assert (told, storage.contents) == ({"commit": commit.id, "changed": True}, {"t/a": b"1", "t/b": b"2"})
+    assert (result, storage.contents) == ({"commit": commit.id, "changed": True}, {"t/a": b"1", "t/b": b"2"})
     assert commit.metadata.items() >= {"run_id": "r1", "step": "fill", "why": "first"}.items()
     assert (storage.messages[0], len(storage.messages), len(commit.parents)) == ("a day", 2, 1)
     assert list(storage.lake.list_branches()) == ["main"]
@@ -123,10 +121,10 @@ def test_an_import_that_a_killed_try_left_running_comes_to_nothing(
 
 
 @pytest.mark.parametrize(
-    ("uri", "said"), [("local:///elsewhere/", "forbidden"), ("{uri}none/", "no such file or directory")]
+    ("uri", "message"), [("local:///elsewhere/", "forbidden"), ("{uri}none/", "no such file or directory")]
 )
-def test_an_import_that_fails_says_why_and_leaves_nothing(storage: Storage, uri: str, said: str) -> None:
-    with pytest.raises(Transient, match=rf"import of \['local://.*{said}"):
+def test_an_import_that_fails_says_why_and_leaves_nothing(storage: Storage, uri: str, message: str) -> None:
+    with pytest.raises(Transient, match=rf"import of \['local://.*{message}"):
         storage.run(sources={uri.format(uri=storage.uri): "t/"})
     assert (storage.contents, list(storage.lake.list_branches())) == ({}, ["main"])
 
