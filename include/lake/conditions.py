@@ -11,6 +11,7 @@ from include.lake.client import Commit, Lake
 
 Match = dict[str, Any]
 """What met a condition, as small JSON."""
+_MAX_LISTED_COMMITS = 1000
 
 
 def commit_changed(lake: Lake, ref: str, known_commit: str = "") -> Match | None:
@@ -53,9 +54,6 @@ def evaluate_condition(lake: Lake, condition: str, **arguments: Any) -> Match | 
         return CONDITIONS[condition](lake, **arguments)
     except Absent:
         return None
-
-
-_MAX_LISTED_COMMITS = 1000
 
 
 def commits_since(lake: Lake, branch: str, known_commit: str) -> list[Commit]:
