@@ -81,7 +81,7 @@ def _remove_others(
     """Delete what a partition held before and holds no more; return the days with such objects."""
     current = {_path(table, part) for part, _ in sent if part.file}
     stale = {item.path: day for day, items in stored.items() for item in items if item.path not in current}
-    table.lake.delete_many(branch, stale)
+    table.lake.delete_objects(branch, stale)
     return set(stale.values())
 
 

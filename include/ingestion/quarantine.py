@@ -23,7 +23,7 @@ def quarantine(
     """
     keep = pipeline.validation.on_failure is OnFailure.QUARANTINE
     kept = f"quarantine-{branch.removeprefix('ingest-')}" if keep else None
-    if kept and lake.exists(branch):
+    if kept and lake.ref_exists(branch):
         message = f"quarantined: {'; '.join(reasons)[:_MAX_MESSAGE]}"
         lake.commit(branch, message, run.metadata(), allow_empty=True)
         lake.delete_branch(kept)  # of a run that was cleared and failed again: the latest counts

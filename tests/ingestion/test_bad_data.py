@@ -298,7 +298,7 @@ def test_bad_data_is_told_without_its_values_and_never_gets_to_main(
     found = shop.faults(*case.days)
     assert sorted(found) == sorted(case.faults)
     kept = shop.quarantine(found)
-    assert (kept, lake.resolve("main"), lake.exists(BRANCH)) == ("quarantine-test", before, False)
+    assert (kept, lake.resolve("main"), lake.ref_exists(BRANCH)) == ("quarantine-test", before, False)
     assert SECRET not in "\n".join([*found, *told(shop, kept), caplog.text])
 
 

@@ -155,7 +155,7 @@ def test_a_score_killed_between_any_two_effects_is_completed(watched: Loop, effe
         one for one in watched.lake.log(watched.head) if one.message.startswith("orders_") and one.parents[1:]
     ]
     assert len(merges) == 1
-    assert list(watched.lake.branches("score-")) == []
+    assert list(watched.lake.list_branches("score-")) == []
 
 
 def test_a_quiet_night_breaks_no_limit(watched: Loop) -> None:

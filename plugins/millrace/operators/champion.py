@@ -19,5 +19,5 @@ class ChampionOperator(ShortCircuitMixin, PipelineOperator):
         version = self.connect_registry().version_of(self.pipeline_name, Alias.CHAMPION)
         if version is None:
             self.log.info("%r has no champion: train one with %s.train", *[self.pipeline_name] * 2)
-            self.end_here(context, {"version": None})
+            self.skip_downstream(context, {"version": None})
         return {"version": version}

@@ -40,7 +40,7 @@ class GateOperator(ShortCircuitMixin, PipelineOperator):
         for reason in verdict.reasons:
             self.log.info("%s", reason)
         if not verdict.passed:
-            self.end_here(context, verdict.to_json())
+            self.skip_downstream(context, verdict.to_json())
         return verdict.to_json()
 
 

@@ -16,7 +16,8 @@ from include.tracking.names import validation_runs
 from millrace.hooks.sql import SqlHook
 from millrace.operators.pipeline import PipelineOperator
 from millrace.run import identity
-from millrace.ui.links import FAULT, ReportLink
+from millrace.ui.links import ReportLink
+from millrace.xcom import FAULT
 
 if TYPE_CHECKING:
     from include.ingestion.ingestion import Ingestion

@@ -55,5 +55,5 @@ class DriftSensor(ShortCircuitMixin, PipelineMixin, BaseSensorOperator):
         """Wait, decide, and end the run where the policy holds."""
         decision: dict[str, Any] = super().execute(context)
         if not decision["retrain"]:
-            self.end_here(context, decision)
+            self.skip_downstream(context, decision)
         return decision

@@ -10,7 +10,7 @@ from airflow.sdk import BaseSensorOperator, Context, PokeReturnValue
 
 from include.exceptions import Absent
 from millrace.operators.pipeline import PipelineMixin
-from millrace.sensors.lakefs import WAITING
+from millrace.sensors.lakefs import WAIT_DEFAULTS
 
 
 class PartitionSensor(PipelineMixin, BaseSensorOperator):
@@ -22,7 +22,7 @@ class PartitionSensor(PipelineMixin, BaseSensorOperator):
     template_fields: Sequence[str] = ("pipeline_name", "day")
 
     def __init__(self, *, day: str, **kwargs: Any) -> None:
-        super().__init__(**{**WAITING, **kwargs})
+        super().__init__(**{**WAIT_DEFAULTS, **kwargs})
         self.day = day
 
     def poke(self, context: Context) -> bool | PokeReturnValue:

@@ -17,7 +17,7 @@ from include.lake.client import Lake
 from include.tracking.runs import Experiment
 from include.tracking.server import TrackingServer
 from millrace.operators.ingest import LoadOperator, QuarantineOperator, ValidateOperator
-from millrace.ui.links import FAULT
+from millrace.xcom import FAULT
 from tests.support.pipeline import orders, write_csv, write_pipeline
 from tests.support.task import Task
 
@@ -108,7 +108,7 @@ def test_bad_rows_fail_with_their_rule_and_go_where_the_contract_says(
     told = quarantine(folder, failed.xcoms).run()
     name = BRANCH.replace("ingest-", "quarantine-")
     assert told == {"branch": name if kept else None, "reasons": fault["reasons"]}
-    assert (lake.exists(name), lake.exists(BRANCH)) == (kept, False)
+    assert (lake.ref_exists(name), lake.ref_exists(BRANCH)) == (kept, False)
     assert quarantine(folder, failed.xcoms).run() == told
 
 
@@ -121,4 +121,4 @@ def test_without_a_fault_of_the_data_nothing_is_put_away(make: MakeShop, lake: L
     folder = make()
     with pytest.raises(AirflowSkipException, match="the data is not to blame"):
         quarantine(folder, {}).run()
-    assert lake.exists(BRANCH)
+    assert lake.ref_exists(BRANCH)

@@ -1,4 +1,4 @@
-"""Sensors of the lake wait for what is absent, and only for that."""
+"""Sensors of the lake wait for what does not exist yet, and for nothing else."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from tests.support.task import run
 
 
 def wait(lake: Lake, ref: str = "main", known: str = "") -> object:
-    return run(LakeFSCommitSensor(task_id="wait", repository=lake.repository, ref=ref, known=known))
+    return run(LakeFSCommitSensor(task_id="wait", repository=lake.repository, ref=ref, known_commit=known))
 
 
-def test_a_commit_sensor_tells_the_commit_of_its_ref(lake: Lake, connections: None) -> None:
+def test_a_commit_sensor_returns_the_commit_of_its_ref(lake: Lake, connections: None) -> None:
     assert wait(lake) == {"ref": "main", "commit": lake.resolve("main")}
 
 
@@ -32,8 +32,8 @@ def test_it_waits_for_a_ref_and_for_another_commit_than_the_known_one(
         wait(lake, known=known)
     (tmp_path / "a").write_text("a")
     lake.upload("main", "a", tmp_path / "a")
-    made = lake.commit("main", "a", {})
-    assert wait(lake, known=known) == {"ref": "main", "commit": made}
+    commit = lake.commit("main", "a", {})
+    assert wait(lake, known=known) == {"ref": "main", "commit": commit}
 
 
 def test_it_does_not_wait_for_a_lake_that_is_silent_or_refuses(

@@ -147,8 +147,8 @@ class DockerJobOperator(JobMixin, DockerOperator):
                 self.cli.inspect_container(container)
                 time.sleep(0.1)
             raise Transient(
-                f"container {container[:12]} of an earlier try cannot be removed and may still be training, so "
-                f"no other is started; see what `docker rm --force {container[:12]}` says"
+                f"container {container[:12]} of an earlier try cannot be removed and may still be training, "
+                f"so no other is started; see what `docker rm --force {container[:12]}` says"
             )
 
     def _stop(self, container: str, *, remove: bool = False) -> None:

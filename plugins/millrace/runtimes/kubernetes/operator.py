@@ -233,8 +233,8 @@ class KubernetesJobOperator(JobMixin, KubernetesPodOperator):
         while (found := self._read(pod.metadata.name)) and found.metadata.uid == pod.metadata.uid:
             if time.monotonic() > deadline:
                 raise Transient(
-                    f"pod {pod.metadata.name!r} of an earlier try cannot be removed, its node may be lost; it "
-                    "may still be training, so no other is started before it is gone"
+                    f"pod {pod.metadata.name!r} of an earlier try cannot be removed, its node may be lost; "
+                    "it may still be training, so no other is started before it is gone"
                 )
             if pods.is_idle(found):
                 self._remove(found)
