@@ -5,7 +5,7 @@ BIN = .venv/bin
 # On a server the verbs of Compose need no .venv, only some Python.
 COMPOSE = $(firstword $(wildcard $(BIN)/python) python3) -m include.platform.compose
 READY = .venv/.ready
-SCRIPTS = $(shell grep -lE '^.!/.*sh$$' .ci/* include/platform/images/* include/platform/images/*/* tests/platform/compose/images/*/* 2>/dev/null)
+SCRIPTS = $(shell grep -lE '^.!/.*sh$$' .ci/* findings/* include/platform/images/* include/platform/images/*/* tests/platform/compose/images/*/* 2>/dev/null)
 COMPILE = $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes $(if $(UPGRADE),--upgrade)
 
 # Without bytecode every cold import takes twice as long.
