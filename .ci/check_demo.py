@@ -1,4 +1,4 @@
-"""Judge what the demo left behind: the loop was closed, by the sensor, without losing a row."""
+"""Check the summary of the demo: the drift sensor closed the loop and no row was lost."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ KEYS = {*FULL, "rows_source", "rows_lake", "champion_before", "champion_after", 
 
 
 def faults(summary: dict[str, Any]) -> list[str]:
-    """Everything that is wrong with a summary."""
+    """Return everything that is wrong with a summary."""
     if missing := sorted(KEYS - summary.keys()):
         return [f"lacks {', '.join(missing)}"]
     found = []
@@ -29,7 +29,7 @@ def faults(summary: dict[str, Any]) -> list[str]:
 
 
 def main(file: str) -> int:
-    """Judge one file."""
+    """Print the faults of one summary; return 1 if there are any, else 0."""
     wrong = faults(json.loads(Path(file).read_text()))
     for fault in wrong:
         print(f"{file}: {fault}", file=sys.stderr)  # noqa: T201 - this is its one output
