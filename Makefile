@@ -45,6 +45,7 @@ lint: setup ## Check style, types, layers, and the files of the CI
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	PYTHONPATH=plugins $(BIN)/lint-imports
+	$(BIN)/python .ci/words.py
 	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yaml
 	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.gitlab-ci .ci/gitlab-ci.yaml
 	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.renovate .github/renovate.json

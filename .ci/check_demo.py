@@ -22,7 +22,9 @@ def faults(summary: dict[str, Any]) -> list[str]:
         if {"version", "metric"} - set(summary[champion] or ()):
             found.append(f"{champion} is {summary[champion]!r}; it needs a version and a metric")
     if summary["retrain_fired_by"] != "drift-sensor":
-        found.append(f"the retraining was fired by {summary['retrain_fired_by']!r}, not by 'drift-sensor'")
+        found.append(
+            f"the retraining was triggered by {summary['retrain_fired_by']!r}, not by 'drift-sensor'"
+        )
     if empty := [key for key in FULL if not summary[key]]:
         found.append(f"nothing in {', '.join(empty)}")
     return found

@@ -1,4 +1,4 @@
-"""What the documents claim, held against the code."""
+"""The claims of the documents, checked against the code."""
 
 from __future__ import annotations
 
