@@ -40,7 +40,7 @@ status: setup ## Show how each part is
 logs: setup ## Follow what the parts print
 	@$(BIN)/python -m include.platform.embedded logs
 
-lint: setup ## Check style, types, layers, and the files of the CI
+lint: setup ## Check style, types, layers, words, and the files of the CI
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
