@@ -18,7 +18,7 @@ DAG, DAY = "flights.ingest", "2013-01-01"
 
 
 def main(url: str) -> str | None:
-    """Return why the run did not succeed, or None."""
+    """What went wrong, or None."""
     airflow = Airflow(url, "admin", os.environ["AIRFLOW_PASSWORD"])
     try:
         airflow.wait_for_dag(DAG, timeout=300)

@@ -1,7 +1,7 @@
-"""Check or write the project's version in every file that contains it.
+"""The project's version in every place that holds it.
 
-`check 1.2.3` lists the places with another version, `set 1.2.3` writes it to all. One version covers the
-whole release: the images, the files that deploy them, and the tag from which the DAGs are read.
+`check 1.2.3` names the places that say another, `set 1.2.3` writes it to all. A release is one thing: the
+images, the files that deploy them, and the tag from which the DAGs are read.
 """
 
 from __future__ import annotations
@@ -25,27 +25,29 @@ PLACES = (
     ("include/platform/kubernetes/argocd-application.yaml", rf"targetRevision: v({NUMBER})$"),
     ("plugins/*.dist-info/METADATA", rf"^Version: ({NUMBER})$"),
 )
-"""Glob of files and pattern of the version in them; each pattern has to match at least once."""
+"""Which files, and where in them; each pattern has to be found at least once."""
 
 
-def places() -> Iterator[tuple[Path, re.Match[str]]]:
-    """Yield every file with the match of its version; exit if a pattern matches nowhere."""
+def found() -> Iterator[tuple[Path, re.Match[str]]]:
+    """Every place with the version that it says; a pattern that is nowhere ends the program."""
     for files, pattern in PLACES:
-        matches = [
+        places = [
             (file, place)
             for file in sorted(ROOT.glob(files))
             for place in re.finditer(pattern, file.read_text(), re.MULTILINE)
         ]
-        if not matches:
-            sys.exit(f"version: {files} has no match of {pattern!r}; fix PLACES in .ci/version.py")
-        yield from matches
+        if not places:
+            sys.exit(
+                f"version: {files} holds nothing like {pattern!r}; mend .ci/version.py, which looks there"
+            )
+        yield from places
 
 
 def check(version: str) -> None:
-    """Exit with every place that has another version, and with what to do."""
+    """End with every place that says another version, and what to do."""
     others = [
         f"{file.relative_to(ROOT)}:{place.string.count(chr(10), 0, place.start(1)) + 1} says {place[1]}"
-        for file, place in places()
+        for file, place in found()
         if place[1] != version
     ]
     if others:
@@ -54,15 +56,15 @@ def check(version: str) -> None:
 
 
 def write(version: str) -> None:
-    """Write the version to every place."""
-    # From the end of each file to its beginning, so that the offsets of earlier matches stay valid.
-    for file, place in sorted(places(), key=lambda match: (match[0], -match[1].start(1))):
+    """Put the version in every place."""
+    # From the end of a file to its beginning: what comes before stays where it was found.
+    for file, place in sorted(found(), key=lambda one: (one[0], -one[1].start(1))):
         text = file.read_text()
         file.write_text(text[: place.start(1)] + version + text[place.end(1) :])
 
 
 def main(words: list[str]) -> None:
-    """Run `check` or `set` with a version."""
+    """One verb and a version."""
     verbs = {"check": check, "set": write}
     if len(words) != 2 or words[0] not in verbs or not re.fullmatch(NUMBER, words[1]):
         sys.exit(f"version: {' '.join(words)!r} is neither `check 1.2.3` nor `set 1.2.3`")

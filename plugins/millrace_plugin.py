@@ -1,4 +1,4 @@
-"""Register Millrace with Airflow's plugin loader."""
+"""What Airflow's plugin loader sees of Millrace."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from millrace.ui.links import BranchLink, CommitLink, ObjectLink, ReportLink
 
 
 async def _webhook(scope: Any, receive: Any, send: Any) -> None:
-    """Serve lakeFS webhooks; imported at the first request, because every Airflow process loads plugins."""
+    """The API server's part, imported at its first request: the other processes load plugins, too."""
     from millrace.ui.lakefs_webhook import app
 
     await app(scope, receive, send)
 
 
 class MillracePlugin(AirflowPlugin):
-    """Links that the web UI shows on Millrace's tasks, and the endpoint of lakeFS's webhooks."""
+    """Registers the links that the web UI shows on Millrace's tasks, and the way in for lakeFS's webhooks."""
 
     name = "millrace"
     operator_extra_links = [ReportLink(), CommitLink(), BranchLink(), ObjectLink()]  # noqa: RUF012 - Airflow's

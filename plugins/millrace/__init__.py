@@ -1,1 +1,1 @@
-"""Millrace for Airflow: hooks, operators, sensors, runtimes and the builders that DAG files use."""
+"""Millrace for Airflow: hooks, operators, sensors and the parts that DAG files are wired from."""

@@ -45,7 +45,7 @@ def test_a_closed_loop_passes(tmp_path: Path) -> None:
     [
         ({"rows_lake": 100_999}, "101000 rows in the source, 100999 in the lake"),
         ({"rows_lake": 0, "rows_source": 0}, "0 rows in the source"),
-        ({"retrain_fired_by": "manual"}, "triggered by 'manual', not by 'drift-sensor'"),
+        ({"retrain_fired_by": "manual"}, "fired by 'manual', not by 'drift-sensor'"),
         ({"champion_after": {"version": 2}}, "champion_after is {'version': 2}"),
         ({"champion_before": None}, "champion_before is None"),
         ({"nights": [], "links": {}}, "nothing in nights, links"),

@@ -1,4 +1,4 @@
-"""`.ci/cluster`: a cluster is used, or brought up and taken away again, and what is missing is reported."""
+"""`.ci/cluster`: a cluster is used, or brought up and taken away again, and what is missing is told."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ SCRIPTS = sorted(
 
 
 def programs(folder: Path, **bodies: str) -> dict[str, str]:
-    """An environment in which these programs are stand-ins that write down their arguments."""
+    """An environment in which these programs are stand-ins, and write down what they are asked."""
     for name, body in bodies.items():
         program(folder / name, f'echo "{name} $*" >>"{folder}/asked"\n{body}')
     path = os.pathsep.join((str(folder), "/usr/bin", "/bin"))

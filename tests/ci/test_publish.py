@@ -1,4 +1,4 @@
-"""A release: an image is pushed once and named by digest, and the notes are those of its version."""
+"""A release: an image is pushed once and told by digest, and the notes are those of its version."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Renovate's rules find what they have to move, and its updates break nothing."""
+"""What Renovate is told finds what it is to move, and what it writes breaks nothing."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def test_another_airflow_waits_for_a_hand_and_a_page_says_what_it_does() -> None
     found = rule("apache-airflow")
     assert found == rule("apache/airflow") == rule("airflow")
     assert found["dependencyDashboardApproval"] is True
-    # A new digest of the same version is a base image with its packages fixed, and needs no approval.
+    # A new digest of the same version is a base image with its packages mended, and waits for nobody.
     assert found["matchUpdateTypes"] == ["major", "minor", "patch"]
     (page,) = re.findall(r"docs/[\w-]+\.md", found["description"])
     assert ROOT / page == PAGE

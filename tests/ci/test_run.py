@@ -56,7 +56,7 @@ def project(tmp_path: Path) -> Path:
 
 
 def run(project: Path, **environment: str) -> tuple[list[str], list[str], str]:
-    """Its own messages, which demos it started, and the last line."""
+    """What it said of its own, which demos it started, and the last line."""
     who = ("-c", "user.name=t", "-c", "user.email=t@example.com")
     for words in (("init", "--quiet"), ("add", "."), ("commit", "--quiet", "--message", "all")):
         subprocess.run(["git", *who, *words], cwd=project, check=True, capture_output=True)

@@ -23,7 +23,7 @@ COMPOSE = yaml.safe_load((ROOT / "docker-compose.yaml").read_text())
 TRIAL = (ROOT / ".ci/trial").read_text()
 OWN = objects((ROOT / ".ci/trial.d/postgres.yaml").read_text())
 EXAMPLE = objects((KUBERNETES / "secrets.example.yaml").read_text())
-# Each notes its arguments; a password is whatever kubectl says.
+# Each notes what it is asked; a password is whatever kubectl says.
 PROGRAMS = {
     "make": 'if [ "$1" = compose-env ]; then echo AIRFLOW_ADMIN_PASSWORD=word >>.env; fi\n'
     'case $2 in TO=*) mkdir "${2#TO=}" && echo saved >"${2#TO=}/manifest.json" ;; esac',
@@ -38,7 +38,7 @@ PROGRAMS = {
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    """The two scripts with what they read, on a machine where every program only notes its arguments."""
+    """The two scripts with what they read, on a machine where every program only notes what it is asked."""
     folder = tmp_path / "checkout"
     shutil.copytree(ROOT / ".ci", folder / ".ci", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "pyproject.toml", folder)
@@ -57,7 +57,7 @@ def checkout(tmp_path: Path) -> Path:
 
 
 def run(checkout: Path, script: str) -> tuple[int, str, list[str]]:
-    """Status, all output, and the arguments of all programs."""
+    """Status, all that it said, and all that the programs were asked."""
     machine = checkout.parent
     ended = subprocess.run(
         [checkout / ".ci" / script],

@@ -67,7 +67,7 @@ def test_a_python_that_fits_is_found_by_running_it(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("body", "said"),
     [
-        ("exit 3", "is not a working Python 3.11, 3.12 or 3.13"),
+        ("exit 3", "is no Python 3.11, 3.12 or 3.13 that runs"),
         ("exit 4", "has no venv with pip; on Debian and Ubuntu: apt-get install python3-venv"),
     ],
 )
