@@ -79,7 +79,6 @@ TO_GO: tuple[str, ...] = (
     "include/settings.py",
     "include/validation/",
     "plugins/millrace/",
-    "requirements-dev.in",
     "tests/bench/",
     "tests/ci/test_check_demo.py",
     "tests/ci/test_cluster",
