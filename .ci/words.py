@@ -60,7 +60,7 @@ TO_GO: tuple[str, ...] = (
     ".ci/python",
     ".ci/run",
     ".ci/version.py",
-    ".github/",
+    ".github/workflows/ci.yaml",
     "CHANGELOG.md",
     "Makefile",
     "README.md",
