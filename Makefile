@@ -40,11 +40,12 @@ status: setup ## Show how each part is
 logs: setup ## Follow what the parts print
 	@$(BIN)/python -m include.platform.embedded logs
 
-lint: setup ## Check style, types, layers, and the files of the CI
+lint: setup ## Check style, types, layers, words, and the files of the CI
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	PYTHONPATH=plugins $(BIN)/lint-imports
+	$(BIN)/python .ci/words.py
 	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yaml
 	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.gitlab-ci .ci/gitlab-ci.yaml
 	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.renovate .github/renovate.json

@@ -1,4 +1,4 @@
-"""What the documents claim, held against the code."""
+"""The claims of the documents, checked against the code."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 import yaml
 
-from include.contract import loader
 from include.contract.pipeline import Pipeline
 from include.settings import ROOT
+from tests.support.dags import dag_bag, stages_of
 
 DOCUMENTS = sorted(
     [ROOT / "README.md", *(ROOT / "docs").glob("*.md"), *ROOT.glob("include/pipelines/*/*.md")]
@@ -37,11 +37,9 @@ TOP = (
 
 @pytest.fixture(scope="module")
 def dags() -> dict[str, Any]:
-    from airflow.dag_processing.dagbag import DagBag
-
-    found = DagBag(ROOT / "dags", safe_mode=False).dags
-    assert found
-    return found
+    dags: dict[str, Any] = dag_bag().dags
+    assert dags
+    return dags
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda file: str(file.relative_to(ROOT)))
@@ -73,9 +71,10 @@ def test_the_readme_shows_every_dag_with_its_steps(dags: dict[str, Any]) -> None
 
 
 def test_the_readme_shows_every_param(dags: dict[str, Any]) -> None:
-    rows = re.findall(r"^\| `(ingest|train|monitor)` \| (.+) \|$", README, re.MULTILINE)
-    assert {dag: set(re.findall(r"`(\w+)`", params)) for dag, params in rows} == {
-        dag: set(dags[f"flights.{dag}"].params) for dag in ("ingest", "train", "monitor")
+    stages = stages_of(dags)
+    rows = re.findall(rf"^\| `({'|'.join(stages)})` \| (.+) \|$", README, re.MULTILINE)
+    assert {stage: set(re.findall(r"`(\w+)`", params)) for stage, params in rows} == {
+        stage: set(dags[f"flights.{stage}"].params) for stage in stages
     }
 
 
@@ -105,9 +104,9 @@ def test_the_guide_names_every_section_of_the_contract() -> None:
     assert spoken_of <= set(Pipeline.model_fields)
     for name in ("drift.share", "drift.methods", "performance.max_drop", "slices.column"):
         assert f"`{name}`" in guide
-    assert {
-        file.name for file in (loader.ROOT / "include/pipelines/flights").iterdir() if file.is_file()
-    } >= set(re.findall(r"^\| `([\w.]+)` \|", guide, re.MULTILINE))
+    assert {file.name for file in (ROOT / "include/pipelines/flights").iterdir() if file.is_file()} >= set(
+        re.findall(r"^\| `([\w.]+)` \|", guide, re.MULTILINE)
+    )
 
 
 def test_the_expectations_of_the_guide_are_read(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from include.exceptions import Absent, Misconfigured, Unauthorized
 from include.platform.demo.airflow import Airflow, RunFailed
 from include.platform.embedded import postgres, processes
 from include.platform.embedded.stack import PARTS, Stack
+from tests.support.dags import dag_bag
 from tests.support.stack import RunningStack, run_stack, settings_in
 
 WELL = dict.fromkeys(PARTS, "well")
@@ -42,8 +43,8 @@ def test_every_part_is_well(running: RunningStack) -> None:
 
 @pytest.mark.stack
 def test_every_dag_is_there_without_an_import_error(running: RunningStack) -> None:
-    for stage in ("ingest", "train", "monitor"):
-        running.airflow.wait_for_dag(f"flights.{stage}")
+    for dag_id in dag_bag().dags:
+        running.airflow.wait_for_dag(dag_id)
 
     assert running.airflow._api("ImportErrorApi").get_import_errors().import_errors == []
 
