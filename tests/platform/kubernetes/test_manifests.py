@@ -185,7 +185,7 @@ def test_mlflow_does_not_start_on_a_bucket_that_nobody_has_named() -> None:
         text=True,
         check=False,
     )
-    said = "serve: MLFLOW_ARTIFACTS is 's3://<bucket>'; name your own bucket there\n"
+    said = "serve: MILLRACE_MLFLOW_ARTIFACTS is 's3://<bucket>'; name your own bucket there\n"
     assert (ended.returncode, ended.stderr) == (64, said)
 
 
