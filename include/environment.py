@@ -36,7 +36,7 @@ RENAMED: Mapping[str, str] = {
     "JOB_GATEWAY": "MILLRACE_KUBERNETES_GATEWAY",
     "KEPT_DAYS": "MILLRACE_KEPT_DAYS",
 }
-"""Names that variables had before 0.1.0, each with its name of today. Drop once 0.1.0 is out of use."""
+"""Names that variables had before 0.1.0, each with its name of today. Drop in 0.2.0."""
 
 # Kubernetes sets `<SERVICE>_PORT` to such an address for each service of a namespace:
 # https://kubernetes.io/docs/concepts/services-networking/service/#environment-variables
@@ -62,6 +62,4 @@ def refuse_old_names(dotenv: Mapping[str, str | None]) -> None:
         if (value := variables.get(old)) and not value.startswith(_SERVICE_LINK)
     ]
     if lines:
-        raise Misconfigured(
-            "\n".join([*lines, "rename it there, and keep its value (.env.example lists all)"])
-        )
+        raise Misconfigured("\n".join([*lines, "rename it there, and keep its value"]))
