@@ -98,6 +98,18 @@ def test_a_password_that_would_stay_in_an_image_is_refused(name: str, login: str
     assert "secret" not in ended.stderr
 
 
+def test_the_commit_under_its_old_name_is_refused() -> None:
+    ended = subprocess.run(
+        ["/bin/sh", ROOT / "include/platform/images/build", "job"],
+        env={"PATH": os.environ["PATH"], "CODE_VERSION": "0123abc"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    said = "build: CODE_VERSION is called MILLRACE_CODE_VERSION now; rename it, and keep its value\n"
+    assert (ended.returncode, ended.stderr) == (64, said)
+
+
 def test_what_an_image_is_made_of_is_readable_whatever_the_umask_of_the_checkout(tmp_path: Path) -> None:
     made = tmp_path / "checkout"
     for name in ("include", "plugins"):
