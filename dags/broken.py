@@ -4,7 +4,6 @@ The stages leave a broken pipeline out, so that the DAGs of the others stay; thi
 becomes visible: in the banner of Airflow's home page, and from `airflow dags list-import-errors`.
 """
 
-from include import catalog
-from include.settings import settings
+from millrace.dag import raise_faults
 
-catalog.raise_faults(settings().pipelines)
+raise_faults()

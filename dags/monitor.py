@@ -19,9 +19,8 @@ Nothing is changed by a red night; drift is judged again the next night.
 from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
 from airflow.sdk import chain
 
-from include.jobs.spec import Job
 from millrace.dag import INTERVAL_PARAMS, dag_id, pipelines, stage_dag
-from millrace.jobs import job_operator
+from millrace.jobs import Job, job_operator
 from millrace.sensors.drift import DriftSensor
 from millrace.sensors.lakefs import PartitionSensor
 

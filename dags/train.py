@@ -19,9 +19,8 @@ systems and people start this DAG with `reason`, and optionally `ref`, `until` a
 
 from airflow.sdk import chain
 
-from include.jobs.spec import Job
 from millrace.dag import TRAIN_PARAMS, approval, model_asset, pipelines, stage_dag
-from millrace.jobs import job_operator
+from millrace.jobs import Job, job_operator
 from millrace.operators.model import GateOperator, PinOperator, PromoteOperator, RegisterOperator
 
 SNAPSHOT = {

@@ -55,8 +55,6 @@ def sections(runtime: Runtime) -> Sections:
     return {
         "core": {
             "load_examples": False,
-            # Else files are passed over that do not hold the word "airflow", as dags/ingest.py.
-            "dag_discovery_safe_mode": False,
             "mp_forkserver_preload": ",".join(preloaded),
         },
         "scheduler": {

@@ -39,7 +39,7 @@ TOP = (
 def dags() -> dict[str, Any]:
     from airflow.dag_processing.dagbag import DagBag
 
-    found = DagBag(ROOT / "dags", safe_mode=False).dags
+    found = DagBag(ROOT / "dags").dags
     assert found
     return found
 

@@ -78,6 +78,11 @@ def pipelines(stage: str) -> Iterator[Pipeline]:
             yield found
 
 
+def raise_faults() -> None:
+    """Raise one Misconfigured with the faults of every broken pipeline; nothing if there are none."""
+    catalog.raise_faults(settings().pipelines)
+
+
 def dag_id(pipeline: str, stage: str) -> str:
     """The id of a pipeline's DAG of one stage."""
     return f"{pipeline}.{stage}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from include.settings import settings
 from millrace.retries import BY_KIND_OF_FAILURE
 
 ROOT = Path(__file__).resolve().parents[2]
+FILES = sorted((ROOT / "dags").rglob("*.py"))
 STAGES = ("ingest", "train", "monitor")
 
 
@@ -20,7 +22,7 @@ STAGES = ("ingest", "train", "monitor")
 def bag() -> Any:
     from airflow.dag_processing.dagbag import DagBag
 
-    return DagBag(ROOT / "dags", safe_mode=False)
+    return DagBag(ROOT / "dags")
 
 
 def test_the_bag_holds_every_stage_of_every_pipeline(bag: Any) -> None:
@@ -28,6 +30,25 @@ def test_the_bag_holds_every_stage_of_every_pipeline(bag: Any) -> None:
     names = catalog.names(settings().pipelines)
     assert names
     assert set(bag.dags) == {f"{name}.{stage}" for name in names for stage in STAGES}
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
+def test_airflows_safe_mode_reads_every_file(file: Path) -> None:
+    """Airflow's default: a file without the words "airflow" and "dag" (or "asset") is skipped silently.
+
+    Both count anywhere in the file and in any case: an import from `airflow.sdk` and a name such as
+    `stage_dag` are enough.
+    """
+    from airflow.utils.file import might_contain_dag
+
+    assert might_contain_dag(str(file), safe_mode=True), f"{file}: neither imports airflow nor names a DAG"
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
+def test_no_dag_file_imports_the_library_itself(file: Path) -> None:
+    """The project's folder need not be on Python's path: importing `millrace` makes `include` importable."""
+    found = re.findall(r"^\s*(?:from|import) include\b.*", file.read_text(), re.MULTILINE)
+    assert found == [], f"{file}: import it from millrace"
 
 
 def test_every_dag_tells_what_it_is_for(bag: Any) -> None:
