@@ -8,6 +8,7 @@ API: https://docs.lakefs.io/reference/api.html
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
@@ -30,6 +31,11 @@ _TIMEOUT = (3.05, 120)
 """Seconds to connect, and seconds without a byte."""
 # Without its check of types an answer is not walked twice; nested values are plain dicts then.
 _LIMITS = {"_request_timeout": _TIMEOUT, "_check_return_type": False}
+_REPOSITORY_NOT_FOUND = re.compile(r"\brepository\b.*\bnot found")
+_NO_REPOSITORY = (
+    "; `python -m include.platform.repositories <storage>` makes the repository of every pipeline "
+    "(docs/existing-airflow.md)"
+)
 
 
 class NoChanges(MillraceError):
@@ -156,7 +162,8 @@ class Remote:
                 "may do this"
             )
         if error.status == 404:
-            return Absent(f"there is no {where}: {said}")
+            remedy = _NO_REPOSITORY if _REPOSITORY_NOT_FOUND.search(said) else ""
+            return Absent(f"there is no {where}: {said}{remedy}")
         if error.status in (409, 412):
             return Conflict(
                 f"{where}: {said}; somebody changed it meanwhile, run the step again from its start"

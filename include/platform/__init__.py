@@ -1,0 +1,1 @@
+"""The platform: everything that starts, configures, packages or demonstrates Millrace."""
