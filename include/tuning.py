@@ -68,7 +68,6 @@ def sections(runtime: Runtime) -> Sections:
             "orphaned_tasks_check_interval": 30,
         },
         "dag_processor": {"refresh_interval": 10, "min_file_process_interval": 10, "parsing_processes": 1},
-        "usage_data_collection": {"enabled": False},
     }
 
 
