@@ -20,6 +20,8 @@ To ingest other days, trigger the DAG with `start` and `end`; that is also the w
 nothing ran, unless `schedule.since` lets cron catch up by itself.
 """
 
+from airflow.sdk import chain
+
 from millrace.dags.builder import pipelines, stage_dag, table_asset
 from millrace.dags.params import INTERVAL_PARAMS
 from millrace.operators.ingest import LoadOperator, QuarantineOperator, ValidateOperator
@@ -64,5 +66,5 @@ for pipeline in pipelines("ingest"):
             task_id="quarantine", pipeline_name=pipeline.name, branch=BRANCH, trigger_rule="one_failed"
         )
 
-        open_branch >> load >> validate >> publish
+        chain(open_branch, load, validate, publish)
         [load, validate] >> quarantine

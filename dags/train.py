@@ -19,12 +19,11 @@ systems and people start this DAG with `reason`, and optionally `ref`, `until` a
 
 from airflow.sdk import chain
 
-from include.jobs.spec import Job
 from millrace.dags.builder import approval, model_asset, pipelines, stage_dag
 from millrace.dags.params import TRAIN_PARAMS
 from millrace.operators.governance import GateOperator, PromoteOperator, RegisterOperator
 from millrace.operators.snapshot import PinOperator
-from millrace.runtimes.factory import job_operator
+from millrace.runtimes.factory import Job, job_operator
 
 SNAPSHOT = {
     "commit": "{{ ti.xcom_pull('pin')['commit'] }}",

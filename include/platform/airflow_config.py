@@ -55,8 +55,6 @@ def sections(runtime: Runtime) -> Sections:
     return {
         "core": {
             "load_examples": False,
-            # Else files are passed over that do not hold the word "airflow", as dags/ingest.py.
-            "dag_discovery_safe_mode": False,
             "mp_forkserver_preload": ",".join(preloaded),
         },
         "scheduler": {
@@ -70,7 +68,6 @@ def sections(runtime: Runtime) -> Sections:
             "orphaned_tasks_check_interval": 30,
         },
         "dag_processor": {"refresh_interval": 10, "min_file_process_interval": 10, "parsing_processes": 1},
-        "usage_data_collection": {"enabled": False},
     }
 
 

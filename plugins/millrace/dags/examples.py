@@ -16,7 +16,7 @@ from millrace.run import identity
 REPOSITORY = "flights"
 
 
-def example(name: str, *, doc: str, asset: Callable[[], Asset] | None = None) -> Iterator[DAG]:
+def example_dag(name: str, *, doc: str, asset: Callable[[], Asset] | None = None) -> Iterator[DAG]:
     """The DAG `example.<name>`, entered, in a loop of one turn; none if `MILLRACE_AIRFLOW_EXAMPLES` is off.
 
     `asset` makes the asset that it is scheduled by: what is not shown shall not cost imports either.
