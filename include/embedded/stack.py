@@ -141,8 +141,12 @@ class Stack:
             if _get(where[part] + path) is not None:
                 found[part] = "well"
         answer = _get(where["airflow"] + "/api/v2/monitor/health")
-        if answer is not None:
+        # Tasks ask another part of the server than people do. It is built by its first request, which takes
+        # seconds, longer than a task waits ([workers] execution_api_timeout): this one, not the first task's.
+        # Drop once cadwyn builds at start (https://github.com/zmievsa/cadwyn).
+        if answer is not None and _get(where["airflow"] + "/execution/health") is not None:
             found["airflow"] = "well"
+        if answer is not None:
             for part in ("scheduler", "dag-processor", "triggerer"):
                 state = (answer.get(part.replace("-", "_")) or {}).get("status")
                 found[part] = "well" if state == "healthy" else f"says {state!r}"

@@ -8,6 +8,7 @@ DAG that is unpaused) waits for the next turn, a second at most, as in an Airflo
 
 from __future__ import annotations
 
+import multiprocessing
 import sys
 import time
 from typing import Any
@@ -31,6 +32,8 @@ class WakingScheduler(SchedulerJobRunner):
     def __init__(self, **options: Any) -> None:
         self._work = Work(settings.get_engine())
         super().__init__(**options)
+        # Before the scheduler says that it is there: the first task would wait for the imports else.
+        _start_fork_server()
 
     @property
     def _scheduler_idle_sleep_time(self) -> float:
@@ -47,14 +50,33 @@ class WakingScheduler(SchedulerJobRunner):
     def _scheduler_idle_sleep_time(self, _: float) -> None:
         """Ignore the fixed time that Airflow's constructor sets."""
 
+    def _run_scheduler_loop(self) -> None:
+        for executor in self._local_executors:
+            # Airflow starts them with the first tasks, one a turn, unless they are forked from the scheduler.
+            while not executor.is_mp_using_fork and len(executor.workers) < executor.parallelism:
+                executor._spawn_worker()
+        super()._run_scheduler_loop()
+
     def _do_scheduling(self, session: Session) -> int:
         # Before the turn, not after: what is written while it goes on then counts as new.
         self._work.remember()
         return super()._do_scheduling(session)
 
     def _is_awaited(self) -> bool:
-        ended = (one for one in self.executors if isinstance(one, LocalExecutor))
-        return any(not one.result_queue.empty() for one in ended) or self._work.is_new()
+        ended = any(not executor.result_queue.empty() for executor in self._local_executors)
+        return ended or self._work.is_new()
+
+    @property
+    def _local_executors(self) -> list[LocalExecutor]:
+        return [one for one in self.executors if isinstance(one, LocalExecutor)]
+
+
+def _start_fork_server() -> None:
+    """Start the server that workers are forked from, and wait until it has imported what they use."""
+    if multiprocessing.get_start_method() == "forkserver":
+        first = multiprocessing.Process(target=int)
+        first.start()
+        first.join()
 
 
 def main() -> None:
