@@ -32,7 +32,7 @@ PORTS = {"airflow": "AIRFLOW_PORT", "mlflow": "MLFLOW_PORT", "lake": "LAKEFS_POR
 PARTS = ("postgres", "lake", "mlflow", "airflow", "scheduler", "dag-processor", "triggerer")
 GATEWAY = "gateway"
 """The part that lets containers in; only with RUNTIME=docker or kubernetes."""
-_START_SECONDS = 180
+_START_SECONDS = 240  # a busy machine; the imports of the workers are among them
 _STOP_SECONDS = 12
 
 Say = Callable[[str], None]
