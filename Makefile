@@ -12,7 +12,7 @@ COMPILE = $(BIN)/uv pip compile --universal --python-version 3.11 --generate-has
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL = help
-.PHONY: help setup up down status logs lint test lock schema compatibility limits images compose-env compose-up compose-backup compose-restore compose-upgrade demo bench bench-lake bench-docker bench-pods bench-runtimes lake-gc clean clean-var
+.PHONY: help setup up down status logs lint test lock schema compatibility limits images compose-env compose-up compose-backup compose-restore compose-upgrade demo bench lake-gc clean clean-var
 
 help: ## List the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' Makefile
@@ -99,20 +99,12 @@ compose-upgrade: ## Build this version's images, take a backup, migrate and rest
 demo: setup ## Show the closed loop on real data (ARGS="--from 2013-04-24" begins with a later night)
 	@$(BIN)/python -m include.platform.demo $(ARGS)
 
-bench: setup ## Measure the loop
-	@$(BIN)/python -m tests.bench.loop
-
-bench-lake: setup ## Measure the lake, and a real lakeFS beside it if there is one
-	@$(BIN)/python -m tests.bench.lake
-
-bench-docker: setup ## Measure what a container adds to a job
-	@PYTHONPATH=plugins $(BIN)/python -m tests.bench.containers
-
-bench-pods: setup ## Measure what a pod adds to a job
-	@PYTHONPATH=plugins $(BIN)/python -m tests.bench.pods
-
-bench-runtimes: setup ## Measure a job through Airflow, in its own process, in a container and in a pod
-	@PYTHONPATH=plugins $(BIN)/python -m tests.bench.runtimes
+bench: setup ## Measure the loop (WHAT=lake, docker, pods, runtimes or idle for something else)
+	@case '$(WHAT)' in \
+		''|loop|lake|pods|runtimes|idle) module='$(or $(WHAT),loop)' ;; \
+		docker) module=containers ;; \
+		*) echo "WHAT='$(WHAT)' is not measured; choose loop, lake, docker, pods, runtimes or idle" >&2; exit 2 ;; \
+	esac; PYTHONPATH=plugins $(BIN)/python -m "tests.bench.$$module" $(ARGS)
 
 lake-gc: setup ## Remove what nothing in the lake reaches (ARGS="--dry-run --retention DAYS")
 	@$(BIN)/python -m include.platform.embedded.lakefs gc $(ARGS)

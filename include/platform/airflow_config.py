@@ -14,6 +14,9 @@ Sections = Mapping[str, Mapping[str, object]]
 
 # Forked once into every worker: what tasks import, and what Airflow itself imports late in a task.
 _PRELOADED = (
+    # First: its import asks every module that is there for scipy's functions, and Airflow's deprecated ones
+    # answer with 1,400 warnings. Drop once skops asks scipy alone (skops 0.16, skops/io/_utils.py).
+    "skops.io",
     "airflow.executors.local_executor",
     "airflow.sdk.execution_time.supervisor",
     "airflow.sdk.execution_time.task_runner",
