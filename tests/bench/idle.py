@@ -38,7 +38,7 @@ _PARTS = {
     "airflow": ("api_server", "api-server"),
 }
 _OTHER = "supervisor and helpers"
-_EMBEDDED = Path("include/platform/embedded"), Path("include/embedded")
+_EMBEDDED = Path("include/platform/embedded"), Path("include", "embedded")
 """The folder of the embedded stack, today and before 0.1.0, when variables had other names too."""
 _console = Console(highlight=False)
 
