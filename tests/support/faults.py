@@ -136,7 +136,7 @@ def _revive(running: RunningStack, part: str) -> None:
                 ["sh", "-c", line.split(": ", 1)[1]], cwd=ROOT, env=variables, stdout=log, stderr=log
             )
         )
-    wait_until(lambda: running.stack.health()[part] == "well")
+    wait_until(lambda: running.stack.health()[part] == "healthy")
 
 
 def _processes(running: RunningStack, part: str) -> list[psutil.Process]:

@@ -12,8 +12,8 @@ from pathlib import Path
 import urllib3
 
 from include.lake.client import LakeConnection
-from include.platform.embedded import lake_process, postgres, secrets
-from include.platform.embedded.secrets import Secrets
+from include.platform.embedded import lake_process, postgres, stack_secrets
+from include.platform.embedded.stack_secrets import Secrets
 from tests.support.lake import free_port
 from tests.support.stack import database_folder, settings_in
 
@@ -25,7 +25,7 @@ NO_BINARY = "LAKEFS_BINARY names no lakeFS program"
 def run_lakefs(folder: Path, **settings: str) -> Iterator[LakeConnection]:
     """A real lakeFS below a folder, told as the embedded stack tells it, and these settings beside."""
     told = settings_in(folder).model_copy(update={"lakefs_binary": BINARY})
-    made, address = secrets.ensure(told.var), f"127.0.0.1:{free_port()}"
+    made, address = stack_secrets.ensure(told.var), f"127.0.0.1:{free_port()}"
     variables = {**os.environ, **lake_process.variables(told, made, address), **settings}
     with (folder / "lakefs.log").open("wb") as log:
         process = subprocess.Popen([BINARY, "run"], env=variables, stdout=log, stderr=log)

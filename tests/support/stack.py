@@ -15,7 +15,7 @@ import psutil
 
 from include.lake.client import Lake
 from include.platform.demo.airflow import Airflow
-from include.platform.embedded import secrets
+from include.platform.embedded import stack_secrets
 from include.platform.embedded.environment import urls
 from include.platform.embedded.stack import Stack
 from include.settings import Settings
@@ -53,14 +53,14 @@ class RunningStack:
         return self.stack.settings
 
     @property
-    def secrets(self) -> secrets.Secrets:
-        return secrets.ensure(self.settings.var)
+    def secrets(self) -> stack_secrets.Secrets:
+        return stack_secrets.ensure(self.settings.var)
 
     @cached_property
     def airflow(self) -> Airflow:
         """Airflow's REST API, as the stack's one user."""
         where = urls(self.settings)["airflow"]
-        return Airflow(where, secrets.USER, self.secrets.airflow_password)
+        return Airflow(where, stack_secrets.USER, self.secrets.airflow_password)
 
     def lake(self, repository: str) -> Lake:
         """A repository of the lake."""

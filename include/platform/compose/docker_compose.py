@@ -53,7 +53,7 @@ class Container:
         return cls(service, found["Id"], found["Image"], found["State"], volumes, once, found["RestartCount"])
 
     @property
-    def trouble(self) -> str:
+    def problem(self) -> str:
         """What keeps it from being well; empty where nothing does."""
         if self.once and self.state["Status"] == "exited" and self.state["ExitCode"] == 0:
             return ""
@@ -65,7 +65,7 @@ class Container:
         return "" if health == "healthy" else str(health)
 
     @property
-    def hopeless(self) -> bool:
+    def has_failed(self) -> bool:
         """Whether waiting cannot help."""
         dies = self.state["Status"] == "restarting" and self.restarts >= _RESTARTS
         return dies or (self.once and self.state["Status"] == "exited")
@@ -158,19 +158,19 @@ class Compose:
         try:
             self.call("up", "--detach", *options, *services)
         except Unavailable as error:  # Compose tells which one failed, and not why
-            ended = [one for one in self.containers() if one.trouble and one.state["Status"] != "created"]
+            ended = [one for one in self.containers() if one.problem and one.state["Status"] != "created"]
             raise Unavailable("\n".join([str(error), *map(self._reason, ended)])) from error
         deadline, told = time.monotonic() + _WAIT_SECONDS, set[str]()
         while True:
             found = [one for one in self.containers() if not services or one.service in services]
             for one in found:
-                if not one.trouble and one.service not in told:
+                if not one.problem and one.service not in told:
                     told.add(one.service)
                     say(f"{one.service} is well")
-            ill = [one for one in found if one.trouble]
+            ill = [one for one in found if one.problem]
             if found and not ill:
                 return
-            if time.monotonic() > deadline or any(one.hopeless for one in ill):
+            if time.monotonic() > deadline or any(one.has_failed for one in ill):
                 raise Unavailable("\n".join(map(self._reason, ill)))
             time.sleep(1)
 
@@ -182,7 +182,7 @@ class Compose:
             text=True,
             check=False,
         )
-        return f"{one.service} is {one.trouble}: {said.stdout.strip()}"
+        return f"{one.service} is {one.problem}: {said.stdout.strip()}"
 
     def _run(
         self,

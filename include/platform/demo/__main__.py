@@ -18,7 +18,7 @@ from include.lake.table import Table
 from include.platform.demo.airflow import Airflow
 from include.platform.demo.report import Facts
 from include.platform.demo.story import FIRST_NIGHT, LAST_NIGHT, PIPELINE, QUARTER, Night, Retrain, Story
-from include.platform.embedded import secrets
+from include.platform.embedded import stack_secrets
 from include.platform.embedded.environment import urls
 from include.platform.embedded.stack import Stack
 from include.settings import Settings, settings
@@ -36,7 +36,9 @@ def play(deployment: Settings, first_night: date) -> Facts:
             status.update(text)
 
         stack.up(say)
-        airflow = Airflow(where["airflow"], secrets.USER, secrets.ensure(deployment.var).airflow_password)
+        airflow = Airflow(
+            where["airflow"], stack_secrets.USER, stack_secrets.ensure(deployment.var).airflow_password
+        )
         story = Story(airflow, where["mlflow"], say, first_night)
         story.begin()
         nights, retrains = _replay(story)

@@ -32,7 +32,7 @@ RUNNING = {"Status": "running", "ExitCode": 0}
     ],
 )
 def test_a_service_is_well_if_it_is_healthy(state: dict[str, Any], trouble: str) -> None:
-    assert Container("any", "1", "image", state, {}, once=False, restarts=0).trouble == trouble
+    assert Container("any", "1", "image", state, {}, once=False, restarts=0).problem == trouble
 
 
 @pytest.mark.parametrize(
@@ -44,7 +44,7 @@ def test_a_service_is_well_if_it_is_healthy(state: dict[str, Any], trouble: str)
     ],
 )
 def test_one_that_is_to_end_is_well_if_it_has_ended_well(state: dict[str, Any], trouble: str) -> None:
-    assert Container("any", "1", "image", state, {}, once=True, restarts=0).trouble == trouble
+    assert Container("any", "1", "image", state, {}, once=True, restarts=0).problem == trouble
 
 
 def test_a_container_is_read_as_the_engine_tells_it() -> None:
@@ -78,7 +78,7 @@ def test_a_container_is_read_as_the_engine_tells_it() -> None:
 def test_one_that_keeps_dying_is_not_waited_for(
     state: dict[str, Any], once: bool, restarts: int, hopeless: bool
 ) -> None:
-    assert Container("any", "1", "image", state, {}, once, restarts).hopeless is hopeless
+    assert Container("any", "1", "image", state, {}, once, restarts).has_failed is hopeless
 
 
 COMPOSE = """

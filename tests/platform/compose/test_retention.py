@@ -213,7 +213,7 @@ def test_a_wrong_number_of_days_ends_it_with_what_is_allowed(value: str) -> None
 
 def start(logs: Path) -> subprocess.Popen[bytes]:
     code = "from pathlib import Path; from include.platform.compose import retention"
-    code += f"; retention.keep({KEPT}, Path({str(logs)!r}))"
+    code += f"; retention.run_forever({KEPT}, Path({str(logs)!r}))"
     return subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, start_new_session=True)
 
 

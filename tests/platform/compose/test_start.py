@@ -244,10 +244,10 @@ def test_a_killed_service_comes_back(server: Server) -> None:
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline:
         found = server.compose.container("airflow-triggerer")
-        if found.state["StartedAt"] != before and not found.trouble:
+        if found.state["StartedAt"] != before and not found.problem:
             return
         time.sleep(1)
-    pytest.fail(f"the triggerer is {found.trouble!r}, started at {found.state['StartedAt']}")
+    pytest.fail(f"the triggerer is {found.problem!r}, started at {found.state['StartedAt']}")
 
 
 def test_what_was_saved_is_back_after_a_wipe(server: Server, tmp_path: Path) -> None:

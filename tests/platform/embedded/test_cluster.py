@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from include.exceptions import Misconfigured, Unauthorized, Unavailable
-from include.platform.embedded import secrets
+from include.platform.embedded import stack_secrets
 from include.platform.embedded.cluster import gateway, prepare
 from include.platform.embedded.environment import environment
 from include.platform.embedded.gateway import Gateway
@@ -67,7 +67,7 @@ def test_what_jobs_need_is_put_there_and_replaced_by_the_same_stack_only(
     assert b64decode(held["LAKECTL_CREDENTIALS_ACCESS_KEY_ID"]) == b"new"
     with pytest.raises(
         Misconfigured,
-        match=r"has a Secret 'keys' that is not this stack's; set JOB_NAMESPACE .* remove it",
+        match=r"has a Secret 'keys' of another stack; set JOB_NAMESPACE .* remove it",
     ):
         prepare(both, {}, "another")
     assert cluster.client.read_namespaced_secret("keys", cluster.namespace).data == held
@@ -107,9 +107,9 @@ def test_pods_reach_a_stack_with_its_keys(cluster: Cluster, monkeypatch: pytest.
         stack = Stack(settings_in(folder / "var").model_copy(update=deployment))
         try:
             stack.up(lambda text: None)
-            assert stack.health() == dict.fromkeys((*PARTS, GATEWAY), "well")
+            assert stack.health() == dict.fromkeys((*PARTS, GATEWAY), "healthy")
             inside = gateway(stack.settings)
-            told = environment(stack.settings, secrets.ensure(stack.settings.var), "-", inside)
+            told = environment(stack.settings, stack_secrets.ensure(stack.settings.var), "-", inside)
             for name in ("AIRFLOW_CONN_LAKEFS_DEFAULT", "AIRFLOW_CONN_MLFLOW_DEFAULT"):
                 monkeypatch.setenv(name, told[name])
             asked = score_task(cluster, f"python -c '{ASK}'", "stack", secret="stack").run()

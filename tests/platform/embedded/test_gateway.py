@@ -44,7 +44,7 @@ def test_the_network_is_made_once(engine: Engine) -> None:
 
 @pytest.mark.docker
 def test_a_network_without_a_bridge_is_refused(engine: Engine) -> None:
-    with pytest.raises(Misconfigured, match=r"network 'none' is no bridge with a gateway; name another"):
+    with pytest.raises(Misconfigured, match=r"network 'none' is not a bridge with a gateway; name another"):
         job_gateway("none")
 
 
@@ -56,7 +56,7 @@ def test_a_stack_for_containers_listens_on_the_gateway_too_and_nowhere_else(engi
         stack, inside = Stack(settings), job_gateway(settings.job_network)
         try:
             stack.up(_quiet)
-            assert stack.health() == dict.fromkeys((*PARTS, GATEWAY), "well")
+            assert stack.health() == dict.fromkeys((*PARTS, GATEWAY), "healthy")
             assert _listening(RunningStack(stack)) == {
                 ("127.0.0.1", settings.airflow_port),
                 *((host, settings.mlflow_port) for host in ("127.0.0.1", inside.address)),

@@ -16,7 +16,7 @@ import urllib3
 
 from include.exceptions import Misconfigured, Unauthorized
 from include.lake.client import Lake, LakeConnection
-from include.platform.embedded import lake_process, secrets
+from include.platform.embedded import lake_process, stack_secrets
 from include.platform.embedded.environment import environment
 from include.platform.embedded.stack import Stack
 from include.settings import ROOT, Settings
@@ -28,7 +28,7 @@ from tests.support.stack import settings_in
 def started(settings: Settings) -> Iterator[Stack]:
     """The lake of a stack, started by the stack's own Procfile in the stack's own environment."""
     lake_process.check(settings)
-    variables = environment(settings, secrets.ensure(settings.var), "/no/database")
+    variables = environment(settings, stack_secrets.ensure(settings.var), "/no/database")
     command = [
         "-m",
         "honcho",
@@ -85,7 +85,7 @@ def test_the_second_pair_of_keys_may_read_only(tmp_path: Path) -> None:
     settings = settings_in(tmp_path / "var").model_copy(update={"lakefs_binary": ""})
     with started(settings) as stack:
         use(Lake(stack.connection(), "flights"), tmp_path / "file")
-        made = secrets.ensure(settings.var)
+        made = stack_secrets.ensure(settings.var)
         reader = LakeConnection(
             endpoint=stack.connection().endpoint,
             access_key_id=made.lake_reader_access_key_id,
@@ -104,6 +104,6 @@ def test_a_program_that_cannot_be_run_is_told_before_anything_starts(tmp_path: P
     elif made == "file":
         binary.touch(mode=0o644)
     stack = Stack(settings_in(tmp_path / "var").model_copy(update={"lakefs_binary": str(binary)}))
-    with pytest.raises(Misconfigured, match=f"LAKEFS_BINARY='{binary}' is no program that you may run"):
+    with pytest.raises(Misconfigured, match=f"LAKEFS_BINARY='{binary}' is not a program that you may run"):
         stack.up(lambda text: None)
     assert not (tmp_path / "var/secrets").exists()

@@ -141,7 +141,7 @@ def test_a_private_folder_is_never_one_that_somebody_else_prepared(tmp_path: Pat
     (tmp_path / "link").symlink_to(tmp_path / "elsewhere")
 
     with pytest.raises(Misconfigured, match="belongs to somebody else; remove it"):
-        os_user.private(tmp_path / "link")
+        os_user.make_private(tmp_path / "link")
 
 
 def test_the_folders_above_are_opened_for_passing_only_and_only_by_root(tmp_path: Path) -> None:

@@ -77,11 +77,11 @@ def test_who_does_not_listen_is_killed(part: psutil.Process) -> None:
 
 
 def test_waiting_tells_whether_it_ended(part: psutil.Process) -> None:
-    assert not processes.wait_gone(part, 0.1)
+    assert not processes.wait_until_gone(part, 0.1)
 
     part.kill()
 
-    assert processes.wait_gone(part, 5)
+    assert processes.wait_until_gone(part, 5)
     assert not psutil.pid_exists(part.pid)
 
 

@@ -21,7 +21,7 @@ from include.platform.embedded import postgres, processes
 from include.platform.embedded.stack import PARTS, Stack
 from tests.support.stack import RunningStack, run_stack, settings_in
 
-WELL = dict.fromkeys(PARTS, "well")
+HEALTHY = dict.fromkeys(PARTS, "healthy")
 
 
 def quiet(text: str) -> None:
@@ -36,8 +36,8 @@ def doomed() -> Iterator[RunningStack]:
 
 
 @pytest.mark.stack
-def test_every_part_is_well(running: RunningStack) -> None:
-    assert running.stack.health() == WELL
+def test_every_part_is_healthy(running: RunningStack) -> None:
+    assert running.stack.health() == HEALTHY
 
 
 @pytest.mark.stack
@@ -192,7 +192,7 @@ def test_a_power_cut_loses_nothing(doomed: RunningStack, tmp_path: Path) -> None
     psutil.wait_procs(members, timeout=10)
     doomed.stack.up(quiet)
 
-    assert doomed.stack.health() == WELL
+    assert doomed.stack.health() == HEALTHY
     assert lake.download("main", "kept") == b"kept"
     assert lake.resolve("main") == commit
     assert airflow.state("flights.train", "kept") == "queued"

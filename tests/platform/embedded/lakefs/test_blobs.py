@@ -93,7 +93,7 @@ def test_the_disk_is_given_what_came_while_more_arrives(
 ) -> None:
     given: list[tuple[int, int]] = []
     monkeypatch.setattr(
-        "include.platform.embedded.lakefs.blobs._begin_to_store",
+        "include.platform.embedded.lakefs.blobs._start_writeback",
         lambda _, first, size: given.append((first, size)),
     )
     with blobs.incoming() as incoming:

@@ -267,7 +267,7 @@ def test_the_command_says_what_it_would_remove(mortal: LakeServer, tmp_path: Pat
     assert run_gc(mortal).startswith("removed 0 commits, 0 versions, 0 ranges and 0 contents of 0 bytes")
     time.sleep(1.1)  # times of commits have whole seconds
     assert run_gc(mortal, "--dry-run", "--retention", "0").startswith(f"would remove {found}")
-    assert run_gc(mortal, "--retention", "0").startswith(f"removed {found} that nothing reaches")
+    assert run_gc(mortal, "--retention", "0").startswith(f"removed {found} that are unreachable")
 
 
 def test_beside_a_busy_server_nothing_is_lost(mortal: LakeServer, tmp_path: Path) -> None:
