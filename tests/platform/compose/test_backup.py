@@ -60,7 +60,7 @@ def test_a_sound_backup_is_taken_and_the_work_begins(compose: Compose, saved: Pa
 def test_a_folder_that_is_no_backup_is_refused(compose: Compose, tmp_path: Path) -> None:
     refused = refusal(compose, tmp_path / "nothing")
     assert isinstance(refused, Misconfigured)
-    assert "nothing is no backup: its manifest.json cannot be read" in str(refused)
+    assert "nothing is not a backup: its manifest.json cannot be read" in str(refused)
 
 
 @pytest.mark.parametrize("damage", [b"", b"rowz"], ids=["cut", "changed"])
@@ -97,7 +97,7 @@ def test_a_later_format_is_refused(compose: Compose, saved: Path) -> None:
 
 
 def test_a_backup_never_goes_over_another(compose: Compose, saved: Path) -> None:
-    with pytest.raises(Misconfigured, match=r"saved is there already; name another folder by TO=…"):
+    with pytest.raises(Misconfigured, match=r"saved already exists; name another folder by TO=…"):
         backup.backup(compose, saved, print)
 
 
@@ -111,7 +111,7 @@ def test_where_nothing_ever_ran_there_is_nothing_to_save(
     compose: Compose, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     engine(tmp_path, monkeypatch, "millrace_postgres", "another_lakefs")
-    with pytest.raises(Misconfigured, match=r"nothing to save: no volume lakefs, mlflow of this project"):
+    with pytest.raises(Misconfigured, match=r"nothing to save: this project has no volume lakefs, mlflow"):
         backup.backup(compose, tmp_path / "new", print)
 
 

@@ -127,7 +127,7 @@ def test_somebodys_shell_is_no_part_of_the_platform_nor_is_a_profile_that_is_off
             (tmp_path / ".env").write_text("")
             compose.up(said.append)
             assert [one.service for one in compose.containers()] == ["kept"]
-            assert said == ["extra is removed: its profile is off", "kept is well"]
+            assert said == ["removing extra: its profile 'celery' is not enabled", "kept ready"]
         finally:
             compose.call("down", "--remove-orphans", "--timeout", "1")
 

@@ -133,7 +133,7 @@ def test_passwords_that_were_changed_since_do_no_harm(mlflow: TrackingServer) ->
 
 def test_a_password_that_opens_nothing_is_told_with_its_remedy(mlflow: TrackingServer) -> None:
     wrong = told_of(mlflow, MLFLOW_ADMIN_PASSWORD="another-since", MLFLOW_PASSWORD="another-since")
-    with pytest.raises(Unauthorized, match=r"MLFLOW_ADMIN_PASSWORD of .env counted when"):
+    with pytest.raises(Unauthorized, match=r"MLFLOW_ADMIN_PASSWORD in .env was used at"):
         init.prepare_mlflow(wrong)
 
 

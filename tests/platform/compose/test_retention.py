@@ -177,7 +177,8 @@ def test_where_the_database_is_away_the_logs_are_cleaned_and_it_is_tried_again(
 
     assert not old.exists()
     assert (
-        capfd.readouterr().err == "tried again in an hour:\n'airflow db clean' ended with 1: no such server\n"
+        capfd.readouterr().err
+        == "cleaning failed, next attempt in an hour:\n'airflow db clean' ended with 1: no such server\n"
     )
     assert retention.age(mark) >= DAY
 
@@ -200,14 +201,14 @@ def test_a_start_cleans_when_it_is_due_and_is_well_meanwhile(tmp_path: Path, day
 
 def test_two_days_without_success_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert retention.check(aged(tmp_path / retention.MARK, 2.5)) == 1
-    assert capsys.readouterr().out == "nothing was cleaned for 2.5 days; the log has the reason\n"
+    assert capsys.readouterr().out == "no successful cleaning for 2.5 days; see the log for the reason\n"
 
 
 @pytest.mark.parametrize("value", ["0", "-1", "1.5", "half a year", "", "36501"])
 def test_a_wrong_number_of_days_ends_it_with_what_is_allowed(value: str) -> None:
     command = [sys.executable, "-m", "include.platform.compose.retention", value]
     ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    said = f"KEPT_DAYS={value!r} is no whole number of days from 1 to 36500; set it in .env\n"
+    said = f"KEPT_DAYS={value!r} is not a whole number of days from 1 to 36500; set it in .env\n"
     assert (ended.returncode, ended.stderr) == (1, said)
 
 

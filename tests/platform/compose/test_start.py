@@ -53,7 +53,7 @@ def server() -> Iterator[Server]:
         said = found.make("compose-up")
         assert "building job airflow mlflow" in said
         assert {
-            line.removesuffix(" is well") for line in said.splitlines() if line.endswith(" is well")
+            line.removesuffix(" ready") for line in said.splitlines() if line.endswith(" ready")
         } == SERVICES
         yield found
 
@@ -61,7 +61,7 @@ def server() -> Iterator[Server]:
 def test_what_is_old_was_looked_for_in_the_database_and_the_logs(server: Server) -> None:
     # By the database's owner, who is no superuser.
     deadline = time.monotonic() + 60
-    while "what was from before" not in (said := server.logs("airflow-cleanup")):
+    while "deleted data from before" not in (said := server.logs("airflow-cleanup")):
         assert time.monotonic() < deadline, said
         time.sleep(1)
     assert "tried again" not in said
@@ -290,9 +290,9 @@ def test_an_upgrade_saves_before_anything_new_starts(server: Server, tmp_path: P
     said = server.make("compose-upgrade", f"TO={tmp_path}/before")
 
     built, saved = said.index("building job airflow mlflow"), said.index("the backup is in")
-    assert built < saved < said.index("airflow-init is well")
+    assert built < saved < said.index("airflow-init ready")
     assert json.loads((tmp_path / "before/manifest.json").read_text())["files"].keys() >= {"lakefs.tar"}
-    assert {"airflow-worker is well", "redis is well"} <= set(said.splitlines())
+    assert {"airflow-worker ready", "redis ready"} <= set(said.splitlines())
     assert server.airflow.state("flights.ingest", "kept") == "success"
     run(server, "flights.ingest", "by-worker", start="2013-02-05", end="2013-02-05")
     assert "succeeded in" in server.logs("airflow-worker")

@@ -12,7 +12,7 @@ import pytest
 
 from include.exceptions import Misconfigured, Unauthorized, Unavailable
 from include.platform.embedded import stack_secrets
-from include.platform.embedded.cluster import gateway, prepare
+from include.platform.embedded.cluster import find_gateway, prepare
 from include.platform.embedded.environment import environment
 from include.platform.embedded.gateway import Gateway
 from include.platform.embedded.stack import GATEWAY, PARTS, Stack
@@ -28,7 +28,7 @@ def cluster() -> Iterator[Cluster]:
 
 
 def test_a_gateway_that_is_named_is_taken() -> None:
-    assert gateway(Settings(job_gateway="10.0.0.1%br-0")) == Gateway("10.0.0.1", "br-0")
+    assert find_gateway(Settings(job_gateway="10.0.0.1%br-0")) == Gateway("10.0.0.1", "br-0")
 
 
 @pytest.mark.parametrize("wrong", ["10.0.0.1", "%br-0", "host%br-0", "10.0.0.1%br 0"])
@@ -39,7 +39,7 @@ def test_a_gateway_is_an_address_and_an_interface(wrong: str) -> None:
 
 @pytest.mark.kubernetes
 def test_the_gateway_is_the_bridge_that_leads_to_the_nodes(cluster: Cluster) -> None:
-    found = gateway(Settings())
+    found = find_gateway(Settings())
     assert found.address in [one.address for one in psutil.net_if_addrs()[found.bridge]]
     assert Path(f"/sys/class/net/{found.bridge}/bridge").exists()
 
@@ -52,7 +52,7 @@ def test_a_machine_without_a_bridge_to_the_cluster_is_not_opened(
     with pytest.raises(
         Misconfigured, match=r"no bridge of this machine leads to the cluster's nodes .*JOB_GATEW"
     ):
-        gateway(Settings())
+        find_gateway(Settings())
 
 
 @pytest.mark.kubernetes
@@ -81,7 +81,7 @@ def test_an_account_without_rights_is_told_which_it_needs(
     config = account_config(cluster, tmp_path / "config")
     monkeypatch.setattr("kubernetes.config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION", str(config))
     with pytest.raises(Unauthorized, match=r"answered 403 Forbidden; name an account that may read nodes"):
-        gateway(Settings())
+        find_gateway(Settings())
 
 
 ASK = """
@@ -108,7 +108,7 @@ def test_pods_reach_a_stack_with_its_keys(cluster: Cluster, monkeypatch: pytest.
         try:
             stack.up(lambda text: None)
             assert stack.health() == dict.fromkeys((*PARTS, GATEWAY), "healthy")
-            inside = gateway(stack.settings)
+            inside = find_gateway(stack.settings)
             told = environment(stack.settings, stack_secrets.ensure(stack.settings.var), "-", inside)
             for name in ("AIRFLOW_CONN_LAKEFS_DEFAULT", "AIRFLOW_CONN_MLFLOW_DEFAULT"):
                 monkeypatch.setenv(name, told[name])
@@ -149,4 +149,4 @@ def test_without_a_cluster_it_says_what_to_do(
         "kubernetes.config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION", str(tmp_path / "config")
     )
     with pytest.raises(kind, match=message):
-        gateway(Settings())
+        find_gateway(Settings())

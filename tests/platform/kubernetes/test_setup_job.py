@@ -10,13 +10,13 @@ from kubernetes import client
 
 from include.exceptions import Misconfigured, Unauthorized
 from include.lake.client import Lake, LakeConnection
-from include.platform.embedded.cluster import gateway
+from include.platform.embedded.cluster import find_gateway
 from include.platform.embedded.gateway import Gateway
 from include.settings import Settings
 from tests.support.cluster import JOB_IMAGE, Cluster, run_cluster, wait_until
 from tests.support.lake import LakeServer
 from tests.support.manifests import Object, named, overlay
-from tests.support.services import open_doors
+from tests.support.services import forwarded_ports
 
 pytestmark = pytest.mark.kubernetes
 NAME = "lakefs-setup"
@@ -34,7 +34,7 @@ def cluster() -> Iterator[Cluster]:
 @pytest.fixture
 def where() -> Gateway:
     try:
-        return gateway(Settings())
+        return find_gateway(Settings())
     except Misconfigured as error:
         pytest.skip(str(error))
 
@@ -94,7 +94,7 @@ def set_up_twice(cluster: Cluster, where: Gateway, lake: LakeConnection) -> None
     port = urlsplit(lake.endpoint).port or 80
     address = f"http://{where.address}:{port}"
     tell_keys(cluster, lake)
-    with open_doors(where, port):
+    with forwarded_ports(where, port):
         for _ in range(2):
             start(cluster, address)
             ended, said = end(cluster)
@@ -123,7 +123,7 @@ def test_it_tries_again_until_the_lake_is_there(
     tell_keys(cluster, lake_server.connection)
     start(cluster, f"http://{where.address}:{lake_server.port}")
     wait_until(lambda: any(one.restart_count for pod in pods(cluster) for one in _states(pod)))
-    with open_doors(where, lake_server.port):
+    with forwarded_ports(where, lake_server.port):
         assert end(cluster)[0] == "Complete"
 
 

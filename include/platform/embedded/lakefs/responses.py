@@ -79,7 +79,7 @@ def pending(difference: Difference) -> Json:
 
 
 def change_with_stats(difference: Difference) -> Json:
-    """Return a difference with the object's properties: those on the left if it was removed, else the right."""
+    """Return a difference with the object's properties on the right side (on the left if it was removed)."""
     entry = _shown(difference)
     right = {
         "checksum": entry.checksum,
