@@ -58,7 +58,7 @@ def test_the_notes_are_the_versions_part_of_the_changelog(checkout: Path) -> Non
         ("v1.2.4", CHANGELOG, "\ndocker-compose.yaml:"),
         ("v1.2.4", CHANGELOG, "run `python3 .ci/version.py set 1.2.4`, commit that, and tag the commit"),
         ("v1.2.3", "# Changelog\n", 'CHANGELOG.md has no "## 1.2.3 (date)"'),
-        ("v1.2.3", "## 1.2.3 (unreleased)\n", 'CHANGELOG.md says "## 1.2.3 (unreleased)"; put the date'),
+        ("v1.2.3", "## 1.2.3 (unreleased)\n", 'CHANGELOG.md has "## 1.2.3 (unreleased)"; put the date'),
     ],
 )
 def test_a_tag_that_is_too_early_is_refused(checkout: Path, tag: str, changelog: str, said: str) -> None:
@@ -163,7 +163,7 @@ def test_a_version_that_is_there_is_not_pushed_over(
     image = f"{registry.address}/millrace-probe:1.2.3"
     assert (status, told) == (
         1,
-        f"publish: {image} is there already, of commit '{commits[0]}', and this one is of '{commits[1]}'; "
+        f"publish: {image} already exists, from commit '{commits[0]}', and this one is from '{commits[1]}'; "
         "release another version\n",
     )
     assert pulled(engine, registry, image) == first
@@ -187,7 +187,7 @@ def test_nothing_is_pushed_where_the_registry_does_not_tell_what_it_has(
     logged_out = {"DOCKER_CONFIG": str(tmp_path / "docker")}
     status, told = run(checkout / ".ci/publish", "probe", registry.address, **logged_out)
     assert status == 1
-    assert "publish: nothing is pushed, as it is not known whether" in told
+    assert "publish: nothing was pushed, because it is unknown whether" in told
     with pytest.raises(docker.errors.ImageNotFound):
         engine.client.images.get(f"{registry.address}/millrace-probe:1.2.3")
 

@@ -67,7 +67,7 @@ def test_a_python_that_fits_is_found_by_running_it(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("body", "said"),
     [
-        ("exit 3", "is no Python 3.11, 3.12 or 3.13 that runs"),
+        ("exit 3", "is not a working Python 3.11, 3.12 or 3.13"),
         ("exit 4", "has no venv with pip; on Debian and Ubuntu: apt-get install python3-venv"),
     ],
 )
@@ -117,7 +117,7 @@ def test_go_makes_a_tool_once_and_says_why_it_cannot(tmp_path: Path) -> None:
     go.write_text("#!/bin/sh\necho no such module >&2\n")
     go.chmod(0o755)
     status, told = run(ROOT / ".ci/go-tool", "probe", "example.com/probe", "v1.2.3", **there)
-    assert (status, told) == (1, "Go could not make probe v1.2.3: no such module\n")
+    assert (status, told) == (1, "Go could not build probe v1.2.3: no such module\n")
 
     go.write_text('#!/bin/sh\necho "$*" >>"$HOME/asked"; >"$GOBIN/probe"; chmod +x "$GOBIN/probe"\n')
     for _ in range(2):
@@ -149,7 +149,7 @@ def test_without_kustomize_and_go_it_says_what_is_missing(tmp_path: Path) -> Non
     status, told = run("/bin/sh", ROOT / ".ci/kustomize", PATH=str(tmp_path), HOME=str(tmp_path))
 
     assert status == 1
-    assert told == "kustomize v5.8.1 is not on the path, and there is no Go to make it with\n"
+    assert told == "kustomize v5.8.1 is not on the PATH, and Go is not installed to build it\n"
 
 
 def test_a_kustomize_of_another_version_is_passed_over(tmp_path: Path) -> None:

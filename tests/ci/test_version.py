@@ -60,9 +60,9 @@ def test_every_place_is_named_and_what_to_do(checkout: Path) -> None:
     status, said = version(checkout, "check", OTHER)
     assert status == 1
     first, *places, todo = said.splitlines()
-    assert first == f"version: not everything is of {OTHER}"
+    assert first == f"version: not all files have {OTHER}"
     assert todo == f"run `python3 .ci/version.py set {OTHER}`, commit that, and tag the commit"
-    named = {place.removesuffix(f" says {VERSION}") for place in places}
+    named = {place.removesuffix(f" has {VERSION}") for place in places}
     # No other file of the repository holds it.
     assert named >= lines(ROOT, VERSION)
     assert {name.partition(":")[0] for name in named} >= {
@@ -92,7 +92,7 @@ def test_a_place_that_moved_away_is_missed(checkout: Path) -> None:
     file.write_text(file.read_text().replace("tracking_ref", "ref"))
     status, said = version(checkout, "check", VERSION)
     assert status == 1
-    assert "include/platform/kubernetes/airflow-values.yaml holds nothing like 'tracking_ref" in said
+    assert "include/platform/kubernetes/airflow-values.yaml contains nothing that matches 'tracking_ref" in said
 
 
 @pytest.mark.parametrize("words", [(), ("check",), ("set", "v1.2.3"), ("show", "1.2.3")])

@@ -41,7 +41,7 @@ def make_private(folder: Path) -> None:
         existing = folder.lstat()
         if not stat.S_ISDIR(existing.st_mode) or existing.st_uid not in (_uid(), os.geteuid()):
             raise Misconfigured(
-                f"{folder} belongs to somebody else; remove it, or change MILLRACE_VAR"
+                f"{folder} belongs to another user; remove it, or change MILLRACE_VAR"
             ) from None
     folder.chmod(0o700)
     take_ownership(folder)

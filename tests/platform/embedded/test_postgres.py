@@ -140,7 +140,7 @@ def test_a_private_folder_is_never_one_that_somebody_else_prepared(tmp_path: Pat
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "elsewhere")
 
-    with pytest.raises(Misconfigured, match="belongs to somebody else; remove it"):
+    with pytest.raises(Misconfigured, match="belongs to another user; remove it"):
         os_user.make_private(tmp_path / "link")
 
 

@@ -93,7 +93,7 @@ def test_a_password_that_would_stay_in_an_image_is_refused(name: str, login: str
         check=False,
     )
     assert ended.returncode == 64
-    assert f"build: {name} has a login, which would stay in the history of the image" in ended.stderr
+    assert f"build: {name} contains a login, which would remain in the history of the image" in ended.stderr
     assert "secret" not in ended.stderr
 
 
