@@ -92,7 +92,9 @@ def test_a_place_that_moved_away_is_missed(checkout: Path) -> None:
     file.write_text(file.read_text().replace("tracking_ref", "ref"))
     status, said = version(checkout, "check", VERSION)
     assert status == 1
-    assert "include/platform/kubernetes/airflow-values.yaml contains nothing that matches 'tracking_ref" in said
+    assert (
+        "include/platform/kubernetes/airflow-values.yaml contains nothing that matches 'tracking_ref" in said
+    )
 
 
 @pytest.mark.parametrize("words", [(), ("check",), ("set", "v1.2.3"), ("show", "1.2.3")])

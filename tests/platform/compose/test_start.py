@@ -74,7 +74,7 @@ def token(server: Server, password: str) -> urllib3.BaseHTTPResponse:
 
 def test_airflow_opens_to_its_password_only_and_has_its_roles(server: Server) -> None:
     assert token(server, "admin").status == 401
-    opened = token(server, server.told["AIRFLOW_ADMIN_PASSWORD"])
+    opened = token(server, server.variables["AIRFLOW_ADMIN_PASSWORD"])
     assert opened.status == 201
     found = urllib3.request(
         "GET",
@@ -107,7 +107,11 @@ def test_behind_a_proxy_with_tls_airflows_login_is_for_tls_only(server: Server) 
         browser.headers.update({"X-Forwarded-Proto": "https", "Host": "airflow.example.org", "Referer": page})
         url = f"{server.url('AIRFLOW_PORT')}/auth/login/"
         (csrf,) = re.findall(r'name="csrf_token"[^>]*value="([^"]+)"', browser.get(url, timeout=30).text)
-        form = {"username": "admin", "password": server.told["AIRFLOW_ADMIN_PASSWORD"], "csrf_token": csrf}
+        form = {
+            "username": "admin",
+            "password": server.variables["AIRFLOW_ADMIN_PASSWORD"],
+            "csrf_token": csrf,
+        }
         answer = browser.post(url, data=form, allow_redirects=False, timeout=30)
     (found,) = (cookie for cookie in answer.cookies if cookie.name == "_token")
     assert found.secure
@@ -205,7 +209,7 @@ def test_an_old_log_is_not_had_by_a_form_either(server: Server) -> None:
 
 
 def test_a_job_reaches_the_lake_and_mlflow_and_nothing_else(server: Server) -> None:
-    network = f"{server.told['COMPOSE_PROJECT_NAME']}-jobs"
+    network = f"{server.variables['COMPOSE_PROJECT_NAME']}-jobs"
     command = ("--rm", "--network", network, "--entrypoint", "python", JOB_IMAGE, "-c", PROBE)
     assert json.loads(server.compose.docker("run", *command, stdout=PIPE)) == ["lakefs", "mlflow"]
 

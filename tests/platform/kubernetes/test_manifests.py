@@ -70,8 +70,8 @@ BROKEN: tuple[tuple[str, Change, str], ...] = (
     ("restricted", (MLFLOW, [*CONTAINER, "securityContext", "capabilities"], None), "keeps capabilities"),
     ("limited", (MLFLOW, [*CONTAINER, "resources", "limits", "memory"], None), "no limits of memory"),
     ("probed", (MLFLOW, [*CONTAINER, "livenessProbe"], None), "has no livenessProbe"),
-    ("pinned", (MLFLOW, [*CONTAINER, "image"], "registry:5000/mlflow"), "another one tomorrow"),
-    ("pinned", (MLFLOW, [*CONTAINER, "image"], "mlflow:latest"), "another one tomorrow"),
+    ("pinned", (MLFLOW, [*CONTAINER, "image"], "registry:5000/mlflow"), "which is not pinned"),
+    ("pinned", (MLFLOW, [*CONTAINER, "image"], "mlflow:latest"), "which is not pinned"),
     ("without_secrets", (MLFLOW, [*CONTAINER, "env", 0], {"name": "PGPASSWORD", "value": "x"}), "a literal"),
     ("without_secrets", ("ServiceAccount/millrace/mlflow", ["kind"], "Secret"), "a secret in a manifest"),
     ("least_rights", ("Role/millrace-jobs/job-runner", ["rules", 0, "verbs"], ["*"]), "any of verbs"),
@@ -79,18 +79,18 @@ BROKEN: tuple[tuple[str, Change, str], ...] = (
     (
         "without_a_token",
         ("ServiceAccount/millrace-jobs/millrace-job", ["automountServiceAccountToken"], True),
-        "a token all the same",
+        "but mounts a token",
     ),
-    ("selects", ("Service/millrace/mlflow", ["spec", "selector"], {"app": "mlflow"}), "no pod has that"),
+    ("selects", ("Service/millrace/mlflow", ["spec", "selector"], {"app": "mlflow"}), "which matches no pod"),
     (
         "selects",
         ("PodDisruptionBudget/millrace/mlflow", ["spec", "selector", "matchLabels"], {"app": "x"}),
-        "no pod has that",
+        "which matches no pod",
     ),
     (
         "selects",
         ("NetworkPolicy/millrace/mlflow", ["spec", "podSelector", "matchLabels"], {"app": "x"}),
-        "no pod has that",
+        "which matches no pod",
     ),
 )
 
