@@ -24,7 +24,7 @@ _CHUNK_BYTES = 2**16
 
 @dataclass(frozen=True)
 class Gateway:
-    """This machine's address on a network, and the bridge behind it; as text `address%bridge`."""
+    """Address of this machine on a network, and the bridge behind it; as text `address%bridge`."""
 
     address: str
     bridge: str

@@ -1,4 +1,4 @@
-"""A backup that cannot be put back is refused before anything is touched; real ones are in test_start.py."""
+"""A backup that cannot be restored is refused before anything changes; test_start.py restores real ones."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from tests.support.program import program
 
 @pytest.fixture
 def compose(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Compose:
-    """A server whose engine has the volumes, and on which every command of Compose fails."""
+    """A server whose engine has the volumes, and on which every Compose command fails."""
     env.complete(tmp_path / ".env")
     engine(tmp_path, monkeypatch, "millrace_postgres", "millrace_lakefs", "millrace_mlflow", "other_x")
     return Compose(tmp_path, ("false",))
 
 
 def engine(folder: Path, monkeypatch: pytest.MonkeyPatch, *volumes: str) -> None:
-    """An engine that knows these volumes and nothing else."""
+    """Put a stand-in for `docker` on the PATH that lists these volumes and does nothing else."""
     program(folder / "bin/docker", f"printf '%s\\n' {' '.join(volumes)}")
     monkeypatch.setenv("PATH", str(folder / "bin"), prepend=os.pathsep)
 
 
 @pytest.fixture
 def saved(compose: Compose) -> Path:
-    """A backup of that server, of one file."""
+    """A backup of that server, with one file."""
     folder = compose.folder / "saved"
     folder.mkdir()
     (folder / "airflow.dump").write_bytes(b"rows")
@@ -51,7 +51,7 @@ def refusal(compose: Compose, source: Path) -> MillraceError:
 
 
 def test_a_sound_backup_is_taken_and_the_work_begins(compose: Compose, saved: Path) -> None:
-    refused = refusal(compose, saved)  # at the first thing that it does
+    refused = refusal(compose, saved)  # at the first command
 
     assert isinstance(refused, Unavailable)
     assert str(refused) == "'false create' ended with 1; see above"

@@ -1,4 +1,4 @@
-"""A checkout that its services cannot read is refused, with what to do."""
+"""A checkout that the services cannot read is refused, with the remedy."""
 
 from __future__ import annotations
 

@@ -59,7 +59,7 @@ def test_a_machine_without_a_bridge_to_the_cluster_is_not_opened(
 def test_what_jobs_need_is_put_there_and_replaced_by_the_same_stack_only(
     cluster: Cluster, tmp_path: Path
 ) -> None:
-    # Two machines may have their checkouts at the same path.
+    # Checkouts on two machines may have the same path.
     both = Settings(var=tmp_path, job_namespace=cluster.namespace, job_secret="keys")
     for key in ("old", "new"):
         prepare(both, {"LAKECTL_CREDENTIALS_ACCESS_KEY_ID": key}, "mine")
@@ -109,12 +109,12 @@ def test_pods_reach_a_stack_with_its_keys(cluster: Cluster, monkeypatch: pytest.
             stack.up(lambda text: None)
             assert stack.health() == dict.fromkeys((*PARTS, GATEWAY), "healthy")
             inside = find_gateway(stack.settings)
-            told = environment(stack.settings, stack_secrets.ensure(stack.settings.var), "-", inside)
+            variables = environment(stack.settings, stack_secrets.ensure(stack.settings.var), "-", inside)
             for name in ("AIRFLOW_CONN_LAKEFS_DEFAULT", "AIRFLOW_CONN_MLFLOW_DEFAULT"):
-                monkeypatch.setenv(name, told[name])
-            asked = score_task(cluster, f"python -c '{ASK}'", "stack", secret="stack").run()
-            # MLflow would answer 403 if it did not know the host.
-            assert asked == {"commit": [200, 404], "days": 0, "rows": 0}
+                monkeypatch.setenv(name, variables[name])
+            answer = score_task(cluster, f"python -c '{ASK}'", "stack", secret="stack").run()
+            # MLflow would answer 403 if the host were not allowed.
+            assert answer == {"commit": [200, 404], "days": 0, "rows": 0}
         finally:
             stack.down(lambda text: None)
 

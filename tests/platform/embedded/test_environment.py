@@ -1,4 +1,4 @@
-"""The parts run in the environment that the settings say, whatever the caller's shell holds."""
+"""The environment of the parts depends on the settings, and not on the caller's shell."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from include.settings import Settings
 
 
 def made(var: Path, database: str = "/sockets", **fields: object) -> dict[str, str]:
-    """The environment of a stack below `var`."""
+    """Return the environment of a stack below `var`."""
     settings = Settings.model_validate({"var": var, "mlflow_port": 5001, "lakefs_port": 8001, **fields})
     return environment(settings, stack_secrets.ensure(var), database)
 

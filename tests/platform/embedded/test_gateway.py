@@ -1,4 +1,4 @@
-"""The way from a container to the embedded stack."""
+"""Access from a container to the embedded stack."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_a_gateway_is_told_as_text() -> None:
 
 
 def _quiet(text: str) -> None:
-    """Say nothing."""
+    """Print nothing."""
 
 
 def _listening(running: RunningStack) -> set[Any]:
@@ -90,7 +90,7 @@ def _listening(running: RunningStack) -> set[Any]:
 
 
 def _asked(engine: Engine, url: str) -> int:
-    """The status of an answer to a container: MLflow refuses with 403 where it does not know the host."""
+    """Return the status of a request from a container: MLflow answers 403 to a host that is not allowed."""
     code = f"import urllib3; print(urllib3.request('GET', '{url}', retries=False).status)"
     return int(
         engine.client.containers.run(

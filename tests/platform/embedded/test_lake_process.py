@@ -1,4 +1,4 @@
-"""The stack's lake: our server, or a lakeFS program, told the same things."""
+"""The stack's lake: the embedded server, or a lakeFS program with the same settings."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tests.support.stack import settings_in
 
 @contextmanager
 def started(settings: Settings) -> Iterator[Stack]:
-    """The lake of a stack, started by the stack's own Procfile in the stack's own environment."""
+    """Start the lake of a stack by its Procfile and in its environment."""
     lake_process.check(settings)
     variables = environment(settings, stack_secrets.ensure(settings.var), "/no/database")
     command = [
@@ -63,7 +63,7 @@ def wait_for(url: str, process: subprocess.Popen[bytes]) -> None:
 
 
 def use(found: Lake, file: Path) -> None:
-    """What the loop asks of any lake."""
+    """Use a lake as the loop does."""
     file.write_text("1")
     found.ensure_repository(f"local://{found.repository}")
     found.create_branch("work", "main")

@@ -1,4 +1,4 @@
-"""PostgreSQL starts, stops and comes back, and its socket is nobody else's."""
+"""PostgreSQL starts, stops and recovers, and only its user can reach its socket."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.support.stack import database_folder
 
 @pytest.fixture
 def folder(request: pytest.FixtureRequest) -> Iterator[Path]:
-    """Where a server's data may be, below the path given as parameter; the server is stopped at the end."""
+    """A folder for a server's data, below the path in the parameter; the server is stopped at the end."""
     with database_folder() as above:
         data = above / getattr(request, "param", "some where") / "postgres"
         try:

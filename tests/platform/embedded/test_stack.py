@@ -1,4 +1,4 @@
-"""The embedded stack as its users see it: real processes, real ports, real deaths."""
+"""The embedded stack with real processes, ports and crashes."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ HEALTHY = dict.fromkeys(PARTS, "healthy")
 
 
 def quiet(text: str) -> None:
-    """Say nothing."""
+    """Print nothing."""
 
 
 @pytest.fixture(scope="module")
@@ -206,7 +206,7 @@ def test_down_leaves_no_process_no_socket_and_no_lock(doomed: RunningStack) -> N
 
     doomed.stack.down(quiet)
 
-    _, left = psutil.wait_procs(members, timeout=5)  # the dead ones that init has not buried yet
+    _, left = psutil.wait_procs(members, timeout=5)  # zombies that init has not reaped yet
     assert left == []
     assert doomed.processes() == []
     assert [path.name for path in doomed.settings.var.rglob("*") if path.is_socket()] == []

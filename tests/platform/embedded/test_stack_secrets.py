@@ -1,4 +1,4 @@
-"""Secrets are made once, whole, and for their owner only."""
+"""Secrets are generated once, written atomically, and readable by their owner only."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The Job `lakefs-setup` of the manifests, run by a real cluster for a lake on this machine."""
+"""The manifests' Job `lakefs-setup`, run by a real cluster for a lake on this machine."""
 
 from __future__ import annotations
 
@@ -40,14 +40,14 @@ def where() -> Gateway:
 
 
 def rendered(cluster: Cluster, kind: str, name: str) -> Object:
-    """An object of the overlay, in a namespace of the test's own."""
+    """Return an object of the overlay, in the test's namespace."""
     found = named(overlay("trial"), kind)[name]
     found["metadata"]["namespace"] = cluster.namespace
     return found
 
 
 def tell_keys(cluster: Cluster, lake: LakeConnection) -> None:
-    """Put the lake's keys where the manifests look for them."""
+    """Create the Secret with the lake's keys that the manifests use."""
     login = {
         "LAKEFS_INSTALLATION_ACCESS_KEY_ID": lake.access_key_id,
         "LAKEFS_INSTALLATION_SECRET_ACCESS_KEY": lake.secret_access_key,
@@ -56,7 +56,7 @@ def tell_keys(cluster: Cluster, lake: LakeConnection) -> None:
 
 
 def start(cluster: Cluster, address: str) -> None:
-    """Make the Job, with the image and the address that a cluster without a registry and names has."""
+    """Create the Job, with an image and an address that work without a registry and DNS."""
     job = rendered(cluster, "Job", NAME)
     [container] = job["spec"]["template"]["spec"]["containers"]
     container |= {"image": JOB_IMAGE, "imagePullPolicy": "IfNotPresent"}
@@ -75,7 +75,7 @@ def pods(cluster: Cluster) -> list[client.V1Pod]:
 
 
 def end(cluster: Cluster) -> tuple[str, str]:
-    """How the Job ended and what its pod said last; both are gone then."""
+    """Wait for the Job; return its outcome and its pod's log, and delete both."""
 
     def how() -> list[str]:
         status = jobs(cluster).read_namespaced_job(NAME, cluster.namespace).status
@@ -83,24 +83,24 @@ def end(cluster: Cluster) -> tuple[str, str]:
 
     [ended] = wait_until(how, SECONDS)
     [pod] = pods(cluster)
-    said = cluster.log(pod).strip()
+    log = cluster.log(pod).strip()
     jobs(cluster).delete_namespaced_job(NAME, cluster.namespace, propagation_policy="Background")
     wait_until(lambda: not pods(cluster))
-    return ended, said
+    return ended, log
 
 
 def set_up_twice(cluster: Cluster, where: Gateway, lake: LakeConnection) -> None:
-    """Run the Job as at the first installation, and as at an upgrade."""
+    """Run the Job twice, as an installation and an upgrade do."""
     port = urlsplit(lake.endpoint).port or 80
     address = f"http://{where.address}:{port}"
     tell_keys(cluster, lake)
     with forwarded_ports(where, port):
         for _ in range(2):
             start(cluster, address)
-            ended, said = end(cluster)
-            version = Lake(lake, "any").ping()  # raises if the keys are not taken
+            ended, log = end(cluster)
+            version = Lake(lake, "any").ping()  # raises if the keys are refused
             words = f"lakeFS {version} at {address} is set up and takes the keys"
-            assert (ended, said) == ("Complete", words)
+            assert (ended, log) == ("Complete", words)
 
 
 def test_a_lakefs_without_a_user_gets_its_first(

@@ -58,7 +58,7 @@ class PreconditionFailed(ApiError):
 
 
 class NotSupported(ApiError):
-    """This server does not support it."""
+    """The server does not support the operation."""
 
     status = 501
 

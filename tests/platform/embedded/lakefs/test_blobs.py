@@ -1,4 +1,4 @@
-"""Contents on disk: stored in constant memory, and never handed out damaged."""
+"""Contents are stored in constant memory, and damaged ones are never returned completely."""
 
 from __future__ import annotations
 

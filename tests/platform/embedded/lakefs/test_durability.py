@@ -1,4 +1,4 @@
-"""`kill -9` at any moment loses nothing that was confirmed, and nobody ever sees half of a change."""
+"""After `kill -9` at any moment confirmed changes are complete, and no change is visible in part."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PARTS = ("x", "y", "z")
 
 
 def killed_while(server: LakeServer, work: Callable[[], None], after: float) -> None:
-    """Do `work` until the server is killed `after` seconds from now, then start it again."""
+    """Run `work` until the server is killed after some seconds, then start it again."""
     with ThreadPoolExecutor(1) as pool:
         worker = pool.submit(until_refused, work)
         time.sleep(after)
@@ -38,7 +38,7 @@ def until_refused(work: Callable[[], None]) -> None:
 
 
 def send(lake: Lake, branch: str, path: str, folder: Path) -> None:
-    """Upload an object whose content is its own path."""
+    """Upload an object whose content is its path."""
     file = folder / path.replace("/", "-")
     file.write_text(path)
     lake.upload(branch, path, file)

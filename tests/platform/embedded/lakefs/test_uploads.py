@@ -1,4 +1,4 @@
-"""The body of an upload: raw or a form, cut anywhere, read once and never taken for whole when it is not."""
+"""The body of an upload, raw or as a form, is read once; an incomplete one is always detected."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ FORM = "multipart/form-data; boundary=b"
 
 
 class Sent:
-    """A request, as far as an upload looks at it."""
+    """The parts of a request that an upload uses."""
 
     def __init__(self, kind: str, *chunks: bytes) -> None:
         self.headers = Headers({"content-type": kind})
@@ -30,7 +30,7 @@ class Sent:
 
 
 def received(kind: str, *chunks: bytes) -> tuple[str, bytes]:
-    """Type and content, as they reach the store."""
+    """Return type and content as the store receives them."""
     written: list[bytes] = []
 
     def write(pieces: Iterable[bytes]) -> None:
