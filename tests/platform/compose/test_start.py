@@ -243,7 +243,7 @@ def test_a_killed_service_comes_back(server: Server) -> None:
 
     # 137: the container may be killed before the command has ended.
     killer = ("exec", server.compose.container("airflow-triggerer").id, "python", "-c", script)
-    server.compose.docker(*killer, fine=(0, 137))
+    server.compose.docker(*killer, allowed=(0, 137))
 
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline:
