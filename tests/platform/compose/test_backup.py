@@ -37,8 +37,8 @@ def saved(compose: Compose) -> Path:
     (folder / "airflow.dump").write_bytes(b"rows")
     told = {
         "format": 1,
-        "keys": backup._keys(compose),
-        "files": {"airflow.dump": backup._sum(folder / "airflow.dump")},
+        "keys": backup._key_fingerprints(compose),
+        "files": {"airflow.dump": backup._sha256(folder / "airflow.dump")},
     }
     (folder / backup.MANIFEST).write_text(json.dumps(told))
     return folder

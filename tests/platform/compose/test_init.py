@@ -131,7 +131,7 @@ def test_passwords_that_were_changed_since_do_no_harm(mlflow: TrackingServer) ->
     init.prepare_mlflow(told_of(mlflow, MLFLOW_PASSWORD="another-since"))
 
 
-def test_a_password_that_opens_nothing_is_told_with_its_remedy(mlflow: TrackingServer) -> None:
+def test_a_wrong_password_is_reported_with_its_remedy(mlflow: TrackingServer) -> None:
     wrong = told_of(mlflow, MLFLOW_ADMIN_PASSWORD="another-since", MLFLOW_PASSWORD="another-since")
     with pytest.raises(Unauthorized, match=r"MLFLOW_ADMIN_PASSWORD in .env was used at"):
         init.prepare_mlflow(wrong)

@@ -48,7 +48,7 @@ def test_a_lost_password_file_is_made_again(tmp_path: Path) -> None:
 
 def test_those_of_an_earlier_version_are_kept_and_completed(tmp_path: Path) -> None:
     made = asdict(stack_secrets.ensure(tmp_path))
-    earlier = {name: value for name, value in made.items() if name not in stack_secrets._added()}
+    earlier = {name: value for name, value in made.items() if name not in stack_secrets._generate_added()}
     (tmp_path / "secrets/stack.json").write_text(json.dumps(earlier))
 
     found = stack_secrets.ensure(tmp_path)

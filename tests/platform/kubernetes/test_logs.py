@@ -76,7 +76,7 @@ def test_the_values_take_the_connection_from_the_secret_that_the_example_describ
     assert {"envName": name, "secretName": "airflow-connections", "secretKey": name} in values()["secret"]
     plain = re.sub(r'"(KEY ID|KEY|REGION)"', r"\1", CONNECTIONS[KEYS])
     described = (
-        (KUBERNETES / "secrets.example.yaml").read_text().partition(f"{plain}: of the bucket of logs;")[2]
+        (KUBERNETES / "secrets.example.yaml").read_text().partition(f"{plain}, for the bucket of logs;")[2]
     )
     assert re.search(r"^  (\w+):", described, re.MULTILINE)[1] == name
 

@@ -257,11 +257,11 @@ def run_gc(server: LakeServer, *options: str) -> str:
 
 
 def test_the_command_says_what_it_would_remove(mortal: LakeServer, tmp_path: Path) -> None:
-    lake = mortal.lake("told")
+    lake = mortal.lake("garbage")
     lake.create_branch("gone", "main")
     (tmp_path / "file").write_text("content")
     lake.upload("gone", "a", tmp_path / "file")
-    lake.save("gone", "m", {})
+    lake.commit("gone", "m", {})
     lake.delete_branch("gone")
     found = "1 commits, 1 versions, 1 ranges and 1 contents of 7 bytes"
     assert run_gc(mortal).startswith("removed 0 commits, 0 versions, 0 ranges and 0 contents of 0 bytes")
@@ -283,7 +283,7 @@ def test_beside_a_busy_server_nothing_is_lost(mortal: LakeServer, tmp_path: Path
             mine.create_branch(branch, "main")
             for content in "abc":
                 mine.upload(branch, f"{number}/{content}", tmp_path / content)
-            mine.save(branch, "m", {})
+            mine.commit(branch, "m", {})
             mine.delete(branch, f"{number}/a")
             read = {item.path: mine.download(f"{branch}@", item.path) for item in mine.list(f"{branch}@")}
             assert read == {f"{number}/{content}": content.encode() for content in "abc"}

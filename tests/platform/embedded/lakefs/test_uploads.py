@@ -63,18 +63,18 @@ def test_a_part_without_a_type_gets_the_usual_one() -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "body", "told"),
+    ("kind", "body", "message"),
     [
         ("multipart/form-data", b"", "without a boundary"),
-        (FORM, b"", "torn"),
-        (FORM, part("content", b"half"), "torn"),
+        (FORM, b"", "incomplete"),
+        (FORM, part("content", b"half"), "incomplete"),
         (FORM, part("other", b"1") + b"--b--", "missing key 'content'"),
         (FORM, b"no form at all", "cannot be read"),
         (f"multipart/form-data; boundary={'b' * 300}", b"", "cannot be read"),
     ],
 )
-def test_a_form_that_is_torn_or_empty_is_refused(kind: str, body: bytes, told: str) -> None:
-    with pytest.raises(BadRequest, match=told):
+def test_a_form_that_is_incomplete_or_empty_is_refused(kind: str, body: bytes, message: str) -> None:
+    with pytest.raises(BadRequest, match=message):
         received(kind, body)
 
 

@@ -84,7 +84,7 @@ class Machine(RuleBasedStateMachine):
         lake = Lake(self.server, f"model-{uuid4().hex[:12]}")
         lake.ensure_repository(f"local://{lake.repository}")
         self.repo = Repo(client_of(self.server), lake.repository)
-        root = lake.commit_of("main")
+        root = lake.resolve("main")
         # A real lakeFS treats a commit without objects specially, so there is always one.
         first = self.repo.save(kept=b"1")
         self.commits = {root: Commit({}, (), {root}), first: Commit({"kept": b"1"}, (root,), {root, first})}
