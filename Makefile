@@ -83,7 +83,7 @@ images: ## Build the job image (BASE_IMAGE=… for another base, IMAGES="job air
 compose-env: ## Write what is missing of the secrets of docker-compose.yaml into .env
 	@$(COMPOSE) env
 
-compose-up: ## Build the images, start the platform on this server and wait until it is well
+compose-up: ## Build the images, start the platform on this server and wait until all services are healthy
 	@$(COMPOSE) up
 
 compose-backup: ## Save its databases and files, whether it runs or not (TO=folder)
@@ -96,7 +96,7 @@ compose-restore: ## Put a backup back (FROM=folder); what is there now is lost
 compose-upgrade: ## Build this version's images, take a backup, migrate and restart (TO=folder)
 	@$(COMPOSE) upgrade $(if $(TO),--folder '$(TO)')
 
-demo: setup ## Show the closed loop on real data (ARGS="--from 2013-04-24" begins with a later night)
+demo: setup ## Show the closed loop on real data (ARGS="--from 2013-04-24" begins with a later day)
 	@$(BIN)/python -m include.platform.demo $(ARGS)
 
 bench: setup ## Measure the loop (WHAT=lake, docker, pods, runtimes or idle for something else)

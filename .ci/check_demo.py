@@ -1,4 +1,4 @@
-"""Judge what the demo left behind: the loop was closed, by the sensor, without losing a row."""
+"""Check the summary of the demo: the drift sensor closed the loop, and no row was lost."""
 
 from __future__ import annotations
 
@@ -7,33 +7,33 @@ import sys
 from pathlib import Path
 from typing import Any
 
-FULL = ("pipeline", "partitions", "nights", "retrain_run_id", "wall_seconds", "links")
-KEYS = {*FULL, "rows_source", "rows_lake", "champion_before", "champion_after", "retrain_fired_by"}
+NOT_EMPTY = ("pipeline", "partitions", "days", "retrain_run_id", "wall_seconds", "links")
+KEYS = {*NOT_EMPTY, "rows_source", "rows_lake", "champion_before", "champion_after", "retrain_triggered_by"}
 
 
 def faults(summary: dict[str, Any]) -> list[str]:
-    """Everything that is wrong with a summary."""
+    """Return everything that is wrong with a summary."""
     if missing := sorted(KEYS - summary.keys()):
         return [f"lacks {', '.join(missing)}"]
-    found = []
+    messages = []
     if not summary["rows_source"] == summary["rows_lake"] > 0:
-        found.append(f"{summary['rows_source']} rows in the source, {summary['rows_lake']} in the lake")
+        messages.append(f"{summary['rows_source']} rows in the source, {summary['rows_lake']} in the lake")
     for champion in ("champion_before", "champion_after"):
         if {"version", "metric"} - set(summary[champion] or ()):
-            found.append(f"{champion} is {summary[champion]!r}; it needs a version and a metric")
-    if summary["retrain_fired_by"] != "drift-sensor":
-        found.append(f"the retraining was fired by {summary['retrain_fired_by']!r}, not by 'drift-sensor'")
-    if empty := [key for key in FULL if not summary[key]]:
-        found.append(f"nothing in {', '.join(empty)}")
-    return found
+            messages.append(f"{champion} is {summary[champion]!r}; it needs a version and a metric")
+    if (trigger := summary["retrain_triggered_by"]) != "drift-sensor":
+        messages.append(f"the retrain was triggered by {trigger!r}, not by 'drift-sensor'")
+    if empty := [key for key in NOT_EMPTY if not summary[key]]:
+        messages.append(f"nothing in {', '.join(empty)}")
+    return messages
 
 
 def main(file: str) -> int:
-    """Judge one file."""
-    wrong = faults(json.loads(Path(file).read_text()))
-    for fault in wrong:
-        print(f"{file}: {fault}", file=sys.stderr)  # noqa: T201 - this is its one output
-    return int(bool(wrong))
+    """Print the faults of a file; return 1 if there are any."""
+    messages = faults(json.loads(Path(file).read_text()))
+    for message in messages:
+        print(f"{file}: {message}", file=sys.stderr)  # noqa: T201 - this is its one output
+    return int(bool(messages))
 
 
 if __name__ == "__main__":

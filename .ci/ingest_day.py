@@ -1,6 +1,6 @@
-"""Ingest one day of `flights` by Airflow's REST API and wait until the run is green.
+"""Ingest one day of `flights` by Airflow's REST API, and wait until the run has succeeded.
 
-`python .ci/ingest_day.py URL`, with the password of the user `admin` in AIRFLOW_PASSWORD.
+Usage: `python .ci/ingest_day.py URL`, with the password of the user `admin` in AIRFLOW_PASSWORD.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ DAG, DAY = "flights.ingest", "2013-01-01"
 
 
 def main(url: str) -> str | None:
-    """What went wrong, or None."""
+    """Ingest the day; return the reason if it failed, else None."""
     airflow = Airflow(url, "admin", os.environ["AIRFLOW_PASSWORD"])
     try:
         airflow.wait_for_dag(DAG, timeout=300)

@@ -1,7 +1,7 @@
-"""The project's version in every place that holds it.
+"""Check or set the project's version in every file that contains it.
 
-`check 1.2.3` names the places that say another, `set 1.2.3` writes it to all. A release is one thing: the
-images, the files that deploy them, and the tag from which the DAGs are read.
+`check 1.2.3` prints the places with another version, `set 1.2.3` writes it to all of them. The images, the
+files that deploy them and the tag from which DAGs are read are released together.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ PLACES = (
     ("include/platform/kubernetes/argocd-application.yaml", rf"targetRevision: v({NUMBER})$"),
     ("plugins/*.dist-info/METADATA", rf"^Version: ({NUMBER})$"),
 )
-"""Which files, and where in them; each pattern has to be found at least once."""
+"""Patterns of files and of the places in them; each has to match at least once."""
 
 
 def found() -> Iterator[tuple[Path, re.Match[str]]]:
-    """Every place with the version that it says; a pattern that is nowhere ends the program."""
+    """Yield every place that contains the version; exit if a pattern matches nowhere."""
     for files, pattern in PLACES:
         places = [
             (file, place)
@@ -38,33 +38,33 @@ def found() -> Iterator[tuple[Path, re.Match[str]]]:
         ]
         if not places:
             sys.exit(
-                f"version: {files} holds nothing like {pattern!r}; mend .ci/version.py, which looks there"
+                f"version: {files} contains nothing that matches {pattern!r}; fix PLACES in .ci/version.py"
             )
         yield from places
 
 
 def check(version: str) -> None:
-    """End with every place that says another version, and what to do."""
-    others = [
-        f"{file.relative_to(ROOT)}:{place.string.count(chr(10), 0, place.start(1)) + 1} says {place[1]}"
+    """Exit with a list of the places that have another version, if there are any."""
+    different = [
+        f"{file.relative_to(ROOT)}:{place.string.count(chr(10), 0, place.start(1)) + 1} has {place[1]}"
         for file, place in found()
         if place[1] != version
     ]
-    if others:
-        todo = f"run `python3 .ci/version.py set {version}`, commit that, and tag the commit"
-        sys.exit("\n".join(["version: not everything is of " + version, *others, todo]))
+    if different:
+        remedy = f"run `python3 .ci/version.py set {version}`, commit that, and tag the commit"
+        sys.exit("\n".join([f"version: not all files have {version}", *different, remedy]))
 
 
 def write(version: str) -> None:
-    """Put the version in every place."""
-    # From the end of a file to its beginning: what comes before stays where it was found.
-    for file, place in sorted(found(), key=lambda one: (one[0], -one[1].start(1))):
+    """Write the version to every place."""
+    # From the end of each file to its beginning, so that the positions of earlier places stay valid.
+    for file, place in sorted(found(), key=lambda item: (item[0], -item[1].start(1))):
         text = file.read_text()
         file.write_text(text[: place.start(1)] + version + text[place.end(1) :])
 
 
 def main(words: list[str]) -> None:
-    """One verb and a version."""
+    """Run a verb with a version."""
     verbs = {"check": check, "set": write}
     if len(words) != 2 or words[0] not in verbs or not re.fullmatch(NUMBER, words[1]):
         sys.exit(f"version: {' '.join(words)!r} is neither `check 1.2.3` nor `set 1.2.3`")

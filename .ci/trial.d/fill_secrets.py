@@ -1,6 +1,7 @@
 """Print include/platform/kubernetes/secrets.example.yaml with values for `.ci/trial`.
 
-All databases belong to one user."""
+All databases belong to one user.
+"""
 
 from __future__ import annotations
 
@@ -16,8 +17,8 @@ EXAMPLE = Path(__file__).resolve().parents[2] / "include/platform/kubernetes/sec
 
 
 def values() -> dict[str, str]:
-    """A value for every key of the example, and for PostgreSQL's own."""
-    word = secrets.token_hex  # nothing in it to escape
+    """Return a value for every key of the example, and for PostgreSQL's own secret."""
+    word = secrets.token_hex  # contains no character that has to be escaped
     database, lake, key, password = word(16), f"AKIA{word(8).upper()}", word(20), word(16)
     server = "postgres.millrace-database"
     login = f"postgres:{database}@{server}:5432"
@@ -58,20 +59,20 @@ def values() -> dict[str, str]:
         "fernet-key": base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(),
         "api-secret-key": word(32),
         "jwt-secret": word(64),
-        **{f"AIRFLOW_CONN_{name}": json.dumps(told) for name, told in connections.items()},
+        **{f"AIRFLOW_CONN_{name}": json.dumps(fields) for name, fields in connections.items()},
     }
 
 
 def filled(example: str) -> str:
-    """The example with its keys filled in, and the secret of .ci/trial.d/postgres.yaml."""
-    told = values()
-    found = [one for one in yaml.safe_load_all(example) if one]
-    for one in found:
-        one["stringData"] = {key: told[key] for key in one["stringData"]}
-    about = {"name": "postgres", "namespace": "millrace-database"}
-    own = {"POSTGRES_PASSWORD": told["POSTGRES_PASSWORD"]}
-    found.append({"apiVersion": "v1", "kind": "Secret", "metadata": about, "stringData": own})
-    return yaml.safe_dump_all(found, sort_keys=False)
+    """Return the example with its values filled in, and the secret of .ci/trial.d/postgres.yaml."""
+    content = values()
+    manifests = [manifest for manifest in yaml.safe_load_all(example) if manifest]
+    for manifest in manifests:
+        manifest["stringData"] = {key: content[key] for key in manifest["stringData"]}
+    metadata = {"name": "postgres", "namespace": "millrace-database"}
+    password = {"POSTGRES_PASSWORD": content["POSTGRES_PASSWORD"]}
+    manifests.append({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": password})
+    return yaml.safe_dump_all(manifests, sort_keys=False)
 
 
 if __name__ == "__main__":

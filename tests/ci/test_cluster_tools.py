@@ -1,4 +1,4 @@
-"""The scripts that bring a cluster and a chart to the CI, with stand-ins for the programs they call."""
+"""The scripts that provide a cluster and a chart for the CI, with stand-ins for other programs."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ SCRIPTS = sorted(
 
 
 def programs(folder: Path, **bodies: str) -> dict[str, str]:
-    """An environment in which these programs are stand-ins, and write down what they are asked."""
+    """Return an environment in which these programs are stand-ins that record their calls."""
     for name, body in bodies.items():
-        program(folder / name, f'echo "{name} $*" >>"{folder}/asked"\n{body}')
+        program(folder / name, f'echo "{name} $*" >>"{folder}/calls"\n{body}')
     path = os.pathsep.join((str(folder), "/usr/bin", "/bin"))
     return {"PATH": path, "HOME": str(folder), "XDG_RUNTIME_DIR": str(folder)}
 
@@ -41,9 +41,9 @@ def test_kind_has_the_job_image_and_tells_where_pods_reach_this_machine(tmp_path
     line = "7: br-34d02a75e671    inet 172.18.0.1/16 brd 172.18.255.255 scope global br-34d02a75e671"
     there = programs(tmp_path, kind="", docker="echo 34d02a75e671", ip=f"echo '{line}'")
 
-    status, told = run("kind", "up", environment=there)
+    status, output = run("kind", "up", environment=there)
 
-    settings = dict(setting.split("=", 1) for setting in told.splitlines())
+    settings = dict(setting.split("=", 1) for setting in output.splitlines())
     state = Path(settings.pop("KUBECONFIG")).parent
     assert status == 0
     assert settings == {
@@ -51,9 +51,9 @@ def test_kind_has_the_job_image_and_tells_where_pods_reach_this_machine(tmp_path
         "MILLRACE_JOB_IMAGE_PULL": "never",
     }
     assert state.parent == tmp_path
-    asked = (tmp_path / "asked").read_text()
-    assert "kind load docker-image --name millrace millrace-job:latest" in asked
-    assert "ip -4 -oneline address show br-34d02a75e671" in asked
+    calls = (tmp_path / "calls").read_text()
+    assert "kind load docker-image --name millrace millrace-job:latest" in calls
+    assert "ip -4 -oneline address show br-34d02a75e671" in calls
 
 
 def test_without_a_cluster_there_are_no_settings(tmp_path: Path) -> None:
@@ -66,8 +66,8 @@ def test_the_chart_is_fetched_in_the_version_that_is_deployed(tmp_path: Path) ->
     version = application["spec"]["sources"][1]["targetRevision"]
     there = programs(tmp_path, helm="")
 
-    status, told = run("airflow-chart", environment=there)
+    status, output = run("airflow-chart", environment=there)
 
     folder = tmp_path / f".cache/millrace/airflow-chart-{version}"
-    assert (status, told) == (0, f"AIRFLOW_CHART={folder}/airflow\n")
-    assert f" --version {version} --untar " in (tmp_path / "asked").read_text()
+    assert (status, output) == (0, f"AIRFLOW_CHART={folder}/airflow\n")
+    assert f" --version {version} --untar " in (tmp_path / "calls").read_text()

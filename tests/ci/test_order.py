@@ -1,4 +1,4 @@
-"""`make test` begins with what takes longest."""
+"""`make test` begins with the slowest tests."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from include.settings import ROOT
 
 
 def printed(*command: str) -> str:
-    """What a command prints in the project's folder."""
+    """Return the output of a command in the project's folder."""
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
 
 
@@ -20,8 +20,8 @@ def test_files_that_start_a_stack_are_collected_first() -> None:
         "tests/platform/embedded/test_stack.py",
         "tests/loop/test_faults.py",
     )
-    told = printed(sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider", *given)
-    found = dict.fromkeys(line.partition("::")[0] for line in told.splitlines() if "::" in line)
+    output = printed(sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider", *given)
+    found = dict.fromkeys(line.partition("::")[0] for line in output.splitlines() if "::" in line)
     assert list(found) == [given[3], given[2], given[1], given[0]]
 
 

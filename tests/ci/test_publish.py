@@ -1,4 +1,4 @@
-"""A release: an image is pushed once and told by digest, and the notes are those of its version."""
+"""Releases: an image is pushed once and its digest printed; the notes are those of its version."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ CHANGELOG = """# Changelog
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    """A project of which only the parts of a release are there."""
+    """A project with only the files that a release needs."""
     for name in ("publish", "release-notes"):
         copy(ROOT / ".ci" / name, tmp_path)
     copy_versions(tmp_path)
@@ -48,24 +48,24 @@ def run(*command: str | Path, **environment: str) -> tuple[int, str]:
 
 
 def test_the_notes_are_the_versions_part_of_the_changelog(checkout: Path) -> None:
-    status, told = run(checkout / ".ci/release-notes", "v1.2.3")
-    assert (status, told.strip()) == (0, "- What is new.\n- And more.")
+    status, output = run(checkout / ".ci/release-notes", "v1.2.3")
+    assert (status, output.strip()) == (0, "- What is new.\n- And more.")
 
 
 @pytest.mark.parametrize(
-    ("tag", "changelog", "said"),
+    ("tag", "changelog", "message"),
     [
         ("v1.2.4", CHANGELOG, "\ndocker-compose.yaml:"),
         ("v1.2.4", CHANGELOG, "run `python3 .ci/version.py set 1.2.4`, commit that, and tag the commit"),
         ("v1.2.3", "# Changelog\n", 'CHANGELOG.md has no "## 1.2.3 (date)"'),
-        ("v1.2.3", "## 1.2.3 (unreleased)\n", 'CHANGELOG.md says "## 1.2.3 (unreleased)"; put the date'),
+        ("v1.2.3", "## 1.2.3 (unreleased)\n", 'CHANGELOG.md has "## 1.2.3 (unreleased)"; put the date'),
     ],
 )
-def test_a_tag_that_is_too_early_is_refused(checkout: Path, tag: str, changelog: str, said: str) -> None:
+def test_a_tag_that_is_too_early_is_refused(checkout: Path, tag: str, changelog: str, message: str) -> None:
     (checkout / "CHANGELOG.md").write_text(changelog)
-    status, told = run(checkout / ".ci/release-notes", tag)
+    status, output = run(checkout / ".ci/release-notes", tag)
     assert status == 1
-    assert said in told
+    assert message in output
 
 
 @pytest.fixture
@@ -82,7 +82,7 @@ def registry(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 
 @pytest.fixture
 def login(registry: ImageRegistry, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """The environment of one who is logged in there."""
+    """The environment of a user who is logged in to the registry."""
     found = {"DOCKER_CONFIG": str(tmp_path_factory.mktemp("docker"))}
     subprocess.run(
         ["docker", "login", registry.address, "--username", USER, "--password-stdin"],
@@ -96,7 +96,7 @@ def login(registry: ImageRegistry, tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 def build(engine: Engine, commit: str) -> str:
-    """Build `millrace-probe:1.2.3`, other bytes each time; the image's id."""
+    """Build `millrace-probe:1.2.3`, with different bytes each time; return the image's id."""
     label = f"LABEL org.opencontainers.image.revision={commit} build={uuid4().hex}"
     image = engine.client.images.get(engine.build(f"FROM scratch\n{label}\n"))
     image.tag("millrace-probe:1.2.3")
@@ -116,7 +116,7 @@ def remove_at_the_end(engine: Engine, tag: str) -> None:
 
 
 def pulled(engine: Engine, registry: ImageRegistry, image: str) -> str:
-    """The id of what the registry has under a name."""
+    """Pull an image from the registry and return its id."""
     login = {"username": USER, "password": registry.password}
     return str(engine.client.images.pull(image, auth_config=login).id)
 
@@ -127,10 +127,10 @@ def test_an_image_is_pushed_and_told_by_the_digest_that_pulls_it(
 ) -> None:
     built = build(engine, "c0ffee")
 
-    status, told = publish(checkout, engine, f"{registry.address}/Team", login)
+    status, output = publish(checkout, engine, f"{registry.address}/Team", login)
 
-    assert status == 0, told
-    answer = dict(line.split("=", 1) for line in told.splitlines())
+    assert status == 0, output
+    answer = dict(line.split("=", 1) for line in output.splitlines())
     assert answer["name"] == f"{registry.address}/team/millrace-probe"
     assert pulled(engine, registry, f"{answer['name']}@{answer['digest']}") == built
 
@@ -158,12 +158,12 @@ def test_a_version_that_is_there_is_not_pushed_over(
     assert publish(checkout, engine, registry.address, login)[0] == 0
     build(engine, commits[1])
 
-    status, told = publish(checkout, engine, registry.address, login)
+    status, output = publish(checkout, engine, registry.address, login)
 
     image = f"{registry.address}/millrace-probe:1.2.3"
-    assert (status, told) == (
+    assert (status, output) == (
         1,
-        f"publish: {image} is there already, of commit '{commits[0]}', and this one is of '{commits[1]}'; "
+        f"publish: {image} already exists, from commit '{commits[0]}', and this one is from '{commits[1]}'; "
         "release another version\n",
     )
     assert pulled(engine, registry, image) == first
@@ -185,9 +185,9 @@ def test_nothing_is_pushed_where_the_registry_does_not_tell_what_it_has(
 ) -> None:
     build(engine, "c0ffee")
     logged_out = {"DOCKER_CONFIG": str(tmp_path / "docker")}
-    status, told = run(checkout / ".ci/publish", "probe", registry.address, **logged_out)
+    status, output = run(checkout / ".ci/publish", "probe", registry.address, **logged_out)
     assert status == 1
-    assert "publish: nothing is pushed, as it is not known whether" in told
+    assert "publish: nothing was pushed, because it is unknown whether" in output
     with pytest.raises(docker.errors.ImageNotFound):
         engine.client.images.get(f"{registry.address}/millrace-probe:1.2.3")
 
@@ -227,8 +227,8 @@ def test_an_image_is_pushed_where_a_registry_says_that_it_is_not_there(
 def test_an_image_that_was_not_built_is_not_published(
     checkout: Path, engine: Engine, registry: ImageRegistry
 ) -> None:
-    status, told = run(checkout / ".ci/publish", "absent", registry.address)
+    status, output = run(checkout / ".ci/publish", "absent", registry.address)
     assert status != 0
-    assert "No such image: millrace-absent:1.2.3" in told
+    assert "No such image: millrace-absent:1.2.3" in output
     with pytest.raises(docker.errors.ImageNotFound):
         engine.client.images.get(f"{registry.address}/millrace-absent:1.2.3")

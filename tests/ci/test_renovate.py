@@ -1,4 +1,4 @@
-"""What Renovate is told finds what it is to move, and what it writes breaks nothing."""
+"""Renovate's configuration finds all versions that it should update, and its updates break nothing."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from include.settings import ROOT
 RENOVATE = json.loads((ROOT / ".github/renovate.json").read_text())
 PAGE = ROOT / "docs/releases.md"
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yaml").read_text())["services"]
-# What names images of others, and what reads them.
+# Files that name third-party images, and Renovate's manager that reads them.
 WITH_IMAGES = (
     "docker-compose.yaml",
     ".ci/gitlab-ci.yaml",
@@ -39,13 +39,13 @@ IMAGE = re.compile(r"^((?: *(?:- )?image: |ARG BASE_IMAGE=)(?!millrace-)[\w./-]+
 
 
 def rule(package: str) -> dict[str, Any]:
-    """The only rule that speaks of a package."""
+    """Return the only rule for a package."""
     (found,) = (one for one in RENOVATE["packageRules"] if package in one["matchPackageNames"])
     return dict(found)
 
 
 def made_by_go() -> Iterator[tuple[str, str]]:
-    """Every script that names a tool for `.ci/go-tool`, and its text."""
+    """Return every script that uses `.ci/go-tool`, with its text."""
     for file in sorted((ROOT / ".ci").iterdir()):
         if file.is_file() and "/go-tool" in (text := file.read_text()) and file.name != "go-tool":
             yield f".ci/{file.name}", text
@@ -86,7 +86,7 @@ def test_another_airflow_waits_for_a_hand_and_a_page_says_what_it_does() -> None
     found = rule("apache-airflow")
     assert found == rule("apache/airflow") == rule("airflow")
     assert found["dependencyDashboardApproval"] is True
-    # A new digest of the same version is a base image with its packages mended, and waits for nobody.
+    # A new digest of the same version has security fixes, and does not need an approval.
     assert found["matchUpdateTypes"] == ["major", "minor", "patch"]
     (page,) = re.findall(r"docs/[\w-]+\.md", found["description"])
     assert ROOT / page == PAGE
@@ -99,12 +99,12 @@ def test_the_page_names_every_file_that_holds_airflows_version_or_its_charts() -
     chart = application["spec"]["sources"][1]["targetRevision"]
     ours = rf"^apache-airflow\S*=={pinned}\b|\bapache/airflow:{pinned}\b|^airflowVersion: {pinned}$"
     charts = rf"--version {chart}\b|^ +targetRevision: {chart}$"
-    told = re.compile(f"{ours}|{charts}", re.MULTILINE)
+    versions = re.compile(f"{ours}|{charts}", re.MULTILINE)
     holders = {
         str(file.relative_to(ROOT))
         for pattern in ("*.in", "*.md", "docs/*.md", "include/**/*")
         for file in ROOT.glob(pattern)
-        if file.is_file() and file.suffix != ".pyc" and told.search(file.read_text(errors="replace"))
+        if file.is_file() and file.suffix != ".pyc" and versions.search(file.read_text(errors="replace"))
     }
     assert len(holders) == 6
     section = PAGE.read_text().partition("## Another Airflow\n")[2].partition("\n## ")[0]
@@ -114,7 +114,7 @@ def test_the_page_names_every_file_that_holds_airflows_version_or_its_charts() -
 def test_the_digests_that_it_adds_to_images_break_no_test(tmp_path: Path) -> None:
     assert "docker:pinDigests" in RENOVATE["extends"]
     checkout = tmp_path / "checkout"
-    # What lies beside the sources may be large, and is not read.
+    # Untracked files may be large, and are not read.
     left_out = shutil.ignore_patterns(".git", ".venv", "var", "__pycache__", ".*_cache", ".hypothesis")
     shutil.copytree(ROOT, checkout, ignore=left_out)
     (checkout / ".venv").symlink_to(Path(sys.prefix))

@@ -1,4 +1,4 @@
-"""`.ci/run` leaves nothing out without a word: run in a project whose verbs and other scripts do nothing."""
+"""`.ci/run` reports everything that it skips; here the project's other scripts and targets do nothing."""
 
 from __future__ import annotations
 
@@ -30,19 +30,19 @@ verb=$1; shift
 case $verb in
     lint)
         mkdir -p .venv/bin
-        asked='[ "$2" != include.platform.embedded.cluster ]'
-        printf '#!/bin/sh\\necho 1 2 3\\n%s || exit ${{REACHED:-0}}\\n' "$asked" \\
+        check='[ "$2" != include.platform.embedded.cluster ]'
+        printf '#!/bin/sh\\necho 1 2 3\\n%s || exit ${{REACHED:-0}}\\n' "$check" \\
             >.venv/bin/python
         chmod +x .venv/bin/python ;;
     test) echo '{CLOSING_LINE}' ;;
-    demo) echo "demo${{MILLRACE_RUNTIME:+ $MILLRACE_RUNTIME}}" >>"$TOLD" ;;
+    demo) echo "demo${{MILLRACE_RUNTIME:+ $MILLRACE_RUNTIME}}" >>"$DEMOS" ;;
 esac
 """
 
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    """A commit with the real `.ci/run` and `.ci/cluster`; everything else there is, and does nothing."""
+    """A repository with the real `.ci/run` and `.ci/cluster`, and stand-ins for everything else."""
     folder = tmp_path / "project"
     for name in ("python", "kustomize", "statsd-exporter", "engine", "base-image"):
         program(folder / ".ci" / name, "exit 0")
@@ -56,19 +56,19 @@ def project(tmp_path: Path) -> Path:
 
 
 def run(project: Path, **environment: str) -> tuple[list[str], list[str], str]:
-    """What it said of its own, which demos it started, and the last line."""
+    """Run it; return its own messages, the demos that it started, and the last line."""
     who = ("-c", "user.name=t", "-c", "user.email=t@example.com")
     for words in (("init", "--quiet"), ("add", "."), ("commit", "--quiet", "--message", "all")):
         subprocess.run(["git", *who, *words], cwd=project, check=True, capture_output=True)
     machine = project.parent
-    told = machine / "told"
+    started = machine / "demos"
     ended = subprocess.run(
         [project / ".ci/run"],
         env={
             "PATH": f"{machine}/bin:/usr/bin:/bin",
             "HOME": str(machine),
             "XDG_RUNTIME_DIR": str(machine),
-            "TOLD": str(told),
+            "DEMOS": str(started),
             "CLUSTER_TOOL": str(machine / "tool"),
             **environment,
         },
@@ -81,14 +81,14 @@ def run(project: Path, **environment: str) -> tuple[list[str], list[str], str]:
     lines = ended.stdout.splitlines()
     return (
         [line for line in lines if line.startswith("ci: without")],
-        told.read_text().splitlines(),
+        started.read_text().splitlines(),
         lines[-1],
     )
 
 
 def test_a_cluster_that_does_not_lead_back_is_left_out_with_a_word(project: Path) -> None:
-    said, demos, last = run(project, KUBECONFIG="/away", REACHED="1")
-    assert (said, demos, last) == ([NO_CLUSTER], ["demo", IN_CONTAINERS], CLOSING_LINE)
+    messages, demos, last = run(project, KUBECONFIG="/away", REACHED="1")
+    assert (messages, demos, last) == ([NO_CLUSTER], ["demo", IN_CONTAINERS], CLOSING_LINE)
 
 
 def test_with_an_engine_and_a_cluster_nothing_is_left_out(project: Path) -> None:
@@ -106,9 +106,9 @@ def test_a_cluster_that_is_there_already_is_no_reason_to_leave_it_out(project: P
 def test_what_is_left_out_is_told(project: Path) -> None:
     program(project / ".ci/engine", '[ "$1" = stop ] || exit 1')
     program(project / ".ci/kustomize", "exit 1")
-    # A base image that the caller names makes no engine.
-    said = run(project, BASE_IMAGE="another")
-    assert said == ([NO_ENGINE, NO_KUSTOMIZE, NO_CLUSTER], ["demo"], CLOSING_LINE)
+    # A base image that the caller names does not replace the engine.
+    messages = run(project, BASE_IMAGE="another")
+    assert messages == ([NO_ENGINE, NO_KUSTOMIZE, NO_CLUSTER], ["demo"], CLOSING_LINE)
 
 
 def test_without_a_base_image_there_are_no_containers(project: Path) -> None:

@@ -1,4 +1,4 @@
-"""`.ci/compose` and `.ci/trial`, with stand-ins for programs: what they name is in the files they start."""
+"""`.ci/compose` and `.ci/trial`, with stand-ins for programs: their names exist in the manifests."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ COMPOSE = yaml.safe_load((ROOT / "docker-compose.yaml").read_text())
 TRIAL = (ROOT / ".ci/trial").read_text()
 OWN = objects((ROOT / ".ci/trial.d/postgres.yaml").read_text())
 EXAMPLE = objects((KUBERNETES / "secrets.example.yaml").read_text())
-# Each notes what it is asked; a password is whatever kubectl says.
+# Each records its calls; kubectl's stand-in returns the same value for every secret.
 PROGRAMS = {
     "make": 'if [ "$1" = compose-env ]; then echo AIRFLOW_ADMIN_PASSWORD=word >>.env; fi\n'
     'case $2 in TO=*) mkdir "${2#TO=}" && echo saved >"${2#TO=}/manifest.json" ;; esac',
@@ -38,7 +38,7 @@ PROGRAMS = {
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    """The two scripts with what they read, on a machine where every program only notes what it is asked."""
+    """The two scripts and the files that they read, on a machine where programs only record their calls."""
     folder = tmp_path / "checkout"
     shutil.copytree(ROOT / ".ci", folder / ".ci", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "pyproject.toml", folder)
@@ -46,9 +46,9 @@ def checkout(tmp_path: Path) -> Path:
     (folder / "dags/ingest.py").touch()
     (tmp_path / "bin").mkdir()
     for name, body in PROGRAMS.items():
-        program(tmp_path / "bin" / name, f'echo "{name} $*" >>"{tmp_path}/asked"\n{body}')
+        program(tmp_path / "bin" / name, f'echo "{name} $*" >>"{tmp_path}/calls"\n{body}')
     (folder / ".venv/bin").mkdir(parents=True)
-    noted = f'echo "python $* [$AIRFLOW_PASSWORD]" >>"{tmp_path}/asked"'
+    noted = f'echo "python $* [$AIRFLOW_PASSWORD]" >>"{tmp_path}/calls"'
     program(folder / ".venv/bin/python", noted)
     program(folder / ".ci/kustomize", f"echo {tmp_path}/bin/kustomize")
     program(tmp_path / "bin/kustomize", "")
@@ -57,7 +57,7 @@ def checkout(tmp_path: Path) -> Path:
 
 
 def run(checkout: Path, script: str) -> tuple[int, str, list[str]]:
-    """Status, all that it said, and all that the programs were asked."""
+    """Run a script; return its status, its output, and the calls of the programs."""
     machine = checkout.parent
     ended = subprocess.run(
         [checkout / ".ci" / script],
@@ -67,15 +67,15 @@ def run(checkout: Path, script: str) -> tuple[int, str, list[str]]:
         text=True,
         check=False,
     )
-    asked = machine / "asked"
-    return ended.returncode, ended.stdout, asked.read_text().splitlines() if asked.exists() else []
+    calls = machine / "calls"
+    return ended.returncode, ended.stdout, calls.read_text().splitlines() if calls.exists() else []
 
 
 def test_compose_is_started_used_saved_and_removed(checkout: Path) -> None:
-    status, said, asked = run(checkout, "compose")
+    status, output, calls = run(checkout, "compose")
 
-    assert (status, said.splitlines()[-1]) == (0, "compose: started, ingested, read by Prometheus, saved")
-    verbs = [" ".join(line.split()[:4]) for line in asked]
+    assert (status, output.splitlines()[-1]) == (0, "compose: started, ingested, read by Prometheus, saved")
+    verbs = [" ".join(line.split()[:4]) for line in calls]
     assert verbs[:3] == [
         "make setup",
         "make compose-env compose-up",
@@ -89,17 +89,17 @@ def test_compose_is_started_used_saved_and_removed(checkout: Path) -> None:
 
 def test_a_platform_that_is_there_is_left_alone(checkout: Path) -> None:
     (checkout / ".env").write_text("AIRFLOW_ADMIN_PASSWORD=mine\n")
-    status, said, asked = run(checkout, "compose")
-    assert (status, asked) == (1, [])
-    assert "run it in a fresh clone" in said
+    status, output, calls = run(checkout, "compose")
+    assert (status, calls) == (1, [])
+    assert "run it in a fresh clone" in output
     assert (checkout / ".env").read_text() == "AIRFLOW_ADMIN_PASSWORD=mine\n"
 
 
 def test_a_fault_is_one_and_all_is_removed(checkout: Path) -> None:
     program(checkout / ".venv/bin/python", "exit 3")
-    status, _, asked = run(checkout, "compose")
+    status, _, calls = run(checkout, "compose")
     assert status == 3
-    assert asked[-2:] == [
+    assert calls[-2:] == [
         "docker compose logs --tail 50",
         "docker compose down --volumes --remove-orphans",
     ]
@@ -119,25 +119,25 @@ def test_what_compose_is_asked_for_is_in_its_file() -> None:
 
 
 def test_the_trial_runs_to_its_end(checkout: Path) -> None:
-    status, said, asked = run(checkout, "trial")
+    status, output, calls = run(checkout, "trial")
 
-    assert (status, said.splitlines()[-1]) == (
+    assert (status, output.splitlines()[-1]) == (
         0,
         "trial: lakeFS, MLflow and Airflow run, and a day was ingested",
     )
-    assert [line for line in asked if line.startswith("helm")] == [
+    assert [line for line in calls if line.startswith("helm")] == [
         "helm upgrade --install airflow /chart --namespace millrace --timeout 15m --values "
         "include/platform/kubernetes/airflow-values.yaml --values .ci/trial.d/values.yaml"
     ]
-    (ingested,) = (line for line in asked if "ingest_day" in line)
+    (ingested,) = (line for line in calls if "ingest_day" in line)
     assert re.fullmatch(r"python \.ci/ingest_day\.py http://localhost:8080 \[[0-9a-f]{32}\]", ingested)
 
 
 def test_another_cluster_is_left_alone(checkout: Path) -> None:
     program(checkout.parent / "bin/kubectl", "echo production")
-    status, said, asked = run(checkout, "trial")
-    assert (status, asked) == (1, [])
-    assert "kubectl's context is 'production', not 'kind-millrace'" in said
+    status, output, calls = run(checkout, "trial")
+    assert (status, calls) == (1, [])
+    assert "kubectl's context is 'production', not 'kind-millrace'" in output
 
 
 def test_what_the_trial_waits_for_is_made() -> None:
@@ -175,12 +175,12 @@ def test_the_trials_postgresql_is_composes_with_every_database() -> None:
 
 
 def test_the_trials_values_change_what_a_trial_lacks_and_no_more() -> None:
-    told, ours = yaml.safe_load((ROOT / ".ci/trial.d/values.yaml").read_text()), values()
-    assert set(told) <= set(ours)
-    changed = [one for one in told["env"] if one not in ours["env"]]
-    assert [one["name"] for one in told["env"]] == [one["name"] for one in ours["env"]]
+    trial, ours = yaml.safe_load((ROOT / ".ci/trial.d/values.yaml").read_text()), values()
+    assert set(trial) <= set(ours)
+    changed = [one for one in trial["env"] if one not in ours["env"]]
+    assert [one["name"] for one in trial["env"]] == [one["name"] for one in ours["env"]]
     assert changed == [{"name": "PGSSLMODE", "value": "prefer"}]
-    assert told["images"]["airflow"]["tag"] == told["images"]["pod_template"]["tag"] == "trial"
+    assert trial["images"]["airflow"]["tag"] == trial["images"]["pod_template"]["tag"] == "trial"
     assert "--tag millrace-airflow:trial" in TRIAL
 
 
@@ -198,8 +198,8 @@ def test_every_secret_of_the_example_is_filled_in() -> None:
         (one["metadata"]["namespace"], one["metadata"]["name"]): set(one["stringData"]) for one in EXAMPLE
     }
     wanted["millrace-database", "postgres"] = {"POSTGRES_PASSWORD"}
-    assert {place: set(told) for place, told in secrets().items()} == wanted
-    assert all(value for told in secrets().values() for value in told.values())
+    assert {place: set(content) for place, content in secrets().items()} == wanted
+    assert all(value for content in secrets().values() for value in content.values())
     for place, name, key in re.findall(r"\$\(secret (\S+) (\S+) (\w+)\)", TRIAL):
         assert secrets()[place, name][key]
 
@@ -207,8 +207,8 @@ def test_every_secret_of_the_example_is_filled_in() -> None:
 def test_connections_hold_what_jobs_and_servers_were_given() -> None:
     job = secrets()["millrace-jobs", "millrace-job"]
     connections = {
-        name.removeprefix("AIRFLOW_CONN_"): json.loads(told)
-        for name, told in secrets()["millrace", "airflow-connections"].items()
+        name.removeprefix("AIRFLOW_CONN_"): json.loads(connection)
+        for name, connection in secrets()["millrace", "airflow-connections"].items()
     }
     login = {name: (one.get("login"), one.get("password")) for name, one in connections.items()}
     assert login["LAKEFS_DEFAULT"] == (

@@ -1,4 +1,4 @@
-"""The set-up verbs say what they do, and what is missing where they cannot."""
+"""The Makefile's targets for setup, and their messages if something is missing."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.support.program import program
 
 
 def run(*command: str | Path, **environment: str) -> tuple[int, str]:
-    """Run a command in the project's folder; its status and all that it printed."""
+    """Run a command in the project's folder; return its status and its output."""
     ended = subprocess.run(
         command,
         cwd=ROOT,
@@ -28,19 +28,19 @@ def run(*command: str | Path, **environment: str) -> tuple[int, str]:
 
 
 def fake_python(folder: Path, body: str) -> Path:
-    """A stand-in for an interpreter."""
+    """Write a stand-in for a Python interpreter."""
     file = folder / "python"
     program(file, body)
     return file
 
 
 def test_plain_make_lists_every_verb() -> None:
-    status, told = run("make")
+    status, output = run("make")
 
     verbs = re.search(r"^\.PHONY: (.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
     assert verbs is not None
     assert status == 0
-    assert re.findall(r"^  make ([a-z-]+) +\S", told, re.MULTILINE) == verbs.group(1).split()
+    assert re.findall(r"^  make ([a-z-]+) +\S", output, re.MULTILINE) == verbs.group(1).split()
 
 
 def test_no_verb_keeps_python_from_writing_bytecode() -> None:
@@ -65,27 +65,29 @@ def test_a_python_that_fits_is_found_by_running_it(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("body", "said"),
+    ("body", "message"),
     [
-        ("exit 3", "is no Python 3.11, 3.12 or 3.13 that runs"),
+        ("exit 3", "is not a working Python 3.11, 3.12 or 3.13"),
         ("exit 4", "has no venv with pip; on Debian and Ubuntu: apt-get install python3-venv"),
     ],
 )
-def test_a_python_that_does_not_fit_is_told_apart(tmp_path: Path, body: str, said: str) -> None:
+def test_a_python_that_does_not_fit_is_rejected_with_the_reason(
+    tmp_path: Path, body: str, message: str
+) -> None:
     python = fake_python(tmp_path, body)
 
-    status, told = run(ROOT / ".ci/python", PYTHON=str(python))
+    status, output = run(ROOT / ".ci/python", PYTHON=str(python))
 
     assert status == 1
-    assert str(python) in told
-    assert said in told
+    assert str(python) in output
+    assert message in output
 
 
 def test_without_any_python_it_says_how_to_name_one(tmp_path: Path) -> None:
-    status, told = run("/bin/sh", ROOT / ".ci/python", PATH=str(tmp_path))
+    status, output = run("/bin/sh", ROOT / ".ci/python", PATH=str(tmp_path))
 
     assert status == 1
-    assert told == (
+    assert output == (
         "no Python 3.11, 3.12 or 3.13 found; install one, or name it: make setup PYTHON=/path/to/python3.12\n"
     )
 
@@ -102,9 +104,9 @@ def test_a_lock_holds_hashes_and_no_address(lock: str) -> None:
 @pytest.mark.parametrize("script", ["kustomize", "actionlint", "statsd-exporter"])
 def test_a_tool_that_go_makes_is_taken_from_the_cache(tmp_path: Path, script: str) -> None:
     there = {"PATH": str(tmp_path), "HOME": str(tmp_path)}
-    status, told = run("/bin/sh", ROOT / ".ci" / script, **there)
+    status, output = run("/bin/sh", ROOT / ".ci" / script, **there)
     assert status == 1
-    name, version = told.split()[:2]
+    name, version = output.split()[:2]
     kept = tmp_path / f".cache/millrace/{name}-{version}" / name
     kept.parent.mkdir(parents=True)
     kept.touch(0o755)
@@ -116,28 +118,28 @@ def test_go_makes_a_tool_once_and_says_why_it_cannot(tmp_path: Path) -> None:
     go = tmp_path / "go"
     go.write_text("#!/bin/sh\necho no such module >&2\n")
     go.chmod(0o755)
-    status, told = run(ROOT / ".ci/go-tool", "probe", "example.com/probe", "v1.2.3", **there)
-    assert (status, told) == (1, "Go could not make probe v1.2.3: no such module\n")
+    status, output = run(ROOT / ".ci/go-tool", "probe", "example.com/probe", "v1.2.3", **there)
+    assert (status, output) == (1, "Go could not build probe v1.2.3: no such module\n")
 
-    go.write_text('#!/bin/sh\necho "$*" >>"$HOME/asked"; >"$GOBIN/probe"; chmod +x "$GOBIN/probe"\n')
+    go.write_text('#!/bin/sh\necho "$*" >>"$HOME/calls"; >"$GOBIN/probe"; chmod +x "$GOBIN/probe"\n')
     for _ in range(2):
-        status, told = run(ROOT / ".ci/go-tool", "probe", "example.com/probe", "v1.2.3", **there)
-        assert (status, told) == (0, f"{tmp_path}/.cache/millrace/probe-v1.2.3/probe\n")
-    assert (tmp_path / "asked").read_text() == "install example.com/probe@v1.2.3\n"
+        status, output = run(ROOT / ".ci/go-tool", "probe", "example.com/probe", "v1.2.3", **there)
+        assert (status, output) == (0, f"{tmp_path}/.cache/millrace/probe-v1.2.3/probe\n")
+    assert (tmp_path / "calls").read_text() == "install example.com/probe@v1.2.3\n"
     assert [file.name for file in (tmp_path / ".cache/millrace/probe-v1.2.3").iterdir()] == ["probe"]
 
 
 def test_every_shell_script_is_linted() -> None:
     probe = "include Makefile\nprobe: ; @printf '%s\\n' $(SCRIPTS)\n"
     command = ["make", "-s", "-f", "-", "probe"]
-    told = subprocess.run(command, cwd=ROOT, input=probe, capture_output=True, text=True, check=True).stdout
+    output = subprocess.run(command, cwd=ROOT, input=probe, capture_output=True, text=True, check=True).stdout
     there = {
         str(file.relative_to(ROOT))
         for folder in (".ci", "dags", "docs", "findings", "include", "plugins", "tests")
         for file in ROOT.glob(f"{folder}/**/*")
         if file.is_file() and re.match(rb"#!/\S+( \S*)?sh\n", file.read_bytes()[:40])
     }
-    assert set(told.split()) == there
+    assert set(output.split()) == there
 
 
 def test_the_exporter_of_the_tests_is_the_one_that_compose_runs() -> None:
@@ -146,10 +148,10 @@ def test_the_exporter_of_the_tests_is_the_one_that_compose_runs() -> None:
 
 
 def test_without_kustomize_and_go_it_says_what_is_missing(tmp_path: Path) -> None:
-    status, told = run("/bin/sh", ROOT / ".ci/kustomize", PATH=str(tmp_path), HOME=str(tmp_path))
+    status, output = run("/bin/sh", ROOT / ".ci/kustomize", PATH=str(tmp_path), HOME=str(tmp_path))
 
     assert status == 1
-    assert told == "kustomize v5.8.1 is not on the path, and there is no Go to make it with\n"
+    assert output == "kustomize v5.8.1 is not on the PATH, and Go is not installed to build it\n"
 
 
 def test_a_kustomize_of_another_version_is_passed_over(tmp_path: Path) -> None:

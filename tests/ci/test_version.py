@@ -1,4 +1,4 @@
-"""`.ci/version.py`: every place that holds the project's version is known, named, and written."""
+"""`.ci/version.py` finds, checks and writes every place that contains the project's version."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ def version(folder: Path, *words: str) -> tuple[int, str]:
     return ended.returncode, ended.stderr
 
 
-def lines(folder: Path, said: str) -> set[str]:
-    """Where a version of ours stands: as a release's tag, or in a line that speaks of the project."""
+def lines(folder: Path, number: str) -> set[str]:
+    """Return the places of the project's version: a release's tag, or a line with the project's name."""
     ours = re.compile(
-        rf"millrace.*\b{re.escape(said)}\b|\bv{re.escape(said)}\b|^version = .{re.escape(said)}"
+        rf"millrace.*\b{re.escape(number)}\b|\bv{re.escape(number)}\b|^version = .{re.escape(number)}"
     )
     listed = [
         *(file for file in ROOT.glob("*") if not file.name.startswith(("requirements", ".env"))),
@@ -57,13 +57,13 @@ def test_this_checkout_is_of_one_version() -> None:
 
 
 def test_every_place_is_named_and_what_to_do(checkout: Path) -> None:
-    status, said = version(checkout, "check", OTHER)
+    status, output = version(checkout, "check", OTHER)
     assert status == 1
-    first, *places, todo = said.splitlines()
-    assert first == f"version: not everything is of {OTHER}"
+    first, *places, todo = output.splitlines()
+    assert first == f"version: not all files have {OTHER}"
     assert todo == f"run `python3 .ci/version.py set {OTHER}`, commit that, and tag the commit"
-    named = {place.removesuffix(f" says {VERSION}") for place in places}
-    # No other file of the repository holds it.
+    named = {place.removesuffix(f" has {VERSION}") for place in places}
+    # No other file of the repository contains it.
     assert named >= lines(ROOT, VERSION)
     assert {name.partition(":")[0] for name in named} >= {
         "docker-compose.yaml",
@@ -90,13 +90,16 @@ def test_a_new_version_is_written_everywhere_and_nothing_else_is(checkout: Path)
 def test_a_place_that_moved_away_is_missed(checkout: Path) -> None:
     file = checkout / "include/platform/kubernetes/airflow-values.yaml"
     file.write_text(file.read_text().replace("tracking_ref", "ref"))
-    status, said = version(checkout, "check", VERSION)
+    status, output = version(checkout, "check", VERSION)
     assert status == 1
-    assert "include/platform/kubernetes/airflow-values.yaml holds nothing like 'tracking_ref" in said
+    assert (
+        "include/platform/kubernetes/airflow-values.yaml contains nothing that matches 'tracking_ref"
+        in output
+    )
 
 
 @pytest.mark.parametrize("words", [(), ("check",), ("set", "v1.2.3"), ("show", "1.2.3")])
 def test_what_it_does_not_know_changes_nothing(checkout: Path, words: tuple[str, ...]) -> None:
-    status, said = version(checkout, *words)
+    status, output = version(checkout, *words)
     assert status == 1
-    assert "is neither `check 1.2.3` nor `set 1.2.3`" in said
+    assert "is neither `check 1.2.3` nor `set 1.2.3`" in output

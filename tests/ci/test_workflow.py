@@ -1,4 +1,4 @@
-"""Workflows call the same verbs as everybody, with rights and time as small as they can be."""
+"""Workflows call the Makefile's targets, with minimal rights and timeouts."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.support.contract import REAL
 WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yaml"))
 CI, RELEASE = (ROOT / ".github/workflows" / name for name in ("ci.yaml", "release.yaml"))
 GITLAB, JENKINS = (ROOT / ".ci" / name for name in ("gitlab-ci.yaml", "Jenkinsfile"))
-# What no verb of ours does: waiting for a service, logging in, signing, making a release.
+# Allowed outside of the Makefile: waiting for a service, logging in, signing, creating a release.
 FOREIGN = {"curl", "printf", "docker login", "cosign", "gh release"}
 OURS = re.compile(r"make [a-z-]+|(?:python3 )?\.ci/[\w.-]+")
 
@@ -32,7 +32,7 @@ def runs(job: dict[str, Any]) -> list[str]:
 
 
 def commands() -> Iterator[tuple[str, str]]:
-    """Every command of every CI, and where it stands."""
+    """Return every command of every CI, with its place."""
     for file in WORKFLOWS:
         for name, job in jobs(file).items():
             for run in runs(job):
@@ -50,7 +50,7 @@ def test_a_command_is_a_verb_or_a_script_that_exists(where: str, command: str) -
     if any(command.startswith(foreign) for foreign in FOREIGN):
         return
     found = OURS.match(command)
-    assert found, f"{where} does of its own: {command!r}; make it a verb of the Makefile or a script of .ci/"
+    assert found, f"{where} runs {command!r}; make it a target of the Makefile or a script of .ci/"
     first, _, second = found[0].partition(" ")
     if first == "make":
         verbs = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
@@ -64,10 +64,10 @@ def test_a_command_is_a_verb_or_a_script_that_exists(where: str, command: str) -
 
 
 def test_everybody_is_asked_for_lint_and_for_the_whole() -> None:
-    told = {(where.partition(":")[0], command) for where, command in commands()}
+    called = {(where.partition(":")[0], command) for where, command in commands()}
     assert {
         (ci, command) for ci in ("ci", "gitlab", "jenkins") for command in ("make lint", ".ci/run")
-    } <= told
+    } <= called
 
 
 def test_the_loop_is_closed_and_judged_in_every_runtime() -> None:
@@ -78,14 +78,14 @@ def test_the_loop_is_closed_and_judged_in_every_runtime() -> None:
             if demo["run"].startswith("make demo"):
                 assert judge["run"] == "python3 .ci/check_demo.py var/demo/summary.json"
                 judged.add((job.get("env", {}) | demo.get("env", {}))["MILLRACE_RUNTIME"])
-    # In processes it is .ci/run that does both.
+    # For the runtime `process`, .ci/run does both.
     assert judged == set(Runtime) - {Runtime.AUTO, Runtime.PROCESS}
 
 
 def test_a_release_needs_every_job_of_the_ci() -> None:
     release = jobs(RELEASE)
     assert release["ci"]["uses"] == f"./{CI.relative_to(ROOT)}"
-    assert "workflow_call" in yaml.safe_load(CI.read_text())[True]  # YAML reads `on` so
+    assert "workflow_call" in yaml.safe_load(CI.read_text())[True]  # YAML 1.1 reads `on` as a boolean
 
     def before(name: str) -> set[str]:
         needs = release[name].get("needs", [])
@@ -100,7 +100,7 @@ def test_a_release_needs_every_job_of_the_ci() -> None:
 def test_a_called_workflow_does_not_wait_for_its_caller() -> None:
     groups = [yaml.safe_load(file.read_text())["concurrency"]["group"] for file in WORKFLOWS]
     assert len(set(groups)) == len(WORKFLOWS)
-    # Called by another workflow, this is that workflow's name.
+    # In a called workflow this is the name of the caller.
     assert not any("github.workflow " in group for group in groups)
 
 
@@ -117,7 +117,7 @@ def test_a_job_ends_and_may_write_only_what_it_says(file: Any) -> None:
     assert whole["permissions"] in ({}, {"contents": "read"})
     assert "concurrency" in whole
     for job in whole["jobs"].values():
-        if "uses" in job:  # its jobs have their own
+        if "uses" in job:  # its jobs have their own rights
             assert job["permissions"] == {"contents": "read"}
             continue
         assert job["timeout-minutes"] <= 90
@@ -150,7 +150,7 @@ def test_every_image_is_searched_for_known_vulnerabilities() -> None:
     assert built["run"] == "make images"
     assert scan["uses"].startswith("anchore/scan-action@")
     assert scan["with"]["image"] == "millrace-${{ matrix.image }}:latest"
-    # It stops a release as it fails the job; what has no remedy yet does not.
+    # A failure stops a release; vulnerabilities without a fix do not fail the job.
     assert (scan["with"]["severity-cutoff"], scan["with"]["only-fixed"]) == ("critical", True)
     assert {"fail-build", "continue-on-error"} & (scan.keys() | scan["with"].keys() | job.keys()) == set()
 
@@ -166,6 +166,6 @@ def test_the_contract_finds_the_lakefs_that_the_job_starts() -> None:
 
 def test_the_contract_is_asked_of_the_lakefs_that_is_deployed() -> None:
     files = (CI, ROOT / "include/platform/kubernetes/base/lakefs.yaml", ROOT / "docker-compose.yaml")
-    told = [re.findall(r"treeverse/lakefs:[\w.@:-]+", file.read_text()) for file in files]
-    assert all(told)
-    assert len({image for images in told for image in images}) == 1
+    images = [re.findall(r"treeverse/lakefs:[\w.@:-]+", file.read_text()) for file in files]
+    assert all(images)
+    assert len({image for versions in images for image in versions}) == 1

@@ -1,4 +1,4 @@
-"""What docs/existing-airflow.md recommends, checked against the settings of `make up` and Airflow's defaults."""
+"""What docs/existing-airflow.md recommends, against the settings of `make up` and Airflow's defaults."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files that are generated from the code, as they are checked in."""
+"""Generated files are up to date."""
 
 from __future__ import annotations
 

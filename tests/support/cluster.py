@@ -38,19 +38,19 @@ RESTRICTED = {"pod-security.kubernetes.io/enforce": "restricted"}
 
 @dataclass(frozen=True)
 class Cluster:
-    """A namespace of a test's own."""
+    """A namespace that belongs to one test."""
 
     client: client.CoreV1Api
     namespace: str
 
     def pods(self, run_key: str = "") -> list[client.V1Pod]:
-        """Every pod of a run, or of any."""
+        """Return every pod of a run, or of all runs."""
         label = f"{RUN_KEY}={digest(run_key)}" if run_key else RUN_KEY
         found = self.client.list_namespaced_pod(self.namespace, label_selector=label)
         return list(found.items)
 
     def pod(self, run_key: str, *, until: Callable[[client.V1Pod], Any] = bool) -> client.V1Pod:
-        """The one pod of a run, once something is true of it."""
+        """Wait until a run's only pod meets a condition, and return it."""
 
         def found() -> client.V1Pod | None:
             pods = self.pods(run_key)
@@ -60,39 +60,39 @@ class Cluster:
         return wait_until(found)
 
     def begun(self, run_key: str) -> client.V1Pod:
-        """The pod of a run, once its script says that it has begun."""
+        """Wait until the script in a run's pod has printed "begun", and return the pod."""
         return self.pod(run_key, until=lambda pod: "begun" in self.log(pod))
 
     def log(self, pod: client.V1Pod) -> str:
-        """What a pod has said until now."""
+        """Return the log of a pod until now."""
         try:
             answer = self.client.read_namespaced_pod_log(
                 pod.metadata.name, self.namespace, _preload_content=False
             )
-        except ApiException:  # not yet at work
+        except ApiException:  # the container has not started yet
             return ""
         return str(answer.data.decode())
 
     def wait_empty(self, run_key: str) -> None:
-        """Wait until a run has no pod: its node needs a while to report that one has ended."""
+        """Wait until a run has no pod, which takes its node a while to report."""
         wait_until(lambda: not self.pods(run_key), 150)
 
     def secret(self, name: str, content: Mapping[str, str]) -> None:
-        """Put a Secret there."""
+        """Create a Secret."""
         body = client.V1Secret(metadata=client.V1ObjectMeta(name=name), string_data=dict(content))
         self.client.create_namespaced_secret(self.namespace, body)
 
     def config_maps(self) -> list[str]:
-        """The names of what `config_map` made."""
+        """Return the names of all ConfigMaps."""
         return [one.metadata.name for one in self.client.list_namespaced_config_map(self.namespace).items]
 
     def config_map(self, name: str, content: Mapping[str, str]) -> None:
-        """Put files there."""
+        """Create a ConfigMap."""
         body = client.V1ConfigMap(metadata=client.V1ObjectMeta(name=name), data=dict(content))
         self.client.create_namespaced_config_map(self.namespace, body)
 
     def allow(self, rules: list[dict[str, Any]]) -> None:
-        """Let the namespace's account do what rules of a role say."""
+        """Bind the namespace's service account to a role with these rules."""
         api = client.RbacAuthorizationV1Api(self.client.api_client)
         role = {"kind": "Role", "name": "jobs", "apiGroup": "rbac.authorization.k8s.io"}
         about = {"metadata": {"name": role["name"]}}
@@ -101,29 +101,29 @@ class Cluster:
         api.create_namespaced_role_binding(self.namespace, {**about, "roleRef": role, "subjects": [subject]})
 
     def wait_for_quota(self, name: str) -> None:
-        """Wait until a quota counts."""
+        """Wait until a quota is enforced."""
         wait_until(lambda: self.client.read_namespaced_resource_quota(name, self.namespace).status.hard)
 
 
 def account_config(cluster: Cluster, file: Path) -> Path:
-    """A kubeconfig for an account of the namespace that has no rights."""
-    asked = client.AuthenticationV1TokenRequest(spec=client.V1TokenRequestSpec(audiences=[]))
-    given = cluster.client.create_namespaced_service_account_token(ACCOUNT, cluster.namespace, asked)
+    """Write a kubeconfig for a service account of the namespace that has no rights."""
+    request = client.AuthenticationV1TokenRequest(spec=client.V1TokenRequestSpec(audiences=[]))
+    token = cluster.client.create_namespaced_service_account_token(ACCOUNT, cluster.namespace, request)
     endpoint = cluster.client.api_client.configuration
-    written = {
+    kubeconfig = {
         "clusters": [
             {"name": "c", "cluster": {"server": endpoint.host, "certificate-authority": endpoint.ssl_ca_cert}}
         ],
-        "users": [{"name": "u", "user": {"token": given.status.token}}],
+        "users": [{"name": "u", "user": {"token": token.status.token}}],
         "contexts": [{"name": "x", "context": {"cluster": "c", "user": "u"}}],
         "current-context": "x",
     }
-    file.write_text(yaml.safe_dump(written))
+    file.write_text(yaml.safe_dump(kubeconfig))
     return file
 
 
 def wait_until(call: Callable[[], Any], seconds: float = 60) -> Any:
-    """What a call returns once that is something."""
+    """Call a function until its result is true, and return the result."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if found := call():
@@ -134,9 +134,9 @@ def wait_until(call: Callable[[], Any], seconds: float = 60) -> Any:
 
 @contextmanager
 def run_cluster(secret: Mapping[str, str]) -> Iterator[Cluster]:
-    """A namespace of the cluster, removed at the end; a test is skipped where there is no cluster.
+    """Yield a new namespace, and remove it at the end; skip the test without a cluster.
 
-    `secret` is what its jobs' Secret holds.
+    `secret` is the content of the jobs' Secret.
     """
     try:
         config.load_kube_config()
@@ -146,7 +146,7 @@ def run_cluster(secret: Mapping[str, str]) -> Iterator[Cluster]:
         pytest.skip(
             f"no Kubernetes cluster answers ({str(error)[:200]}); set KUBECONFIG, as with `.ci/cluster`"
         )
-    # An image whose name another one has by now has none.
+    # An image has no name if another image has taken it over.
     names = [name for node in nodes for image in node.status.images for name in image.names or ()]
     if not any(JOB_IMAGE in name for name in names):
         pytest.skip(f"no node of the cluster has the image {JOB_IMAGE!r}; build it and load it there")
@@ -163,12 +163,12 @@ def run_cluster(secret: Mapping[str, str]) -> Iterator[Cluster]:
 
 
 def key(run_id: str) -> str:
-    """The run key of a `score_task`."""
+    """Return the run key of a `score_task`."""
     return f"orders.stage/{run_id}/score"
 
 
 def connect(monkeypatch: pytest.MonkeyPatch, secret: str) -> None:
-    """Connections of services that no pod asks; `secret` is the lake's."""
+    """Set connections to services that the pods do not use; `secret` is the lake's secret access key."""
     lake = {"conn_type": "lakefs", "host": "http://127.0.0.1:1", "login": "key", "password": secret}
     inside = {"container_host": "http://10.0.0.1:5000"}
     mlflow = {"conn_type": "http", "host": "http://127.0.0.1:5000", "extra": inside}
@@ -177,7 +177,7 @@ def connect(monkeypatch: pytest.MonkeyPatch, secret: str) -> None:
 
 
 def score_task(cluster: Cluster, script: str, run_id: str, **options: Any) -> PodTask:
-    """A task whose pod runs a few lines of shell in the job image, whatever the job."""
+    """Return a task whose pod runs a shell script in the job image instead of the job."""
     told = {"commit": "c0ffee", "until": "2024-03-30", "version": "1", **options.pop("told", {})}
     given = {
         "namespace": cluster.namespace,
@@ -199,7 +199,7 @@ def score_task(cluster: Cluster, script: str, run_id: str, **options: Any) -> Po
 
 @dataclass
 class PodTask(Task):
-    """A try of a task that sleeps in the triggerer: each part has an operator of its own, as in Airflow."""
+    """An attempt of a deferrable task; as in Airflow, each part of it uses a new operator object."""
 
     def run(self) -> Any:
         asleep = self.begin()
@@ -207,7 +207,7 @@ class PodTask(Task):
         return ended if self.operator.do_xcom_push else None
 
     def begin(self) -> Any:
-        """The first part, up to where the task is deferred; what it returned, if it was not."""
+        """Run the first part; return the TaskDeferred, or the result if the task was not deferred."""
         self.operator, fresh = copy.deepcopy(self.operator), self.operator
         try:
             return super().run()
@@ -217,13 +217,13 @@ class PodTask(Task):
             self.operator, self.first = fresh, self.operator
 
     def trigger(self, asleep: TaskDeferred) -> Any:
-        """The trigger, as a triggerer makes it of what is stored."""
+        """Return the trigger, deserialised as in a triggerer."""
         path, arguments = asleep.trigger.serialize()
         module, _, name = path.rpartition(".")
         return getattr(import_module(module), name)(**arguments)
 
     def wait(self, asleep: TaskDeferred) -> dict[str, Any]:
-        """What the trigger fires with."""
+        """Run the trigger and return the payload of its event."""
         trigger = self.trigger(asleep)
 
         async def fire() -> Any:
@@ -232,7 +232,7 @@ class PodTask(Task):
         return dict(asyncio.run(fire()).payload)
 
     def resume(self, asleep: TaskDeferred, event: dict[str, Any]) -> Any:
-        """The second part, in another process."""
+        """Run the second part, as another process would."""
         self.operator, fresh = copy.deepcopy(self.operator), self.operator
         try:
             self.operator.render_template_fields(self.context)

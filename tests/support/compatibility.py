@@ -1,4 +1,4 @@
-"""`make compatibility`: which part of lakeFS's published API the embedded lake has, as its tests show it."""
+"""`make compatibility`: document the part of lakeFS's published API that the embedded lake supports."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ INTRODUCTION = """\
 
 `make compatibility` writes this page from the API that `lakefs-sdk` {version} publishes and from the contract
 tests below `tests/platform/embedded/lakefs/contract/`, after these have passed. The same tests run against a
-real lakeFS when `LAKEFS_TEST_ENDPOINT`, `LAKEFS_TEST_ACCESS_KEY_ID` and `LAKEFS_TEST_SECRET_ACCESS_KEY` are
-set: it is the judge of what is right.
+real lakeFS if `LAKEFS_TEST_ENDPOINT`, `LAKEFS_TEST_ACCESS_KEY_ID` and `LAKEFS_TEST_SECRET_ACCESS_KEY` are
+set. Its behaviour decides what is correct.
 
-- **supported**: contract tests cover it; the number of tests is given.
-- **partly**: so, except for what is named, which is answered with 501.
-- **501**: answered with 501 and a message; a test asks each of them. Use a lakeFS server for it.
+- **supported**: covered by contract tests, whose number is given.
+- **partly**: supported and covered by contract tests, except for what is named, which is answered with 501.
+- **501**: answered with 501 and a message, which a test checks for each operation. It needs a lakeFS server.
 
 {counts}
 """
@@ -41,22 +41,22 @@ DIFFERENCES = f"""
 
 | | lakeFS {VERSION.rpartition(".")[0]} | the embedded lake |
 |---|---|---|
-| an expression that makes no sense (`main@~`, `main^9`), asked for as a commit | 500 | 400 |
+| getting a commit by an invalid expression (`main@~`, `main^9`) | 500 | 400 |
 | an upload by form without the part `content`, a branch with an empty name | 500 | 400 |
-| deleting many objects of a branch that is not there | 200, no errors | 404 |
+| deleting several objects of a branch that does not exist | 200, no errors | 404 |
 | `find_merge_base` | source and destination are swapped | as documented |
-| a conflict in a merge | `reference`, which is empty | beside it a `message` that names the paths |
-| downloads | `Content-Disposition: attachment` | none: `lakefs-client` fails on it unless it streams |
-| a commit with metadata, once picked without any | not found by its id for ten minutes | stays |
-| a page of a diff with a delimiter, behind a name | lacks what begins with that name | lacks nothing |
-| rules of branch protection | apply after about a second where a branch is in use | apply at once |
-| user, groups, policies | of the server | one key pair that may all, one that may read |
+| a conflict in a merge | an empty `reference` | an empty `reference`, and a `message` with the paths |
+| downloads | `Content-Disposition: attachment` | no such header, on which `lakefs-client` can fail |
+| a commit with metadata, cherry-picked without | not found by its id for ten minutes | is found |
+| a page of a diff with a delimiter, after a name | lacks paths that begin with that name | is complete |
+| rules of branch protection | apply after about a second to a branch in use | apply at once |
+| users, groups, policies | supported | two key pairs: one with all rights, one read-only |
 """
 
 
 @cache
 def covered() -> dict[str, list[str]]:
-    """Operations that contract tests are marked with, and the names of these tests."""
+    """Return the names of the contract tests of each operation that has any."""
     found: dict[str, list[str]] = {}
     for test, given in _marks("endpoint"):
         for operation in given:
@@ -66,7 +66,7 @@ def covered() -> dict[str, list[str]]:
 
 @cache
 def missing() -> dict[str, str]:
-    """What supported operations lack."""
+    """Return what partly supported operations lack."""
     found: dict[str, list[str]] = {}
     for _, (operation, what) in _marks("missing"):
         found.setdefault(operation, []).append(what)
@@ -93,14 +93,14 @@ def _module(path: Path) -> ModuleType:
 
 
 def page() -> str:
-    """The page as it must be."""
+    """Return the page that corresponds to the tests."""
     rows = [(operation, *_state(operation)) for operation in operations()]
     states = Counter(state for _, state, _ in rows)
-    told = (
+    counts = (
         f"Of {len(rows)} operations {states['supported']} are supported, {states['partly']} partly, "
         f"{states['501']} answered with 501."
     )
-    parts = [INTRODUCTION.format(version=lakefs_sdk.__version__, counts=told)]
+    parts = [INTRODUCTION.format(version=lakefs_sdk.__version__, counts=counts)]
     for group, found in groupby(sorted(rows, key=lambda row: row[0].group), key=lambda row: row[0].group):
         parts.append(f"\n## {group}\n\n| operation | request | | |\n|---|---|---|---|\n")
         parts += [
@@ -119,10 +119,10 @@ def _state(operation: Operation) -> tuple[str, str]:
 
 
 def main() -> None:
-    """Write the page, when all contract tests pass."""
-    # In a process of its own: what is imported here already, pytest could not watch any more.
+    """Write the page, if all contract tests pass."""
+    # In a separate process: pytest cannot rewrite the assertions of modules that are already imported here.
     if subprocess.run([sys.executable, "-m", "pytest", "-q", CONTRACT], cwd=ROOT).returncode:
-        sys.exit("the contract tests fail: the page is left as it is")
+        sys.exit("the contract tests fail: the page was not changed")
     PAGE.write_text(page())
 
 

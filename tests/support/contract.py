@@ -1,4 +1,4 @@
-"""A lakeFS server as it is on the wire: what is asked, and the whole of what is answered."""
+"""A raw HTTP client of a lakeFS server, which shows complete responses."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ import urllib3
 from include.lake.client import LakeConnection
 
 REAL = ("LAKEFS_TEST_ENDPOINT", "LAKEFS_TEST_ACCESS_KEY_ID", "LAKEFS_TEST_SECRET_ACCESS_KEY")
-"""Where a real lakeFS is; the contract is held against it too when all three are set."""
+"""Variables of a real lakeFS; if all three are set, the contract tests run against it as well."""
 
 
 def real_lakefs() -> LakeConnection | None:
-    """The real server of the environment, if there is one."""
-    found = [os.environ.get(name, "") for name in REAL]
-    if not all(found):
+    """Return the connection to the real server of the environment, or None."""
+    values = [os.environ.get(name, "") for name in REAL]
+    if not all(values):
         return None
-    endpoint, access_key_id, secret_access_key = found
+    endpoint, access_key_id, secret_access_key = values
     return LakeConnection(endpoint=endpoint, access_key_id=access_key_id, secret_access_key=secret_access_key)
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What came back; `body` is the JSON if it is JSON, else the bytes."""
+    """A response; `body` is parsed if it is JSON, else bytes."""
 
     status: int
     body: Any
@@ -44,14 +44,14 @@ class Answer:
 
     @property
     def page(self) -> tuple[int, bool, str]:
-        """Results, whether there is more, and where it goes on."""
-        said = self.body["pagination"]
-        assert (said["results"], said["max_per_page"]) == (len(self.body["results"]), 1000)
-        return said["results"], said["has_more"], said["next_offset"]
+        """Number of results, whether there are more, and where the next page begins."""
+        pagination = self.body["pagination"]
+        assert (pagination["results"], pagination["max_per_page"]) == (len(self.body["results"]), 1000)
+        return pagination["results"], pagination["has_more"], pagination["next_offset"]
 
     @property
     def refused(self) -> int:
-        """The status of an error, whose body is the one of the specification."""
+        """Status of an error, after checking that its body conforms to the specification."""
         assert self.status >= 400, self
         assert isinstance(self.body, dict), self
         assert list(self.body) == ["message"], self
@@ -61,7 +61,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Wire:
-    """Raw requests to a server, below a path of it."""
+    """A client for raw requests below a path of the server."""
 
     connection: LakeConnection
     below: str = ""

@@ -1,4 +1,4 @@
-"""A process that is killed between two of its effects, without the process."""
+"""Simulation of a process that is killed between two of its effects."""
 
 from __future__ import annotations
 
@@ -28,18 +28,18 @@ EFFECTS: list[tuple[type, str]] = [
         )
     ),
 ]
-"""Every call by which the loop changes what others see."""
+"""All calls by which the loop changes the lake or MLflow."""
 
 
 class _Killed(BaseException):
-    """The end of a process."""
+    """The simulated end of the process."""
 
 
 @contextmanager
 def killed_after(effects: int) -> Iterator[list[str]]:
-    """End the block once that many effects have taken place; the dead have none any more.
+    """End the block after a number of effects; later calls raise instead of having an effect.
 
-    Holds the names of the effects that took place: a block that needs fewer ends as usual.
+    Yields the list of the effects' names, which grows. A block with fewer effects ends as usual.
     """
     done: list[str] = []
 

@@ -1,4 +1,4 @@
-"""A Docker engine with the job image, and images of a test's own on top of it."""
+"""A Docker engine with the job image, and images that tests build on top of it."""
 
 from __future__ import annotations
 
@@ -26,27 +26,27 @@ from tests.support.task import Task
 JOB_IMAGE = "millrace-job:latest"
 NETWORK = "millrace"
 DEPLOYMENT = f"test-{uuid4().hex[:12]}"
-"""Whose the containers of this run of the tests are: others may test on the same engine."""
+"""Identifies the containers of this test run; other test runs may use the same engine."""
 ANSWER = """echo '{"run_id": "r", "link": "http://10.0.0.1:5000/#/x"}'"""
-"""A line of a script: the job's answer."""
+"""A line of a shell script that prints the job's result."""
 SLEEPER = ("trap 'echo told to stop; exit 143' TERM", "echo begun", "sleep 120 & wait")
-"""A script that works until it is told to stop."""
+"""A shell script that runs until SIGTERM."""
 
 
 @dataclass
 class Engine:
-    """The engine, and what is to be removed from it."""
+    """The engine, with the images that have to be removed at the end."""
 
     client: docker.DockerClient
     images: list[str] = field(default_factory=list)
 
     def build(self, dockerfile: str, files: Path | None = None, **arguments: str) -> str:
-        """An image of the test's own; `files` is a folder beside its Dockerfile."""
+        """Build an image and return its tag; the files of a folder are added to the build context."""
         context = io.BytesIO()
         with tarfile.open(fileobj=context, mode="w") as tar:
-            about = tarfile.TarInfo("Dockerfile")
-            about.size = len(dockerfile.encode())
-            tar.addfile(about, io.BytesIO(dockerfile.encode()))
+            entry = tarfile.TarInfo("Dockerfile")
+            entry.size = len(dockerfile.encode())
+            tar.addfile(entry, io.BytesIO(dockerfile.encode()))
             if files:
                 tar.add(files, arcname=".")
         context.seek(0)
@@ -58,7 +58,7 @@ class Engine:
         return tag
 
     def script(self, *lines: str) -> str:
-        """An image that runs a few lines of shell, whatever the job."""
+        """Build an image that runs a shell script instead of the job."""
         body = "\n".join(("#!/bin/sh", *lines)).replace("\n", "\\n").replace("'", "'\\''")
         return self.build(
             f"FROM {JOB_IMAGE}\nUSER root\nRUN printf '%b' '{body}' > /job && chmod +x /job\n"
@@ -66,28 +66,28 @@ class Engine:
         )
 
     def containers(self, run_key: str = "") -> list[Any]:
-        """Every container of a run, or of any, of this deployment."""
-        asked = [f"{labels.DEPLOYMENT}={DEPLOYMENT}"]
-        asked += [f"{labels.RUN_KEY}={run_key}"] if run_key else []
-        return list(self.client.containers.list(all=True, ignore_removed=True, filters={"label": asked}))
+        """Return every container of a run, or of all runs, of this deployment."""
+        label = [f"{labels.DEPLOYMENT}={DEPLOYMENT}"]
+        label += [f"{labels.RUN_KEY}={run_key}"] if run_key else []
+        return list(self.client.containers.list(all=True, ignore_removed=True, filters={"label": label}))
 
     def begun(self, run_id: str) -> Any:
-        """The running container of a run of `train_task`, once its script says that it has begun."""
+        """Wait until the script of a `train_task` has printed "begun", and return its container."""
         deadline = time.monotonic() + 30
         while time.monotonic() < deadline:
-            for found in self.containers(f"orders.stage/{run_id}/train"):
-                if b"begun" in found.logs():
-                    return found
+            for container in self.containers(f"orders.stage/{run_id}/train"):
+                if b"begun" in container.logs():
+                    return container
             time.sleep(0.05)
         raise AssertionError(f"no container of {run_id} has begun")
 
     def left_over(self, image: str, run_key: str, over: int, deployment: str = DEPLOYMENT) -> Any:
-        """A container that a dead worker left; its time is over at `over`, in seconds of the epoch."""
-        told = {labels.DEPLOYMENT: deployment, labels.RUN_KEY: run_key, labels.EXPIRES_AT: f"{over}"}
-        return self.client.containers.run(image, detach=True, labels=told)
+        """Start a container like one that a dead worker left, which expires at `over` (Unix seconds)."""
+        label = {labels.DEPLOYMENT: deployment, labels.RUN_KEY: run_key, labels.EXPIRES_AT: f"{over}"}
+        return self.client.containers.run(image, detach=True, labels=label)
 
     def gateway(self) -> Gateway:
-        """Where containers reach the machine."""
+        """Return the gateway of the jobs' network."""
         return job_gateway(NETWORK)
 
     def forget(self) -> None:
@@ -100,7 +100,7 @@ class Engine:
 
 @contextmanager
 def run_engine() -> Iterator[Engine]:
-    """The engine of this machine; a test is skipped, with the reason, where it or the image is not there."""
+    """Yield the engine of this machine; skip the test if it, or the job image, is missing."""
     try:
         client = docker.from_env()
         client.images.get(JOB_IMAGE)
@@ -117,7 +117,7 @@ def run_engine() -> Iterator[Engine]:
 
 
 def connect(monkeypatch: pytest.MonkeyPatch, secret: str) -> None:
-    """Connections of services: where Airflow finds them, and where a container does."""
+    """Set Airflow's connections to the services, with other addresses for containers."""
     lake = {"conn_type": "lakefs", "host": "http://127.0.0.1:1", "login": "key", "password": secret}
     mlflow = {
         "conn_type": "http",
@@ -129,7 +129,7 @@ def connect(monkeypatch: pytest.MonkeyPatch, secret: str) -> None:
 
 
 def train_task(image: str, run_id: str = "r1", **options: Any) -> Task:
-    """A task that trains in a container of an image."""
+    """Return a task that trains in a container of an image."""
     told = {"commit": "c0ffee", "until": "2024-03-30", **options.pop("told", {})}
     limits = {"cpus": 0.5, "mem_limit": 128 * 2**20}
     operator = DockerJobOperator(
@@ -145,13 +145,13 @@ def train_task(image: str, run_id: str = "r1", **options: Any) -> Task:
 
 @contextmanager
 def beside(call: Callable[[], Any]) -> Iterator[list[Any]]:
-    """Run a call in a thread beside the block; afterwards the list holds what it returned or raised."""
+    """Call a function in a thread while the block runs; afterwards the list has its result or exception."""
     ended: list[Any] = []
 
     def run() -> None:
         try:
             ended.append(call())
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - the test looks at it
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - the test checks it
             ended.append(error)
 
     thread = threading.Thread(target=run)
@@ -163,7 +163,7 @@ def beside(call: Callable[[], Any]) -> Iterator[list[Any]]:
 
 
 def is_gone(container: Any) -> bool:
-    """Whether the engine knows a container no more."""
+    """Return whether a container no longer exists."""
     try:
         container.reload()
     except NotFound:

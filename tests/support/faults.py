@@ -1,4 +1,4 @@
-"""Doing harm to a running stack, the way the world does it."""
+"""Faults of a running stack: killed workers, and services that hang, are down or come back."""
 
 from __future__ import annotations
 
@@ -18,29 +18,29 @@ from tests.support.stack import RunningStack
 COMMANDS = {"lake": "include.platform.embedded.lakefs", "mlflow": "mlflow", "triggerer": "airflow triggerer"}
 
 
-def wait_until(true: Callable[[], bool], seconds: float = 90) -> None:
-    """Look many times a second; raises TimeoutError."""
+def wait_until(condition: Callable[[], bool], seconds: float = 90) -> None:
+    """Wait until a condition is true; raise TimeoutError after some seconds."""
     deadline = time.monotonic() + seconds
-    while not true():
+    while not condition():
         if time.monotonic() > deadline:
-            raise TimeoutError(f"{true} stayed false for {seconds} s")
+            raise TimeoutError(f"{condition} stayed false for {seconds} s")
         time.sleep(0.02)
 
 
 def announced(running: RunningStack, dag_id: str, run_id: str) -> list[dict[str, Any]]:
-    """What the asset events of a run carry."""
+    """Return the extras of a run's asset events."""
     api = running.airflow._api("AssetApi")
-    found = api.get_asset_events(source_dag_id=dag_id, source_run_id=run_id).asset_events
-    return [dict(event.extra) for event in found]
+    events = api.get_asset_events(source_dag_id=dag_id, source_run_id=run_id).asset_events
+    return [dict(event.extra) for event in events]
 
 
 def state(running: RunningStack, dag_id: str, run_id: str, task_id: str) -> str:
-    """The state of a task."""
+    """Return the state of a task."""
     return next(task.state for task in running.airflow.tasks(dag_id, run_id) if task.task_id == task_id)
 
 
 def kill_worker(running: RunningStack, dag_id: str, run_id: str, task_id: str) -> None:
-    """`kill -9` the process of a running task and the scheduler's worker that watches it."""
+    """Kill the process of a running task and the scheduler's worker that supervises it, with SIGKILL."""
     task = running.airflow._api("TaskInstanceApi").get_task_instance(dag_id, run_id, task_id)
     title = f"airflow worker -- {task.id}"
 
@@ -57,7 +57,7 @@ def kill_worker(running: RunningStack, dag_id: str, run_id: str, task_id: str) -
 
 @contextmanager
 def frozen(running: RunningStack, part: str) -> Iterator[None]:
-    """A part that takes connections and answers nothing until the end of the block, then everything."""
+    """Suspend a part while the block runs: it accepts connections, but answers only afterwards."""
     processes = _processes(running, part)
     for process in processes:
         process.suspend()
@@ -70,9 +70,9 @@ def frozen(running: RunningStack, part: str) -> Iterator[None]:
 
 @contextmanager
 def frozen_once(running: RunningStack, part: str, reached: Callable[[], bool]) -> Iterator[None]:
-    """A part that works in short slices until something is reached, and is frozen there.
+    """Suspend a part as soon as a condition is true, while the block runs.
 
-    `reached` is asked while the part works, so it may ask the part.
+    The part runs in short slices; `reached` is called while it runs, so it may call the part.
     """
     processes = _processes(running, part)
 
@@ -80,10 +80,10 @@ def frozen_once(running: RunningStack, part: str, reached: Callable[[], bool]) -
         for process in processes:
             process.resume()
         time.sleep(0.03)
-        found = reached()
+        is_reached = reached()
         for process in processes:
             process.suspend()
-        return found
+        return is_reached
 
     try:
         wait_until(work_a_little)
@@ -95,10 +95,10 @@ def frozen_once(running: RunningStack, part: str, reached: Callable[[], bool]) -
 
 @contextmanager
 def down(running: RunningStack, part: str) -> Iterator[None]:
-    """A part that is gone, and comes back at the end of the block.
+    """Kill a part, and start it again at the end of the block.
 
-    The supervisor would stop the others with it: it is held for as long as the stack lives, and the part
-    that came back is a child of the test, ended by `revived`.
+    The supervisor, which would stop the other parts as well, stays suspended from then on. The restarted part
+    is a child of the test, which has to call `end_revived`.
     """
     record = running.stack.record()
     assert record is not None
@@ -117,7 +117,7 @@ _revived: list[subprocess.Popen[bytes]] = []
 
 
 def end_revived() -> None:
-    """Stop the parts that came back."""
+    """Stop the parts that `down` has restarted."""
     while _revived:
         process = _revived.pop()
         for child in psutil.Process(process.pid).children(recursive=True):
@@ -136,13 +136,13 @@ def _revive(running: RunningStack, part: str) -> None:
                 ["sh", "-c", line.split(": ", 1)[1]], cwd=ROOT, env=variables, stdout=log, stderr=log
             )
         )
-    wait_until(lambda: running.stack.health()[part] == "well")
+    wait_until(lambda: running.stack.health()[part] == "healthy")
 
 
 def _processes(running: RunningStack, part: str) -> list[psutil.Process]:
-    found = [process for process in running.stack.members() if _is(process, COMMANDS[part])]
-    assert found, f"{part} does not run at {urls(running.settings)[part]}"
-    return found
+    processes = [process for process in running.stack.members() if _is(process, COMMANDS[part])]
+    assert processes, f"{part} does not run at {urls(running.settings)[part]}"
+    return processes
 
 
 def _is(process: psutil.Process, text: str) -> bool:

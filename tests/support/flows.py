@@ -1,4 +1,4 @@
-"""Who reaches whom, as the network policies of the manifests let them."""
+"""The connections that the network policies of the manifests allow."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from tests.support.manifests import Object, pod_of
 from tests.support.policies import AIRFLOW, matches
 
 Flow = tuple[str, str, str]
-"""Who, whom, and on what port: `("lakefs-setup", "lakefs", "8000")`."""
+"""Source, target and port, such as `("lakefs-setup", "lakefs", "8000")`."""
 
 
 @dataclass(frozen=True)
 class Party:
-    """Pods that policies treat alike, by the labels of their namespace and their own."""
+    """Pods that policies treat alike, by the labels of their namespace and of their own."""
 
     name: str
     namespace: dict[str, str]
@@ -27,7 +27,7 @@ def _in(namespace: str) -> dict[str, str]:
     return {"kubernetes.io/metadata.name": namespace}
 
 
-ADDRESSES = Party("addresses", {})  # what `ipBlock` is for: whatever is no pod
+ADDRESSES = Party("addresses", {})  # addresses outside of the cluster, which `ipBlock` selects
 OUTSIDE = (
     Party("web", {**_in("ingress"), "millrace/web": "allowed"}),
     Party("metrics", {**_in("monitoring"), "millrace/metrics": "allowed"}),
@@ -38,7 +38,7 @@ OUTSIDE = (
 
 
 def inside(found: list[Object]) -> list[Party]:
-    """The pods of an overlay, those of Airflow's chart, and jobs."""
+    """Return the pods of an overlay, those of Airflow's chart, and jobs."""
     pods = [(one["metadata"], pod["metadata"]["labels"]) for one in found if (pod := pod_of(one))]
     return [
         *(Party(about["name"], _in(about["namespace"]), labels) for about, labels in pods),
@@ -48,7 +48,7 @@ def inside(found: list[Object]) -> list[Party]:
 
 
 def reached(found: list[Object]) -> dict[str, set[str]]:
-    """Whom and on what port, and all who may; by the rules of either side."""
+    """Return the allowed sources of each `target:port`, by the rules of either side."""
     flows = defaultdict(set)
     for source, target, port in _sent(found) | _taken(found):
         flows[f"{target}:{port}"].add(source)
@@ -56,7 +56,7 @@ def reached(found: list[Object]) -> dict[str, set[str]]:
 
 
 def one_sided(found: list[Object]) -> set[Flow]:
-    """Flows between pods of the platform that one side allows and the other does not: nothing passes."""
+    """Return connections between the platform's pods that only one side allows, so that they fail."""
     own = {party.name for party in inside(found)}
     return {flow for flow in _sent(found) ^ _taken(found) if own.issuperset(flow[:2])}
 
@@ -78,7 +78,7 @@ def _allowed(found: list[Object], direction: str, side: str) -> Iterator[Flow]:
         chosen = [one for one in own if one.namespace == here and matches(spec["podSelector"], one.labels)]
         rules = spec.get(direction.lower()) or []
         for one, rule, peer in product(chosen, rules, (*own, *OUTSIDE)):
-            # A rule that names nobody, or no port, allows all.
+            # A rule without peers allows all peers, one without ports all ports.
             if not rule.get(side) or any(_means(way, peer, here) for way in rule[side]):
                 yield from ((one.name, peer.name, _text(port)) for port in rule.get("ports") or [{}])
 

@@ -1,4 +1,4 @@
-"""A lake server in a process of its own, so that it can be killed like one."""
+"""A lake server in a separate process, which tests can kill."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def free_port() -> int:
 
 @dataclass
 class LakeServer:
-    """A running server; `kill` and `start` may be called again and again."""
+    """A lake server; `kill` and `start` may be called repeatedly."""
 
     folder: Path
     port: int
@@ -45,7 +45,7 @@ class LakeServer:
 
     @property
     def reader(self) -> LakeConnection:
-        """The same for the keys that may read only."""
+        """Connection with the read-only keys."""
         return replace(self.connection, access_key_id=READER_KEY, secret_access_key=READER_SECRET)
 
     def lake(self, repository: str) -> Lake:
@@ -88,7 +88,7 @@ class LakeServer:
 
 @contextmanager
 def run_lake_server(folder: Path) -> Iterator[LakeServer]:
-    """A server over a folder, stopped at the end also when the test fails."""
+    """Yield a running server over a folder, and stop it at the end."""
     server = LakeServer(folder, free_port())
     server.start()
     try:

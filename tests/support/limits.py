@@ -1,6 +1,6 @@
-"""The tables of limits in docs/deployment.md: the value of each field is what a running container or pod has.
+"""The tables of limits in docs/deployment.md, whose values are those of a running container or pod.
 
-`make limits` lets the tests write what they found; else they compare.
+Tests compare them; `make limits` writes them.
 """
 
 from __future__ import annotations
@@ -16,24 +16,24 @@ PAGE = ROOT / "docs/deployment.md"
 
 
 def hold(fields: str, inspected: Any, *, number: int) -> None:
-    """Compare, or write, the values of the fields of the page whose names match an expression.
+    """Compare (or write) the values of those fields of the page whose names match a regular expression.
 
-    `number` is how many the page must have; `inspected` is what an engine or a cluster tells of a container
-    or a pod.
+    The page must have `number` such fields; `inspected` is the engine's or the cluster's description of a
+    container or a pod.
     """
     rows = re.compile(rf"^\| `({fields})` \| `(.*?)` \|", re.MULTILINE)
     page = PAGE.read_text()
-    told = dict(rows.findall(page))
-    found = {field: json.dumps(_at(inspected, field)) for field in told}
-    assert len(told) == number
+    documented = dict(rows.findall(page))
+    enforced = {field: json.dumps(_at(inspected, field)) for field in documented}
+    assert len(documented) == number
     if os.environ.get("WRITE_LIMITS"):
-        PAGE.write_text(rows.sub(lambda row: f"| `{row[1]}` | `{found[row[1]]}` |", page))
+        PAGE.write_text(rows.sub(lambda row: f"| `{row[1]}` | `{enforced[row[1]]}` |", page))
     else:
-        assert found == told, "`make limits` writes what is enforced now"
+        assert enforced == documented, "run `make limits` to write the limits that are enforced now"
 
 
 def _at(inspected: Any, field: str) -> Any:
-    """What a path such as `spec.containers[0].image` leads to."""
+    """Return the value at a path such as `spec.containers[0].image`."""
     for name in re.findall(r"\w+", field):
         inspected = inspected[int(name)] if name.isdigit() else inspected.get(name)
     return inspected

@@ -1,4 +1,4 @@
-"""The manifests as a cluster gets them: overlays built by kustomize, the chart rendered by helm."""
+"""The manifests as they are applied to a cluster: overlays built by kustomize, the chart rendered by helm."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ Object = dict[str, Any]
 
 @cache
 def kustomize() -> str:
-    """The program that builds overlays; a test is skipped, with the reason, where it cannot be had."""
-    asked = subprocess.run([ROOT / ".ci/kustomize"], capture_output=True, text=True, check=False)
-    if asked.returncode:
-        pytest.skip(asked.stderr.strip())
-    return asked.stdout.strip()
+    """Return the path of kustomize; skip the test if it is not available."""
+    process = subprocess.run([ROOT / ".ci/kustomize"], capture_output=True, text=True, check=False)
+    if process.returncode:
+        pytest.skip(process.stderr.strip())
+    return process.stdout.strip()
 
 
 @cache
 def overlay_text(name: str) -> str:
-    """What `kustomize build` prints for an overlay."""
+    """Return the output of `kustomize build` for an overlay."""
     folder = KUBERNETES / "overlays" / name
     built = subprocess.run([kustomize(), "build", folder], capture_output=True, text=True, check=False)
     assert built.returncode == 0, built.stderr
@@ -40,36 +40,37 @@ def overlay_text(name: str) -> str:
 
 
 def overlay(name: str) -> list[Object]:
-    """The objects of an overlay."""
+    """Return the objects of an overlay."""
     return objects(overlay_text(name))
 
 
 def objects(text: str) -> list[Object]:
-    """The objects of a stream of YAML."""
-    return [found for found in yaml.safe_load_all(text) if found]
+    """Return the objects of a stream of YAML documents."""
+    return [document for document in yaml.safe_load_all(text) if document]
 
 
 def values() -> Object:
-    """What the chart of Airflow is told."""
-    found: Object = yaml.safe_load((KUBERNETES / "airflow-values.yaml").read_text())
-    return found
+    """Return the project's values for Airflow's chart."""
+    content: Object = yaml.safe_load((KUBERNETES / "airflow-values.yaml").read_text())
+    return content
 
 
 def guide() -> str:
-    """What the guide tells about a cluster."""
+    """Return the text of the guide for clusters."""
     return (ROOT / "docs/cluster.md").read_text()
 
 
 def own_values(**placeholders: str) -> Object:
-    """What the guide shows as a deployment's own values, placeholders filled in."""
+    """Return the guide's example of a deployment's own values, with placeholders filled in."""
     (block,) = re.findall(r"```yaml\n(images:.*?)```", guide(), re.DOTALL)
-    found: Object = yaml.safe_load(reduce(lambda text, one: text.replace(*one), placeholders.items(), block))
-    return found
+    text = reduce(lambda text, pair: text.replace(*pair), placeholders.items(), block)
+    content: Object = yaml.safe_load(text)
+    return content
 
 
 @cache
 def chart_text(*more: str) -> str:
-    """The rendered chart of Airflow; skipped without helm, or without the unpacked chart in AIRFLOW_CHART."""
+    """Return Airflow's rendered chart; skip the test without helm or the unpacked chart in AIRFLOW_CHART."""
     helm, chart = shutil.which("helm"), os.environ.get("AIRFLOW_CHART", "")
     if not helm or not Path(chart, "Chart.yaml").is_file():
         pytest.skip("needs helm on the path, and AIRFLOW_CHART: the folder of Airflow's unpacked chart")
@@ -85,7 +86,7 @@ def chart_text(*more: str) -> str:
 
 
 def chart(*more: str) -> list[Object]:
-    """The objects of Airflow's chart with our values, and the pod that tasks are made from."""
+    """Return the objects of Airflow's chart with the project's values, and the template of tasks' pods."""
     found = objects(chart_text(*more))
     (tasks,) = (
         one["data"]["pod_template_file.yaml"] for one in found if title(one) == "ConfigMap/airflow-config"
@@ -97,13 +98,13 @@ def chart(*more: str) -> list[Object]:
 
 
 def title(found: Object) -> str:
-    """An object's kind, namespace and name."""
+    """Return an object's kind, namespace and name as one text."""
     about = found["metadata"]
     return "/".join(filter(None, (found["kind"], about.get("namespace"), about.get("name", "?"))))
 
 
 def pod_of(found: Object) -> Object | None:
-    """The pod that an object makes, with `metadata` and `spec`."""
+    """Return the template of the pods that an object creates, or None."""
     match found["kind"]:
         case "Pod":
             return found
@@ -117,11 +118,11 @@ def pod_of(found: Object) -> Object | None:
 
 
 def containers(pod: Object) -> Iterator[Object]:
-    """Every container of a pod, those that run first among them."""
+    """Yield every container of a pod, including the init containers."""
     yield from pod["spec"].get("initContainers") or []
     yield from pod["spec"]["containers"]
 
 
 def named(found: list[Object], kind: str) -> dict[str, Object]:
-    """Objects of a kind by name."""
+    """Return the objects of a kind by name."""
     return {one["metadata"]["name"]: one for one in found if one["kind"] == kind}

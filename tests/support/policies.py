@@ -1,4 +1,4 @@
-"""What every manifest has to hold to: each policy yields what is wrong with one object among all."""
+"""Rules for all manifests: each policy yields what is wrong with one object, given all objects."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def in_a_namespace(one: Object, _: list[Object]) -> Iterator[str]:
 
 
 def restricted(one: Object, _: list[Object]) -> Iterator[str]:
-    """What Pod Security's level "restricted" asks for."""
+    """Require what Pod Security's level "restricted" does."""
     if not (pod := pod_of(one)):
         return
     shared = pod["spec"].get("securityContext") or {}
@@ -73,7 +73,7 @@ def pinned(one: Object, _: list[Object]) -> Iterator[str]:
         image = str(container["image"])
         tag = image.rpartition("/")[2].partition(":")[2]
         if "@sha256:" not in image and tag in ("", "latest"):
-            yield f"container {container['name']!r} has the image {image!r}, another one tomorrow"
+            yield f"container {container['name']!r} has the image {image!r}, which is not pinned"
 
 
 def without_secrets(one: Object, _: list[Object]) -> Iterator[str]:
@@ -82,7 +82,7 @@ def without_secrets(one: Object, _: list[Object]) -> Iterator[str]:
     for container in containers(pod_of(one) or {"spec": {"containers": []}}):
         for variable in container.get("env") or []:
             name, words = variable["name"], ("PASSWORD", "SECRET", "TOKEN", "ACCESS_KEY", "CONNECTION_STRING")
-            # MILLRACE_KUBERNETES_SECRET is the name of one.
+            # The value of MILLRACE_KUBERNETES_SECRET is the name of a Secret.
             if (
                 variable.get("value")
                 and name != "MILLRACE_KUBERNETES_SECRET"
@@ -103,7 +103,7 @@ def least_rights(one: Object, _: list[Object]) -> Iterator[str]:
 
 
 def without_a_token(one: Object, everything: list[Object]) -> Iterator[str]:
-    """Only what is bound to rights is given the cluster's token."""
+    """Require that service accounts without rights do not mount the cluster's token."""
     if one["kind"] != "ServiceAccount":
         return
     bound = [
@@ -114,11 +114,11 @@ def without_a_token(one: Object, everything: list[Object]) -> Iterator[str]:
     ]
     key = (one["metadata"].get("namespace"), one["metadata"]["name"])
     if key not in bound and one.get("automountServiceAccountToken") is not False:
-        yield "has no rights, and a token all the same"
+        yield "has no rights, but mounts a token"
 
 
 def selects(one: Object, everything: list[Object]) -> Iterator[str]:
-    """Budgets, services and network policies are about pods that exist."""
+    """Require that budgets, services and network policies select existing pods."""
     spec = one.get("spec") or {}
     match one["kind"]:
         case "PodDisruptionBudget" | "NetworkPolicy":
@@ -128,7 +128,7 @@ def selects(one: Object, everything: list[Object]) -> Iterator[str]:
         case _:
             return
     if not any(matches(selector, labels) for labels in _labels(one, everything)):
-        yield f"selects {selector}, and no pod has that"
+        yield f"selects {selector}, which matches no pod"
 
 
 def _labels(one: Object, everything: list[Object]) -> Iterator[dict[str, str]]:
@@ -139,14 +139,14 @@ def _labels(one: Object, everything: list[Object]) -> Iterator[dict[str, str]]:
         if pod and other["metadata"].get("namespace") == here:
             yield pod["metadata"].get("labels") or {}
     if one["kind"] == "NetworkPolicy" and one["metadata"]["namespace"] == "millrace-jobs":
-        yield {}  # jobs come and go
+        yield {}  # jobs, which are not in the manifests
 
 
 def matches(selector: dict[str, Any], labels: dict[str, str]) -> bool:
-    """Whether a selector, in the words of Kubernetes, takes a pod with these labels."""
-    wanted = selector.get("matchLabels") or {}
+    """Return whether a Kubernetes selector matches a pod with these labels."""
+    exact = selector.get("matchLabels") or {}
     listed = selector.get("matchExpressions") or []
-    return all(labels.get(name) == value for name, value in wanted.items()) and all(
+    return all(labels.get(name) == value for name, value in exact.items()) and all(
         rule["operator"] == "In" and labels.get(rule["key"]) in rule["values"] for rule in listed
     )
 

@@ -1,4 +1,4 @@
-"""Stand-ins for programs."""
+"""Stand-ins for programs, as shell scripts."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def program(file: Path, body: str) -> None:
-    """Write a program of a few lines of shell, with the folder that it is in."""
+    """Write an executable shell script, creating its folder if necessary."""
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(f"#!/bin/sh\n{body}\n")
     file.chmod(0o755)

@@ -1,4 +1,4 @@
-"""A registry of images that asks for a login."""
+"""A registry of images with a login."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ auth: {{htpasswd: {{realm: images, path: {folder}/users}}}}
 
 @dataclass(frozen=True)
 class ImageRegistry:
-    """Where it is; engines take addresses of loopback without TLS."""
+    """A running registry on loopback, where Docker engines do not require TLS."""
 
     address: str
     password: str
 
     def push(self, image: str, name: str) -> str:
-        """Put an image of the engine there and nowhere else; its name."""
+        """Push an image of the engine under a name, and return the complete name."""
         tag = f"{self.address}/{name}"
         client = docker.from_env()
         client.images.get(image).tag(tag)
@@ -45,14 +45,14 @@ class ImageRegistry:
         return f"{tag}:latest"
 
     def connection(self, password: str) -> str:
-        """The Airflow connection to it."""
+        """Return the Airflow connection to the registry as JSON."""
         fields = {"conn_type": "docker", "host": self.address, "login": USER, "password": password}
         return json.dumps(fields)
 
 
 @contextmanager
 def run_registry(folder: Path) -> Iterator[ImageRegistry]:
-    """A registry over a folder, stopped at the end; a test is skipped where its program is not installed."""
+    """Yield a registry over a folder, and stop it at the end; skip the test without Debian's packages."""
     programs = [shutil.which(name) for name in ("docker-registry", "htpasswd")]
     if None in programs:
         pytest.skip("Debian's packages docker-registry and apache2-utils are not installed")

@@ -1,4 +1,4 @@
-"""A repository as the published client sees it: short calls, raw answers."""
+"""A repository through the published client `lakefs-client`, with short calls."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def client_of(connection: LakeConnection) -> LakeFSClient:
 
 
 def ask(connection: LakeConnection, method: str, path: str, body: Any = None, **headers: str) -> Any:
-    """A request that the published client would not send; its status and JSON."""
+    """Send a request that the published client would not send; return its status and JSON."""
     keys = f"{connection.access_key_id}:{connection.secret_access_key}".encode()
     sent = {"Authorization": f"Basic {b64encode(keys).decode()}", **headers}
     answer = urllib3.request(method, f"{connection.endpoint}/api/v1/{path}", headers=sent, json=body)
@@ -42,7 +42,7 @@ def ask(connection: LakeConnection, method: str, path: str, body: Any = None, **
 
 @contextmanager
 def refused(status: int, message: str) -> Iterator[None]:
-    """What is done inside is answered with `status` and a message that holds `message`."""
+    """Assert that the block's request is refused with a status and a message that contains `message`."""
     with pytest.raises(ApiException) as caught:
         yield
     assert (caught.value.status, message in caught.value.body) == (status, True), caught.value.body
@@ -50,7 +50,7 @@ def refused(status: int, message: str) -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Repo:
-    """One repository behind `lakefs-client`."""
+    """A repository, used through `lakefs-client`."""
 
     client: LakeFSClient
     name: str

@@ -1,4 +1,4 @@
-"""An S3 store on loopback that lets in who has keys or a role, and to what these are allowed."""
+"""An S3 store on loopback that enforces the permissions of its keys and of a role."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _ANY_KEYS = {"aws_access_key_id": "AKIASETUP", "aws_secret_access_key": "any", "
 
 @dataclass(frozen=True)
 class Store:
-    """A running store with one bucket; the keys and the role are allowed the same."""
+    """A running store with one bucket; the keys and the role have the same permissions."""
 
     url: str
     bucket: str
@@ -33,7 +33,7 @@ class Store:
     role: str
 
     def read(self) -> dict[str, str]:
-        """Every object of the bucket as text, by name; asked with the keys."""
+        """Return every object of the bucket as text, by name."""
         keys = {
             "aws_access_key_id": self.access_key_id,
             "aws_secret_access_key": self.secret_access_key,
@@ -45,14 +45,14 @@ class Store:
 
 @contextmanager
 def run_s3(folder: Path, bucket: str, of_bucket: list[str], of_objects: list[str]) -> Iterator[Store]:
-    """A store that allows these actions on the bucket and on its objects; stopped at the end."""
+    """Yield a store that allows these actions on the bucket and on its objects; it is stopped at the end."""
     url = f"http://127.0.0.1:{free_port()}"
     with (folder / "s3.log").open("wb") as log:
         server = _start(url, log)
         try:
             wait_until_it_answers(url)
             store = _fill(url, bucket, _policy(bucket, of_bucket, of_objects))
-            _ask_who_calls(url)
+            _require_authentication(url)
             yield store
         finally:
             end(server)
@@ -84,8 +84,8 @@ def _policy(bucket: str, of_bucket: list[str], of_objects: list[str]) -> str:
     return json.dumps({"Version": "2012-10-17", "Statement": statements})
 
 
-def _ask_who_calls(url: str) -> None:
-    """Until now the store let everybody in."""
+def _require_authentication(url: str) -> None:
+    """Let the store check permissions from now on."""
     answer = urllib3.request("POST", f"{url}/moto-api/reset-auth", body="0")
     assert answer.status == 200, answer.data
 
@@ -94,7 +94,7 @@ def _serve(port: str) -> None:
     from moto.server import main
     from moto.sts.responses import TokenResponse
 
-    # A pod turns its token into a role's keys by a call without a signature; moto 5.2 wants one of all.
+    # A pod exchanges its token for a role's keys by an unsigned call, but moto 5.2 requires signatures.
     setattr(TokenResponse, "_authenticate_and_authorize_normal_action", lambda *_, **__: None)  # noqa: B010 - mypy: a method
     main(["--port", port])
 

@@ -1,4 +1,4 @@
-"""The lake and MLflow as containers reach them: servers on loopback, and doors on the gateway."""
+"""A lake and an MLflow server that containers can reach: on loopback, with ports forwarded on the gateway."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ admin_password = {server.password}
 
 @dataclass(frozen=True)
 class Services:
-    """A lake, and an MLflow that asks for a login, that are reached from here and from containers."""
+    """A lake, and an MLflow with logins, reachable from this machine and from containers."""
 
     lake: LakeServer
     gateway: Gateway
@@ -45,50 +45,49 @@ class Services:
         return self.mlflow
 
     def connect(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Let Airflow's connections lead here, and log the test in as well."""
+        """Point Airflow's connections to these services, and log the test in to MLflow."""
         lake = {"conn_type": "lakefs", "login": ACCESS_KEY, "password": SECRET_KEY}
         mlflow = {"conn_type": "http", "login": self.mlflow.username, "password": self.mlflow.password}
         ports = {"LAKEFS": self.lake.port, "MLFLOW": _port(self.mlflow)}
         for name, fields in {"LAKEFS": lake, "MLFLOW": mlflow}.items():
-            where = f"http://127.0.0.1:{ports[name]}"
-            inside = {"container_host": f"http://{self.gateway.address}:{ports[name]}"}
-            told = json.dumps({**fields, "host": where, "extra": inside})
-            monkeypatch.setenv(f"AIRFLOW_CONN_{name}_DEFAULT", told)
+            extra = {"container_host": f"http://{self.gateway.address}:{ports[name]}"}
+            connection = {**fields, "host": f"http://127.0.0.1:{ports[name]}", "extra": extra}
+            monkeypatch.setenv(f"AIRFLOW_CONN_{name}_DEFAULT", json.dumps(connection))
         for name, value in self.mlflow.variables.items():
             monkeypatch.setenv(name, value)
 
 
 @contextmanager
 def run_services(lake: LakeServer, gateway: Gateway, folder: Path) -> Iterator[Services]:
-    """An MLflow server over a folder, and doors to it and to a lake; stopped at the end."""
-    with run_mlflow(folder, gateway.address) as mlflow, open_doors(gateway, _port(mlflow), lake.port):
+    """Yield an MLflow server over a folder and a lake, with their ports forwarded on the gateway."""
+    with run_mlflow(folder, gateway.address) as mlflow, forwarded_ports(gateway, _port(mlflow), lake.port):
         yield Services(lake, gateway, mlflow)
 
 
 @contextmanager
-def open_doors(gateway: Gateway, *ports: int) -> Iterator[None]:
-    """Doors on the gateway to these ports of loopback; closed at the end."""
-    doors = _start("include.platform.embedded.gateway", str(gateway), *map(str, ports), cwd=ROOT)
+def forwarded_ports(gateway: Gateway, *ports: int) -> Iterator[None]:
+    """Forward these ports of the gateway to loopback while the block runs."""
+    process = _start("include.platform.embedded.gateway", str(gateway), *map(str, ports), cwd=ROOT)
     try:
         yield
     finally:
-        end(doors)
+        end(process)
 
 
 @contextmanager
 def run_mlflow(folder: Path, *hosts: str) -> Iterator[TrackingServer]:
-    """An MLflow server that asks for a login, over a folder; stopped at the end.
+    """Yield an MLflow server with logins, over a folder; it is stopped at the end.
 
-    `hosts` are names by which others than this machine call it.
+    `hosts` are the names by which other machines and containers call it.
     """
     port, password = free_port(), token_urlsafe(16)
     server = TrackingServer(uri=f"http://127.0.0.1:{port}", username="admin", password=password)
     config = folder / "auth.ini"
     config.write_text(_AUTH.format(folder=folder, server=server))
-    told = {"MLFLOW_AUTH_CONFIG_PATH": f"{config}", "MLFLOW_FLASK_SERVER_SECRET_KEY": token_urlsafe(16)}
+    variables = {"MLFLOW_AUTH_CONFIG_PATH": f"{config}", "MLFLOW_FLASK_SERVER_SECRET_KEY": token_urlsafe(16)}
     options = ("--app-name", "basic-auth", "--port", f"{port}", "--workers", "1")
     allowed = ",".join(f"{host}:{port}" for host in ("127.0.0.1", *hosts))
-    process = _start("mlflow", "server", *options, "--allowed-hosts", allowed, cwd=folder, **told)
+    process = _start("mlflow", "server", *options, "--allowed-hosts", allowed, cwd=folder, **variables)
     try:
         wait_until_it_answers(f"{server.uri}/health")
         yield server
@@ -97,7 +96,7 @@ def run_mlflow(folder: Path, *hosts: str) -> Iterator[TrackingServer]:
 
 
 def end(process: subprocess.Popen[Any]) -> None:
-    """Ask a server to end, and end it where it has not done so after a minute: nothing of a test stays."""
+    """Terminate a server, and kill it if it still runs after a minute."""
     process.terminate()
     try:
         process.wait(60)
@@ -116,7 +115,7 @@ def _start(module: str, *arguments: str, cwd: Path, **more: str) -> subprocess.P
 
 
 def wait_until_it_answers(url: str) -> None:
-    """Wait for any answer."""
+    """Wait until a URL answers with any status."""
     deadline = time.monotonic() + 120
     while True:
         try:

@@ -1,4 +1,4 @@
-"""The embedded stack as a whole, on free ports and in a folder of its own."""
+"""A complete embedded stack for tests, on free ports and in a temporary folder."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ import psutil
 
 from include.lake.client import Lake
 from include.platform.demo.airflow import Airflow
-from include.platform.embedded import secrets
+from include.platform.embedded import stack_secrets
 from include.platform.embedded.environment import urls
 from include.platform.embedded.stack import Stack
 from include.settings import AirflowGroup, LakeFSGroup, MLflowGroup, Settings
 
 
 def free_ports(number: int) -> list[int]:
-    """Ports that nobody listens on; all are held until all are found, so that they differ."""
+    """Return free ports; each is bound until all are found, so that they differ."""
     with ExitStack() as held:
         probes = [held.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(number)]
         return [probe.getsockname()[1] for probe in probes]
 
 
 def settings_in(folder: Path, *, examples: bool = False) -> Settings:
-    """Settings of a stack of its own below a folder."""
+    """Return the settings of a separate stack below a folder."""
     airflow, mlflow, lake = free_ports(3)
     return Settings(
         var=folder,
@@ -52,7 +52,7 @@ def changed(settings: Settings, **fields: Any) -> Settings:
 
 @dataclass(frozen=True)
 class RunningStack:
-    """A stack, and what a user of it has at hand."""
+    """A running stack with clients for its services."""
 
     stack: Stack
 
@@ -61,36 +61,36 @@ class RunningStack:
         return self.stack.settings
 
     @property
-    def secrets(self) -> secrets.Secrets:
-        return secrets.ensure(self.settings.var)
+    def secrets(self) -> stack_secrets.Secrets:
+        return stack_secrets.ensure(self.settings.var)
 
     @cached_property
     def airflow(self) -> Airflow:
-        """Airflow's REST API, as the stack's one user."""
+        """Client of Airflow's REST API, as the stack's only user."""
         where = urls(self.settings)["airflow"]
-        return Airflow(where, secrets.USER, self.secrets.airflow_password)
+        return Airflow(where, stack_secrets.USER, self.secrets.airflow_password)
 
     def lake(self, repository: str) -> Lake:
-        """A repository of the lake."""
+        """Return a repository of the lake."""
         return Lake(self.stack.connection(), repository)
 
     def processes(self) -> list[psutil.Process]:
-        """Its members, and whatever else carries its folder in the environment or works in it."""
-        found, var = self.stack.members(), self.settings.var
+        """Return its members, and other processes that have its folder in their environment or work in it."""
+        members, var = self.stack.members(), self.settings.var
         for process in psutil.process_iter():
             with suppress(psutil.Error):
                 carries = process.environ().get("MILLRACE_VAR") == str(var)
                 if process.pid != os.getpid() and (carries or Path(process.cwd()).is_relative_to(var)):
-                    found.append(process)
-        return list(set(found))
+                    members.append(process)
+        return list(set(members))
 
 
 @contextmanager
 def database_folder() -> Iterator[Path]:
-    """A folder that PostgreSQL can live in; removed at the end.
+    """Yield a temporary folder that PostgreSQL can use.
 
-    Not below pytest's own: each run of pytest closes that one to all other users, and where root runs the
-    tests, PostgreSQL is another user.
+    It is not below pytest's own temporary folder, which other users cannot enter: if root runs the tests,
+    PostgreSQL runs as another user.
     """
     with TemporaryDirectory(prefix="millrace-test-") as folder:
         yield Path(folder).resolve()
@@ -98,7 +98,7 @@ def database_folder() -> Iterator[Path]:
 
 @contextmanager
 def run_stack(*, examples: bool = False) -> Iterator[RunningStack]:
-    """A running stack, stopped at the end also when its start or the test fails."""
+    """Yield a running stack, and stop it at the end even if its start or the test fails."""
     with database_folder() as folder:
         stack = Stack(settings_in(folder / "var", examples=examples))
         try:

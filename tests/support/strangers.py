@@ -1,4 +1,4 @@
-"""Servers that are not what the client expects."""
+"""HTTP servers that are not what the client expects."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 @contextmanager
 def server_that_answers(status: int, body: bytes, kind: str = "application/json") -> Iterator[str]:
-    """A server with one answer to everything; its address."""
+    """Yield the URL of a server that answers every request with the same response."""
 
     class Handler(BaseHTTPRequestHandler):
         def answer(self) -> None:

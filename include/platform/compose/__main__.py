@@ -1,4 +1,4 @@
-"""`python -m include.platform.compose VERB`: what the `make compose-…` targets call."""
+"""`python -m include.platform.compose VERB`: the operator's CLI, which the `make compose-…` targets call."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ _IMAGES = ("job", "airflow", "mlflow")
 
 
 def main(arguments: list[str]) -> int:
-    """One verb; 0, or 1 with the reason on stderr."""
-    asked = _parser().parse_args(arguments)
+    """Run a verb; return 0, or 1 after printing the reason to stderr."""
+    options = _parser().parse_args(arguments)
     try:
         environment.refuse_old_names(env.read(ROOT / ".env"))
-        _VERBS[asked.verb](asked)
+        _VERBS[options.verb](options)
     except MillraceError as error:
         print(error, file=sys.stderr)
         return 1
@@ -33,17 +33,19 @@ def main(arguments: list[str]) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="include.platform.compose", description=__doc__)
     parser.add_argument("verb", choices=sorted(_VERBS))
-    parser.add_argument("--folder", type=Path, default=None, help="of the backup; new ones below var/backups")
+    parser.add_argument(
+        "--folder", type=Path, default=None, help="of the backup (default: a new one below var/backups)"
+    )
     return parser
 
 
 def _say(text: str) -> None:
-    print(text, flush=True)  # between what Docker prints, also into a file
+    print(text, flush=True)  # in order with Docker's output, also if both go to a file
 
 
 def _env(_: argparse.Namespace) -> None:
     added = env.complete(ROOT / ".env")
-    _say(f".env: added {', '.join(added)}" if added else ".env has everything; nothing was changed")
+    _say(f".env: added {', '.join(added)}" if added else ".env is complete; nothing was changed")
 
 
 def _up(_: argparse.Namespace) -> None:
@@ -52,22 +54,22 @@ def _up(_: argparse.Namespace) -> None:
     compose.up(_say)
 
 
-def _backup(asked: argparse.Namespace) -> None:
-    _save(Compose.find(ROOT), asked.folder)
+def _backup(options: argparse.Namespace) -> None:
+    _save(Compose.find(ROOT), options.folder)
 
 
-def _restore(asked: argparse.Namespace) -> None:
+def _restore(options: argparse.Namespace) -> None:
     compose = _startable()
-    _build()  # the server may be new, or go back to an older version: both tag their images alike
-    restore(compose, asked.folder.resolve(), _say)
+    _build()  # images of another version, or on a new server none, may have the tags of this version
+    restore(compose, options.folder.resolve(), _say)
 
 
-def _upgrade(asked: argparse.Namespace) -> None:
-    """A backup before anything new starts: migrations of a database have no way back."""
+def _upgrade(options: argparse.Namespace) -> None:
+    """Upgrade to this checkout's version, after a backup: database migrations cannot be undone."""
     compose = _startable()
-    _env(asked)  # this version may have a secret more
-    _build()  # what runs keeps the images that it has
-    _save(compose, asked.folder)
+    _env(options)  # this version may have new secrets
+    _build()  # running containers keep their images
+    _save(compose, options.folder)
     compose.up(_say)
 
 
@@ -78,13 +80,13 @@ def _save(compose: Compose, folder: Path | None) -> None:
 
 
 def _startable() -> Compose:
-    """The platform of this checkout, which its services can read."""
+    """Return the Compose project of this checkout, after checking that its services can read the files."""
     permissions.check(ROOT)
     return Compose.find(ROOT)
 
 
 def _build() -> None:
-    """Our own images, in the version of this checkout."""
+    """Build the project's images in the version of this checkout."""
     if subprocess.run([ROOT / "include/platform/images/build", *_IMAGES], check=False).returncode:
         raise Unavailable("the images could not be built; see above")
 

@@ -1,9 +1,9 @@
 """Backup and restore of the platform on one server: its databases and the files of the lake and of MLflow.
 
-A backup is taken while everything runs, or while nothing does but PostgreSQL, for as long as it takes. What
-points is saved before what is pointed at (Airflow's runs, then MLflow's, then the lake's commits, then the
-files, which are added and never changed): nothing in a backup leads to something that it lacks. It is a
-folder, and there only when it is whole.
+A backup can be taken while the platform runs or while it is stopped; in the latter case PostgreSQL is
+started meanwhile. References are saved before the things that they refer to: Airflow's runs, then MLflow's,
+then the lake's commits, then the files, which are added but never changed. So a backup contains everything
+that it refers to. It is a folder that appears only when it is complete.
 """
 
 from __future__ import annotations
@@ -26,19 +26,22 @@ from include.platform.compose.docker_compose import Compose, Say
 MANIFEST = "manifest.json"
 _FORMAT = 1
 _VOLUMES = {"lakefs": "/home/lakefs", "mlflow": "/var/lib/mlflow"}
-"""Each service whose files are saved, with the place of its volume."""
-_CHANGED = 1
-"""GNU tar's status where a file grew while it was read: one of a run that is not over yet."""
+"""The services whose files are saved, with the path at which each mounts its volume."""
+_TAR_FILE_CHANGED = 1
+"""GNU tar's status if a file changed while it was read, such as the log of an unfinished run."""
 
 
 def backup(compose: Compose, target: Path, say: Say) -> None:
-    """Save everything into a new folder; raises Misconfigured if it is there, or there is nothing to save."""
+    """Save everything into a new folder.
+
+    Raises Misconfigured if the folder exists, or if there is nothing to save.
+    """
     if target.exists():
-        raise Misconfigured(f"{target} is there already; name another folder by TO=…")
-    if lacking := {"postgres", *_VOLUMES} - compose.volumes():
+        raise Misconfigured(f"{target} already exists; name another folder by TO=…")
+    if missing := {"postgres", *_VOLUMES} - compose.volumes():
         raise Misconfigured(
-            f"there is nothing to save: no volume {', '.join(sorted(lacking))} of this project; `make "
-            "compose-up` makes them, and COMPOSE_PROJECT_NAME in .env says which project is meant"
+            f"there is nothing to save: this project has no volume {', '.join(sorted(missing))}; `make "
+            "compose-up` creates them, and COMPOSE_PROJECT_NAME in .env selects the project"
         )
     part = target.with_name(f"{target.name}.part-{os.getpid()}")
     part.mkdir(mode=0o700, parents=True)
@@ -46,17 +49,20 @@ def backup(compose: Compose, target: Path, say: Say) -> None:
         with _database(compose, say):
             _save(compose, part, say)
     except BaseException:
-        shutil.rmtree(part)  # a nightly one that fails would fill the disk
+        shutil.rmtree(part)  # failing backups from a cron job would fill the disk
         raise
     part.rename(target)
 
 
 def restore(compose: Compose, source: Path, say: Say) -> None:
-    """Put everything back as it was saved; what is there now is lost. Raises before anything is touched
-    if the backup is damaged, or was made with other keys."""
+    """Replace the platform's data by a backup.
+
+    Before anything is changed, raises BadData if the backup is damaged, Misconfigured if it was made with
+    other keys.
+    """
     _check(compose, source)
     say("stopping everything")
-    # Not `up --no-start`: docker-compose would wait for the health of what it does not start.
+    # Not `up --no-start`: docker-compose 1.29 would wait for the health of services that it does not start.
     compose.call("create")
     compose.call("stop")
     for service in _VOLUMES:
@@ -76,15 +82,18 @@ def restore(compose: Compose, source: Path, say: Say) -> None:
 
 @contextmanager
 def _database(compose: Compose, say: Say) -> Iterator[None]:
-    """PostgreSQL up, and a container of each other service that is saved; nothing that runs is touched."""
-    found = {one.service: one.state["Status"] for one in compose.containers()}
-    # Not recreated: the checkout may be of a newer version than what runs.
+    """Have PostgreSQL running, and a container for each other service whose files are saved.
+
+    Running containers stay as they are; PostgreSQL is stopped at the end if it did not run before.
+    """
+    states = {container.service: container.state["Status"] for container in compose.containers()}
+    # `--no-recreate`: the checkout may be newer than the running containers.
     compose.call("create", "--no-recreate", "postgres", *_VOLUMES)
     try:
         compose.up(say, "postgres", options=("--no-recreate",))
         yield
     finally:
-        if found.get("postgres") not in ("running", "restarting"):
+        if states.get("postgres") not in ("running", "restarting"):
             compose.call("stop", "postgres")
 
 
@@ -113,66 +122,73 @@ def _psql(compose: Compose, program: str, *arguments: str, stdin: Any = None, st
 def _pack(compose: Compose, service: str, file: Path) -> None:
     with file.open("xb") as target:
         command = (
-            *_beside(compose, service, "ro"),
+            *_with_volume(compose, service, "ro"),
             "--create",
             "--numeric-owner",
             "--directory",
-            "/kept",
+            "/volume",
             ".",
         )
-        compose.docker("run", "--rm", "--entrypoint", "tar", *command, stdout=target, fine=(0, _CHANGED))
+        options = ("run", "--rm", "--entrypoint", "tar")
+        compose.docker(*options, *command, stdout=target, allowed=(0, _TAR_FILE_CHANGED))
 
 
 def _unpack(compose: Compose, service: str, file: Path) -> None:
-    script = "find /kept -mindepth 1 -delete && tar --extract --numeric-owner --same-owner --directory /kept"
+    empty = "find /volume -mindepth 1 -delete"
+    script = f"{empty} && tar --extract --numeric-owner --same-owner --directory /volume"
     with file.open("rb") as packed:
-        command = (*_beside(compose, service, "rw"), "-c", script)
+        command = (*_with_volume(compose, service, "rw"), "-c", script)
         compose.docker("run", "--rm", "--interactive", "--entrypoint", "sh", *command, stdin=packed)
 
 
-def _beside(compose: Compose, service: str, mode: str) -> tuple[str, ...]:
-    """What runs our own image, which has GNU tar, over a service's volume."""
+def _with_volume(compose: Compose, service: str, mode: str) -> tuple[str, ...]:
+    """Return arguments of `docker run`: the MLflow image, which has GNU tar, with a service's volume."""
     volume = compose.container(service).volumes[_VOLUMES[service]]
     image = compose.container("mlflow").image
-    return "--network", "none", "--user", "0:0", "--volume", f"{volume}:/kept:{mode}", image
+    return "--network", "none", "--user", "0:0", "--volume", f"{volume}:/volume:{mode}", image
 
 
-def _keys(compose: Compose) -> dict[str, str]:
-    """Fingerprints of the secrets without which the data is worth nothing; they do not tell the secrets."""
-    found = env.read(compose.folder / ".env")
-    return {name: hashlib.sha256(found.get(name, "").encode()).hexdigest()[:16] for name in env.KEPT}
+def _key_fingerprints(compose: Compose) -> dict[str, str]:
+    """Return hashes of the secrets without which the data cannot be read."""
+    variables = env.read(compose.folder / ".env")
+    return {name: hashlib.sha256(variables.get(name, "").encode()).hexdigest()[:16] for name in env.DATA_KEYS}
 
 
 def _seal(compose: Compose, folder: Path) -> None:
-    files = {file.name: _sum(file) for file in sorted(folder.iterdir())}
-    made = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-    images = {one.service: one.image for one in compose.containers()}
-    told = {"format": _FORMAT, "made": made, "keys": _keys(compose), "images": images, "files": files}
-    (folder / MANIFEST).write_text(json.dumps(told, indent=2) + "\n")
+    """Write the manifest, which holds the checksum of every file."""
+    manifest = {
+        "format": _FORMAT,
+        "made": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "keys": _key_fingerprints(compose),
+        "images": {container.service: container.image for container in compose.containers()},
+        "files": {file.name: _sha256(file) for file in sorted(folder.iterdir())},
+    }
+    (folder / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n")
 
 
 def _check(compose: Compose, source: Path) -> None:
     try:
-        told = json.loads((source / MANIFEST).read_text())
+        manifest = json.loads((source / MANIFEST).read_text())
     except (OSError, ValueError) as error:
-        raise Misconfigured(f"{source} is no backup: its {MANIFEST} cannot be read ({error})") from error
-    if told.get("format") != _FORMAT:
-        raise Misconfigured(f"{source} has format {told.get('format')!r}; this version reads {_FORMAT}")
+        raise Misconfigured(f"{source} is not a backup: its {MANIFEST} cannot be read ({error})") from error
+    if manifest.get("format") != _FORMAT:
+        raise Misconfigured(f"{source} has format {manifest.get('format')!r}; this version reads {_FORMAT}")
     damaged = [
         name
-        for name, sum_ in told["files"].items()
-        if not (source / name).is_file() or _sum(source / name) != sum_
+        for name, checksum in manifest["files"].items()
+        if not (source / name).is_file() or _sha256(source / name) != checksum
     ]
     if damaged:
         raise BadData(f"{source} is damaged: {', '.join(damaged)}; take another backup")
-    others = [name for name, print_ in _keys(compose).items() if told["keys"].get(name) != print_]
-    if others:
+    fingerprints = _key_fingerprints(compose).items()
+    different = [name for name, fingerprint in fingerprints if manifest["keys"].get(name) != fingerprint]
+    if different:
         raise Misconfigured(
-            f"{source} was made with other values of {', '.join(others)}, without which its data cannot be "
-            "read; put the .env of that time back first"
+            f"{source} was made with other values of {', '.join(different)}, without which its data cannot "
+            "be read; first restore the .env of that time"
         )
 
 
-def _sum(file: Path) -> str:
+def _sha256(file: Path) -> str:
     with file.open("rb") as content:
         return hashlib.file_digest(content, "sha256").hexdigest()

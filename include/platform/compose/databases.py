@@ -1,19 +1,19 @@
-"""Inside a container: the platform's databases, each of a user of its own. Harmless if they are there."""
+"""Create the platform's databases and their users in PostgreSQL; runs inside a container, at every start."""
 
 from __future__ import annotations
 
-import sys
 from typing import Any
 
-from include.exceptions import MillraceError, Unavailable
+from include.exceptions import Unavailable
+from include.platform import cli
 
 OWNERS = {"airflow": "airflow", "mlflow": "mlflow", "mlflow_auth": "mlflow", "lakefs": "lakefs"}
-"""Each database with its user; in the order in which they are saved (include/platform/compose/backup.py)."""
+"""The databases with their owners, in the order in which `backup` saves them."""
 
 
 def ensure(connection: Any, passwords: dict[str, str]) -> list[str]:
-    """Make what is missing, and let each password be the one given; the databases that were made."""
-    made: list[str] = []
+    """Create missing users and databases, and set the users' passwords; return the created databases."""
+    created: list[str] = []
     with connection.cursor() as cursor:
         for user in dict.fromkeys(OWNERS.values()):
             cursor.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (user,))
@@ -22,37 +22,33 @@ def ensure(connection: Any, passwords: dict[str, str]) -> list[str]:
         for name, user in OWNERS.items():
             cursor.execute("SELECT 1 FROM pg_database WHERE datname = %s", (name,))
             if not cursor.fetchone():
-                # From the empty template: the server's own encoding may be one that holds no "é".
+                # `template0`: the default template has the server's encoding, which may not be UTF-8.
                 cursor.execute(
                     f'CREATE DATABASE "{name}" OWNER "{user}" ENCODING \'UTF8\' TEMPLATE template0'
                 )
                 cursor.execute(f'REVOKE ALL ON DATABASE "{name}" FROM PUBLIC')
-                made.append(name)
-    return made
+                created.append(name)
+    return created
 
 
-def main() -> int:
-    """As PGHOST, PGUSER and PGPASSWORD say, with the passwords of the users from the environment."""
+def main() -> None:
+    """Connect by PGHOST, PGUSER and PGPASSWORD; the users' passwords come from the environment."""
     import psycopg2
 
     from include.platform.compose.settings import DatabaseSettings
 
-    told = DatabaseSettings()
+    passwords = DatabaseSettings().passwords
     try:
         connection = psycopg2.connect(dbname="postgres")
     except psycopg2.OperationalError as error:
-        raise Unavailable(f"PostgreSQL does not let us in: {error}") from error
-    connection.autocommit = True  # a database cannot be made inside a transaction
+        raise Unavailable(f"cannot connect to PostgreSQL: {error}") from error
+    connection.autocommit = True  # CREATE DATABASE is not allowed inside a transaction
     try:
-        made = ensure(connection, told.passwords)
+        created = ensure(connection, passwords)
     finally:
         connection.close()
-    print("databases:", ", ".join(made) or "all there")
-    return 0
+    print(f"databases: created {', '.join(created)}" if created else "databases: all exist")
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except MillraceError as error:
-        sys.exit(str(error))
+    cli.run(main)

@@ -1,7 +1,7 @@
-"""Docker as the hand on the server uses it: `docker compose`, or docker-compose where that is what is there.
+"""Run Docker Compose (v2, or docker-compose 1.29) for the operator's CLI.
 
-What Compose's two tools do differently is asked of the engine itself, by the labels that both put on
-containers. COMPOSE_FILE, COMPOSE_PROFILES and COMPOSE_PROJECT_NAME count as they do for Compose.
+Where the two versions of Compose differ, the engine is queried directly, by the labels that both put on
+containers. COMPOSE_FILE, COMPOSE_PROFILES and COMPOSE_PROJECT_NAME have their usual meaning.
 """
 
 from __future__ import annotations
@@ -19,21 +19,21 @@ from include import environment
 from include.exceptions import Misconfigured, Unavailable
 from include.platform.compose import env
 
-_TOOLS = (("docker", "compose"), ("docker-compose",))
+_COMMANDS = (("docker", "compose"), ("docker-compose",))
 _SERVICE = "com.docker.compose.service"
 _ONE_OFF = "com.docker.compose.oneoff"
-"""What `run` made: somebody's shell, say, and no part of the platform."""
+"""Label of containers that `docker compose run` created, such as a user's shell; not part of the platform."""
 _PROFILE = re.compile(r"^  ([\w-]+):\n(?:    .*\n|\s*\n)*?    profiles: \[(\w+)\]$", re.MULTILINE)
-"""A service of the Compose file with its profile."""
-_WAIT_SECONDS = 600
-_RESTARTS = 5
+"""Matches a service of the Compose file that has a profile."""
+_START_TIMEOUT_SECONDS = 600
+_MAX_RESTARTS = 5
 
 Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
 class Container:
-    """One service's container, as `docker inspect` tells it."""
+    """A service's container, from the output of `docker inspect`."""
 
     service: str
     id: str
@@ -41,20 +41,27 @@ class Container:
     state: dict[str, Any]
     volumes: dict[str, str]
     once: bool
-    """Whether it is to end, and not to be started again."""
+    """Whether it runs to completion and is not restarted."""
     restarts: int
-    """How often the engine has started it anew since somebody did."""
+    """How often the engine has restarted it since it was last started."""
 
     @classmethod
-    def of(cls, found: dict[str, Any]) -> Container:
-        volumes = {row["Destination"]: row["Name"] for row in found["Mounts"] if row["Type"] == "volume"}
-        service = found["Config"]["Labels"][_SERVICE]
-        once = found["HostConfig"]["RestartPolicy"]["Name"] in ("", "no")
-        return cls(service, found["Id"], found["Image"], found["State"], volumes, once, found["RestartCount"])
+    def of(cls, inspected: dict[str, Any]) -> Container:
+        """Build from one element of `docker inspect`'s output."""
+        mounts = inspected["Mounts"]
+        return cls(
+            service=inspected["Config"]["Labels"][_SERVICE],
+            id=inspected["Id"],
+            image=inspected["Image"],
+            state=inspected["State"],
+            volumes={row["Destination"]: row["Name"] for row in mounts if row["Type"] == "volume"},
+            once=inspected["HostConfig"]["RestartPolicy"]["Name"] in ("", "no"),
+            restarts=inspected["RestartCount"],
+        )
 
     @property
-    def trouble(self) -> str:
-        """What keeps it from being well; empty where nothing does."""
+    def problem(self) -> str:
+        """Why the container is unhealthy; empty if it is healthy, or has completed successfully."""
         if self.once and self.state["Status"] == "exited" and self.state["ExitCode"] == 0:
             return ""
         if self.state["Status"] != "running":
@@ -65,23 +72,23 @@ class Container:
         return "" if health == "healthy" else str(health)
 
     @property
-    def hopeless(self) -> bool:
-        """Whether waiting cannot help."""
-        dies = self.state["Status"] == "restarting" and self.restarts >= _RESTARTS
-        return dies or (self.once and self.state["Status"] == "exited")
+    def has_failed(self) -> bool:
+        """Whether an unhealthy container will stay so: it has exited for good, or keeps crashing."""
+        crashes = self.state["Status"] == "restarting" and self.restarts >= _MAX_RESTARTS
+        return crashes or (self.once and self.state["Status"] == "exited")
 
 
 @dataclass(frozen=True)
 class Compose:
-    """The Compose file of a folder, and the tool that reads it."""
+    """The Compose project of a folder, and the command that runs Compose."""
 
     folder: Path
     command: tuple[str, ...]
 
     @classmethod
     def find(cls, folder: Path) -> Compose:
-        """With the tool of this machine; raises Misconfigured where there is none."""
-        for command in _TOOLS:
+        """Build with the Compose command of this machine; raise Misconfigured if it has none."""
+        for command in _COMMANDS:
             try:
                 subprocess.run([*command, "version"], capture_output=True, check=True)
             except (OSError, subprocess.CalledProcessError):
@@ -92,23 +99,23 @@ class Compose:
         )
 
     def call(self, *arguments: str) -> None:
-        """Let Compose do something, its output seen; raises Unavailable if it fails."""
+        """Run a Compose command with visible output; raise Unavailable if it fails."""
         self._run([*self.command, *arguments])
 
     def containers(self) -> list[Container]:
-        """Every container of the project's services, running or not."""
+        """Return every container of the project's services, running or not, sorted by service."""
         ids = self._run([*self.command, "ps", "--all", "--quiet"], stdout=subprocess.PIPE).decode().split()
         if not ids:
             return []
-        found = json.loads(self._run(["docker", "inspect", *ids], stdout=subprocess.PIPE))
-        services = (one for one in found if one["Config"]["Labels"].get(_ONE_OFF) != "True")
-        return sorted(map(Container.of, services), key=lambda one: one.service)
+        inspected = json.loads(self._run(["docker", "inspect", *ids], stdout=subprocess.PIPE))
+        services = (row for row in inspected if row["Config"]["Labels"].get(_ONE_OFF) != "True")
+        return sorted(map(Container.of, services), key=lambda container: container.service)
 
     def container(self, service: str) -> Container:
-        """One service's; raises Misconfigured if it was never made."""
-        for found in self.containers():
-            if found.service == service:
-                return found
+        """Return a service's container; raise Misconfigured if there is none."""
+        for container in self.containers():
+            if container.service == service:
+                return container
         raise Misconfigured(f"service {service!r} has no container; run `make compose-up` first")
 
     def docker(
@@ -116,73 +123,78 @@ class Compose:
         *arguments: str,
         stdin: IO[bytes] | None = None,
         stdout: Any = None,
-        fine: tuple[int, ...] = (0,),
+        allowed: tuple[int, ...] = (0,),
     ) -> bytes:
-        """A command of `docker`; raises Unavailable with what it said unless its status is one of `fine`."""
-        return self._run(["docker", *arguments], stdin=stdin, stdout=stdout, fine=fine)
+        """Run a `docker` command; raise Unavailable unless its exit status is allowed."""
+        return self._run(["docker", *arguments], stdin=stdin, stdout=stdout, allowed=allowed)
 
     def volumes(self) -> set[str]:
-        """The names in the Compose file of those volumes that the project has on the engine."""
-        # Both tools call them so; their labels are not on every volume, as the engine makes some by itself.
-        own = f"{self.project}_"
-        found = self.docker("volume", "ls", "--format", "{{.Name}}", stdout=subprocess.PIPE).decode().split()
-        return {name.removeprefix(own) for name in found if name.startswith(own)}
+        """Return those volumes of the Compose file that exist on the engine, by their names in the file."""
+        # By name, which is the same in both versions of Compose: not every volume has Compose's labels, as
+        # the engine creates some by itself.
+        prefix = f"{self.project}_"
+        names = self.docker("volume", "ls", "--format", "{{.Name}}", stdout=subprocess.PIPE).decode().split()
+        return {name.removeprefix(prefix) for name in names if name.startswith(prefix)}
 
     @property
     def project(self) -> str:
-        """What the project is called."""
-        found = self._told("COMPOSE_PROJECT_NAME")
-        if not found:
+        """Name of the Compose project; raises Misconfigured if it is not set."""
+        name = self._variable("COMPOSE_PROJECT_NAME")
+        if not name:
             raise Misconfigured("COMPOSE_PROJECT_NAME is not set; run `make compose-env`")
-        return found
+        return name
 
-    def _told(self, name: str) -> str:
-        """A variable: Compose takes the caller's word before that of `.env`."""
+    def _variable(self, name: str) -> str:
+        """Return a variable's value; as in Compose, the environment has precedence over `.env`."""
         return environment.inherited().get(name) or env.read(self.folder / ".env").get(name, "")
 
-    def _remove_left_behind(self, say: Say) -> None:
-        """Remove services of profiles that are off by now: Compose leaves them as they are, on old images."""
+    def _remove_disabled(self, say: Say) -> None:
+        """Remove services whose profile is no longer enabled: Compose would leave them on old images."""
         profiles = dict(_PROFILE.findall((self.folder / "docker-compose.yaml").read_text()))
-        on = {*self._told("COMPOSE_PROFILES").split(",")}
-        for one in self.containers():
-            profile = profiles.get(one.service)
-            if profile and not on & {profile, "*"}:
-                say(f"{one.service} is removed: its profile is off")
-                self.docker("stop", one.id, stdout=subprocess.DEVNULL)
-                self.docker("rm", one.id, stdout=subprocess.DEVNULL)
+        enabled = {*self._variable("COMPOSE_PROFILES").split(",")}
+        for container in self.containers():
+            profile = profiles.get(container.service)
+            if profile and not enabled & {profile, "*"}:
+                say(f"removing {container.service}: its profile {profile!r} is not enabled")
+                self.docker("stop", container.id, stdout=subprocess.DEVNULL)
+                self.docker("rm", container.id, stdout=subprocess.DEVNULL)
 
     def up(self, say: Say, *services: str, options: tuple[str, ...] = ("--remove-orphans",)) -> None:
-        """Start all (or these) services and wait until every one is well, or has ended well."""
+        """Start all services, or those given, and wait until they are healthy or have completed.
+
+        Raises Unavailable with the last lines of the logs of those that have failed, or that are not healthy
+        in time.
+        """
         if not services:
-            self._remove_left_behind(say)
+            self._remove_disabled(say)
         try:
             self.call("up", "--detach", *options, *services)
-        except Unavailable as error:  # Compose tells which one failed, and not why
-            ended = [one for one in self.containers() if one.trouble and one.state["Status"] != "created"]
-            raise Unavailable("\n".join([str(error), *map(self._reason, ended)])) from error
-        deadline, told = time.monotonic() + _WAIT_SECONDS, set[str]()
+        except Unavailable as error:  # Compose names the service that failed, but not the reason
+            failed = [c for c in self.containers() if c.problem and c.state["Status"] != "created"]
+            raise Unavailable("\n".join([str(error), *map(self._reason, failed)])) from error
+        deadline, ready = time.monotonic() + _START_TIMEOUT_SECONDS, set[str]()
         while True:
-            found = [one for one in self.containers() if not services or one.service in services]
-            for one in found:
-                if not one.trouble and one.service not in told:
-                    told.add(one.service)
-                    say(f"{one.service} is well")
-            ill = [one for one in found if one.trouble]
-            if found and not ill:
+            containers = [c for c in self.containers() if not services or c.service in services]
+            unhealthy = [container for container in containers if container.problem]
+            for container in containers:
+                if container not in unhealthy and container.service not in ready:
+                    ready.add(container.service)
+                    say(f"{container.service} ready")
+            if containers and not unhealthy:
                 return
-            if time.monotonic() > deadline or any(one.hopeless for one in ill):
-                raise Unavailable("\n".join(map(self._reason, ill)))
+            if time.monotonic() > deadline or any(container.has_failed for container in unhealthy):
+                raise Unavailable("\n".join(map(self._reason, unhealthy)))
             time.sleep(1)
 
-    def _reason(self, one: Container) -> str:
-        said = subprocess.run(
-            ["docker", "logs", "--tail", "5", one.id],  # noqa: S607
+    def _reason(self, container: Container) -> str:
+        logs = subprocess.run(
+            ["docker", "logs", "--tail", "5", container.id],  # noqa: S607
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
             check=False,
         )
-        return f"{one.service} is {one.trouble}: {said.stdout.strip()}"
+        return f"{container.service} is {container.problem}: {logs.stdout.strip()}"
 
     def _run(
         self,
@@ -190,11 +202,11 @@ class Compose:
         *,
         stdin: IO[bytes] | None = None,
         stdout: Any = None,
-        fine: tuple[int, ...] = (0,),
+        allowed: tuple[int, ...] = (0,),
     ) -> bytes:
-        ended = subprocess.run(
+        process = subprocess.run(
             command, cwd=self.folder, stdin=stdin or subprocess.DEVNULL, stdout=stdout, check=False
         )
-        if ended.returncode not in fine:
-            raise Unavailable(f"{' '.join(command[:6])!r} ended with {ended.returncode}; see above")
-        return ended.stdout or b""
+        if process.returncode not in allowed:
+            raise Unavailable(f"{' '.join(command[:6])!r} ended with {process.returncode}; see above")
+        return process.stdout or b""

@@ -1,6 +1,6 @@
-"""The secrets of `docker-compose.yaml`: lines of `.env`, made once and never changed.
+"""The secrets of `docker-compose.yaml`: lines of `.env`, generated once and never changed.
 
-`.env` is where Compose looks by itself. Other lines of it, such as the settings of the embedded stack, stay.
+Compose reads `.env` by itself. Other lines of it, such as the settings of the embedded stack, are preserved.
 """
 
 from __future__ import annotations
@@ -9,9 +9,10 @@ import base64
 import os
 import re
 import secrets
-import string
 from collections.abc import Callable, Mapping
 from pathlib import Path
+
+from include.platform.access_keys import new_access_key_id
 
 
 def _key() -> str:
@@ -24,11 +25,6 @@ def _password() -> str:
 
 def _fernet_key() -> str:
     return base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()
-
-
-def _access_key_id() -> str:
-    alphabet = string.ascii_uppercase + string.digits
-    return "AKIAJ" + "".join(secrets.choice(alphabet) for _ in range(15))
 
 
 VARIABLES: Mapping[str, tuple[str, Callable[[], str]]] = {
@@ -45,7 +41,7 @@ VARIABLES: Mapping[str, tuple[str, Callable[[], str]]] = {
     "MLFLOW_SECRET_KEY": ("Signs the forms of MLflow's pages.", _key),
     "LAKE_ACCESS_KEY_ID": (
         "Who opens the lake; counts when airflow-init sets lakeFS up, at the first start.",
-        _access_key_id,
+        new_access_key_id,
     ),
     "LAKE_SECRET_ACCESS_KEY": ("Its secret.", _key),
     "LAKE_ENCRYPT_KEY": ("Encrypts the keys that lakeFS keeps.", _key),
@@ -56,53 +52,51 @@ VARIABLES: Mapping[str, tuple[str, Callable[[], str]]] = {
     "REDIS_PASSWORD": ("The queue of the profile `celery`.", _password),
     "GRAFANA_ADMIN_PASSWORD": ("Grafana's user `admin`; counts when the user is made.", _password),
 }
-"""Each variable with what it is for and what makes it."""
+"""The variables, each with a comment for `.env` and the function that generates its value."""
 
-KEPT = (
+DATA_KEYS = (
     "AIRFLOW_FERNET_KEY",
     "LAKE_ACCESS_KEY_ID",
     "LAKE_SECRET_ACCESS_KEY",
     "LAKE_ENCRYPT_KEY",
     "MLFLOW_PASSWORD",
 )
-"""Without these the data cannot be read again: a backup is worth nothing without their values."""
+"""Secrets without whose values the data, and any backup of it, cannot be read."""
 
 _LINE = re.compile(r"^(?:export\s+)?([A-Za-z_]\w*)\s*=\s*(.*?)\s*$")
 
 
 def read(file: Path) -> dict[str, str]:
-    """The variables of a file, those with a value; none if there is no file."""
+    """Return the variables of a file that have a value; none if the file does not exist."""
     if not file.exists():
         return {}
-    found = (_LINE.match(line) for line in file.read_text().splitlines())
-    return {line[1]: line[2].strip("'\"") for line in found if line and line[2].strip("'\"")}
+    matches = (_LINE.match(line) for line in file.read_text().splitlines())
+    return {match[1]: match[2].strip("'\"") for match in matches if match and match[2].strip("'\"")}
 
 
 def complete(file: Path) -> list[str]:
-    """Add what is missing, for the file's owner only; the names that were added. Values that are there stay.
+    """Add the variables that a file lacks, and return their names; existing values stay as they are.
 
-    The file is whole at any moment, also if this is killed.
+    Only its owner may read the file. It is replaced atomically.
     """
-    there = read(file)
-    missing = [name for name in VARIABLES if name not in there]
+    existing = read(file)
+    missing = [name for name in VARIABLES if name not in existing]
     if missing:
         before = file.read_text() if file.exists() else ""
-        # A name without a value would be read as empty after ours.
-        kept = [line for line in before.splitlines() if not _empty(line, missing)]
-        made = [f"\n# {what}\n{name}={make()}" for name, (what, make) in _chosen(missing)]
-        _write(file, "\n".join([*kept, *made]).lstrip("\n") + "\n")
+        # Lines without a value are dropped: of two lines for a variable, Compose may read the empty one.
+        lines = [line for line in before.splitlines() if not _is_empty(line, missing)]
+        for name in missing:
+            comment, generate = VARIABLES[name]
+            lines.append(f"\n# {comment}\n{name}={generate()}")
+        _write(file, "\n".join(lines).lstrip("\n") + "\n")
     elif file.stat().st_mode & 0o077:
         file.chmod(0o600)
     return missing
 
 
-def _empty(line: str, names: list[str]) -> bool:
-    found = _LINE.match(line)
-    return bool(found and found[1] in names)
-
-
-def _chosen(names: list[str]) -> list[tuple[str, tuple[str, Callable[[], str]]]]:
-    return [(name, VARIABLES[name]) for name in names]
+def _is_empty(line: str, missing: list[str]) -> bool:
+    match = _LINE.match(line)
+    return bool(match and match[1] in missing)
 
 
 def _write(file: Path, content: str) -> None:

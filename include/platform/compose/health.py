@@ -1,6 +1,7 @@
-"""Inside a container: whether Airflow's API says that one of its parts is well. Python's own library only.
+"""Health check of Airflow's parts, from Airflow's API; runs inside their containers.
 
-`airflow jobs check` would say the same after importing all of Airflow, twice a minute in each container.
+It needs Python's standard library only: `airflow jobs check` would import all of Airflow, twice a minute in
+each container.
 """
 
 from __future__ import annotations
@@ -13,11 +14,11 @@ URL = "http://airflow-api-server:8080/api/v2/monitor/health"
 
 
 def state(part: str, url: str = URL) -> str:
-    """What the API says of a part (`scheduler`, `dag_processor`, `triggerer`)."""
+    """Return the status of a part (`scheduler`, `dag_processor`, `triggerer`), such as `healthy`."""
     with urllib.request.urlopen(url, timeout=5) as answer:  # noqa: S310 - our own address
         return str((json.load(answer).get(part) or {}).get("status"))
 
 
 if __name__ == "__main__":
-    found = state(sys.argv[1])
-    sys.exit(None if found == "healthy" else f"{sys.argv[1]} is {found}")
+    status = state(sys.argv[1])
+    sys.exit(None if status == "healthy" else f"{sys.argv[1]} is {status}")

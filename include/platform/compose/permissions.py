@@ -1,4 +1,4 @@
-"""The checkout as the services see it: it is mounted into them, and they run as users of their own."""
+"""File permissions of the checkout, which is mounted into services that run as other users."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ _FOLDERS = ("dags", "plugins", "include")
 
 
 def check(checkout: Path) -> None:
-    """Raise Misconfigured if a service could not read all of what is mounted, as where umask is 027."""
-    if closed := sorted(_closed(checkout)):
-        first, mode = closed[0].relative_to(checkout), closed[0].stat().st_mode & 0o777
+    """Raise Misconfigured if other users cannot read all mounted files, for example after umask 027."""
+    if unreadable := sorted(_unreadable(checkout)):
+        first, mode = unreadable[0].relative_to(checkout), unreadable[0].stat().st_mode & 0o777
         raise Misconfigured(
-            f"the services run as users of their own, and {len(closed)} of the files and folders here are "
-            f"closed to them, such as {first} (mode {mode:o}); run `chmod -R o+rX {' '.join(_FOLDERS)}`"
+            f"the services run as other users, which cannot read {len(unreadable)} of the files and folders "
+            f"here, such as {first} (mode {mode:o}); run `chmod -R o+rX {' '.join(_FOLDERS)}`"
         )
 
 
-def _closed(checkout: Path) -> Iterator[Path]:
-    """What others may not read; bytecode is written anew where it cannot be read."""
+def _unreadable(checkout: Path) -> Iterator[Path]:
+    """Yield what other users cannot read, except bytecode, which Python compiles again if necessary."""
     for folder in _FOLDERS:
         for path in (checkout / folder, *(checkout / folder).rglob("*")):
             needed = 0o005 if path.is_dir() else 0o004

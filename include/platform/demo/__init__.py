@@ -1,1 +1,1 @@
-"""The demo: the closed loop on real data, driven from outside as another system would."""
+"""The demo: the closed loop on real data, driven through Airflow's REST API."""

@@ -1,4 +1,4 @@
-"""`make demo`: the closed loop on real flights of 2013, watched live; 0 only if the loop closed."""
+"""`make demo`: run the closed loop on real flights of 2013, and exit with 0 only if the loop closed."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from include.lake.client import Lake
 from include.lake.table import Table
 from include.platform.demo.airflow import Airflow
 from include.platform.demo.report import Facts
-from include.platform.demo.story import FIRST_NIGHT, LAST_NIGHT, PIPELINE, QUARTER, Night, Retrain, Story
-from include.platform.embedded import secrets
+from include.platform.demo.story import FIRST_DAY, LAST_DAY, PIPELINE, QUARTER, DailyResult, Retrain, Story
+from include.platform.embedded import stack_secrets
 from include.platform.embedded.environment import urls
 from include.platform.embedded.stack import Stack
 from include.settings import Settings, settings
@@ -27,8 +27,8 @@ from include.tracking.server import TrackingServer
 _console = Console(highlight=False)
 
 
-def play(deployment: Settings, first_night: date) -> Facts:
-    """Start the stack if needed, tell the story from a night on, and gather its facts."""
+def play(deployment: Settings, first_day: date) -> Facts:
+    """Start the stack if necessary, replay the days from `first_day` on, and return the facts."""
     started, stack, where = time.monotonic(), Stack(deployment), urls(deployment)
     with _console.status("starting") as status:
 
@@ -37,16 +37,18 @@ def play(deployment: Settings, first_night: date) -> Facts:
             status.update(text)
 
         stack.up(say)
-        airflow = Airflow(where["airflow"], secrets.USER, secrets.ensure(deployment.var).airflow_password)
-        story = Story(airflow, TrackingServer(uri=where["mlflow"]), say, first_night)
+        airflow = Airflow(
+            where["airflow"], stack_secrets.USER, stack_secrets.ensure(deployment.var).airflow_password
+        )
+        story = Story(airflow, TrackingServer(uri=where["mlflow"]), say, first_day)
         story.begin()
-        nights, retrains = _replay(story)
-        last = story.end(nights[-1].date)
+        days, retrains = _replay(story)
+        last = story.end(days[-1].date)
         say("counting rows, in the source and in the lake")
-        spec = loader.load(deployment.pipelines / PIPELINE)
-        table = Table(Lake(stack.connection(), spec.lake.repository), spec.lake.table)
-        commit = table.lake.resolve(spec.lake.branch)
-        stored = table.partitions(commit, QUARTER[0], last, [spec.model.time])
+        pipeline = loader.load(deployment.pipelines / PIPELINE)
+        table = Table(Lake(stack.connection(), pipeline.lake.repository), pipeline.lake.table)
+        commit = table.lake.resolve(pipeline.lake.branch)
+        stored = table.partitions(commit, QUARTER[0], last, [pipeline.model.time])
         in_lake = [rows.num_rows for _, rows in stored]
         in_source = _count(last)
     return Facts(
@@ -55,18 +57,18 @@ def play(deployment: Settings, first_night: date) -> Facts:
         rows_source=in_source,
         rows_lake=sum(in_lake),
         commit=commit,
-        nights=nights,
+        days=days,
         retrains=retrains,
         wall_seconds=time.monotonic() - started,
-        links={"Airflow": where["airflow"], "MLflow": where["mlflow"], **story.links(nights, retrains)},
+        links={"Airflow": where["airflow"], "MLflow": where["mlflow"], **story.links(days, retrains)},
     )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Play, show and keep the facts."""
-    first_night = _first_night(arguments)
+    """Run the demo, print its facts and write them to `summary.json`."""
+    first_day = _first_day(arguments)
     try:
-        facts = play(settings(), first_night)
+        facts = play(settings(), first_day)
     except MillraceError as error:
         Console(stderr=True, highlight=False).print(f"[red]error[/red] {escape(str(error))}", soft_wrap=True)
         return 1
@@ -74,54 +76,53 @@ def main(arguments: Sequence[str] | None = None) -> int:
     facts.write(file)
     facts.show(_console)
     _console.print(
-        f"\nThe same facts: {file}\nThe stack is still running; stop it with: make down", soft_wrap=True
+        f"\nThe same facts as JSON: {file}\nThe stack is still running; stop it with: make down",
+        soft_wrap=True,
     )
     if not facts.closed:
         Console(stderr=True).print("[red]The loop did not close: see the table.[/red]")
     return int(not facts.closed)
 
 
-def _first_night(arguments: Sequence[str] | None) -> date:
+def _first_day(arguments: Sequence[str] | None) -> date:
     parser = ArgumentParser(prog="make demo ARGS=…", description=__doc__)
     parser.add_argument(
         "--from",
-        type=_night,
-        default=FIRST_NIGHT,
-        dest="first_night",
+        type=_day,
+        default=FIRST_DAY,
+        dest="first_day",
         metavar="DATE",
-        help="replay nights from this one on; the days before it are ingested at once (default: %(default)s)",
+        help="first day to monitor; earlier days are ingested in one run (default: %(default)s)",
     )
-    asked: date = parser.parse_args(arguments).first_night
-    return asked
+    first_day: date = parser.parse_args(arguments).first_day
+    return first_day
 
 
-def _night(text: str) -> date:
+def _day(text: str) -> date:
     try:
-        night = date.fromisoformat(text)
+        day = date.fromisoformat(text)
     except ValueError as error:
-        raise ArgumentTypeError(f"{text!r} is no date; write it as {FIRST_NIGHT}") from error
-    if not FIRST_NIGHT <= night <= LAST_NIGHT:
-        raise ArgumentTypeError(
-            f"{text!r} is no night of the demo; give one of {FIRST_NIGHT} to {LAST_NIGHT}"
-        )
-    return night
+        raise ArgumentTypeError(f"{text!r} is not a date; write it as {FIRST_DAY}") from error
+    if not FIRST_DAY <= day <= LAST_DAY:
+        raise ArgumentTypeError(f"{text!r} is not a day of the demo; allowed are {FIRST_DAY} to {LAST_DAY}")
+    return day
 
 
-def _replay(story: Story) -> tuple[list[Night], list[Retrain]]:
-    """Nights until a retrain has brought a new champion."""
-    nights: list[Night] = []
+def _replay(story: Story) -> tuple[list[DailyResult], list[Retrain]]:
+    """Replay days until a retrain has promoted a new champion."""
+    days: list[DailyResult] = []
     retrains: list[Retrain] = []
-    for night in story.nights():
-        nights.append(night)
-        if night.policy == "fired":
-            retrains.append(story.retrain(night))
+    for day in story.days():
+        days.append(day)
+        if day.policy == "retrain":
+            retrains.append(story.retrain(day))
             if retrains[-1].after:
                 break
-    return nights, retrains
+    return days, retrains
 
 
 def _count(last: date) -> int:
-    """The flights from the first day to `last`, counted in the package's own file, not by our reader."""
+    """Count the flights up to `last` in the data set's own file, without Millrace's reader."""
     import pandas as pd
 
     from include.pipelines.flights.source import data_folder

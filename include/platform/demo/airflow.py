@@ -1,4 +1,4 @@
-"""Airflow seen from outside: the calls of the REST API that the demo and the benchmark need.
+"""A client of Airflow's REST API with the calls that the demo, the benchmarks and the tests need.
 
 API: https://airflow.apache.org/docs/apache-airflow/stable/stable-rest-api-ref.html
 """
@@ -19,7 +19,7 @@ _FINAL = {"success", "failed"}
 
 
 class TaskRun(NamedTuple):
-    """How one task of a run went; `queued`, `start` and `end` are None where it never got that far."""
+    """The state of a task in a run; `queued`, `start` and `end` are None if it never got that far."""
 
     task_id: str
     state: str
@@ -29,7 +29,7 @@ class TaskRun(NamedTuple):
 
 
 class RunFailed(MillraceError):
-    """A DAG run ended red."""
+    """A DAG run failed, did not start, or did not end in time."""
 
 
 class Airflow:
@@ -44,7 +44,7 @@ class Airflow:
         self._password = password
 
     def start(self, dag_id: str, run_id: str, conf: dict[str, Any] | None = None) -> None:
-        """Start a run unless it exists; a run that had failed is cleared and goes on where it stopped."""
+        """Start a run unless it exists; if it has failed, clear its failed tasks so that it continues."""
         from airflow_client.client.exceptions import ApiException
         from airflow_client.client.models.trigger_dag_run_post_body import TriggerDAGRunPostBody
 
@@ -60,7 +60,7 @@ class Airflow:
     def wait(
         self, dag_id: str, run_id: str, *, timeout: float = 600, tick: Callable[[], None] = lambda: None
     ) -> str:
-        """Wait until a run is over; its final state. Raises RunFailed after `timeout` seconds."""
+        """Wait until a run has ended and return its state; raise RunFailed after `timeout` seconds."""
         deadline = time.monotonic() + timeout
         while (state := self.state(dag_id, run_id)) not in _FINAL:
             if time.monotonic() > deadline:
@@ -70,18 +70,18 @@ class Airflow:
         return state
 
     def run(self, dag_id: str, run_id: str, conf: dict[str, Any] | None = None) -> None:
-        """Start a run and wait until it is green; raises RunFailed naming the red tasks otherwise."""
+        """Start a run and wait until it has succeeded; raise RunFailed with the failed tasks otherwise."""
         self.start(dag_id, run_id, conf)
         self.finish(dag_id, run_id)
 
     def finish(self, dag_id: str, run_id: str) -> None:
-        """Wait until a run is green; raises RunFailed naming the red tasks otherwise."""
+        """Wait until a run has succeeded; raise RunFailed with the failed tasks otherwise."""
         if self.wait(dag_id, run_id) != "success":
-            red = [task.task_id for task in self.tasks(dag_id, run_id) if task.state == "failed"]
-            raise RunFailed(f"{dag_id} {run_id!r} failed in {red}; see {self.link(dag_id, run_id)}")
+            failed = [task.task_id for task in self.tasks(dag_id, run_id) if task.state == "failed"]
+            raise RunFailed(f"{dag_id} {run_id!r} failed in {failed}; see {self.link(dag_id, run_id)}")
 
     def state(self, dag_id: str, run_id: str) -> str:
-        """The state of a run; raises Absent if there is none."""
+        """Return the state of a run; raise Absent if there is none."""
         from airflow_client.client.exceptions import NotFoundException
 
         try:
@@ -90,8 +90,8 @@ class Airflow:
             raise Absent(f"{dag_id} has no run {run_id!r}") from error
 
     def tasks(self, dag_id: str, run_id: str) -> list[TaskRun]:
-        """The task instances of a run."""
-        found = self._api("TaskInstanceApi").get_task_instances(dag_id, run_id).task_instances
+        """Return the tasks of a run."""
+        instances = self._api("TaskInstanceApi").get_task_instances(dag_id, run_id).task_instances
         return [
             TaskRun(
                 task.task_id,
@@ -100,11 +100,11 @@ class Airflow:
                 task.start_date,
                 task.end_date,
             )
-            for task in found
+            for task in instances
         ]
 
     def result(self, dag_id: str, run_id: str, task_id: str) -> Any:
-        """What a task returned, or None."""
+        """Return a task's result (its XCom `return_value`), or None."""
         from airflow_client.client.exceptions import NotFoundException
 
         try:
@@ -117,7 +117,7 @@ class Airflow:
         return json.loads(value) if isinstance(value, str) and value[:1] in '{["' else value
 
     def wait_for_dag(self, dag_id: str, timeout: float = 120) -> None:
-        """Wait until a DAG is known, as it is some seconds after the first start."""
+        """Wait until Airflow has parsed a DAG, some seconds after its first start; raise Absent."""
         from airflow_client.client.exceptions import NotFoundException
 
         deadline = time.monotonic() + timeout
@@ -128,12 +128,12 @@ class Airflow:
             except NotFoundException as error:
                 if time.monotonic() > deadline:
                     raise Absent(
-                        f"Airflow at {self.url} knows no DAG {dag_id!r}; see its import errors"
+                        f"Airflow at {self.url} has no DAG {dag_id!r}; see its import errors"
                     ) from error
             time.sleep(1)
 
     def link(self, dag_id: str, run_id: str) -> str:
-        """The run's page."""
+        """Return the URL of a run's page."""
         return f"{self.url}/dags/{dag_id}/runs/{run_id}"
 
     def _clear(self, dag_id: str, run_id: str) -> None:

@@ -1,4 +1,4 @@
-"""`python -m include.platform.embedded up|down|status|logs|wipe`: the verbs behind the Makefile."""
+"""`python -m include.platform.embedded up|down|status|logs|wipe`: what the Makefile's targets call."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from rich.table import Table
 
 from include.exceptions import MillraceError
 from include.platform.embedded import processes
-from include.platform.embedded.stack import Stack
+from include.platform.embedded.stack import HEALTHY, Stack
 from include.settings import settings
 
 _console = Console(highlight=False)
@@ -21,7 +21,7 @@ _MIB = 2**20
 
 
 def up(stack: Stack) -> int:
-    """Start the stack and say where it is."""
+    """Start the stack and print its addresses."""
     started = time.monotonic()
     with _console.status("starting") as status:
 
@@ -30,7 +30,7 @@ def up(stack: Stack) -> int:
             status.update(escape(text))
 
         stack.up(say)
-    _say(f"all well after {time.monotonic() - started:.1f} s")
+    _say(f"all services healthy after {time.monotonic() - started:.1f} s")
     for name, value in stack.summary():
         _console.print(f"{name:>10}  {value}", soft_wrap=True)
     return 0
@@ -49,19 +49,19 @@ def wipe(stack: Stack) -> int:
 
 
 def status(stack: Stack) -> int:
-    """Show each part's state and the memory of all; 1 unless all are well."""
+    """Print the state of each part and the memory of all; return 1 unless all are healthy."""
     health = stack.health()
     table = Table("part", "state")
     for part in stack.parts:
-        table.add_row(part, f"[{'green' if health[part] == 'well' else 'red'}]{health[part]}")
+        table.add_row(part, f"[{'green' if health[part] == HEALTHY else 'red'}]{health[part]}")
     _console.print(table)
     members = stack.members()
     _console.print(f"{len(members)} processes, {processes.memory(members) / _MIB:,.0f} MiB (PSS)")
-    return int(set(health.values()) != {"well"})
+    return int(set(health.values()) != {HEALTHY})
 
 
 def logs(stack: Stack) -> int:
-    """Follow what the parts print."""
+    """Follow the output of all parts."""
     os.execvp("tail", ["tail", "-n", "100", "-F", str(stack.log)])  # noqa: S606, S607 - the user's own tail
 
 
@@ -70,7 +70,7 @@ def _say(text: str) -> None:
 
 
 def main() -> int:
-    """Run one verb."""
+    """Run the verb of the command line."""
     verbs = {verb.__name__: verb for verb in (up, down, status, logs, wipe)}
     parser = ArgumentParser(prog="python -m include.platform.embedded", description=__doc__)
     parser.add_argument("verb", choices=sorted(verbs))

@@ -1,4 +1,4 @@
-"""The environment in which the parts of the embedded stack run: every setting with its reason."""
+"""Environment variables of the embedded stack's parts, each with its reason."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from urllib.parse import quote
 from include.platform import airflow_config
 from include.platform.embedded.gateway import Gateway
 from include.platform.embedded.lake_process import variables
-from include.platform.embedded.secrets import USER, Secrets, password_file
+from include.platform.embedded.stack_secrets import USER, Secrets, password_file
 from include.settings import ROOT, Settings, inherited_environment
 
 HOST = "127.0.0.1"
@@ -23,7 +23,7 @@ _NO_PROXY = ("NO_PROXY", "no_proxy")
 
 
 def urls(settings: Settings) -> dict[str, str]:
-    """Where the parts are reached."""
+    """Return the addresses of the stack's web services, by part."""
     return {
         "airflow": f"http://{HOST}:{settings.airflow.port}",
         "mlflow": f"http://{HOST}:{settings.mlflow.port}",
@@ -32,16 +32,20 @@ def urls(settings: Settings) -> dict[str, str]:
 
 
 def deployment(settings: Settings, secrets: Secrets) -> str:
-    """What tells this stack from others on an engine or a cluster: what was set, else what was made."""
+    """Return the name that identifies this stack on a shared engine or cluster.
+
+    It is the one in the settings, else the one that was generated with the secrets.
+    """
     return settings.deployment or secrets.deployment
 
 
 def environment(
     settings: Settings, secrets: Secrets, database: str, gateway: Gateway | None = None
 ) -> dict[str, str]:
-    """The variables for every part.
+    """Return the environment variables for every part of the stack.
 
-    `database` is the socket folder of PostgreSQL, `gateway` where containers come in, if they do.
+    `database` is the folder of PostgreSQL's socket; `gateway` is the one of the jobs' network, if there is
+    one.
     """
     inherited = inherited_environment()
     own = {name: value for name, value in inherited.items() if not name.startswith("AIRFLOW__")}
@@ -52,7 +56,7 @@ def environment(
         "MILLRACE_DEPLOYMENT": deployment(settings, secrets),
         **_services(settings, secrets, gateway),
         **_airflow(settings, secrets, database, airflow_config.sections(settings.runtime)),
-        # More threads than cores only fight for them: on the few rows of a day waiting costs more than work.
+        # With more threads than cores, computing on the few rows of a day costs less than waiting for a core.
         "OMP_NUM_THREADS": str(settings.jobs.threads),
         "OPENBLAS_NUM_THREADS": str(settings.jobs.threads),
         **_quiet(inherited),
@@ -74,16 +78,20 @@ def _python(settings: Settings, inherited: Mapping[str, str]) -> dict[str, str]:
 
 
 def _services(settings: Settings, secrets: Secrets, gateway: Gateway | None) -> dict[str, str]:
-    found = urls(settings)
+    addresses = urls(settings)
     lake = {
         "conn_type": "lakefs",
-        "host": found["lake"],
+        "host": addresses["lake"],
         "login": secrets.lake_access_key_id,
         "password": secrets.lake_secret_access_key,
         # The embedded lake has no pages to link to.
-        "extra": {"ui_url": "none", **_inside(gateway, settings.lakefs.port)},
+        "extra": {"ui_url": "none", **_container_host(gateway, settings.lakefs.port)},
     }
-    mlflow = {"conn_type": "http", "host": found["mlflow"], "extra": _inside(gateway, settings.mlflow.port)}
+    mlflow = {
+        "conn_type": "http",
+        "host": addresses["mlflow"],
+        "extra": _container_host(gateway, settings.mlflow.port),
+    }
     hosts = [HOST, "localhost", *([gateway.address] if gateway else [])]
     return {
         "MILLRACE_CONTAINER_GATEWAY": str(gateway or ""),
@@ -91,12 +99,12 @@ def _services(settings: Settings, secrets: Secrets, gateway: Gateway | None) -> 
         **variables(settings, secrets, f"{HOST}:{settings.lakefs.port}"),
         "AIRFLOW_CONN_LAKEFS_DEFAULT": json.dumps(lake),
         "AIRFLOW_CONN_MLFLOW_DEFAULT": json.dumps(mlflow),
-        "MLFLOW_TRACKING_URI": found["mlflow"],
+        "MLFLOW_TRACKING_URI": addresses["mlflow"],
     }
 
 
-def _inside(gateway: Gateway | None, port: int) -> dict[str, Any]:
-    """What a connection says of a service's address as containers see it."""
+def _container_host(gateway: Gateway | None, port: int) -> dict[str, Any]:
+    """Return the extra field of a connection that holds the service's address for containers."""
     return {"container_host": f"http://{gateway.address}:{port}"} if gateway else {}
 
 
@@ -144,7 +152,7 @@ def _database_url(name: str, socket: str) -> str:
 def _quiet(inherited: Mapping[str, str]) -> dict[str, str]:
     return {
         **airflow_config.QUIET,
-        # A company's proxy would be asked for this machine's own addresses.
+        # Without these, clients would ask a company's proxy for this machine's own addresses.
         **{name: ",".join(filter(None, (inherited.get(name), HOST, "localhost"))) for name in _NO_PROXY},
     }
 
@@ -153,7 +161,7 @@ def _git_commit() -> str:
     git = shutil.which("git")
     if git is None:
         return ""
-    asked = subprocess.run(
+    process = subprocess.run(
         [git, "-C", str(ROOT), "rev-parse", "HEAD"], capture_output=True, text=True, check=False
     )
-    return asked.stdout.strip()
+    return process.stdout.strip()

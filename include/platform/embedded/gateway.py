@@ -1,9 +1,9 @@
-"""The way from a container to the embedded stack: a network of its own, and doors on its gateway.
+"""Access from job containers to the embedded stack: their network, and port forwarding on its gateway.
 
-The stack listens on loopback, which containers cannot reach. On the gateway of the jobs' network two doors
-lead to the lake and to MLflow; they are bound to the network's bridge, so nothing else on the machine, nor
-the machine's own networks, reaches them. The network is internal (no way out) and its containers do not see
-each other.
+The stack listens on loopback, which containers cannot reach. On the gateway of the jobs' network two ports
+are forwarded, to the lake and to MLflow. The listening sockets are bound to the network's bridge, so they
+cannot be reached from anywhere else, neither from this machine nor from its other networks. The network is
+internal (it has no way out), and its containers cannot reach each other.
 """
 
 from __future__ import annotations
@@ -11,18 +11,20 @@ from __future__ import annotations
 import asyncio
 import socket
 import sys
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from typing import Any
 
-from include.exceptions import MillraceError, Misconfigured, Unavailable
+from include.exceptions import Misconfigured, Unavailable
+from include.platform import cli
 
-_CHUNK = 2**16
+_CHUNK_BYTES = 2**16
 
 
 @dataclass(frozen=True)
 class Gateway:
-    """The machine's own address on the network, and the bridge behind it."""
+    """Address of this machine on a network, and the bridge behind it; as text `address%bridge`."""
 
     address: str
     bridge: str
@@ -32,14 +34,14 @@ class Gateway:
 
     @classmethod
     def parse(cls, text: str) -> Gateway:
-        """From its text."""
+        """Build from text, such as `172.19.0.1%br-0a1b2c`."""
         return cls(*text.split("%"))
 
 
 def job_gateway(network: str) -> Gateway:
-    """The gateway of the jobs' network, made unless there is one.
+    """Return the gateway of the jobs' Docker network, creating the network if necessary.
 
-    Raises Unavailable where no engine answers, Misconfigured for a network that is no bridge.
+    Raises Unavailable if no Docker engine answers, Misconfigured if the network is not a bridge.
     """
     from docker import from_env
     from docker.errors import DockerException, NotFound
@@ -47,10 +49,10 @@ def job_gateway(network: str) -> Gateway:
     try:
         with closing(from_env()) as engine:
             try:
-                found = engine.networks.get(network)
+                existing = engine.networks.get(network)
             except NotFound:
-                found = _make(engine, network)
-            return _gateway(network, found.attrs)
+                existing = _create_network(engine, network)
+            return _gateway(network, existing.attrs)
     except DockerException as error:
         raise Unavailable(
             f"MILLRACE_RUNTIME=docker needs a Docker engine, and none answers ({error}); start it "
@@ -58,70 +60,73 @@ def job_gateway(network: str) -> Gateway:
         ) from error
 
 
-def forward_ports(where: Gateway, ports: tuple[int, ...]) -> None:
-    """Pass what comes to these ports of the gateway on to loopback, until SIGTERM."""
-    asyncio.run(_serve(where, ports))
+def forward_ports(gateway: Gateway, ports: Iterable[int]) -> None:
+    """Forward connections to these ports of the gateway to loopback, until SIGTERM.
+
+    Raises Misconfigured if a port cannot be opened on the gateway.
+    """
+    asyncio.run(_serve({port: _listen(gateway, port) for port in ports}))
 
 
-def _make(engine: Any, network: str) -> Any:
-    made = engine.networks.create(
-        network,
+def _create_network(engine: Any, name: str) -> Any:
+    network = engine.networks.create(
+        name,
         driver="bridge",
         internal=True,
         check_duplicate=True,
         options={"com.docker.network.bridge.enable_icc": "false"},
         labels={"millrace.network": "jobs"},
     )
-    made.reload()
-    return made
+    network.reload()
+    return network
 
 
 def _gateway(network: str, attributes: dict[str, Any]) -> Gateway:
-    found = [row["Gateway"] for row in attributes["IPAM"]["Config"] or [] if "Gateway" in row]
-    if attributes["Driver"] != "bridge" or not found:
+    addresses = [row["Gateway"] for row in attributes["IPAM"]["Config"] or [] if "Gateway" in row]
+    if attributes["Driver"] != "bridge" or not addresses:
         raise Misconfigured(
-            f"network {network!r} is no bridge with a gateway; name another by MILLRACE_JOB_NETWORK, or "
+            f"network {network!r} is not a bridge with a gateway; name another by MILLRACE_JOB_NETWORK, or "
             f"remove it (`docker network rm {network}`): it is made anew"
         )
-    name = attributes["Options"].get("com.docker.network.bridge.name", f"br-{attributes['Id'][:12]}")
-    return Gateway(str(found[0]).partition("/")[0], name)
+    bridge = attributes["Options"].get("com.docker.network.bridge.name", f"br-{attributes['Id'][:12]}")
+    return Gateway(str(addresses[0]).partition("/")[0], bridge)
 
 
-async def _serve(where: Gateway, ports: tuple[int, ...]) -> None:
+async def _serve(listeners: dict[int, socket.socket]) -> None:
     async with asyncio.TaskGroup() as group:
-        for port in ports:
-            server = await asyncio.start_server(_pass_to(port), sock=_listen(where, port))
+        for port, listener in listeners.items():
+            server = await asyncio.start_server(_forward_to(port), sock=listener)
             group.create_task(server.serve_forever())
 
 
-def _listen(where: Gateway, port: int) -> socket.socket:
-    door = socket.socket()
-    door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+def _listen(gateway: Gateway, port: int) -> socket.socket:
+    listener = socket.socket()
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        door.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, where.bridge.encode())
-        door.bind((where.address, port))
-    except (AttributeError, OSError) as error:  # the first: not on Linux
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, gateway.bridge.encode())
+        listener.bind((gateway.address, port))
+    except (AttributeError, OSError) as error:  # AttributeError: SO_BINDTODEVICE exists on Linux only
         raise Misconfigured(
-            f"cannot listen on {where}, port {port} ({error}): the embedded stack and the Docker "
+            f"cannot listen on {gateway}, port {port} ({error}): the embedded stack and the Docker "
             "engine have to be on the same Linux machine, and the port free on its network"
         ) from error
-    return door
+    return listener
 
 
-def _pass_to(port: int) -> Any:
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+def _forward_to(port: int) -> Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]:
+    async def forward(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(OSError):
             inner_reader, inner_writer = await asyncio.open_connection("127.0.0.1", port)
             await asyncio.gather(_copy(reader, inner_writer), _copy(inner_reader, writer))
         writer.close()
 
-    return serve
+    return forward
 
 
 async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Until the sender ends; then the receiver is told so."""
+    """Copy until the sender closes its side, then close the receiver's."""
     try:
-        while data := await reader.read(_CHUNK):
+        while data := await reader.read(_CHUNK_BYTES):
             writer.write(data)
             await writer.drain()
         if writer.can_write_eof():
@@ -130,15 +135,10 @@ async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
         writer.close()
 
 
-def main() -> int:
-    """Run the doors of the part `gateway`: address and ports as arguments."""
-    try:
-        forward_ports(Gateway.parse(sys.argv[1]), tuple(map(int, sys.argv[2:])))
-    except (MillraceError, BaseExceptionGroup) as error:
-        print(error, file=sys.stderr)
-        return 1
-    return 0
+def main() -> None:
+    """Run the stack's part `gateway`; the arguments are the gateway and the ports."""
+    forward_ports(Gateway.parse(sys.argv[1]), map(int, sys.argv[2:]))
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    cli.run(main)

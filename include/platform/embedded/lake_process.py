@@ -1,7 +1,7 @@
 """The lake of the embedded stack: our own server, or the lakeFS program that `MILLRACE_LAKEFS_BINARY` names.
 
-Both are told where and who by the same variables; each keeps its data in a folder of its own, so that
-changing from one to the other loses nothing and mixes nothing.
+Both are configured by lakeFS's environment variables. Each keeps its data in its own folder, so changing
+from one to the other neither loses nor mixes data.
 """
 
 from __future__ import annotations
@@ -10,26 +10,26 @@ import os
 from pathlib import Path
 
 from include.exceptions import Misconfigured
-from include.platform.embedded.secrets import Secrets
+from include.platform.embedded.stack_secrets import Secrets
 from include.settings import Settings
 
 FOLDERS = ("lakefs", "lakefs-binary")
-"""What the two servers keep below `var`."""
+"""Data folders below `var`: of the embedded server, and of the lakeFS program."""
 
 
 def check(settings: Settings) -> None:
-    """Raise Misconfigured if the lakeFS program that is to be started cannot be."""
+    """Raise Misconfigured if `MILLRACE_LAKEFS_BINARY` does not name a program that can be started."""
     binary = Path(settings.lakefs.binary)
     if settings.lakefs.binary and not (binary.is_file() and os.access(binary, os.X_OK)):
         raise Misconfigured(
-            f"MILLRACE_LAKEFS_BINARY={settings.lakefs.binary!r} is no program that you may run; set it to "
+            f"MILLRACE_LAKEFS_BINARY={settings.lakefs.binary!r} is not a program that you may run; set it to "
             "the path of a lakeFS binary (and make that executable), or leave it empty for the embedded "
             "server"
         )
 
 
 def login(secrets: Secrets) -> dict[str, str]:
-    """The stack's own keys, as the variables of a job."""
+    """Return the environment variables that give a job the stack's keys."""
     return {
         "LAKECTL_CREDENTIALS_ACCESS_KEY_ID": secrets.lake_access_key_id,
         "LAKECTL_CREDENTIALS_SECRET_ACCESS_KEY": secrets.lake_secret_access_key,
@@ -37,8 +37,8 @@ def login(secrets: Secrets) -> dict[str, str]:
 
 
 def variables(settings: Settings, secrets: Secrets, address: str) -> dict[str, str]:
-    """What the server is told; `address` is `host:port`."""
-    own, others = (settings.var / folder for folder in FOLDERS)
+    """Return the server's environment variables; `address` is `host:port`."""
+    embedded, binary = (settings.var / folder for folder in FOLDERS)
     common = {
         "LAKEFS_LISTEN_ADDRESS": address,
         "LAKEFS_INSTALLATION_ACCESS_KEY_ID": secrets.lake_access_key_id,
@@ -47,7 +47,7 @@ def variables(settings: Settings, secrets: Secrets, address: str) -> dict[str, s
     if not settings.lakefs.binary:
         return {
             **common,
-            "LAKEFS_BLOCKSTORE_LOCAL_PATH": str(own),
+            "LAKEFS_BLOCKSTORE_LOCAL_PATH": str(embedded),
             "LAKEFS_READ_ONLY_ACCESS_KEY_ID": secrets.lake_reader_access_key_id,
             "LAKEFS_READ_ONLY_SECRET_ACCESS_KEY": secrets.lake_reader_secret_access_key,
         }
@@ -56,12 +56,12 @@ def variables(settings: Settings, secrets: Secrets, address: str) -> dict[str, s
         "LAKEFS_INSTALLATION_USER_NAME": "admin",
         "LAKEFS_AUTH_ENCRYPT_SECRET_KEY": secrets.lake_encryption_key,
         "LAKEFS_DATABASE_TYPE": "local",
-        "LAKEFS_DATABASE_LOCAL_PATH": str(others / "database"),
+        "LAKEFS_DATABASE_LOCAL_PATH": str(binary / "database"),
         "LAKEFS_BLOCKSTORE_TYPE": "local",
-        "LAKEFS_BLOCKSTORE_LOCAL_PATH": str(others / "objects"),
-        "LAKEFS_COMMITTED_LOCAL_CACHE_DIR": str(others / "cache"),
+        "LAKEFS_BLOCKSTORE_LOCAL_PATH": str(binary / "objects"),
+        "LAKEFS_COMMITTED_LOCAL_CACHE_DIR": str(binary / "cache"),
         "LAKEFS_LOGGING_LEVEL": "WARN",
-        # It would call out otherwise.
+        # By default lakeFS sends statistics and looks for new versions on the internet.
         "LAKEFS_STATS_ENABLED": "false",
         "LAKEFS_SECURITY_CHECK_LATEST_VERSION": "false",
     }

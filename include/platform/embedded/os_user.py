@@ -1,6 +1,8 @@
-"""As whom PostgreSQL runs: the caller or, since it refuses root, a user of its own that root makes.
+"""The operating-system user that runs PostgreSQL.
 
-Its socket asks for no password, so the folder around it has to be private: who may enter is who may read.
+PostgreSQL refuses to run as root. If root starts the stack, a dedicated user is created for it; otherwise
+it runs as the caller. Its socket asks for no password, so the folder around the socket has to be private:
+anybody who can enter it can read the databases.
 """
 
 from __future__ import annotations
@@ -18,36 +20,42 @@ from include.exceptions import Misconfigured
 _USER = "millrace"
 
 
-def needed() -> bool:
-    """Whether another user is needed: PostgreSQL refuses to run as root."""
+def is_required() -> bool:
+    """Return whether PostgreSQL needs a dedicated user, because the caller is root."""
     return os.geteuid() == 0
 
 
-def options() -> dict[str, Any]:
-    """What `subprocess.run` has to be told to run as that user."""
-    return {"user": _USER, "group": _entry().pw_gid, "extra_groups": []} if needed() else {}
+def subprocess_options() -> dict[str, Any]:
+    """Return the arguments with which `subprocess.run` runs a program as PostgreSQL's user."""
+    return {"user": _USER, "group": _entry().pw_gid, "extra_groups": []} if is_required() else {}
 
 
-def private(folder: Path) -> None:
-    """Make a folder that its user alone may enter; raises Misconfigured if somebody else made it before."""
+def make_private(folder: Path) -> None:
+    """Create a folder that only PostgreSQL's user can enter.
+
+    Raises Misconfigured if the folder exists and belongs to another user.
+    """
     try:
         folder.mkdir(mode=0o700)
     except FileExistsError:
-        found = folder.lstat()
-        if not stat.S_ISDIR(found.st_mode) or found.st_uid not in (_uid(), os.geteuid()):
+        existing = folder.lstat()
+        if not stat.S_ISDIR(existing.st_mode) or existing.st_uid not in (_uid(), os.geteuid()):
             raise Misconfigured(
-                f"{folder} belongs to somebody else; remove it, or change MILLRACE_VAR"
+                f"{folder} belongs to another user; remove it, or change MILLRACE_VAR"
             ) from None
     folder.chmod(0o700)
-    own(folder)
+    take_ownership(folder)
 
 
-def own(folder: Path) -> None:
-    """Make sure that a folder and what it holds are the user's; raises Misconfigured if that cannot be."""
+def take_ownership(folder: Path) -> None:
+    """Make PostgreSQL's user the owner of a folder and of everything in it.
+
+    Raises Misconfigured if the folder belongs to another user and the caller is not root.
+    """
     owner = folder.stat().st_uid
     if owner == _uid():
         return
-    if not needed():
+    if not is_required():
         raise Misconfigured(
             f"{folder} belongs to user {owner}, not to {_uid()}; start the stack as the same user as before, "
             "or set MILLRACE_VAR to another folder"
@@ -57,18 +65,22 @@ def own(folder: Path) -> None:
 
 
 def allow_traversal(path: Path) -> None:
-    """Let the user pass the folders above `path`, where root's own are closed; not look into them."""
-    if needed():
+    """Let PostgreSQL's user pass through the folders above `path` that root has closed.
+
+    Grants the right to enter them (`x`), not to list them (`r`).
+    """
+    if is_required():
         for folder in path.parents:
             if not (mode := folder.stat().st_mode) & stat.S_IXOTH:
                 folder.chmod(mode | stat.S_IXOTH)
 
 
 def _uid() -> int:
-    return _entry().pw_uid if needed() else os.geteuid()
+    return _entry().pw_uid if is_required() else os.geteuid()
 
 
 def _entry() -> pwd.struct_passwd:
+    """Return the dedicated user's entry, creating the user if necessary."""
     try:
         return pwd.getpwnam(_USER)
     except KeyError:

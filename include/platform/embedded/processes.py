@@ -1,4 +1,4 @@
-"""The processes of a stack: found also when the one that started them was killed."""
+"""The processes of a stack, which are found even if the process that started them was killed."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ import psutil
 
 @dataclass(frozen=True)
 class Record:
-    """What `up` notes of what it started: the supervisor, the sessions of its parts, ports, runtime.
+    """What `up` started: the supervisor, the sessions of its parts, the ports and the runtime.
 
-    A process is known by its id and when it was created, since ids are used again.
+    A process is identified by its id and its creation time, since ids are reused.
     """
 
     supervisor: int
@@ -29,7 +29,7 @@ class Record:
 
     @classmethod
     def read(cls, file: Path) -> Record | None:
-        """The note, or None if there is none that can be read."""
+        """Return the record in a file, or None if the file is missing or cannot be read."""
         try:
             fields = json.loads(file.read_text())
             return cls(
@@ -43,25 +43,28 @@ class Record:
             return None
 
     def write(self, file: Path) -> None:
-        """Keep the note, whole or not at all."""
+        """Replace the file atomically by this record."""
         temporary = file.with_suffix(".tmp")
         temporary.write_text(json.dumps(self.__dict__))
         temporary.replace(file)
 
     def process(self) -> psutil.Process | None:
-        """The supervisor, if it runs."""
+        """Return the supervisor's process, or None if it does not run."""
         try:
-            found = psutil.Process(self.supervisor)
-            alive = abs(found.create_time() - self.created) < 2 and found.status() != psutil.STATUS_ZOMBIE
-            return found if alive else None
+            process = psutil.Process(self.supervisor)
+            alive = abs(process.create_time() - self.created) < 2 and process.status() != psutil.STATUS_ZOMBIE
+            return process if alive else None
         except psutil.NoSuchProcess:
             return None
 
     def members(self) -> list[psutil.Process]:
-        """Every process of the stack but the database: below the supervisor, or in a part's session."""
+        """Return every process of the stack except the database's.
+
+        These are the supervisor's descendants, and all processes in the session of a part.
+        """
         supervisor = self.process()
-        below = supervisor.children(recursive=True) if supervisor else []
-        found = {process.pid: process for process in [*([supervisor] if supervisor else []), *below]}
+        descendants = supervisor.children(recursive=True) if supervisor else []
+        members = {process.pid: process for process in [*([supervisor] if supervisor else []), *descendants]}
         for process in psutil.process_iter():
             try:
                 in_session = (
@@ -70,35 +73,35 @@ class Record:
             except (ProcessLookupError, PermissionError, psutil.NoSuchProcess):
                 continue
             if in_session and process.status() != psutil.STATUS_ZOMBIE:
-                found[process.pid] = process
-        return list(found.values())
+                members[process.pid] = process
+        return list(members.values())
 
 
 def sessions_below(supervisor: psutil.Process) -> tuple[int, ...]:
-    """The sessions that a supervisor's parts run in, their own aside."""
-    found = set()
+    """Return the sessions of a supervisor's descendants, without its own session."""
+    sessions = set()
     for process in supervisor.children(recursive=True):
         try:
-            found.add(os.getsid(process.pid))
+            sessions.add(os.getsid(process.pid))
         except ProcessLookupError:
             continue
-    return tuple(sorted(found - {os.getsid(supervisor.pid)}))
+    return tuple(sorted(sessions - {os.getsid(supervisor.pid)}))
 
 
 def end(processes: Iterable[psutil.Process], grace: float) -> None:
-    """End processes: asked first, killed after `grace` seconds."""
-    left = list(processes)
+    """Terminate processes, and kill those that still run after `grace` seconds."""
+    running = list(processes)
     for signal in ("terminate", "kill"):
-        for process in left:
+        for process in running:
             try:
                 getattr(process, signal)()
             except psutil.NoSuchProcess:
                 continue
-        _, left = psutil.wait_procs(left, timeout=grace)
+        _, running = psutil.wait_procs(running, timeout=grace)
 
 
 def listening_on(port: int) -> str:
-    """Who listens on a port, as `name (pid)`, or what can be said about it."""
+    """Describe the process that listens on a port, such as `nginx (process 17)` or `another process`."""
     try:
         for connection in psutil.net_connections("tcp"):
             listens = connection.status == psutil.CONN_LISTEN and connection.laddr[1:2] == (port,)
@@ -109,17 +112,17 @@ def listening_on(port: int) -> str:
     return "another process"
 
 
-def listens_beside(host: str, port: int) -> bool:
-    """Whether somebody listens on a port at another address than this one."""
+def listens_on_another_address(host: str, port: int) -> bool:
+    """Return whether a process listens on a port at an address other than `host`."""
     try:
-        listening = [one for one in psutil.net_connections("tcp4") if one.status == psutil.CONN_LISTEN]
-        return any(one.laddr[1:2] == (port,) and one.laddr[:1] != (host,) for one in listening)
+        sockets = [row for row in psutil.net_connections("tcp4") if row.status == psutil.CONN_LISTEN]
+        return any(row.laddr[1:2] == (port,) and row.laddr[:1] != (host,) for row in sockets)
     except psutil.AccessDenied:
         return False
 
 
 def memory(processes: Iterable[psutil.Process]) -> int:
-    """Their memory in bytes, shared pages counted once in all (PSS; RSS where there is no PSS)."""
+    """Return the memory of processes in bytes, counting shared pages once (PSS; RSS where PSS is missing)."""
     total = 0
     for process in processes:
         try:
@@ -130,21 +133,21 @@ def memory(processes: Iterable[psutil.Process]) -> int:
     return total
 
 
-def wait_gone(process: psutil.Process, seconds: float) -> bool:
-    """Whether a process ended within some seconds."""
+def wait_until_gone(process: psutil.Process, seconds: float) -> bool:
+    """Wait at most some seconds until a process has ended; return whether it has."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
-        if _over(process):
+        if _has_ended(process):
             return True
         time.sleep(0.1)
     return False
 
 
-def _over(process: psutil.Process) -> bool:
+def _has_ended(process: psutil.Process) -> bool:
     try:
         if not process.is_running() or process.status() != psutil.STATUS_ZOMBIE:
             return not process.is_running()
-        os.waitpid(process.pid, os.WNOHANG)  # its parent may be this process: then nobody else ends it
+        os.waitpid(process.pid, os.WNOHANG)  # a zombie child of this process: only its parent can reap it
     except (psutil.NoSuchProcess, ChildProcessError):
         pass
     return True
@@ -152,13 +155,16 @@ def _over(process: psutil.Process) -> bool:
 
 @contextmanager
 def file_lock(file: Path) -> Iterator[None]:
-    """Be the only holder of a lock, waiting for it; it ends with the process, however that ends."""
+    """Hold an exclusive lock on a file, after waiting for it.
+
+    The lock is released when the block ends, or when the process ends for any reason.
+    """
     file.parent.mkdir(parents=True, exist_ok=True)
     while True:
         with file.open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             if not _is_at(lock.fileno(), file):
-                continue  # the holder waited for has removed the file: this lock would keep nobody out
+                continue  # the previous holder has removed the file, so this lock would exclude nobody
             try:
                 yield
             finally:

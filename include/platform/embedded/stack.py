@@ -1,7 +1,8 @@
-"""Starting and stopping the whole platform on this machine.
+"""Start and stop the whole platform on this machine.
 
-`up` prepares (secrets, database, schema), hands the parts of the Procfile to honcho, and waits until each
-says that it is well. `down` leaves no process, no lock and no socket. Both may be killed and run again.
+`up` prepares secrets, database and schema, starts the parts of the Procfile with honcho, and waits until
+all of them are healthy. `down` leaves no process, lock or socket behind. Both can be killed at any moment
+and run again.
 """
 
 from __future__ import annotations
@@ -20,8 +21,8 @@ from typing import Any
 import psutil
 
 from include.exceptions import Misconfigured, Unavailable
-from include.lake.client import Lake, LakeConnection
-from include.platform.embedded import cluster, gateway, lake_process, postgres, processes, secrets
+from include.lake.client import LakeConnection
+from include.platform.embedded import cluster, gateway, lake_process, postgres, processes, stack_secrets
 from include.platform.embedded.environment import HOST, deployment, environment, urls
 from include.platform.embedded.gateway import Gateway
 from include.platform.embedded.processes import Record
@@ -30,9 +31,10 @@ from include.settings import ROOT, Runtime, Settings
 PORTS = {"airflow": "MILLRACE_AIRFLOW_PORT", "mlflow": "MILLRACE_MLFLOW_PORT", "lake": "MILLRACE_LAKEFS_PORT"}
 PARTS = ("postgres", "lake", "mlflow", "airflow", "scheduler", "dag-processor", "triggerer")
 GATEWAY = "gateway"
-"""The part that lets containers in; only with MILLRACE_RUNTIME=docker or kubernetes."""
-_START_SECONDS = 240  # on a busy machine; the imports of the workers are among them
-_STOP_SECONDS = 12
+"""The part that forwards ports for containers; only with MILLRACE_RUNTIME=docker or kubernetes."""
+HEALTHY = "healthy"
+_START_TIMEOUT_SECONDS = 240  # on a busy machine; it includes the imports of the workers
+_STOP_TIMEOUT_SECONDS = 12
 
 Say = Callable[[str], None]
 
@@ -45,7 +47,7 @@ class Stack:
 
     @property
     def parts(self) -> tuple[str, ...]:
-        """The parts of this stack."""
+        """Names of the parts of this stack."""
         return (*PARTS, GATEWAY) if self._in_containers else PARTS
 
     @property
@@ -54,11 +56,12 @@ class Stack:
 
     @property
     def database(self) -> Path:
+        """Folder of PostgreSQL's data."""
         return self.settings.var / "postgres"
 
     @property
     def log(self) -> Path:
-        """What the parts print, each line behind the part's name."""
+        """File with the output of all parts, each line preceded by the part's name."""
         return self.settings.var / "log" / "stack.log"
 
     @property
@@ -74,14 +77,14 @@ class Stack:
         return self.settings.airflow.port, self.settings.mlflow.port, self.settings.lakefs.port
 
     def record(self) -> Record | None:
-        """What is known of the started processes."""
+        """Return the record of the started processes, or None."""
         return Record.read(self._record_file)
 
     def up(self, say: Say) -> None:
-        """Start what does not run and wait until all is well; harmless if it is.
+        """Start what does not run, and wait until every part is healthy.
 
-        Raises Misconfigured for a port that is taken, Unavailable (with the end of the log) if a part dies
-        or does not become well.
+        Raises Misconfigured if a port is taken, Unavailable with the end of the log if a part dies or does
+        not become healthy in time.
         """
         with processes.file_lock(self._lock_file):
             record = self.record()
@@ -105,7 +108,7 @@ class Stack:
             self._prepare_lake()
 
     def down(self, say: Say) -> None:
-        """Stop everything; fine if nothing runs."""
+        """Stop everything; do nothing if nothing runs."""
         with processes.file_lock(self._lock_file):
             if record := self.record():
                 say("stopping Airflow, MLflow and the lake")
@@ -113,67 +116,69 @@ class Stack:
                 supervisor = record.process()
                 if supervisor:
                     supervisor.terminate()
-                    processes.wait_gone(supervisor, _STOP_SECONDS)
+                    processes.wait_until_gone(supervisor, _STOP_TIMEOUT_SECONDS)
                 processes.end([process for process in members if process.is_running()], grace=5)
                 self._record_file.unlink(missing_ok=True)
             say("stopping PostgreSQL")
             postgres.stop(self.database)
 
     def wipe(self, say: Say) -> None:
-        """Stop everything and remove what was kept; what others put into the folder stays."""
+        """Stop everything and remove the stack's data; other files in its folder stay."""
         self.down(say)
-        others = ("airflow", "bench", "demo", "log", "mlflow", "postgres", "run", "secrets")
-        for name in (*others, *lake_process.FOLDERS):
+        folders = ("airflow", "bench", "demo", "log", "mlflow", "postgres", "run", "secrets")
+        for name in (*folders, *lake_process.FOLDERS):
             if (folder := self.settings.var / name).exists():
                 say(f"removing {folder}")
                 shutil.rmtree(folder)
 
     def health(self) -> dict[str, str]:
-        """For each part `well`, or what is the matter with it."""
-        found = dict.fromkeys(self.parts, "does not answer")
-        if self._in_containers and all(processes.listens_beside(HOST, port) for port in self._ports[1:]):
-            found[GATEWAY] = "well"
+        """Return the state of each part: `healthy`, or what is wrong with it."""
+        states = dict.fromkeys(self.parts, "does not answer")
+        if self._in_containers and all(
+            processes.listens_on_another_address(HOST, port) for port in self._ports[1:]
+        ):
+            states[GATEWAY] = HEALTHY
         if postgres.pid(self.database):
-            found["postgres"] = "well"
+            states["postgres"] = HEALTHY
         where = urls(self.settings)
         for part, path in (("lake", "/api/v1/healthcheck"), ("mlflow", "/health")):
             if _get(where[part] + path) is not None:
-                found[part] = "well"
+                states[part] = HEALTHY
         answer = _get(where["airflow"] + "/api/v2/monitor/health")
-        # Tasks ask another part of the server than people do. It is built by its first request, which takes
-        # seconds, longer than a task waits ([workers] execution_api_timeout): this one, not the first task's.
-        # Drop once cadwyn builds at start (https://github.com/zmievsa/cadwyn).
+        # Tasks use another application of the server than people do. Its first request builds it, which takes
+        # longer than a task waits ([workers] execution_api_timeout): let this request do so, not the first
+        # task's. Drop once cadwyn builds it at the start (https://github.com/zmievsa/cadwyn).
         if answer is not None and _get(where["airflow"] + "/execution/health") is not None:
-            found["airflow"] = "well"
+            states["airflow"] = HEALTHY
         if answer is not None:
             for part in ("scheduler", "dag-processor", "triggerer"):
-                state = (answer.get(part.replace("-", "_")) or {}).get("status")
-                found[part] = "well" if state == "healthy" else f"says {state!r}"
-        return found
+                status = (answer.get(part.replace("-", "_")) or {}).get("status")
+                states[part] = HEALTHY if status == "healthy" else f"reports {status!r}"
+        return states
 
     def members(self) -> list[psutil.Process]:
-        """Every process of the stack, the database's too."""
+        """Return every process of the stack, including the database's."""
         record = self.record()
         return [*(record.members() if record else []), *postgres.members(self.database)]
 
     def summary(self) -> list[tuple[str, str]]:
-        """Where everything is, for people; never a secret."""
+        """Return labelled addresses and paths for people; never a secret."""
         where = urls(self.settings)
         return [
-            ("Airflow", f"{where['airflow']}  user {secrets.USER!r}"),
-            ("password", f"in {secrets.password_file(self.settings.var)}"),
+            ("Airflow", f"{where['airflow']}  user {stack_secrets.USER!r}"),
+            ("password", f"in {stack_secrets.password_file(self.settings.var)}"),
             ("MLflow", where["mlflow"]),
             ("lake", f"{where['lake']}  (lakeFS API)"),
             ("logs", f"{self.log.parent}"),
         ]
 
     def connection(self) -> LakeConnection:
-        """The lake, as the stack's own keys open it."""
-        found = secrets.ensure(self.settings.var)
+        """Return a connection to the lake with the stack's own keys."""
+        secrets = stack_secrets.ensure(self.settings.var)
         return LakeConnection(
             endpoint=urls(self.settings)["lake"],
-            access_key_id=found.lake_access_key_id,
-            secret_access_key=found.lake_secret_access_key,
+            access_key_id=secrets.lake_access_key_id,
+            secret_access_key=secrets.lake_secret_access_key,
         )
 
     def _refuse_busy_ports(self) -> None:
@@ -198,13 +203,13 @@ class Stack:
 
         self.settings.var.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.log.parent.mkdir(exist_ok=True)
-        made = secrets.ensure(self.settings.var)
+        secrets = stack_secrets.ensure(self.settings.var)
         say("starting PostgreSQL")
         database = postgres.start(self.database)
-        gateway = self._gateway(made)
-        variables = environment(self.settings, made, database, gateway)
+        gateway = self._gateway(secrets)
+        variables = environment(self.settings, secrets, database, gateway)
         if postgres.migrated_to(database) != version("apache-airflow-core"):
-            say("bringing Airflow's database to its schema")
+            say("migrating Airflow's database")
             self._run(["airflow", "db", "migrate"], variables)
             postgres.note_migration(database, version("apache-airflow-core"))
         if self.log.exists():
@@ -214,22 +219,22 @@ class Stack:
         started = Record(supervisor, created, ports=self._ports, runtime=self.settings.runtime.value)
         started.write(self._record_file)
 
-    def _gateway(self, made: secrets.Secrets) -> Gateway | None:
-        """Where containers come in, and in a cluster what else they need there."""
+    def _gateway(self, secrets: stack_secrets.Secrets) -> Gateway | None:
+        """Return the gateway for containers, if jobs run in any; prepare their namespace in a cluster."""
         if self.settings.runtime is Runtime.DOCKER:
             return gateway.job_gateway(self.settings.jobs.network)
         if self.settings.runtime is not Runtime.KUBERNETES:
             return None
-        found = cluster.gateway(self.settings)
-        cluster.prepare(self.settings, lake_process.login(made), deployment(self.settings, made))
+        found = cluster.find_gateway(self.settings)
+        cluster.prepare(self.settings, lake_process.login(secrets), deployment(self.settings, secrets))
         return found
 
     def _spawn(self, variables: dict[str, str]) -> int:
-        """Start honcho in a session of its own; it outlives this process, which waits for no child.
+        """Start honcho in its own session, in which it outlives this process; return its process id.
 
-        What the parts write (artifacts, logs, the lake) holds rows of the data: for the owner only.
+        The parts run with umask 077, because their files (artifacts, logs, the lake) hold rows of the data.
         """
-        # `-e`: honcho would lay .env over the environment, which counts more (include/settings.py)
+        # `-e`: else honcho would override the environment by .env, which comes second (include/settings.py)
         command = ["honcho", "--no-colour", "-e", os.devnull, "-d", str(ROOT), "-f", str(ROOT / "Procfile")]
         parts = (part for part in self.parts if part != "postgres")
         before = os.umask(0o077)
@@ -250,45 +255,43 @@ class Stack:
 
     def _run(self, command: list[str], variables: dict[str, str]) -> None:
         with self.log.open("ab") as log:
-            ended = subprocess.run(command, cwd=ROOT, env=variables, stdout=log, stderr=log, check=False)
-        if ended.returncode:
-            raise Unavailable(f"{' '.join(command)!r} ended with {ended.returncode}:\n{self.tail()}")
+            process = subprocess.run(command, cwd=ROOT, env=variables, stdout=log, stderr=log, check=False)
+        if process.returncode:
+            raise Unavailable(f"{' '.join(command)!r} ended with {process.returncode}:\n{self.tail()}")
 
     def _prepare_lake(self) -> None:
-        from include.contract import loader
+        from include.platform.repositories import make_repositories
 
-        for spec in loader.valid(self.settings.pipelines):
-            repository = Lake(self.connection(), spec.lake.repository)
-            repository.ensure_repository(f"local://{spec.lake.repository}", spec.lake.branch)
+        make_repositories(self.connection(), self.settings.pipelines, "local://")
 
     def _wait(self, say: Say) -> None:
-        deadline, told = time.monotonic() + _START_SECONDS, set[str]()
+        deadline, ready = time.monotonic() + _START_TIMEOUT_SECONDS, set[str]()
         while True:
             record = self.record()
             supervisor = record.process() if record else None
             if record is None or supervisor is None:
-                raise Unavailable(f"a part of the stack died at its start:\n{self.tail()}")
+                raise Unavailable(f"a part of the stack died while it was starting:\n{self.tail()}")
             replace(record, sessions=processes.sessions_below(supervisor)).write(self._record_file)
             health = self.health()
-            for part in [part for part, state in health.items() if state == "well" and part not in told]:
-                told.add(part)
-                say(f"{part} is well")
-            if len(told) == len(self.parts):
+            for part in [part for part, state in health.items() if state == HEALTHY and part not in ready]:
+                ready.add(part)
+                say(f"{part} ready")
+            if len(ready) == len(self.parts):
                 return
             if time.monotonic() > deadline:
-                ill = ", ".join(f"{part} {state}" for part, state in health.items() if state != "well")
-                raise Unavailable(f"not well after {_START_SECONDS} s: {ill}\n{self.tail()}")
+                unhealthy = ", ".join(f"{part} {state}" for part, state in health.items() if state != HEALTHY)
+                raise Unavailable(f"not healthy after {_START_TIMEOUT_SECONDS} s: {unhealthy}\n{self.tail()}")
             time.sleep(0.3)
 
     def tail(self, lines: int = 25) -> str:
-        """The end of the log."""
+        """Return the last lines of the log."""
         if not self.log.exists():
             return f"(no log at {self.log})"
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
 
 
 def _get(url: str) -> dict[str, Any] | None:
-    """The JSON of an answer, an empty one for no JSON, None for no good answer."""
+    """Return the JSON of a successful response, empty if it holds none; None if the request failed."""
     import urllib3
 
     try:

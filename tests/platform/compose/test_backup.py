@@ -1,4 +1,4 @@
-"""A backup that cannot be put back is refused before anything is touched; real ones are in test_start.py."""
+"""A backup that cannot be restored is refused before anything changes; test_start.py restores real ones."""
 
 from __future__ import annotations
 
@@ -17,28 +17,28 @@ from tests.support.program import program
 
 @pytest.fixture
 def compose(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Compose:
-    """A server whose engine has the volumes, and on which every command of Compose fails."""
+    """A server whose engine has the volumes, and on which every Compose command fails."""
     env.complete(tmp_path / ".env")
     engine(tmp_path, monkeypatch, "millrace_postgres", "millrace_lakefs", "millrace_mlflow", "other_x")
     return Compose(tmp_path, ("false",))
 
 
 def engine(folder: Path, monkeypatch: pytest.MonkeyPatch, *volumes: str) -> None:
-    """An engine that knows these volumes and nothing else."""
+    """Put a stand-in for `docker` on the PATH that lists these volumes and does nothing else."""
     program(folder / "bin/docker", f"printf '%s\\n' {' '.join(volumes)}")
     monkeypatch.setenv("PATH", str(folder / "bin"), prepend=os.pathsep)
 
 
 @pytest.fixture
 def saved(compose: Compose) -> Path:
-    """A backup of that server, of one file."""
+    """A backup of that server, with one file."""
     folder = compose.folder / "saved"
     folder.mkdir()
     (folder / "airflow.dump").write_bytes(b"rows")
     told = {
         "format": 1,
-        "keys": backup._keys(compose),
-        "files": {"airflow.dump": backup._sum(folder / "airflow.dump")},
+        "keys": backup._key_fingerprints(compose),
+        "files": {"airflow.dump": backup._sha256(folder / "airflow.dump")},
     }
     (folder / backup.MANIFEST).write_text(json.dumps(told))
     return folder
@@ -51,7 +51,7 @@ def refusal(compose: Compose, source: Path) -> MillraceError:
 
 
 def test_a_sound_backup_is_taken_and_the_work_begins(compose: Compose, saved: Path) -> None:
-    refused = refusal(compose, saved)  # at the first thing that it does
+    refused = refusal(compose, saved)  # at the first command
 
     assert isinstance(refused, Unavailable)
     assert str(refused) == "'false create' ended with 1; see above"
@@ -60,7 +60,7 @@ def test_a_sound_backup_is_taken_and_the_work_begins(compose: Compose, saved: Pa
 def test_a_folder_that_is_no_backup_is_refused(compose: Compose, tmp_path: Path) -> None:
     refused = refusal(compose, tmp_path / "nothing")
     assert isinstance(refused, Misconfigured)
-    assert "nothing is no backup: its manifest.json cannot be read" in str(refused)
+    assert "nothing is not a backup: its manifest.json cannot be read" in str(refused)
 
 
 @pytest.mark.parametrize("damage", [b"", b"rowz"], ids=["cut", "changed"])
@@ -97,7 +97,7 @@ def test_a_later_format_is_refused(compose: Compose, saved: Path) -> None:
 
 
 def test_a_backup_never_goes_over_another(compose: Compose, saved: Path) -> None:
-    with pytest.raises(Misconfigured, match=r"saved is there already; name another folder by TO=…"):
+    with pytest.raises(Misconfigured, match=r"saved already exists; name another folder by TO=…"):
         backup.backup(compose, saved, print)
 
 
@@ -111,7 +111,7 @@ def test_where_nothing_ever_ran_there_is_nothing_to_save(
     compose: Compose, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     engine(tmp_path, monkeypatch, "millrace_postgres", "another_lakefs")
-    with pytest.raises(Misconfigured, match=r"nothing to save: no volume lakefs, mlflow of this project"):
+    with pytest.raises(Misconfigured, match=r"nothing to save: this project has no volume lakefs, mlflow"):
         backup.backup(compose, tmp_path / "new", print)
 
 

@@ -1,4 +1,4 @@
-"""The databases of the platform, made on a real PostgreSQL; making them again changes nothing."""
+"""The platform's databases are created on a real PostgreSQL; creating them again changes nothing."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ PASSWORDS = {"airflow": "one", "mlflow": "two", "lakefs": "three"}
 
 @pytest.fixture(scope="module")
 def superuser() -> Iterator[Any]:
-    """A connection to a server of its own."""
+    """A connection to a separate server."""
     with database_folder() as folder:
         socket = postgres.start(folder / "postgres")
         try:
             with closing(psycopg2.connect(host=socket, user="postgres", dbname="postgres")) as connection:
                 connection.autocommit = True
                 with connection.cursor() as cursor:
-                    for name in postgres.DATABASES:  # the embedded stack's own
+                    for name in postgres.DATABASES:  # the databases of the embedded stack
                         cursor.execute(f'DROP DATABASE "{name}"')
                 yield connection
         finally:
@@ -47,9 +47,9 @@ def test_each_database_has_its_owner_and_is_closed_to_the_others(superuser: Any)
         "WHERE NOT datistemplate AND datname <> 'postgres'",
     )
     assert sorted(found) == sorted((name, owner, "UTF8") for name, owner in OWNERS.items())
-    asked = "SELECT has_database_privilege('mlflow', 'airflow', 'CONNECT')"
-    assert rows(superuser, asked) == [(False,)]
-    assert rows(superuser, asked.replace("'mlflow'", "'airflow'")) == [(True,)]
+    query = "SELECT has_database_privilege('mlflow', 'airflow', 'CONNECT')"
+    assert rows(superuser, query) == [(False,)]
+    assert rows(superuser, query.replace("'mlflow'", "'airflow'")) == [(True,)]
 
 
 def test_again_nothing_is_made_and_a_new_password_counts(superuser: Any) -> None:

@@ -1,4 +1,4 @@
-"""How a service is, as the engine tells it."""
+"""The state of services, from the engine's description of their containers."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ RUNNING = {"Status": "running", "ExitCode": 0}
 
 
 @pytest.mark.parametrize(
-    ("state", "trouble"),
+    ("state", "problem"),
     [
         (RUNNING, ""),
         (RUNNING | {"Health": {"Status": "healthy"}}, ""),
@@ -31,24 +31,24 @@ RUNNING = {"Status": "running", "ExitCode": 0}
         ({"Status": "created", "ExitCode": 0}, "created with exit code 0"),
     ],
 )
-def test_a_service_is_well_if_it_is_healthy(state: dict[str, Any], trouble: str) -> None:
-    assert Container("any", "1", "image", state, {}, once=False, restarts=0).trouble == trouble
+def test_a_running_service_without_a_problem_is_healthy(state: dict[str, Any], problem: str) -> None:
+    assert Container("any", "1", "image", state, {}, once=False, restarts=0).problem == problem
 
 
 @pytest.mark.parametrize(
-    ("state", "trouble"),
+    ("state", "problem"),
     [
         (RUNNING, "still running"),
         ({"Status": "exited", "ExitCode": 0}, ""),
         ({"Status": "exited", "ExitCode": 1}, "exited with exit code 1"),
     ],
 )
-def test_one_that_is_to_end_is_well_if_it_has_ended_well(state: dict[str, Any], trouble: str) -> None:
-    assert Container("any", "1", "image", state, {}, once=True, restarts=0).trouble == trouble
+def test_a_service_that_runs_once_has_no_problem_after_success(state: dict[str, Any], problem: str) -> None:
+    assert Container("any", "1", "image", state, {}, once=True, restarts=0).problem == problem
 
 
 def test_a_container_is_read_as_the_engine_tells_it() -> None:
-    told = {
+    inspected = {
         "Id": "1",
         "Image": "sha256:2",
         "Config": {"Labels": {"com.docker.compose.service": "lakefs"}},
@@ -60,25 +60,25 @@ def test_a_container_is_read_as_the_engine_tells_it() -> None:
             {"Type": "bind", "Destination": "/etc/x", "Source": "/x"},
         ],
     }
-    assert Container.of(told) == Container(
+    assert Container.of(inspected) == Container(
         "lakefs", "1", "sha256:2", RUNNING, {"/home/lakefs": "p_lakefs"}, once=False, restarts=3
     )
 
 
 @pytest.mark.parametrize(
-    ("state", "once", "restarts", "hopeless"),
+    ("state", "once", "restarts", "has_failed"),
     [
         ({"Status": "restarting", "ExitCode": 1}, False, 5, True),
         ({"Status": "restarting", "ExitCode": 1}, False, 4, False),
-        (RUNNING | {"Health": {"Status": "starting"}}, False, 9, False),  # long ago, maybe
+        (RUNNING | {"Health": {"Status": "starting"}}, False, 9, False),  # possibly long ago
         ({"Status": "exited", "ExitCode": 1}, True, 0, True),
         ({"Status": "exited", "ExitCode": 1}, False, 0, False),
     ],
 )
 def test_one_that_keeps_dying_is_not_waited_for(
-    state: dict[str, Any], once: bool, restarts: int, hopeless: bool
+    state: dict[str, Any], once: bool, restarts: int, has_failed: bool
 ) -> None:
-    assert Container("any", "1", "image", state, {}, once, restarts).hopeless is hopeless
+    assert Container("any", "1", "image", state, {}, once, restarts).has_failed is has_failed
 
 
 COMPOSE = """
@@ -115,7 +115,7 @@ def test_somebodys_shell_is_no_part_of_the_platform_nor_is_a_profile_that_is_off
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COMPOSE_PROJECT_NAME", f"millrace-test-{uuid4().hex[:8]}")
-    said: list[str] = []
+    messages: list[str] = []
     with run_engine():
         (tmp_path / "docker-compose.yaml").write_text(PARTS.format(image=JOB_IMAGE))
         compose = find_compose(tmp_path)
@@ -125,9 +125,9 @@ def test_somebodys_shell_is_no_part_of_the_platform_nor_is_a_profile_that_is_off
             compose.call("run", "--detach", "kept", "600")
             assert [one.service for one in compose.containers()] == ["extra", "kept"]
             (tmp_path / ".env").write_text("")
-            compose.up(said.append)
+            compose.up(messages.append)
             assert [one.service for one in compose.containers()] == ["kept"]
-            assert said == ["extra is removed: its profile is off", "kept is well"]
+            assert messages == ["removing extra: its profile 'celery' is not enabled", "kept ready"]
         finally:
             compose.call("down", "--remove-orphans", "--timeout", "1")
 
@@ -135,12 +135,12 @@ def test_somebodys_shell_is_no_part_of_the_platform_nor_is_a_profile_that_is_off
 def test_every_profile_of_the_file_is_found() -> None:
     text = (ROOT / "docker-compose.yaml").read_text()
     services = yaml.safe_load(text)["services"]
-    told = {name: one["profiles"] for name, one in services.items() if "profiles" in one}
-    assert {name: [profile] for name, profile in docker_compose._PROFILE.findall(text)} == told
+    profiles = {name: one["profiles"] for name, one in services.items() if "profiles" in one}
+    assert {name: [profile] for name, profile in docker_compose._PROFILE.findall(text)} == profiles
 
 
 @pytest.mark.docker
-def test_why_a_service_failed_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_reason_of_a_failure_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COMPOSE_PROJECT_NAME", f"millrace-test-{uuid4().hex[:8]}")
     with run_engine():
         (tmp_path / "docker-compose.yaml").write_text(COMPOSE.format(image=JOB_IMAGE))

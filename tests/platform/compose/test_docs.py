@@ -1,4 +1,4 @@
-"""docs/compose.md, held against the file."""
+"""docs/compose.md agrees with the Compose file."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SERVICES = yaml.safe_load(TEXT)["services"]
 
 
 def part(name: str) -> str:
-    """A section."""
+    """Return a section of the page."""
     return re.split(r"^## ", PAGE.partition(f"## {name}\n")[2], flags=re.MULTILINE)[0]
 
 
@@ -26,7 +26,7 @@ def test_every_variable_is_listed_with_its_default() -> None:
         values = [value.strip(" `") for value in defaults.split(",")]
         told |= dict(zip(re.findall(r"`(\w+)`", names), values, strict=True))
     used = dict(re.findall(r"\$\{(\w+):-([^}]*)\}", TEXT))
-    used.pop("COMPOSE_PROFILES")  # Compose's own
+    used.pop("COMPOSE_PROFILES")  # variables of Compose itself
     assert told == used
 
 

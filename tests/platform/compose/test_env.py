@@ -1,4 +1,4 @@
-"""The secrets of the Compose file: made once, for their owner only, and never changed."""
+"""The secrets of the Compose file are generated once, readable by their owner only, and never changed."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_a_second_time_changes_nothing_but_closes_the_file(tmp_path: Path) -> No
 
 @pytest.mark.parametrize("name", sorted(env.VARIABLES))
 def test_a_secret_needs_no_quotes_anywhere(tmp_path: Path, name: str) -> None:
-    # In a URL, in YAML, in JSON, in a shell and in an ini file.
+    # Safe in a URL, in YAML, in JSON, in a shell and in an ini file.
     env.complete(tmp_path / ".env")
     assert re.fullmatch(r"[\w=-]+", env.read(tmp_path / ".env")[name])
 

@@ -1,4 +1,4 @@
-"""docker-compose.yaml as it stands: what every service has, and what none may have."""
+"""Static checks of docker-compose.yaml: what every service must have, and what none may have."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SERVICES: dict[str, Any] = READ["services"]
 ONCE = {"databases", "airflow-init"}
 WEB = {"airflow-api-server": 8080, "mlflow": 5000, "lakefs": 8000, "grafana": 3000}
 TOOLS = (("docker", "compose"), ("docker-compose",))
-# Renovate adds the digest.
+# Renovate adds digests.
 IMAGE = r"([\w./-]+:v?\d+\.\d+\.\d+(-\w+)?|postgres:\d+\.\d+-\w+)(@sha256:[0-9a-f]{64})?"
 services = pytest.mark.parametrize("name", sorted(SERVICES))
 
@@ -93,7 +93,7 @@ def test_the_networks_of_jobs_and_of_the_engine_lead_nowhere_else() -> None:
 
 
 def tasks(service: dict[str, Any]) -> bool:
-    """Whether tasks run in it."""
+    """Return whether tasks run in a service."""
     return "DOCKER_HOST" in service.get("environment", {})
 
 
@@ -101,7 +101,7 @@ def test_no_secret_has_a_default() -> None:
     lines = [
         line for line in TEXT.splitlines() if re.search(r"(?i)(password|secret|_key\b|key_id)\w*:", line)
     ]
-    own = [line for line in lines if "_S3_" not in line]  # the user's own, and empty unless given
+    own = [line for line in lines if "_S3_" not in line]  # set by the user, and empty by default
     assert len(own) > 15
     for line in own:
         assert re.search(r": (\S*:)?\S*\$\{\w+:\?run make compose-env\}", line), line
@@ -129,7 +129,7 @@ def test_everything_that_is_mounted_is_there_and_read_only() -> None:
 
 
 def config(tool: tuple[str, ...], no_env: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    """What the tool makes of the file, with these variables and no .env; skipped where it is not there."""
+    """Return Compose's interpretation of the file with these variables; skip the test without Compose."""
     own = {name: os.environ[name] for name in ("PATH", "HOME", "DOCKER_CONFIG") if name in os.environ}
     try:
         subprocess.run([*tool, "version"], env=own, capture_output=True, check=True)

@@ -1,4 +1,4 @@
-"""Whether a part of Airflow is well, as its API says."""
+"""The health check of Airflow's parts reads Airflow's API."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the first start is told, and what it makes of it."""
+"""The settings of the first start, and what it creates from them."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ def told_of(mlflow: TrackingServer, **changed: str) -> InitSettings:
 
 
 def as_worker(mlflow: TrackingServer, path: str, **body: object) -> int:
-    """The status that MLflow answers to Airflow's user."""
+    """Call MLflow's API as Airflow's user; return the status."""
     who = urllib3.make_headers(basic_auth="millrace:an-ordinary-password")
     return urllib3.request("POST", f"{mlflow.uri}/api/2.0/mlflow/{path}", json=body, headers=who).status
 
@@ -131,9 +131,9 @@ def test_passwords_that_were_changed_since_do_no_harm(mlflow: TrackingServer) ->
     init.prepare_mlflow(told_of(mlflow, MLFLOW_PASSWORD="another-since"))
 
 
-def test_a_password_that_opens_nothing_is_told_with_its_remedy(mlflow: TrackingServer) -> None:
+def test_a_wrong_password_is_reported_with_its_remedy(mlflow: TrackingServer) -> None:
     wrong = told_of(mlflow, MLFLOW_ADMIN_PASSWORD="another-since", MLFLOW_PASSWORD="another-since")
-    with pytest.raises(Unauthorized, match=r"MLFLOW_ADMIN_PASSWORD of .env counted when"):
+    with pytest.raises(Unauthorized, match=r"MLFLOW_ADMIN_PASSWORD in .env was used at"):
         init.prepare_mlflow(wrong)
 
 
@@ -160,6 +160,6 @@ def test_a_command_that_fails_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path
 
 @pytest.mark.parametrize("executor", ["LocalExecutor", "CeleryExecutor"])
 def test_an_executor_can_be_loaded(executor: str) -> None:
-    """Celery 5.7 took away what the provider imports, and only a started scheduler said so."""
+    """Celery 5.7 removed a name that the provider imports, which shows only when a scheduler starts."""
     known = resolve_name(ExecutorLoader.executors[executor])
     assert issubclass(known, BaseExecutor)

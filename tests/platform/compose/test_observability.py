@@ -1,4 +1,4 @@
-"""What the profile `monitoring` reads and shows, held against what Airflow says that it sends."""
+"""The metrics that the profile `monitoring` reads and shows agree with those that Airflow documents."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ COMPOSE = yaml.safe_load((ROOT / "docker-compose.yaml").read_text())["services"]
 PANELS: list[dict[str, Any]] = json.loads((FOLDER / "grafana/dashboards/millrace.json").read_text())["panels"]
 QUERIES = [(panel["title"], target["expr"]) for panel in PANELS for target in panel["targets"]]
 LAKE = {"api_requests_total": "code", "api_request_duration_seconds_bucket": "operation"}
-"""Metrics of lakeFS (pkg/api/stats.go of 1.84.0), each with the label that is asked for."""
+"""Metrics of lakeFS (pkg/api/stats.go of 1.84.0), each with the label that the panels use."""
 
 
 def registry() -> dict[str, dict[str, Any]]:
-    """Airflow's own table of its metrics, under the names that Prometheus has."""
+    """Return Airflow's own table of its metrics, with Prometheus's names."""
     table = files("airflow._shared.observability.metrics") / "metrics_template.yaml"
     rows = yaml.safe_load(table.read_text())["metrics"]
     suffix = {"timer": "_bucket"}
@@ -39,9 +39,9 @@ def registry() -> dict[str, dict[str, Any]]:
 
 @pytest.mark.parametrize(("title", "query"), QUERIES, ids=[title for title, _ in QUERIES])
 def test_a_panel_asks_for_what_there_is(title: str, query: str) -> None:
-    asked = set(re.findall(r"\b(?:airflow|api)_\w+", query))
-    assert len(asked) == 1
-    [name] = asked
+    names = set(re.findall(r"\b(?:airflow|api)_\w+", query))
+    assert len(names) == 1
+    [name] = names
     if name in LAKE:
         assert LAKE[name] in query
         return
@@ -91,7 +91,7 @@ def test_grafana_finds_its_source_and_its_dashboards() -> None:
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Server]:
-    """A server on which of the platform only Prometheus and what it asks for Airflow's metrics run."""
+    """A server with only Prometheus and the exporter of Airflow's metrics."""
     with run_engine(), run_server(build_monitoring) as found:
         found.make("compose-env")
         found.compose.up(lambda _: None, "statsd-exporter", "prometheus")
@@ -99,7 +99,7 @@ def server() -> Iterator[Server]:
 
 
 def send(server: Server, names: Iterable[str]) -> None:
-    """Metrics of Airflow, sent as docker-compose.yaml tells it to send them."""
+    """Send metrics of Airflow as configured in docker-compose.yaml."""
     from airflow._shared.observability.metrics.statsd_logger import get_statsd_logger
     from statsd import StatsClient  # type: ignore[import-untyped]
 
@@ -132,18 +132,18 @@ def send(server: Server, names: Iterable[str]) -> None:
 @pytest.mark.timeout(300)
 def test_prometheus_reads_its_file_and_finds_what_the_panels_ask_for(server: Server) -> None:
     server.inside("prometheus", "promtool", "check", "config", "/etc/prometheus/prometheus.yaml")
-    asked = {name for _, query in QUERIES for name in re.findall(r"\bairflow_\w+", query)}
-    send(server, asked)
+    names = {name for _, query in QUERIES for name in re.findall(r"\bairflow_\w+", query)}
+    send(server, names)
 
     series = "http://127.0.0.1:9090/api/v1/series?match[]={job=%22airflow%22}"
-    missing, deadline = asked, time.monotonic() + 60
+    missing, deadline = names, time.monotonic() + 60
     while missing and time.monotonic() < deadline:
         time.sleep(1)
         answer = json.loads(server.inside("prometheus", "wget", "-qO-", series))
         found = {row["__name__"]: set(row) for row in answer["data"]}
-        missing = asked - found.keys()
+        missing = names - found.keys()
     assert missing == set(), sorted(found)
-    # By what the panels sort them: Airflow's tags are Prometheus's labels.
+    # The panels group by Prometheus's labels, which are Airflow's tags.
     for _, query in QUERIES:
         for labels, name in re.findall(r"by \(([^)]*)\) \(rate\((airflow_\w+)", query):
             assert set(labels.split(", ")) <= found[name]

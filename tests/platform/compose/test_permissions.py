@@ -1,4 +1,4 @@
-"""A checkout that its services cannot read is refused, with what to do."""
+"""A checkout that the services cannot read is refused, with the remedy."""
 
 from __future__ import annotations
 
@@ -35,6 +35,6 @@ def test_what_is_closed_is_named_with_what_opens_it(checkout: Path, path: str, m
     with pytest.raises(Misconfigured) as caught:
         permissions.check(checkout)
     assert str(caught.value) == (
-        "the services run as users of their own, and 1 of the files and folders here are closed to them, "
+        "the services run as other users, which cannot read 1 of the files and folders here, "
         f"such as {path} (mode {mode:o}); run `chmod -R o+rX dags plugins include`"
     )

@@ -1,4 +1,4 @@
-"""What is old leaves the logs and a real database of Airflow; what is young, or in use, stays."""
+"""Old logs, and old rows of a real database of Airflow, are deleted; young ones and those in use stay."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ BIN = Path(sys.executable).parent
 
 
 def aged(path: Path, days: float) -> Path:
-    """A file, or a folder, last changed so many days ago."""
+    """Set the modification time of a file or a folder to some days ago, and return it."""
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
@@ -48,7 +48,7 @@ def before(days: float) -> float:
 
 
 def let_airflow(folder: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> None:
-    """Put a stand-in for `airflow` on the path."""
+    """Put a stand-in for `airflow` on the PATH."""
     program(folder / "bin/airflow", script)
     monkeypatch.setenv("PATH", str(folder / "bin"), prepend=os.pathsep)
 
@@ -67,7 +67,7 @@ def test_old_files_go_with_their_folders_and_young_ones_stay(tmp_path: Path) -> 
         "dag_id=flights",
         "dag_id=flights/run_id=one",
         "dag_id=flights/run_id=one/attempt=2.log",
-        # Changed today: emptied folders that were not settled go tomorrow.
+        # Changed today: folders that became empty today are deleted tomorrow.
         "dag_processor",
         "dag_processor/2026-01-01",
     }
@@ -89,13 +89,13 @@ def test_a_link_is_never_followed(tmp_path: Path) -> None:
 
 
 def test_all_that_airflow_can_clean_is_cleaned_but_what_is_in_use_when_old() -> None:
-    # `session` is there for the users' own auth manager only, which this process has not.
+    # `session` exists only with the FAB auth manager, which this process does not use.
     assert set(retention.TABLES) - {"session"} == set(config_dict) - {"session", "dag", "trigger"}
 
 
 @pytest.fixture(scope="module")
 def database() -> Iterator[Any]:
-    """A cursor of Airflow's own database, which `airflow` finds in the environment."""
+    """A cursor of an Airflow database, to which the environment points `airflow`."""
     with database_folder() as folder, pytest.MonkeyPatch.context() as patch:
         socket = postgres.start(folder / "postgres")
         patch.setenv("PATH", str(BIN), prepend=os.pathsep)
@@ -177,7 +177,8 @@ def test_where_the_database_is_away_the_logs_are_cleaned_and_it_is_tried_again(
 
     assert not old.exists()
     assert (
-        capfd.readouterr().err == "tried again in an hour:\n'airflow db clean' ended with 1: no such server\n"
+        capfd.readouterr().err
+        == "cleaning failed, next attempt in an hour:\n'airflow db clean' ended with 1: no such server\n"
     )
     assert retention.age(mark) >= DAY
 
@@ -200,20 +201,20 @@ def test_a_start_cleans_when_it_is_due_and_is_well_meanwhile(tmp_path: Path, day
 
 def test_two_days_without_success_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert retention.check(aged(tmp_path / retention.MARK, 2.5)) == 1
-    assert capsys.readouterr().out == "nothing was cleaned for 2.5 days; the log has the reason\n"
+    assert capsys.readouterr().out == "no successful cleaning for 2.5 days; see the log for the reason\n"
 
 
 @pytest.mark.parametrize("value", ["0", "-1", "1.5", "half a year", "", "36501"])
 def test_a_wrong_number_of_days_ends_it_with_what_is_allowed(value: str) -> None:
     command = [sys.executable, "-m", "include.platform.compose.retention", value]
     ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    said = f"MILLRACE_KEPT_DAYS={value!r} is no whole number of days from 1 to 36500; set it in .env\n"
-    assert (ended.returncode, ended.stderr) == (1, said)
+    message = f"MILLRACE_KEPT_DAYS={value!r} is not a whole number of days from 1 to 36500; set it in .env\n"
+    assert (ended.returncode, ended.stderr) == (1, message)
 
 
 def start(logs: Path) -> subprocess.Popen[bytes]:
     code = "from pathlib import Path; from include.platform.compose import retention"
-    code += f"; retention.keep({KEPT}, Path({str(logs)!r}))"
+    code += f"; retention.run_forever({KEPT}, Path({str(logs)!r}))"
     return subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, start_new_session=True)
 
 

@@ -1,4 +1,4 @@
-"""The whole platform, started by its Compose file: it works, it is closed, it comes back, it is restored."""
+"""The whole platform with Docker Compose: it works, is secured, survives restarts, and can be restored."""
 
 from __future__ import annotations
 
@@ -47,24 +47,24 @@ print(json.dumps([host for host, port in places if opens(host, port)]))
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Server]:
-    """A platform that runs, made as the documentation says."""
+    """A running platform, set up according to the documentation."""
     with run_engine(), run_server() as found:
         found.make("compose-env")
-        said = found.make("compose-up")
-        assert "building job airflow mlflow" in said
+        output = found.make("compose-up")
+        assert "building job airflow mlflow" in output
         assert {
-            line.removesuffix(" is well") for line in said.splitlines() if line.endswith(" is well")
+            line.removesuffix(" ready") for line in output.splitlines() if line.endswith(" ready")
         } == SERVICES
         yield found
 
 
 def test_what_is_old_was_looked_for_in_the_database_and_the_logs(server: Server) -> None:
-    # By the database's owner, who is no superuser.
+    # As the database's owner, who is not a superuser.
     deadline = time.monotonic() + 60
-    while "what was from before" not in (said := server.logs("airflow-cleanup")):
-        assert time.monotonic() < deadline, said
+    while "deleted data from before" not in (output := server.logs("airflow-cleanup")):
+        assert time.monotonic() < deadline, output
         time.sleep(1)
-    assert "tried again" not in said
+    assert "cleaning failed" not in output
 
 
 def token(server: Server, password: str) -> urllib3.BaseHTTPResponse:
@@ -74,7 +74,7 @@ def token(server: Server, password: str) -> urllib3.BaseHTTPResponse:
 
 def test_airflow_opens_to_its_password_only_and_has_its_roles(server: Server) -> None:
     assert token(server, "admin").status == 401
-    opened = token(server, server.told["AIRFLOW_ADMIN_PASSWORD"])
+    opened = token(server, server.variables["AIRFLOW_ADMIN_PASSWORD"])
     assert opened.status == 201
     found = urllib3.request(
         "GET",
@@ -102,12 +102,16 @@ def test_mlflows_page_works_behind_a_proxy_with_tls_and_no_other_page_asks_it(
 
 def test_behind_a_proxy_with_tls_airflows_login_is_for_tls_only(server: Server) -> None:
     with requests.Session() as browser:
-        # As a browser asks, and a proxy passes on.
+        # Like a browser's request that a proxy forwards.
         page = "https://airflow.example.org/auth/login/"
         browser.headers.update({"X-Forwarded-Proto": "https", "Host": "airflow.example.org", "Referer": page})
         url = f"{server.url('MILLRACE_AIRFLOW_PORT')}/auth/login/"
         (csrf,) = re.findall(r'name="csrf_token"[^>]*value="([^"]+)"', browser.get(url, timeout=30).text)
-        form = {"username": "admin", "password": server.told["AIRFLOW_ADMIN_PASSWORD"], "csrf_token": csrf}
+        form = {
+            "username": "admin",
+            "password": server.variables["AIRFLOW_ADMIN_PASSWORD"],
+            "csrf_token": csrf,
+        }
         answer = browser.post(url, data=form, allow_redirects=False, timeout=30)
     (found,) = (cookie for cookie in answer.cookies if cookie.name == "_token")
     assert found.secure
@@ -142,9 +146,9 @@ def test_starting_again_is_harmless(server: Server) -> None:
 
     server.compose.up(lambda _: None, "airflow-init")
 
-    said = server.logs("airflow-init")
-    assert "Could not import connection mlflow_default: connection already exists" in said
-    assert "admin already exist" in said
+    output = server.logs("airflow-init")
+    assert "Could not import connection mlflow_default: connection already exists" in output
+    assert "admin already exist" in output
     assert server.lake.resolve("main") == before
 
 
@@ -194,8 +198,8 @@ def test_starting_again_is_harmless(server: Server) -> None:
 def test_airflow_asks_the_engine_for_no_more_than_jobs_need(server: Server, call: str, status: int) -> None:
     method, path = call.split()
     form = ("curl", "--silent", "--output", "/dev/null", "--path-as-is", "--write-out", "%{http_code}")
-    said = server.inside("airflow-scheduler", *form, "--request", method, f"http://docker-proxy:2375{path}")
-    assert said == str(status)
+    output = server.inside("airflow-scheduler", *form, "--request", method, f"http://docker-proxy:2375{path}")
+    assert output == str(status)
 
 
 def test_an_old_log_is_not_had_by_a_form_either(server: Server) -> None:
@@ -205,7 +209,7 @@ def test_an_old_log_is_not_had_by_a_form_either(server: Server) -> None:
 
 
 def test_a_job_reaches_the_lake_and_mlflow_and_nothing_else(server: Server) -> None:
-    network = f"{server.told['COMPOSE_PROJECT_NAME']}-jobs"
+    network = f"{server.variables['COMPOSE_PROJECT_NAME']}-jobs"
     command = ("--rm", "--network", network, "--entrypoint", "python", JOB_IMAGE, "-c", PROBE)
     assert json.loads(server.compose.docker("run", *command, stdout=PIPE)) == ["lakefs", "mlflow"]
 
@@ -216,7 +220,7 @@ def run(server: Server, dag: str, run_id: str, **conf: str) -> None:
 
 
 def train(server: Server) -> None:
-    """A model of a month; harmless if there is one."""
+    """Train a model on a month, unless there is one."""
     run(server, "flights.ingest", "month", start="2013-01-01", end="2013-01-28")
     run(server, "flights.train", "first", until="2013-01-28", reason="a test")
 
@@ -237,17 +241,17 @@ def test_a_killed_service_comes_back(server: Server) -> None:
     script = "import os; os.kill(int(open('/proc/1/task/1/children').read().split()[0]), 9)"
     before = server.compose.container("airflow-triggerer").state["StartedAt"]
 
-    # 137: it may be gone with its container before it could end.
+    # 137: the container may be killed before the command has ended.
     killer = ("exec", server.compose.container("airflow-triggerer").id, "python", "-c", script)
-    server.compose.docker(*killer, fine=(0, 137))
+    server.compose.docker(*killer, allowed=(0, 137))
 
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline:
         found = server.compose.container("airflow-triggerer")
-        if found.state["StartedAt"] != before and not found.trouble:
+        if found.state["StartedAt"] != before and not found.problem:
             return
         time.sleep(1)
-    pytest.fail(f"the triggerer is {found.trouble!r}, started at {found.state['StartedAt']}")
+    pytest.fail(f"the triggerer is {found.problem!r}, started at {found.state['StartedAt']}")
 
 
 def test_what_was_saved_is_back_after_a_wipe(server: Server, tmp_path: Path) -> None:
@@ -264,12 +268,12 @@ def test_what_was_saved_is_back_after_a_wipe(server: Server, tmp_path: Path) -> 
 
     assert contents(server) == saved
     assert server.airflow.state("flights.ingest", "saved") == "success"
-    # Connections are read again, with the key of before; the lake goes on.
+    # Connections can be decrypted with the former key, and the lake accepts new data.
     run(server, "flights.ingest", "after", start="2013-02-03", end="2013-02-03")
 
 
 def contents(server: Server) -> dict[str, str]:
-    """What people would miss, each with its digest: objects of the lake, what runs left in MLflow."""
+    """Return users' data by name with digests: objects of the lake, and artifacts of runs in MLflow."""
     found = {
         path: server.lake.download("main", path)
         for path in (row.path for row in server.lake.list_objects("main"))
@@ -286,14 +290,14 @@ def test_an_upgrade_saves_before_anything_new_starts(server: Server, tmp_path: P
     with (server.folder / ".env").open("a") as file:
         file.write("COMPOSE_PROFILES=celery\nAIRFLOW_EXECUTOR=CeleryExecutor\n")
     run(server, "flights.ingest", "kept", start="2013-02-04", end="2013-02-04")
-    server.compose.call("down")  # also where it was down when the new version came
+    server.compose.call("down")  # even though it was down during the upgrade
 
-    said = server.make("compose-upgrade", f"TO={tmp_path}/before")
+    output = server.make("compose-upgrade", f"TO={tmp_path}/before")
 
-    built, saved = said.index("building job airflow mlflow"), said.index("the backup is in")
-    assert built < saved < said.index("airflow-init is well")
+    built, saved = output.index("building job airflow mlflow"), output.index("the backup is in")
+    assert built < saved < output.index("airflow-init ready")
     assert json.loads((tmp_path / "before/manifest.json").read_text())["files"].keys() >= {"lakefs.tar"}
-    assert {"airflow-worker is well", "redis is well"} <= set(said.splitlines())
+    assert {"airflow-worker ready", "redis ready"} <= set(output.splitlines())
     assert server.airflow.state("flights.ingest", "kept") == "success"
     run(server, "flights.ingest", "by-worker", start="2013-02-05", end="2013-02-05")
     assert "succeeded in" in server.logs("airflow-worker")

@@ -11,8 +11,8 @@ import psutil
 import pytest
 
 from include.exceptions import Misconfigured, Unauthorized, Unavailable
-from include.platform.embedded import secrets
-from include.platform.embedded.cluster import gateway, prepare
+from include.platform.embedded import stack_secrets
+from include.platform.embedded.cluster import find_gateway, prepare
 from include.platform.embedded.environment import environment
 from include.platform.embedded.gateway import Gateway
 from include.platform.embedded.stack import GATEWAY, PARTS, Stack
@@ -28,7 +28,7 @@ def cluster() -> Iterator[Cluster]:
 
 
 def test_a_gateway_that_is_named_is_taken() -> None:
-    assert gateway(Settings(kubernetes=KubernetesGroup(gateway="10.0.0.1%br-0"))) == Gateway(
+    assert find_gateway(Settings(kubernetes=KubernetesGroup(gateway="10.0.0.1%br-0"))) == Gateway(
         "10.0.0.1", "br-0"
     )
 
@@ -44,7 +44,7 @@ def test_a_gateway_is_an_address_and_an_interface(
 
 @pytest.mark.kubernetes
 def test_the_gateway_is_the_bridge_that_leads_to_the_nodes(cluster: Cluster) -> None:
-    found = gateway(Settings())
+    found = find_gateway(Settings())
     assert found.address in [one.address for one in psutil.net_if_addrs()[found.bridge]]
     assert Path(f"/sys/class/net/{found.bridge}/bridge").exists()
 
@@ -58,14 +58,14 @@ def test_a_machine_without_a_bridge_to_the_cluster_is_not_opened(
         Misconfigured,
         match=r"no bridge of this machine leads to the cluster's nodes .*MILLRACE_KUBERNETES_GATEW",
     ):
-        gateway(Settings())
+        find_gateway(Settings())
 
 
 @pytest.mark.kubernetes
 def test_what_jobs_need_is_put_there_and_replaced_by_the_same_stack_only(
     cluster: Cluster, tmp_path: Path
 ) -> None:
-    # Two machines may have their checkouts at the same path.
+    # Checkouts on two machines may have the same path.
     both = Settings(var=tmp_path, kubernetes=KubernetesGroup(namespace=cluster.namespace, secret="keys"))
     for key in ("old", "new"):
         prepare(both, {"LAKECTL_CREDENTIALS_ACCESS_KEY_ID": key}, "mine")
@@ -73,7 +73,7 @@ def test_what_jobs_need_is_put_there_and_replaced_by_the_same_stack_only(
     assert b64decode(held["LAKECTL_CREDENTIALS_ACCESS_KEY_ID"]) == b"new"
     with pytest.raises(
         Misconfigured,
-        match=r"has a Secret 'keys' that is not this stack's; set MILLRACE_KUBERNETES_NAMESPACE .* remove it",
+        match=r"has a Secret 'keys' of another stack; set MILLRACE_KUBERNETES_NAMESPACE .* remove it",
     ):
         prepare(both, {}, "another")
     assert cluster.client.read_namespaced_secret("keys", cluster.namespace).data == held
@@ -87,7 +87,7 @@ def test_an_account_without_rights_is_told_which_it_needs(
     config = account_config(cluster, tmp_path / "config")
     monkeypatch.setattr("kubernetes.config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION", str(config))
     with pytest.raises(Unauthorized, match=r"answered 403 Forbidden; name an account that may read nodes"):
-        gateway(Settings())
+        find_gateway(Settings())
 
 
 ASK = """
@@ -109,14 +109,14 @@ def test_pods_reach_a_stack_with_its_keys(cluster: Cluster, monkeypatch: pytest.
         stack = Stack(changed(settings_in(folder / "var"), runtime=Runtime.KUBERNETES, kubernetes=where))
         try:
             stack.up(lambda text: None)
-            assert stack.health() == dict.fromkeys((*PARTS, GATEWAY), "well")
-            inside = gateway(stack.settings)
-            told = environment(stack.settings, secrets.ensure(stack.settings.var), "-", inside)
+            assert stack.health() == dict.fromkeys((*PARTS, GATEWAY), "healthy")
+            inside = find_gateway(stack.settings)
+            variables = environment(stack.settings, stack_secrets.ensure(stack.settings.var), "-", inside)
             for name in ("AIRFLOW_CONN_LAKEFS_DEFAULT", "AIRFLOW_CONN_MLFLOW_DEFAULT"):
-                monkeypatch.setenv(name, told[name])
-            asked = score_task(cluster, f"python -c '{ASK}'", "stack", secret="stack").run()
-            # MLflow would answer 403 if it did not know the host.
-            assert asked == {"commit": [200, 404], "days": 0, "rows": 0}
+                monkeypatch.setenv(name, variables[name])
+            answer = score_task(cluster, f"python -c '{ASK}'", "stack", secret="stack").run()
+            # MLflow would answer 403 if the host were not allowed.
+            assert answer == {"commit": [200, 404], "days": 0, "rows": 0}
         finally:
             stack.down(lambda text: None)
 
@@ -155,4 +155,4 @@ def test_without_a_cluster_it_says_what_to_do(
         "kubernetes.config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION", str(tmp_path / "config")
     )
     with pytest.raises(kind, match=message):
-        gateway(Settings())
+        find_gateway(Settings())

@@ -1,4 +1,4 @@
-"""The parts run in the environment that the settings say, whatever the caller's shell holds."""
+"""The environment of the parts depends on the settings, and not on the caller's shell."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from pathlib import Path
 import pytest
 from sqlalchemy.engine import make_url
 
-from include.platform.embedded import secrets
+from include.platform.embedded import stack_secrets
 from include.platform.embedded.environment import environment
 from include.platform.embedded.gateway import Gateway
 from include.settings import AirflowGroup, LakeFSGroup, MLflowGroup, Settings
 
 
 def made(var: Path, database: str = "/sockets", **fields: object) -> dict[str, str]:
-    """The environment of a stack below `var`."""
+    """Return the environment of a stack below `var`."""
     settings = Settings.model_validate(
         {"var": var, "mlflow": {"port": 5001}, "lakefs": {"port": 8001}, **fields}
     )
-    return environment(settings, secrets.ensure(var), database)
+    return environment(settings, stack_secrets.ensure(var), database)
 
 
 def test_the_callers_airflow_counts_for_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -69,11 +69,11 @@ def test_the_parts_read_the_settings_they_were_started_with(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings = Settings(var=tmp_path, airflow=AirflowGroup(port=8081, retry_seconds=0.5), code_version="abc")
-    variables = environment(settings, secrets.ensure(tmp_path), "/sockets")
+    variables = environment(settings, stack_secrets.ensure(tmp_path), "/sockets")
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
 
-    assert Settings() == settings.model_copy(update={"deployment": secrets.ensure(tmp_path).deployment})
+    assert Settings() == settings.model_copy(update={"deployment": stack_secrets.ensure(tmp_path).deployment})
 
 
 def test_a_stack_is_told_from_all_others_wherever_it_lies(tmp_path: Path) -> None:
@@ -87,7 +87,7 @@ def test_a_stack_is_told_from_all_others_wherever_it_lies(tmp_path: Path) -> Non
 
 def test_containers_are_told_of_the_gateway_and_mlflow_lets_them_in(tmp_path: Path) -> None:
     settings = Settings(var=tmp_path, mlflow=MLflowGroup(port=5001), lakefs=LakeFSGroup(port=8001))
-    made = secrets.ensure(tmp_path)
+    made = stack_secrets.ensure(tmp_path)
 
     found = environment(settings, made, "/sockets", Gateway("172.19.0.1", "br-1"))
 

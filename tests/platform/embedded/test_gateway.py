@@ -1,4 +1,4 @@
-"""The way from a container to the embedded stack."""
+"""Access from a container to the embedded stack."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_the_network_is_made_once(engine: Engine) -> None:
 
 @pytest.mark.docker
 def test_a_network_without_a_bridge_is_refused(engine: Engine) -> None:
-    with pytest.raises(Misconfigured, match=r"network 'none' is no bridge with a gateway; name another"):
+    with pytest.raises(Misconfigured, match=r"network 'none' is not a bridge with a gateway; name another"):
         job_gateway("none")
 
 
@@ -56,7 +56,7 @@ def test_a_stack_for_containers_listens_on_the_gateway_too_and_nowhere_else(engi
         stack, inside = Stack(settings), job_gateway(settings.jobs.network)
         try:
             stack.up(_quiet)
-            assert stack.health() == dict.fromkeys((*PARTS, GATEWAY), "well")
+            assert stack.health() == dict.fromkeys((*PARTS, GATEWAY), "healthy")
             assert _listening(RunningStack(stack)) == {
                 ("127.0.0.1", settings.airflow.port),
                 *((host, settings.mlflow.port) for host in ("127.0.0.1", inside.address)),
@@ -76,7 +76,7 @@ def test_a_gateway_is_told_as_text() -> None:
 
 
 def _quiet(text: str) -> None:
-    """Say nothing."""
+    """Print nothing."""
 
 
 def _listening(running: RunningStack) -> set[Any]:
@@ -92,7 +92,7 @@ def _listening(running: RunningStack) -> set[Any]:
 
 
 def _asked(engine: Engine, url: str) -> int:
-    """The status of an answer to a container: MLflow refuses with 403 where it does not know the host."""
+    """Return the status of a request from a container: MLflow answers 403 to a host that is not allowed."""
     code = f"import urllib3; print(urllib3.request('GET', '{url}', retries=False).status)"
     return int(
         engine.client.containers.run(

@@ -1,4 +1,4 @@
-"""The stack's lake: our server, or a lakeFS program, told the same things."""
+"""The stack's lake: the embedded server, or a lakeFS program with the same settings."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import urllib3
 
 from include.exceptions import Misconfigured, Unauthorized
 from include.lake.client import Lake, LakeConnection
-from include.platform.embedded import lake_process, secrets
+from include.platform.embedded import lake_process, stack_secrets
 from include.platform.embedded.environment import environment
 from include.platform.embedded.stack import Stack
 from include.settings import ROOT, Settings
@@ -26,9 +26,9 @@ from tests.support.stack import changed, settings_in
 
 @contextmanager
 def started(settings: Settings) -> Iterator[Stack]:
-    """The lake of a stack, started by the stack's own Procfile in the stack's own environment."""
+    """Start the lake of a stack by its Procfile and in its environment."""
     lake_process.check(settings)
-    variables = environment(settings, secrets.ensure(settings.var), "/no/database")
+    variables = environment(settings, stack_secrets.ensure(settings.var), "/no/database")
     command = [
         "-m",
         "honcho",
@@ -63,7 +63,7 @@ def wait_for(url: str, process: subprocess.Popen[bytes]) -> None:
 
 
 def use(found: Lake, file: Path) -> None:
-    """What the loop asks of any lake."""
+    """Use a lake as the loop does."""
     file.write_text("1")
     found.ensure_repository(f"local://{found.repository}")
     found.create_branch("work", "main")
@@ -85,7 +85,7 @@ def test_the_second_pair_of_keys_may_read_only(tmp_path: Path) -> None:
     settings = changed(settings_in(tmp_path / "var"), lakefs={"binary": ""})
     with started(settings) as stack:
         use(Lake(stack.connection(), "flights"), tmp_path / "file")
-        made = secrets.ensure(settings.var)
+        made = stack_secrets.ensure(settings.var)
         reader = LakeConnection(
             endpoint=stack.connection().endpoint,
             access_key_id=made.lake_reader_access_key_id,
@@ -105,7 +105,7 @@ def test_a_program_that_cannot_be_run_is_told_before_anything_starts(tmp_path: P
         binary.touch(mode=0o644)
     stack = Stack(changed(settings_in(tmp_path / "var"), lakefs={"binary": str(binary)}))
     with pytest.raises(
-        Misconfigured, match=f"MILLRACE_LAKEFS_BINARY='{binary}' is no program that you may run"
+        Misconfigured, match=f"MILLRACE_LAKEFS_BINARY='{binary}' is not a program that you may run"
     ):
         stack.up(lambda text: None)
     assert not (tmp_path / "var/secrets").exists()

@@ -1,4 +1,4 @@
-"""PostgreSQL starts, stops and comes back, and its socket is nobody else's."""
+"""PostgreSQL starts, stops and recovers, and only its user can reach its socket."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.support.stack import database_folder
 
 @pytest.fixture
 def folder(request: pytest.FixtureRequest) -> Iterator[Path]:
-    """Where a server's data may be, below the path given as parameter; the server is stopped at the end."""
+    """A folder for a server's data, below the path in the parameter; the server is stopped at the end."""
     with database_folder() as above:
         data = above / getattr(request, "param", "some where") / "postgres"
         try:
@@ -140,8 +140,8 @@ def test_a_private_folder_is_never_one_that_somebody_else_prepared(tmp_path: Pat
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "elsewhere")
 
-    with pytest.raises(Misconfigured, match="belongs to somebody else; remove it"):
-        os_user.private(tmp_path / "link")
+    with pytest.raises(Misconfigured, match="belongs to another user; remove it"):
+        os_user.make_private(tmp_path / "link")
 
 
 def test_the_folders_above_are_opened_for_passing_only_and_only_by_root(tmp_path: Path) -> None:

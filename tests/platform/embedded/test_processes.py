@@ -1,4 +1,4 @@
-"""Processes are found, ended and counted, whoever started them."""
+"""Processes are found, terminated and measured, even if their parent is dead."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ STUBBORN = (
 
 @pytest.fixture
 def part() -> Iterator[psutil.Process]:
-    """A process in a session of its own that ignores SIGTERM."""
+    """A process in its own session that ignores SIGTERM."""
     with subprocess.Popen(
         [sys.executable, "-c", STUBBORN], start_new_session=True, stdout=subprocess.PIPE
     ) as started:
@@ -77,11 +77,11 @@ def test_who_does_not_listen_is_killed(part: psutil.Process) -> None:
 
 
 def test_waiting_tells_whether_it_ended(part: psutil.Process) -> None:
-    assert not processes.wait_gone(part, 0.1)
+    assert not processes.wait_until_gone(part, 0.1)
 
     part.kill()
 
-    assert processes.wait_gone(part, 5)
+    assert processes.wait_until_gone(part, 5)
     assert not psutil.pid_exists(part.pid)
 
 

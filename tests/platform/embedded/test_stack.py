@@ -1,4 +1,4 @@
-"""The embedded stack as its users see it: real processes, real ports, real deaths."""
+"""The embedded stack with real processes, ports and crashes."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from include.platform.embedded.stack import PARTS, Stack
 from tests.support.dags import dag_bag
 from tests.support.stack import RunningStack, changed, run_stack, settings_in
 
-WELL = dict.fromkeys(PARTS, "well")
+HEALTHY = dict.fromkeys(PARTS, "healthy")
 
 
 def quiet(text: str) -> None:
-    """Say nothing."""
+    """Print nothing."""
 
 
 @pytest.fixture(scope="module")
@@ -37,8 +37,8 @@ def doomed() -> Iterator[RunningStack]:
 
 
 @pytest.mark.stack
-def test_every_part_is_well(running: RunningStack) -> None:
-    assert running.stack.health() == WELL
+def test_every_part_is_healthy(running: RunningStack) -> None:
+    assert running.stack.health() == HEALTHY
 
 
 @pytest.mark.stack
@@ -198,7 +198,7 @@ def test_a_power_cut_loses_nothing(doomed: RunningStack, tmp_path: Path) -> None
     psutil.wait_procs(members, timeout=10)
     doomed.stack.up(quiet)
 
-    assert doomed.stack.health() == WELL
+    assert doomed.stack.health() == HEALTHY
     assert lake.download("main", "kept") == b"kept"
     assert lake.resolve("main") == commit
     assert airflow.state("flights.train", "kept") == "queued"
@@ -212,7 +212,7 @@ def test_down_leaves_no_process_no_socket_and_no_lock(doomed: RunningStack) -> N
 
     doomed.stack.down(quiet)
 
-    _, left = psutil.wait_procs(members, timeout=5)  # the dead ones that init has not buried yet
+    _, left = psutil.wait_procs(members, timeout=5)  # zombies that init has not reaped yet
     assert left == []
     assert doomed.processes() == []
     assert [path.name for path in doomed.settings.var.rglob("*") if path.is_socket()] == []

@@ -1,4 +1,4 @@
-"""The images' sources: the same versions everywhere, and nothing that is not pinned."""
+"""Sources of the images: the same versions everywhere, and everything pinned."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ INSTRUCTIONS = {"ARG", "FROM", "LABEL", "COPY", "RUN", "ENV", "WORKDIR", "USER",
 
 
 def instructions(file: Path) -> list[tuple[str, str]]:
-    """The instructions of a Dockerfile, comments left out and lines joined."""
+    """Return the instructions of a Dockerfile, without comments and with joined lines."""
     text = re.sub(r"^\s*#.*\n", "", file.read_text(), flags=re.MULTILINE).replace("\\\n", " ")
     lines = [line.split(maxsplit=1) for line in text.splitlines() if line.strip()]
     return [(name, " ".join(rest.split())) for name, rest in lines]
 
 
 def versions(lock: str) -> dict[str, set[str]]:
-    """Each locked package with its versions: some have one for each version of Python."""
+    """Return the versions of each locked package, which may depend on the version of Python."""
     found: dict[str, set[str]] = {}
     for name, version in re.findall(r"^([a-z0-9][\w.-]*)==([^ ;]+)", (ROOT / lock).read_text(), re.MULTILINE):
         found.setdefault(name, set()).add(version)
@@ -64,7 +64,7 @@ def test_what_is_copied_exists() -> None:
 
 
 def variables(file: Path) -> dict[str, str]:
-    """What an image gives to each of its processes."""
+    """Return the environment variables that an image sets."""
     return dict(
         one.split("=", 1) for name, rest in instructions(file) if name == "ENV" for one in rest.split()
     )
@@ -76,7 +76,7 @@ def test_no_image_calls_out_or_waits_for_minutes() -> None:
     )
     assert airflow.items() >= airflow_config.QUIET.items()
     assert {name: job.get(name) for name in airflow_config.QUIET} == {
-        # A job starts no server, and has no Great Expectations.
+        # A job does not start a server, and does not have Great Expectations.
         **airflow_config.QUIET,
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": None,
         "GX_ANALYTICS_ENABLED": None,
@@ -94,7 +94,7 @@ def test_a_password_that_would_stay_in_an_image_is_refused(name: str, login: str
         check=False,
     )
     assert ended.returncode == 64
-    assert f"build: {name} has a login, which would stay in the history of the image" in ended.stderr
+    assert f"build: {name} contains a login, which would remain in the history of the image" in ended.stderr
     assert "secret" not in ended.stderr
 
 
@@ -148,7 +148,7 @@ def test_the_contract_lists_every_variable_that_a_job_reads() -> None:
 def test_the_engine_verb_says_why_there_is_none() -> None:
     ended = subprocess.run(
         ["/bin/sh", "-s", "start"],
-        input=(ROOT / ".ci/engine").read_text(),  # the checkout may be closed to that user
+        input=(ROOT / ".ci/engine").read_text(),  # that user may be unable to read the checkout
         cwd="/",
         env={"PATH": "/usr/bin:/bin", "DOCKER_HOST": "unix:///nowhere.sock"},
         user=65534 if os.getuid() == 0 else None,  # root would start an engine
@@ -172,7 +172,7 @@ def test_the_engine_verb_leaves_an_engine_alone_that_it_did_not_start(tmp_path: 
 
 
 def test_what_the_airflow_image_holds_is_enough_for_every_dag(tmp_path: Path) -> None:
-    # What include/platform/images/build passes on, at the paths that the Dockerfile gives it.
+    # The files that include/platform/images/build copies, at the paths of the Dockerfile.
     left_out = shutil.ignore_patterns("embedded", "demo", "__pycache__")
     for name in ("include", "plugins"):
         shutil.copytree(ROOT / name, tmp_path / name, ignore=left_out)

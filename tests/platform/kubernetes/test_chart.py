@@ -1,4 +1,4 @@
-"""Airflow's chart with our values: it renders, and holds to the same policies as the overlays."""
+"""Airflow's chart renders with the project's values, and conforms to the same policies as the overlays."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tests.support.manifests import (
 )
 from tests.support.policies import AIRFLOW, POLICIES, Policy
 
-# The chart has no such probe; the port is asked for the logs of triggers only.
+# The chart has no such probe; the port serves the logs of deferred tasks only.
 ACCEPTED = ["Deployment/millrace/airflow-triggerer container 'triggerer' has no readinessProbe"]
 DIGEST = "5" * 64
 

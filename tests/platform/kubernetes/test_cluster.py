@@ -1,4 +1,4 @@
-"""What a real API server says of the manifests: kinds, rights, quotas. In namespaces of the test's own."""
+"""A real API server accepts and enforces the manifests: kinds, rights, quotas. In temporary namespaces."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.support.manifests import OVERLAYS, Object, overlay
 pytestmark = pytest.mark.kubernetes
 SUFFIX = uuid4().hex[:8]
 PLATFORM, JOBS = f"millrace-{SUFFIX}", f"millrace-jobs-{SUFFIX}"
-# Kinds younger than the oldest servers that tests meet: the manifests are for 1.30 and later.
+# Kinds that old servers lack: the manifests are for Kubernetes 1.30 and later.
 SINCE = {"PodDisruptionBudget": (1, 21), "HorizontalPodAutoscaler": (1, 23)}
 APPLIED = (
     "Namespace",
@@ -35,7 +35,7 @@ APPLIED = (
 
 
 def moved(part: Any) -> Any:
-    """The same objects with both namespaces renamed, wherever they are spoken of."""
+    """Return the objects with both namespaces renamed, also in references."""
     if isinstance(part, dict):
         return {name: moved(value) for name, value in part.items()}
     if isinstance(part, list):
@@ -69,7 +69,7 @@ def applied(cluster: DynamicClient) -> DynamicClient:
         for one in (other for other in found if other["kind"] == kind):
             create(cluster, one)
     quotas = client.CoreV1Api(cluster.client)
-    for _ in range(100):  # a quota counts once its controller has seen it
+    for _ in range(100):  # a quota is enforced once its controller has seen it
         if quotas.read_namespaced_resource_quota("jobs", JOBS).status.hard:
             return cluster
         time.sleep(0.1)
@@ -78,7 +78,7 @@ def applied(cluster: DynamicClient) -> DynamicClient:
 
 def create(cluster: DynamicClient, one: Object, **how: Any) -> Any:
     kind = cluster.resources.get(api_version=one["apiVersion"], kind=one["kind"])
-    strict = [("fieldValidation", "Strict")]  # servers older than 1.25 pass it over
+    strict = [("fieldValidation", "Strict")]  # servers older than 1.25 ignore it
     return kind.create(body=one, namespace=one["metadata"].get("namespace"), query_params=strict, **how)
 
 
@@ -92,7 +92,7 @@ def test_the_server_would_take_every_object_that_it_knows(applied: DynamicClient
     unknown = set()
     for one in moved(overlay(name)):
         if one["kind"] in APPLIED:
-            one["metadata"]["name"] += "-again"  # the fixture has made it
+            one["metadata"]["name"] += "-again"  # the fixture has created it
         try:
             create(applied, one, dry_run="All")
         except ResourceNotFoundError:
@@ -103,9 +103,9 @@ def test_the_server_would_take_every_object_that_it_knows(applied: DynamicClient
 
 
 def may(cluster: DynamicClient, account: str, verb: str, resource: str, namespace: str) -> bool:
-    """Whether the server lets a service account do something."""
+    """Return whether a service account has a permission."""
     kind, _, part = resource.partition("/")
-    asked = client.V1SubjectAccessReview(
+    review = client.V1SubjectAccessReview(
         spec=client.V1SubjectAccessReviewSpec(
             user=f"system:serviceaccount:{account}",
             resource_attributes=client.V1ResourceAttributes(
@@ -114,7 +114,7 @@ def may(cluster: DynamicClient, account: str, verb: str, resource: str, namespac
         )
     )
     api = client.AuthorizationV1Api(cluster.client)
-    return bool(api.create_subject_access_review(asked).status.allowed)
+    return bool(api.create_subject_access_review(review).status.allowed)
 
 
 WORKER, TRIGGERER = f"{PLATFORM}:airflow-worker", f"{PLATFORM}:airflow-triggerer"
@@ -178,16 +178,16 @@ def test_a_pod_that_asks_for_nothing_is_limited_and_given_no_token(applied: Dyna
 
 
 @pytest.mark.parametrize(
-    ("limits", "said"),
+    ("limits", "message"),
     [
         ({"cpu": "17"}, "maximum cpu usage per Container is 16"),
         ({"memory": "65Gi"}, "maximum memory usage per Container is 64Gi"),
     ],
 )
 def test_a_job_cannot_take_the_whole_cluster(
-    applied: DynamicClient, limits: dict[str, str], said: str
+    applied: DynamicClient, limits: dict[str, str], message: str
 ) -> None:
-    with pytest.raises(ForbiddenError, match=said):
+    with pytest.raises(ForbiddenError, match=message):
         create(applied, pod(limits=limits, requests=limits), dry_run="All")
 
 

@@ -1,4 +1,4 @@
-"""What README and the guide tell about a cluster, held against the manifests."""
+"""README and the guide for clusters agree with the manifests."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_every_file_of_the_commands_exists(name: str) -> None:
 
 @pytest.fixture
 def machine(tmp_path: Path) -> Path:
-    """A home with a checkout; kustomize is the real one, the cluster takes whatever files there are."""
+    """A home folder with a checkout, the real kustomize, and stand-ins that accept all existing files."""
     shutil.copytree(KUBERNETES, tmp_path / "checkout/include/platform/kubernetes")
     for name in ("kubectl", "helm"):
         program(tmp_path / "bin" / name, PROGRAM)
@@ -52,7 +52,7 @@ def machine(tmp_path: Path) -> Path:
 
 
 PROGRAM = """set -eu
-echo "$(basename "$0") $*" >>~/asked
+echo "$(basename "$0") $*" >>~/calls
 case "$*" in *' -f -') exec cat >~/applied ;; esac
 while [ $# != 0 ]; do
     case $1 in -f | --values) test -f "$2" || { echo "there is no $2" >&2; exit 1; } ;; esac
@@ -85,8 +85,8 @@ def test_the_commands_deploy_the_overlay_with_the_images_of_a_release(name: str,
     images = {box["image"] for one in found if (pod := pod_of(one)) for box in containers(pod)}
     ours = {image for image in images if "millrace" in image}
     assert ours == {f"registry.example/millrace-{one}@sha256:{DIGEST}" for one in ("mlflow", "job")}
-    asked = (machine / "asked").read_text().splitlines()
-    assert [line.split()[:2] for line in asked if line.startswith(("kubectl apply", "helm"))] == [
+    calls = (machine / "calls").read_text().splitlines()
+    assert [line.split()[:2] for line in calls if line.startswith(("kubectl apply", "helm"))] == [
         *[["kubectl", "apply"]] * 3,
         ["helm", "upgrade"],
     ]

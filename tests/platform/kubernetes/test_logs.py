@@ -1,4 +1,4 @@
-"""With the chart's values and the guide, the logs of tasks go to an S3 store and are read from there."""
+"""With the chart's values and the guide, task logs are written to an S3 store and read from there."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ from airflow.sdk import DAG, task
 with DAG("logged"):
 
     @task
-    def speak() -> None:
-        print("said by the task")
+    def report() -> None:
+        print("printed by the task")
 
-    speak()
+    report()
 """
 
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
-    """A store that allows what the guide says is enough."""
+    """A store with the permissions of the guide."""
     of_objects = re.findall(r"`(s3:\w+Object)`", SECTION)
     of_bucket = re.findall(r"`(s3:\w+Bucket)`", SECTION)
     with run_s3(tmp_path_factory.mktemp("s3"), BUCKET, of_bucket, of_objects) as found:
@@ -41,19 +41,19 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
 
 
 def settings() -> dict[str, str]:
-    """What the values and a deployment's own say of logs, as Airflow's variables."""
+    """Return the settings of logs in the chart's and the deployment's values, as Airflow's variables."""
     ours, own = (one["config"]["logging"] for one in (values(), own_values(BUCKET=BUCKET)))
     return {f"AIRFLOW__LOGGING__{name.upper()}": value for name, value in {**ours, **own}.items()}
 
 
 def connection(kind: str, store: Store) -> dict[str, str]:
-    """The connection of the logs as a row of the guide has it, where the values have Airflow look for it."""
+    """Return the guide's connection for logs, under the name that the values use."""
     told = CONNECTIONS[kind]
     known = {
         "KEY ID": store.access_key_id,
         "KEY": store.secret_access_key,
         "REGION": REGION,
-        # By its name, so that only the path style finds the bucket: to an IP address boto3 always uses it.
+        # By host name, to test the path style: for an IP address boto3 uses it in any case.
         "https://STORE": store.url.replace("127.0.0.1", "localhost"),
     }
     for name, value in known.items():
@@ -62,7 +62,7 @@ def connection(kind: str, store: Store) -> dict[str, str]:
 
 
 def surroundings(kind: str, store: Store, folder: Path) -> dict[str, str]:
-    """What a pod has beside the connection: the store in Amazon's place, its service account's token."""
+    """Return a pod's other variables: the store's address, and its service account's token."""
     if kind == ELSEWHERE:
         return {}
     token = folder / "token"
@@ -76,7 +76,7 @@ def test_the_values_take_the_connection_from_the_secret_that_the_example_describ
     assert {"envName": name, "secretName": "airflow-connections", "secretKey": name} in values()["secret"]
     plain = re.sub(r'"(KEY ID|KEY|REGION)"', r"\1", CONNECTIONS[KEYS])
     described = (
-        (KUBERNETES / "secrets.example.yaml").read_text().partition(f"{plain}: of the bucket of logs;")[2]
+        (KUBERNETES / "secrets.example.yaml").read_text().partition(f"{plain}, for the bucket of logs;")[2]
     )
     assert re.search(r"^  (\w+):", described, re.MULTILINE)[1] == name
 
@@ -102,10 +102,10 @@ def test_a_log_goes_to_the_store_and_is_read_from_there(kind: str, store: Store,
 
     with run_bare_airflow(tmp_path, dags, more) as airflow:
         run_id = airflow.run("logged")
-        shown = airflow.log("logged", run_id, "speak")
+        shown = airflow.log("logged", run_id, "report")
 
-    place = f"dag_id=logged/run_id={run_id}/task_id=speak/attempt=1.log"
+    place = f"dag_id=logged/run_id={run_id}/task_id=report/attempt=1.log"
     assert f"s3://{BUCKET}/{place}" in shown
-    assert "said by the task" in shown
-    assert '"said by the task"' in store.read()[place]
+    assert "printed by the task" in shown
+    assert '"printed by the task"' in store.read()[place]
     assert (tmp_path / "logs" / place).read_text() == ""

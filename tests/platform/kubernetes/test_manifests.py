@@ -1,4 +1,4 @@
-"""The overlays hold to the schemas of Kubernetes and to the policies, and each policy finds its fault."""
+"""The overlays conform to Kubernetes' schemas and to the policies, and each policy finds its fault."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from tests.support.flows import OUTSIDE, one_sided, reached
 from tests.support.manifests import OVERLAYS, Object, named, objects, overlay, pod_of, title
 from tests.support.policies import AIRFLOW, POLICIES, Policy
 
-# The oldest that the manifests are for, and the newest whose schemas are here.
+# The oldest supported version, and the newest one with schemas here.
 VERSIONS = ("1.30", kubernetes_validate.latest_version().removesuffix(".0"))
 Change = tuple[str, list[str | int], Any]
 
 
 def changed(found: list[Object], change: Change) -> tuple[list[Object], Object]:
-    """The objects with one place of one of them set, or taken away by None; and that object."""
+    """Return the objects after setting one value (None: removing it), and the changed object."""
     made = copy.deepcopy(found)
     one = next(other for other in made if title(other) == change[0])
     place: Any = one
@@ -70,8 +70,8 @@ BROKEN: tuple[tuple[str, Change, str], ...] = (
     ("restricted", (MLFLOW, [*CONTAINER, "securityContext", "capabilities"], None), "keeps capabilities"),
     ("limited", (MLFLOW, [*CONTAINER, "resources", "limits", "memory"], None), "no limits of memory"),
     ("probed", (MLFLOW, [*CONTAINER, "livenessProbe"], None), "has no livenessProbe"),
-    ("pinned", (MLFLOW, [*CONTAINER, "image"], "registry:5000/mlflow"), "another one tomorrow"),
-    ("pinned", (MLFLOW, [*CONTAINER, "image"], "mlflow:latest"), "another one tomorrow"),
+    ("pinned", (MLFLOW, [*CONTAINER, "image"], "registry:5000/mlflow"), "which is not pinned"),
+    ("pinned", (MLFLOW, [*CONTAINER, "image"], "mlflow:latest"), "which is not pinned"),
     ("without_secrets", (MLFLOW, [*CONTAINER, "env", 0], {"name": "PGPASSWORD", "value": "x"}), "a literal"),
     ("without_secrets", ("ServiceAccount/millrace/mlflow", ["kind"], "Secret"), "a secret in a manifest"),
     ("least_rights", ("Role/millrace-jobs/job-runner", ["rules", 0, "verbs"], ["*"]), "any of verbs"),
@@ -79,27 +79,27 @@ BROKEN: tuple[tuple[str, Change, str], ...] = (
     (
         "without_a_token",
         ("ServiceAccount/millrace-jobs/millrace-job", ["automountServiceAccountToken"], True),
-        "a token all the same",
+        "but mounts a token",
     ),
-    ("selects", ("Service/millrace/mlflow", ["spec", "selector"], {"app": "mlflow"}), "no pod has that"),
+    ("selects", ("Service/millrace/mlflow", ["spec", "selector"], {"app": "mlflow"}), "which matches no pod"),
     (
         "selects",
         ("PodDisruptionBudget/millrace/mlflow", ["spec", "selector", "matchLabels"], {"app": "x"}),
-        "no pod has that",
+        "which matches no pod",
     ),
     (
         "selects",
         ("NetworkPolicy/millrace/mlflow", ["spec", "podSelector", "matchLabels"], {"app": "x"}),
-        "no pod has that",
+        "which matches no pod",
     ),
 )
 
 
-@pytest.mark.parametrize(("policy", "change", "said"), BROKEN)
-def test_each_policy_finds_its_fault(policy: str, change: Change, said: str) -> None:
+@pytest.mark.parametrize(("policy", "change", "message"), BROKEN)
+def test_each_policy_finds_its_fault(policy: str, change: Change, message: str) -> None:
     found, one = changed(overlay("production"), change)
     held = next(other for other in POLICIES if other.__name__ == policy)
-    assert [fault for fault in held(one, found) if said in fault]
+    assert [fault for fault in held(one, found) if message in fault]
 
 
 def test_no_policy_is_left_without_a_fault_to_find() -> None:
@@ -117,7 +117,7 @@ def test_both_namespaces_admit_restricted_pods_only_and_no_traffic_unasked(name:
 
 
 AIRFLOW_PARTS = {labels["component"] for labels in AIRFLOW}
-# Whom on what port, and all who may: a job is reached by nobody.
+# Allowed sources of each target and port; nothing can connect to a job.
 REACHED = {
     "lakefs:8000": AIRFLOW_PARTS | {"job", "lakefs-setup", "web"},
     "mlflow:5000": AIRFLOW_PARTS | {"job", "web"},

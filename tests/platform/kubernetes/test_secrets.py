@@ -1,4 +1,4 @@
-"""Secrets are referred to, listed in one file without their values, and nowhere else."""
+"""Secrets are referenced by name, and listed without values in one file only."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import yaml
 from tests.support.manifests import KUBERNETES, OVERLAYS, chart, objects, overlay, values
 
 EXAMPLE = objects((KUBERNETES / "secrets.example.yaml").read_text())
-# What the pods of jobs are given (MILLRACE_KUBERNETES_SECRET), in the words of docs/job-contract.md.
+# The variables of jobs from MILLRACE_KUBERNETES_SECRET, see docs/job-contract.md.
 OF_JOBS = {
     ("millrace-job", "LAKECTL_CREDENTIALS_ACCESS_KEY_ID"),
     ("millrace-job", "LAKECTL_CREDENTIALS_SECRET_ACCESS_KEY"),
@@ -24,7 +24,7 @@ OF_JOBS = {
 }
 
 
-# Where the chart's values name a secret, and the key that the chart then reads in it.
+# Places in the chart's values with the name of a secret, and the keys that the chart reads.
 OF_THE_CHART = {
     ("data", "metadataSecretName"): "connection",
     ("fernetKeySecretName",): "fernet-key",
@@ -34,7 +34,7 @@ OF_THE_CHART = {
 
 
 def of_the_values() -> Iterator[tuple[str, str]]:
-    """Every secret's name and key that the chart's values refer to."""
+    """Return name and key of every secret in the chart's values."""
     told: Any = values()
     for path, key in OF_THE_CHART.items():
         yield reduce(getitem, path, told), key
@@ -44,7 +44,7 @@ def of_the_values() -> Iterator[tuple[str, str]]:
 
 
 def references(part: Any) -> Iterator[tuple[str, str]]:
-    """Every secret's name and key that a manifest refers to."""
+    """Return name and key of every secret in a manifest."""
     if isinstance(part, dict):
         if "secretKeyRef" in part:
             yield part["secretKeyRef"]["name"], part["secretKeyRef"]["key"]
@@ -88,6 +88,6 @@ def test_airflows_second_driver_takes_the_address_that_the_example_gives() -> No
     url = make_url(_get_async_conn_uri_from_sync(told))
     engine = create_async_engine(url)
     assert engine.driver == "asyncpg"
-    # Options of an address go to the driver's `connect`, which has to know them.
+    # The query of a URL becomes arguments of the driver's `connect`, which has to accept them.
     known = inspect.signature(asyncpg.connect).parameters
     assert set(engine.dialect.create_connect_args(url)[1]) <= set(known)

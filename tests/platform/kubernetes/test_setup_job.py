@@ -1,4 +1,4 @@
-"""The Job `lakefs-setup` of the manifests, run by a real cluster for a lake on this machine."""
+"""The manifests' Job `lakefs-setup`, run by a real cluster for a lake on this machine."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from kubernetes import client
 
 from include.exceptions import Misconfigured, Unauthorized
 from include.lake.client import Lake, LakeConnection
-from include.platform.embedded.cluster import gateway
+from include.platform.embedded.cluster import find_gateway
 from include.platform.embedded.gateway import Gateway
 from include.settings import Settings
 from tests.support.cluster import JOB_IMAGE, Cluster, run_cluster, wait_until
 from tests.support.lake import LakeServer
 from tests.support.manifests import Object, named, overlay
-from tests.support.services import open_doors
+from tests.support.services import forwarded_ports
 
 pytestmark = pytest.mark.kubernetes
 NAME = "lakefs-setup"
@@ -34,20 +34,20 @@ def cluster() -> Iterator[Cluster]:
 @pytest.fixture
 def where() -> Gateway:
     try:
-        return gateway(Settings())
+        return find_gateway(Settings())
     except Misconfigured as error:
         pytest.skip(str(error))
 
 
 def rendered(cluster: Cluster, kind: str, name: str) -> Object:
-    """An object of the overlay, in a namespace of the test's own."""
+    """Return an object of the overlay, in the test's namespace."""
     found = named(overlay("trial"), kind)[name]
     found["metadata"]["namespace"] = cluster.namespace
     return found
 
 
 def tell_keys(cluster: Cluster, lake: LakeConnection) -> None:
-    """Put the lake's keys where the manifests look for them."""
+    """Create the Secret with the lake's keys that the manifests use."""
     login = {
         "LAKEFS_INSTALLATION_ACCESS_KEY_ID": lake.access_key_id,
         "LAKEFS_INSTALLATION_SECRET_ACCESS_KEY": lake.secret_access_key,
@@ -56,7 +56,7 @@ def tell_keys(cluster: Cluster, lake: LakeConnection) -> None:
 
 
 def start(cluster: Cluster, address: str) -> None:
-    """Make the Job, with the image and the address that a cluster without a registry and names has."""
+    """Create the Job, with an image and an address that work without a registry and DNS."""
     job = rendered(cluster, "Job", NAME)
     [container] = job["spec"]["template"]["spec"]["containers"]
     container |= {"image": JOB_IMAGE, "imagePullPolicy": "IfNotPresent"}
@@ -75,7 +75,7 @@ def pods(cluster: Cluster) -> list[client.V1Pod]:
 
 
 def end(cluster: Cluster) -> tuple[str, str]:
-    """How the Job ended and what its pod said last; both are gone then."""
+    """Wait for the Job; return its outcome and its pod's log, and delete both."""
 
     def how() -> list[str]:
         status = jobs(cluster).read_namespaced_job(NAME, cluster.namespace).status
@@ -83,24 +83,24 @@ def end(cluster: Cluster) -> tuple[str, str]:
 
     [ended] = wait_until(how, SECONDS)
     [pod] = pods(cluster)
-    said = cluster.log(pod).strip()
+    log = cluster.log(pod).strip()
     jobs(cluster).delete_namespaced_job(NAME, cluster.namespace, propagation_policy="Background")
     wait_until(lambda: not pods(cluster))
-    return ended, said
+    return ended, log
 
 
 def set_up_twice(cluster: Cluster, where: Gateway, lake: LakeConnection) -> None:
-    """Run the Job as at the first installation, and as at an upgrade."""
+    """Run the Job twice, as an installation and an upgrade do."""
     port = urlsplit(lake.endpoint).port or 80
     address = f"http://{where.address}:{port}"
     tell_keys(cluster, lake)
-    with open_doors(where, port):
+    with forwarded_ports(where, port):
         for _ in range(2):
             start(cluster, address)
-            ended, said = end(cluster)
-            version = Lake(lake, "any").ping()  # raises if the keys are not taken
+            ended, log = end(cluster)
+            version = Lake(lake, "any").ping()  # raises if the keys are refused
             words = f"lakeFS {version} at {address} is set up and accepts the keys"
-            assert (ended, said) == ("Complete", words)
+            assert (ended, log) == ("Complete", words)
 
 
 def test_a_lakefs_without_a_user_gets_its_first(
@@ -123,7 +123,7 @@ def test_it_tries_again_until_the_lake_is_there(
     tell_keys(cluster, lake_server.connection)
     start(cluster, f"http://{where.address}:{lake_server.port}")
     wait_until(lambda: any(one.restart_count for pod in pods(cluster) for one in _states(pod)))
-    with open_doors(where, lake_server.port):
+    with forwarded_ports(where, lake_server.port):
         assert end(cluster)[0] == "Complete"
 
 

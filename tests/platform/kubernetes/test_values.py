@@ -1,4 +1,4 @@
-"""What Airflow's chart is told agrees with everything beside it; the DAG bundle pins a run to its commit."""
+"""The values of Airflow's chart agree with the manifests; the DAG bundle pins a run to its commit."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def test_jobs_run_where_the_manifests_have_made_room_for_them() -> None:
 
 
 def test_every_setting_is_said_as_text() -> None:
-    # The chart writes them into airflow.cfg as they are: a YAML false would be "false" there.
+    # The chart copies them into airflow.cfg: a YAML false would become "false" there.
     config = values()["config"]
     assert {type(value) for section in config.values() for value in section.values()} == {str}
 
@@ -120,7 +120,7 @@ def git(folder: Path, *words: str) -> str:
 
 
 def release(folder: Path, text: str) -> str:
-    """Commit a DAG file and move the release's tag there; the commit."""
+    """Commit a DAG file, move the release's tag to the commit, and return the commit."""
     (folder / "dags").mkdir(exist_ok=True)
     (folder / "dags/ingest.py").write_text(text)
     git(folder, "add", ".")

@@ -1,16 +1,17 @@
-"""A small server that speaks lakeFS's API, for laptops, tests and CI.
+"""A small server with lakeFS's API, for laptops, tests and CI.
 
-It is reached over HTTP only, by the same clients as a real lakeFS. Layers, top down; each knows those below:
+It is used over HTTP only, by the same clients as a real lakeFS. Layers, top down; each imports those below
+it only:
 
-    app, auth                   what it is made of, who may ask, how faults are answered
-    routes/                     the published API, one module for what it serves; uploads, answers, ranges
-    repository > staging > refs what the API means: commits and merges, on objects, on branches and tags
-    garbage                     takes away what nothing reaches, beside the server
+    app, auth                   the server, authentication, error responses
+    routes/                     the published API, one module per resource; uploads, responses, ranges
+    repository > staging > refs semantics: commits and merges; objects and staging; branches and tags
+    garbage                     garbage collection, in a separate process
     tree, listing               versions as sorted, immutable, content-addressed ranges (pure functions)
-    database, schema; blobs     where refs and versions, and the contents of objects, are kept
+    database, schema; blobs     storage of refs and versions, and of the objects' contents
 
-Where lakeFS's specification and its behaviour differ, it follows the behaviour, except where that is an
-error of the server's (5xx) or would call a failure a success.
+Where lakeFS's specification and its behaviour differ, this server follows the behaviour, unless that is a
+server error (5xx) or reports a failure as a success.
 
 API: https://docs.lakefs.io/reference/api.html.
 The design of versions: https://docs.lakefs.io/understand/how/versioning-internals/

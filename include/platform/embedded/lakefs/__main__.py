@@ -1,6 +1,6 @@
-"""`python -m include.platform.embedded.lakefs [gc]`: the server, or its garbage collection.
+"""`python -m include.platform.embedded.lakefs [gc]`: run the server, or its garbage collection.
 
-Configured by the environment variables of a real lakeFS, see `include/settings.py`.
+Both are configured by lakeFS's environment variables, see `include/platform/embedded/settings.py`.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from pathlib import Path
 from include.platform.embedded.lakefs.errors import ApiError
 from include.platform.embedded.settings import LakeFolder, LakeServerSettings
 
-_DAY = 24 * 3600
+_DAY_SECONDS = 24 * 3600
 _FILE = "lake.sqlite"
 
 
 def serve() -> None:
-    """Serve until told to stop."""
+    """Serve until SIGTERM or SIGINT."""
     import uvicorn
 
     from include.platform.embedded.lakefs.app import create_app
@@ -34,35 +34,36 @@ def serve() -> None:
 
 
 def collect_garbage(folder: Path, days: float, *, dry_run: bool) -> str:
-    """Collect garbage below the server's folder; what was found, for people."""
+    """Collect garbage below the server's folder; return a sentence that reports what was removed."""
     from include.platform.embedded.lakefs.blobs import Blobs
     from include.platform.embedded.lakefs.database import Database
     from include.platform.embedded.lakefs.garbage import collect
 
     if not (folder / _FILE).exists():
         return f"there is no lake in {folder}: nothing to collect"
-    found = collect(Database(folder / _FILE), Blobs(folder / "objects"), days * _DAY, dry_run=dry_run)
+    database, blobs = Database(folder / _FILE), Blobs(folder / "objects")
+    garbage = collect(database, blobs, days * _DAY_SECONDS, dry_run=dry_run)
     return (
-        f"{'would remove' if dry_run else 'removed'} {found.commits:,} commits, {found.versions:,} versions, "
-        f"{found.ranges:,} ranges and {found.contents:,} contents of {found.size:,} bytes "
-        f"that nothing reaches and that are older than {days:g} days"
+        f"{'would remove' if dry_run else 'removed'} {garbage.commits:,} commits, "
+        f"{garbage.versions:,} versions, {garbage.ranges:,} ranges and {garbage.contents:,} contents of "
+        f"{garbage.size:,} bytes that are unreachable and older than {days:g} days"
     )
 
 
 def main() -> int:
-    """Run what was asked for."""
+    """Run the verb of the command line."""
     parser = ArgumentParser(prog="python -m include.platform.embedded.lakefs", description=__doc__)
     collection = parser.add_subparsers(dest="verb").add_parser("gc", help="collect garbage")
-    collection.add_argument("--dry-run", action="store_true", help="count it only")
+    collection.add_argument("--dry-run", action="store_true", help="only report what would be removed")
     collection.add_argument(
-        "--retention", type=_days, default=7, metavar="DAYS", help="keep what is younger (7)"
+        "--retention", type=_days, default=7, metavar="DAYS", help="keep what is younger (default: 7)"
     )
-    given = parser.parse_args()
-    if given.verb is None:
+    arguments = parser.parse_args()
+    if arguments.verb is None:
         serve()
         return 0
     try:
-        print(collect_garbage(LakeFolder().folder, given.retention, dry_run=given.dry_run))
+        print(collect_garbage(LakeFolder().folder, arguments.retention, dry_run=arguments.dry_run))
     except ApiError as error:
         print(f"nothing was removed: {error}", file=sys.stderr)
         return 1

@@ -1,4 +1,4 @@
-"""The server: what it is made of, who may ask, and how whatever goes wrong is answered."""
+"""The server application: its parts, its middleware, and its error responses."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ from include.platform.embedded.lakefs.routes import (
     unsupported,
 )
 
-_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-_LARGEST_BODY = 8 << 20
-"""Bytes: a thousand paths of 1,024 bytes, written in JSON escapes."""
-_OPEN = {f"/api/v1{route.path}" for route in server.public.routes if isinstance(route, APIRoute)}
-_FORESEEN = (ApiError, HTTPException, ClientDisconnect, UnicodeEncodeError, sqlite3.Error, OSError)
+_DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_MAX_BODY_BYTES = 8 << 20
+"""Enough for a thousand paths of 1,024 bytes, written in JSON escapes."""
+_PUBLIC_PATHS = {f"/api/v1{route.path}" for route in server.public.routes if isinstance(route, APIRoute)}
+_EXPECTED = (ApiError, HTTPException, ClientDisconnect, UnicodeEncodeError, sqlite3.Error, OSError)
 
 
 def create_app(folder: Path, *keys: Keys) -> FastAPI:
-    """The server over a folder that it owns, for some pairs of keys."""
+    """Return the server over a folder that it alone uses, for the given pairs of keys."""
     folder.mkdir(parents=True, exist_ok=True)
     app = FastAPI(title="lakeFS API", version=server.VERSION, docs_url=None, redoc_url=None, openapi_url=None)
     app.state.database = Database(folder / "lake.sqlite")
@@ -49,13 +49,13 @@ def create_app(folder: Path, *keys: Keys) -> FastAPI:
     app.add_middleware(_KeysFirst, users=app.state.users)
     app.add_middleware(_SlashesInNames)
     app.add_exception_handler(RequestValidationError, _answer_invalid)
-    for cause in (*_FORESEEN, Exception):
+    for cause in (*_EXPECTED, Exception):
         app.add_exception_handler(cause, _answer_error)
     return app
 
 
 class _KeysFirst:
-    """Refuses strangers before their body is read, and bodies that no call needs; uploads are streamed."""
+    """Middleware that checks the keys before it reads a body, and limits its size unless it is an upload."""
 
     def __init__(self, app: ASGIApp, users: Users) -> None:
         self._app = app
@@ -65,7 +65,7 @@ class _KeysFirst:
         app: ASGIApp = self._app
         if scope["type"] == "http" and scope["method"] not in ("GET", "HEAD"):
             try:
-                if scope["path"] not in _OPEN:
+                if scope["path"] not in _PUBLIC_PATHS:
                     self._users.authenticate(Request(scope))
             except ApiError as error:
                 app = JSONResponse({"message": str(error)}, error.status)
@@ -75,22 +75,22 @@ class _KeysFirst:
 
 
 def _capped(receive: Receive) -> Receive:
-    """Reads no more of a body than it may have; FastAPI answers 400 then."""
+    """Return a `receive` that refuses a body that is too large; FastAPI then answers 400."""
     size = 0
 
     async def read() -> Message:
         nonlocal size
         message = await receive()
         size += len(message.get("body", b""))
-        if size > _LARGEST_BODY:
-            raise ApiError(f"request size exceeded, max is {_LARGEST_BODY} bytes", 413)
+        if size > _MAX_BODY_BYTES:
+            raise ApiError(f"request size exceeded, max is {_MAX_BODY_BYTES} bytes", 413)
         return message
 
     return read
 
 
 class _SlashesInNames:
-    """Leaves an encoded slash encoded: it belongs to a name (that no branch has), not to the path."""
+    """Middleware that leaves an encoded slash encoded: it belongs to a name, and does not separate two."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -108,8 +108,8 @@ def _authenticate(request: Request) -> None:
 
 def _answer_invalid(_: Request, error: Exception) -> Response:
     faults = error.errors() if isinstance(error, RequestValidationError) else []
-    said = "; ".join(f"{fault['loc'][-1]!r}: {fault['msg']}" for fault in faults)
-    return JSONResponse({"message": f"request is not valid: {said}"}, 400)
+    text = "; ".join(f"{fault['loc'][-1]!r}: {fault['msg']}" for fault in faults)
+    return JSONResponse({"message": f"request is not valid: {text}"}, 400)
 
 
 def _answer_error(_: Request, error: Exception) -> Response:
@@ -118,17 +118,17 @@ def _answer_error(_: Request, error: Exception) -> Response:
 
 
 def _diagnosis(error: Exception) -> tuple[int, str]:
-    """Status and message; a request is never answered as done when the disk or the database failed it."""
+    """Return the status and message for an error; a failure of disk or database is never a success."""
     if isinstance(error, ApiError):
         return error.status, str(error)
     if isinstance(error, HTTPException):
-        is_unknown = error.status_code in (404, 405)  # no such path, or no such method of it
+        is_unknown = error.status_code in (404, 405)  # unknown path, or unknown method of a known path
         return (404, "invalid API endpoint") if is_unknown else (error.status_code, error.detail)
     if isinstance(error, ClientDisconnect):
         return 499, "the client is gone"
     if isinstance(error, UnicodeEncodeError):
-        return 400, "request is not valid: its text is no UTF-8"
-    if "disk is full" in str(error) or getattr(error, "errno", None) in _NO_ROOM:
+        return 400, "request is not valid: its text is not UTF-8"
+    if "disk is full" in str(error) or getattr(error, "errno", None) in _DISK_FULL:
         return 507, f"the lake's disk is full, nothing was changed: make room and try again ({error})"
     if "database is locked" in str(error):
         return 503, f"the lake's database is busy, nothing was changed: try again ({error})"

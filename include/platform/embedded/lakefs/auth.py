@@ -1,7 +1,7 @@
-"""Who asks: a pair of keys with each request, or the token that a login with them gave.
+"""Authentication, by a pair of keys or by the token that a login with them returned.
 
-A token is a JWT (RFC 7519) signed with HMAC-SHA256, as lakeFS's; the key is made of the secret access key,
-so it holds across restarts and ends with the keys.
+A token is a JWT (RFC 7519) signed with HMAC-SHA256, as in lakeFS. The signing key derives from the secret
+access key, so tokens survive restarts and become invalid with the keys.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from include.platform.embedded.lakefs.errors import ApiError, Forbidden
 COOKIE = "internal_auth_session"
 _LOGIN_SECONDS = 7 * 24 * 3600
 _HEADER = {"alg": "HS256", "typ": "JWT"}
-_READING = ("GET", "HEAD")
+_READ_METHODS = ("GET", "HEAD")
 
 
 @dataclass(frozen=True)
 class Keys:
-    """A user and the pair of keys that proves it. Its repr holds no secret."""
+    """A user with its pair of keys. Safe to log: its repr does not show the secret."""
 
     user: str
     access_key_id: str
@@ -34,13 +34,13 @@ class Keys:
     read_only: bool = False
 
     def token(self, expires: int) -> str:
-        """What stands for the keys until a moment, in seconds since 1970."""
+        """Return a token that replaces the keys until `expires`, in seconds since 1970."""
         claims = {"sub": self.user, "exp": expires}
         signed = ".".join(_encoded(json.dumps(part).encode()) for part in (_HEADER, claims))
         return f"{signed}.{self._signature(signed)}"
 
-    def gave(self, token: str) -> bool:
-        """Whether a token stands for these keys, and still does."""
+    def issued(self, token: str) -> bool:
+        """Return whether a token was issued for these keys and has not expired."""
         signed, _, signature = token.rpartition(".")
         if not hmac.compare_digest(signature.encode(), self._signature(signed).encode()):
             return False
@@ -54,35 +54,39 @@ class Keys:
 
 @dataclass(frozen=True)
 class Users:
-    """Everyone who may ask."""
+    """The users of the server."""
 
     known: tuple[Keys, ...]
 
     def authenticate(self, request: Request) -> Keys:
-        """Who asks; raises an answer 401, or 403 if they may not do this."""
-        scheme, _, given = request.headers.get("authorization", "").partition(" ")
+        """Return the keys of a request, from its header `Authorization` or from the cookie of a login.
+
+        Raises ApiError with status 401 if they are missing or wrong, Forbidden if they may only read.
+        """
+        scheme, _, credentials = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() == "basic":
-            keys = self._with_pair(_decoded(given))
+            keys = self._with_pair(_decoded(credentials))
         else:
-            keys = self._with_token(given if scheme.lower() == "bearer" else request.cookies.get(COOKIE, ""))
-        if keys.read_only and request.method not in _READING:
+            is_bearer = scheme.lower() == "bearer"
+            keys = self._with_token(credentials if is_bearer else request.cookies.get(COOKIE, ""))
+        if keys.read_only and request.method not in _READ_METHODS:
             raise Forbidden(f"user {keys.user!r} may read only: {request.method} needs the other keys")
         return keys
 
     def login(self, access_key_id: str, secret_access_key: str) -> tuple[str, int]:
-        """A token for a pair of keys, and when it ends, in seconds since 1970."""
+        """Return a token for a pair of keys, and when it expires, in seconds since 1970."""
         expires = int(time.time()) + _LOGIN_SECONDS
         return self._with_pair(f"{access_key_id}:{secret_access_key}".encode()).token(expires), expires
 
-    def _with_pair(self, given: bytes) -> Keys:
+    def _with_pair(self, pair: bytes) -> Keys:
         for keys in self.known:
-            if hmac.compare_digest(given, f"{keys.access_key_id}:{keys.secret_access_key}".encode()):
+            if hmac.compare_digest(pair, f"{keys.access_key_id}:{keys.secret_access_key}".encode()):
                 return keys
         raise ApiError("error authenticating request", 401)
 
     def _with_token(self, token: str) -> Keys:
         for keys in self.known:
-            if keys.gave(token):
+            if keys.issued(token):
                 return keys
         raise ApiError("error authenticating request", 401)
 

@@ -1,4 +1,4 @@
-"""Contents of objects, addressed by their SHA-256. What is stored is never changed."""
+"""Immutable contents of objects, addressed by their SHA-256."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from typing import BinaryIO, NamedTuple
 from include.concurrency import BackgroundHash
 from include.platform.embedded.lakefs.errors import Corrupt
 
-_CHUNK = 1 << 20
-_AT_ONCE = 1 << 23
-"""Bytes that the disk is given together while more arrive: little is left to wait for at the end then."""
-_BEGIN = 2
-"""SYNC_FILE_RANGE_WRITE: begin, and wait for nothing."""
+_CHUNK_BYTES = 1 << 20
+_WRITEBACK_BYTES = 1 << 23
+"""Amount after which writing to the disk begins while more arrives: the final `fsync` has little to do."""
+_SYNC_FILE_RANGE_WRITE = 2
+"""Start writing, and do not wait for it."""
 
 
 class Stored(NamedTuple):
-    """A content on disk: its SHA-256, its MD5, its size in bytes."""
+    """A content on disk: `address` is its SHA-256, `checksum` its MD5, `size` in bytes."""
 
     address: str
     checksum: str
@@ -30,27 +30,27 @@ class Stored(NamedTuple):
 
 
 class Incoming:
-    """A content that is being written, beside the store and on the same disk."""
+    """A content that is being written, to a temporary file on the store's disk."""
 
     def __init__(self, folder: Path) -> None:
         descriptor, name = tempfile.mkstemp(dir=folder)
         self.path = Path(name)
         self._file = os.fdopen(descriptor, "wb", buffering=0)
         self._sha256, self._md5, self._size = hashlib.sha256(), BackgroundHash("md5"), 0
-        self._given = 0
+        self._flushed = 0
 
     def write(self, chunks: Sequence[bytes]) -> None:
         """Append chunks; each is read once, for the disk and for both digests.
 
-        MD5 takes as long as all the rest, so it has a thread of its own.
+        MD5 takes as long as everything else together, so it is computed in another thread.
         """
         self._md5.update(*chunks)
         for chunk in chunks:
             self._sha256.update(chunk)
             self._append(chunk)
-        if self._size - self._given >= _AT_ONCE:
-            _begin_to_store(self._file.fileno(), self._given, self._size - self._given)
-            self._given = self._size
+        if self._size - self._flushed >= _WRITEBACK_BYTES:
+            _start_writeback(self._file.fileno(), self._flushed, self._size - self._flushed)
+            self._flushed = self._size
 
     def _append(self, chunk: bytes) -> None:
         self._size += len(chunk)
@@ -59,19 +59,19 @@ class Incoming:
             rest = rest[self._file.write(rest) :]
 
     def finish(self) -> Stored:
-        """Bring what was written to the disk; it survives a power cut once it is kept."""
+        """Flush the content to the disk; it survives a power cut once `Blobs.keep` has returned."""
         os.fsync(self._file.fileno())
         self._file.close()
         return Stored(self._sha256.hexdigest(), self._md5.hexdigest(), self._size)
 
     def drop(self) -> None:
-        """Forget it; fine if it was kept."""
+        """Remove the temporary file; do nothing if the content was kept."""
         self._file.close()
         self.path.unlink(missing_ok=True)
 
 
 class Blobs:
-    """A folder of contents."""
+    """The folder with the contents."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -79,17 +79,20 @@ class Blobs:
         self._temporary.mkdir(parents=True, exist_ok=True)
 
     def sweep(self) -> None:
-        """Remove uploads that a crash cut off; nobody was told of them. For the server's start only."""
-        for torn in self._temporary.iterdir():
-            torn.unlink()
+        """Remove uploads that a crash interrupted; call it only before the server takes requests.
+
+        They were never acknowledged to a client.
+        """
+        for interrupted in self._temporary.iterdir():
+            interrupted.unlink()
 
     def path(self, address: str) -> Path:
-        """Where a content is kept."""
+        """Return the file of a content."""
         return self._folder / address[:2] / address
 
     @contextmanager
     def incoming(self) -> Iterator[Incoming]:
-        """A place to write a new content to; gone at the end unless it was kept."""
+        """Yield a place to write a new content to; it is removed at the end unless it was kept."""
         incoming = Incoming(self._temporary)
         try:
             yield incoming
@@ -97,8 +100,8 @@ class Blobs:
             incoming.drop()
 
     def keep(self, incoming: Incoming, address: str) -> None:
-        """Take a finished content into the store; it survives a power cut once this returns."""
-        target = self.path(address)  # replaced even if it is there: storing again mends a damaged content
+        """Move a finished content into the store; it survives a power cut once this returns."""
+        target = self.path(address)  # replaced even if it exists: storing again repairs a damaged content
         created = not target.parent.exists()
         target.parent.mkdir(exist_ok=True)
         incoming.path.replace(target)
@@ -107,16 +110,16 @@ class Blobs:
             _sync_folder(self._folder)
 
     def older_than(self, moment: float) -> Iterator[tuple[str, int]]:
-        """Address and size in bytes of each content stored before a moment (seconds since 1970)."""
+        """Yield address and size in bytes of each content stored before a moment (seconds since 1970)."""
         for folder in self._folder.glob("[0-9a-f][0-9a-f]"):
-            with os.scandir(folder) as found:
-                for file in found:
+            with os.scandir(folder) as files:
+                for file in files:
                     state = file.stat()
                     if state.st_mtime < moment:
                         yield file.name, state.st_size
 
     def remove(self, address: str, moment: float) -> None:
-        """Remove a content, unless it was stored again since a moment; fine if it is gone."""
+        """Remove a content, unless it was stored again since a moment; do nothing if it is gone."""
         path = self.path(address)
         try:
             if path.stat().st_mtime < moment:
@@ -125,23 +128,23 @@ class Blobs:
             return
 
     def read(self, address: str, first: int, last: int, *, whole: bool) -> Iterator[bytes]:
-        """The bytes from `first` to `last`, both included.
+        """Yield the bytes from `first` to `last`, both included.
 
-        A whole content is checked: if it is not what was stored, Corrupt is raised, before the first byte
-        for contents of one chunk and otherwise before the last chunk, so a reader never gets all of it.
+        A whole content is verified. If it is not what was stored, raises Corrupt: before the first byte of a
+        content of one chunk, else before the last chunk, so a reader never receives all of a damaged content.
         """
-        digest, left = BackgroundHash("sha256"), last - first + 1
+        digest, remaining = BackgroundHash("sha256"), last - first + 1
         damaged = Corrupt(f"the stored content at {self.path(address)} is damaged")
         with self._opened(address) as source:
             if os.fstat(source.fileno()).st_size <= last:
                 raise damaged
             source.seek(first)
-            while left > 0:
-                chunk = source.read(min(_CHUNK, left))
-                left -= len(chunk)
+            while remaining > 0:
+                chunk = source.read(min(_CHUNK_BYTES, remaining))
+                remaining -= len(chunk)
                 if whole:
                     digest.update(chunk)
-                if not chunk or (whole and left == 0 and digest.hexdigest() != address):
+                if not chunk or (whole and remaining == 0 and digest.hexdigest() != address):
                     raise damaged
                 yield chunk
 
@@ -152,14 +155,14 @@ class Blobs:
             raise Corrupt(f"the stored content at {self.path(address)} is missing") from error
 
 
-def _begin_to_store(descriptor: int, first: int, size: int) -> None:
-    """Let Linux write a part of a file to the disk meanwhile; whether it could is told by `fsync`.
+def _start_writeback(descriptor: int, first: int, size: int) -> None:
+    """Let Linux start writing a part of a file to the disk; a later `fsync` reports whether it succeeded.
 
-    An early `fsync` would do it too, but commits the disk's journal each time, with what others wrote.
-    Source: sync_file_range(2)
+    An early `fsync` would do so too, but it commits the file system's journal each time, including other
+    processes' writes. Source: sync_file_range(2)
     """
-    if begin := getattr(ctypes.CDLL(None), "sync_file_range", None):
-        begin(descriptor, ctypes.c_int64(first), ctypes.c_int64(size), _BEGIN)
+    if sync_file_range := getattr(ctypes.CDLL(None), "sync_file_range", None):
+        sync_file_range(descriptor, ctypes.c_int64(first), ctypes.c_int64(size), _SYNC_FILE_RANGE_WRITE)
 
 
 def _sync_folder(folder: Path) -> None:

@@ -1,7 +1,7 @@
 """Refs, commits, staging and ranges, in SQLite.
 
-One writer at a time, `synchronous=FULL`: what a transaction confirmed survives a power cut, and a commit or
-a merge is one transaction, so nobody sees half of it.
+There is one writer at a time, with `synchronous=FULL`: a confirmed transaction survives a power cut. A
+commit or a merge is one transaction, so nobody sees half of it.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ from include.platform.embedded.lakefs.schema import migrate
 from include.platform.embedded.lakefs.tree import Entry, Span, decode, version_of
 
 _CACHED_RANGES = 256
-_STAGED_AT_ONCE = 1000
+_STAGED_BATCH_ROWS = 1000
 _REPOSITORY = "SELECT name, namespace, default_branch, created, read_only FROM repositories"
 _Row = tuple[Any, ...]
 
 
 @dataclass(frozen=True)
 class Repository:
-    """A repository's own facts; `created` in seconds since 1970."""
+    """Properties of a repository; `created` in seconds since 1970."""
 
     name: str
     namespace: str
@@ -55,7 +55,7 @@ class CommitRecord:
 
 
 class Database:
-    """The server's one SQLite file; safe to use from many threads."""
+    """The server's SQLite file; safe to use from many threads."""
 
     def __init__(self, file: Path) -> None:
         self._file = file
@@ -67,17 +67,17 @@ class Database:
 
     @property
     def _connection(self) -> sqlite3.Connection:
-        if not hasattr(self._local, "connection"):
+        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
+        if connection is None:
             connection = sqlite3.connect(self._file, isolation_level=None, timeout=30)
             connection.execute("PRAGMA journal_mode=WAL")
             connection.execute("PRAGMA synchronous=FULL")
             self._local.connection = connection
-        found: sqlite3.Connection = self._local.connection
-        return found
+        return connection
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
-        """All of what is done inside, or nothing; one at a time."""
+        """Run the block in a transaction, one at a time; the inner of two nested blocks joins the outer."""
         with self._writing:
             connection = self._connection
             if connection.in_transaction:
@@ -93,7 +93,7 @@ class Database:
 
     @contextmanager
     def snapshot(self) -> Iterator[None]:
-        """What is read inside is of one moment, whatever others commit meanwhile."""
+        """Let the block read the state of one moment, regardless of concurrent commits."""
         connection = self._connection
         if connection.in_transaction:
             yield
@@ -128,7 +128,7 @@ class Database:
                 self._do(f"DELETE FROM {table} WHERE repository = ?", name)  # noqa: S608 - names from above
 
     def setting(self, repository: str, name: str) -> Any:
-        """What a repository was told to keep under a name, or None."""
+        """Return a setting of a repository, or None."""
         row = self._one("SELECT value FROM settings WHERE repository = ? AND name = ?", repository, name)
         return json.loads(row[0]) if row else None
 
@@ -149,7 +149,7 @@ class Database:
     def refs(
         self, repository: str, kind: str, prefix: str, after: str, limit: int, *, hidden: bool = False
     ) -> list[tuple[str, str]]:
-        """Names and commits, in order; `limit` rows at most; with `hidden` the hidden ones too."""
+        """Return at most `limit` names with their commits, sorted by name; with `hidden` also hidden ones."""
         rows = self._all(
             "SELECT name, commit_id FROM refs WHERE repository = ? AND kind = ? AND name > ? "
             "AND substr(name, 1, ?) = ? AND hidden <= ? ORDER BY name LIMIT ?",
@@ -158,7 +158,7 @@ class Database:
         return [(str(name), str(commit)) for name, commit in rows]
 
     def set_ref(self, repository: str, kind: str, name: str, commit: str, *, hidden: bool = False) -> None:
-        """Point a ref at a commit; whether it is hidden is decided when it is new."""
+        """Point a ref at a commit; `hidden` counts only when the ref is new."""
         self._do(
             "INSERT INTO refs (repository, kind, name, commit_id, hidden) VALUES (?, ?, ?, ?, ?) "
             "ON CONFLICT DO UPDATE SET commit_id = excluded.commit_id",
@@ -175,7 +175,7 @@ class Database:
         return _record(row[0]) if row else None
 
     def commits_like(self, repository: str, prefix: str) -> list[str]:
-        """Up to two ids that begin with a prefix: enough to tell one from several."""
+        """Return at most two ids that begin with a prefix: enough to see whether it is ambiguous."""
         rows = self._all(
             "SELECT id FROM commits WHERE repository = ? AND id >= ? AND id < ? LIMIT 2",
             *(repository, prefix, prefix + "g"),
@@ -223,16 +223,16 @@ class Database:
     def staged_from(
         self, repository: str, branch: str, start: str = ""
     ) -> Iterator[tuple[str, Entry | None]]:
-        """The same without a limit, read in pages; inside of `snapshot` they are of one moment."""
+        """Yield the same without a limit, read in batches; use it inside of `snapshot` for consistency."""
         while True:
-            rows = self.staged(repository, branch, start, _STAGED_AT_ONCE)
+            rows = self.staged(repository, branch, start, _STAGED_BATCH_ROWS)
             yield from rows
-            if len(rows) < _STAGED_AT_ONCE:
+            if len(rows) < _STAGED_BATCH_ROWS:
                 return
             start = rows[-1][0] + "\0"
 
     def staged_entry(self, repository: str, branch: str, path: str) -> tuple[bool, Entry | None]:
-        """Whether a path is staged, and as what."""
+        """Return whether a path is staged, and its staged entry."""
         row = self._one(
             "SELECT entry FROM staging WHERE repository = ? AND branch = ? AND path = ?",
             repository,
@@ -246,16 +246,16 @@ class Database:
         self._do("INSERT OR REPLACE INTO staging VALUES (?, ?, ?, ?)", repository, branch, path, body)
 
     def clear_staging(self, repository: str, branch: str, first: str = "", last: str = LAST) -> None:
-        """Forget what was written to the paths from `first` to `last`, both included; else to all."""
+        """Discard staged changes of the paths from `first` to `last`, both included; by default of all."""
         self._do(
             "DELETE FROM staging WHERE repository = ? AND branch = ? AND path >= ? AND path <= ?",
             *(repository, branch, first, last),
         )
 
-    # All of it: what garbage collection asks
+    # All repositories together, for garbage collection
 
     def roots(self, moment: float) -> list[tuple[str, str]]:
-        """Repository and id of the commits that a ref stands for, or written since (seconds since 1970)."""
+        """Return repository and id of each commit with a ref, or written since (seconds since 1970)."""
         return self._pairs(
             "SELECT repository, commit_id FROM refs "
             "UNION SELECT repository, id FROM commits WHERE written >= ?",
@@ -263,7 +263,7 @@ class Database:
         )
 
     def staged_addresses(self) -> Iterator[str]:
-        """Contents of the objects that are staged on any branch."""
+        """Return the addresses of the contents that are staged on any branch."""
         rows = self._connection.execute("SELECT entry FROM staging WHERE entry IS NOT NULL")
         return (Entry(*json.loads(entry)).address for (entry,) in rows)
 
@@ -277,7 +277,7 @@ class Database:
         return {str(name) for (name,) in self._all("SELECT id FROM ranges")}
 
     def remove(self, commits: set[tuple[str, str]], versions: set[str], ranges: set[str]) -> None:
-        """Remove commits (repository and id), versions and ranges, all or none."""
+        """Remove commits (repository and id), versions and ranges in one transaction."""
         with self.transaction() as connection:
             connection.executemany("DELETE FROM commits WHERE repository = ? AND id = ?", commits)
             connection.executemany("DELETE FROM versions WHERE id = ?", ((name,) for name in versions))
@@ -303,8 +303,8 @@ class Database:
             connection.execute(statement, values)
 
     def _one(self, query: str, *values: object) -> _Row | None:
-        found: _Row | None = self._connection.execute(query, values).fetchone()
-        return found
+        row: _Row | None = self._connection.execute(query, values).fetchone()
+        return row
 
     def _all(self, query: str, *values: object) -> list[_Row]:
         return self._connection.execute(query, values).fetchall()

@@ -1,10 +1,10 @@
-"""What a request can be answered with besides success."""
+"""Error responses."""
 
 from __future__ import annotations
 
 
 class ApiError(Exception):
-    """An answer other than success: `status` is the HTTP status, the message goes into the body."""
+    """An error response: `status` is the HTTP status, the message goes into the body."""
 
     status = 500
 
@@ -14,7 +14,7 @@ class ApiError(Exception):
 
 
 class NotSatisfiable(ApiError):
-    """A range without a byte of the object; its size goes into a header, as HTTP wants it."""
+    """A range that contains no byte of the object; HTTP wants the object's size in a header."""
 
     status = 416
 
@@ -24,7 +24,7 @@ class NotSatisfiable(ApiError):
 
 
 class BadRequest(ApiError):
-    """The request is understood and makes no sense."""
+    """The request is not valid."""
 
     status = 400
 
@@ -36,34 +36,34 @@ class Forbidden(ApiError):
 
 
 class NotFound(ApiError):
-    """No repository, ref or object of that name."""
+    """There is no repository, ref or object with that name."""
 
     status = 404
 
 
-class AlreadyThere(ApiError):
-    """A name that must be new is taken."""
+class AlreadyExists(ApiError):
+    """A name that must be new exists."""
 
     status = 409
 
 
-class Conflict(AlreadyThere):
+class MergeConflict(AlreadyExists):
     """Two sides changed the same object."""
 
 
 class PreconditionFailed(ApiError):
-    """What the request was made to depend on is not so."""
+    """A precondition of the request is not met."""
 
     status = 412
 
 
 class NotSupported(ApiError):
-    """lakeFS has it, or leaves it out too; this server does not do it."""
+    """The server does not support the operation."""
 
     status = 501
 
 
 class Corrupt(ApiError):
-    """What was stored is lost or is not what was stored."""
+    """Stored data is missing or damaged."""
 
     status = 500

@@ -1,15 +1,15 @@
-"""Garbage collection: what nothing reaches any more, and has not for a while, is removed.
+"""Garbage collection: remove what is unreachable and old.
 
-It runs beside the server, in a process of its own, and takes nothing that is in use:
+It runs in a process of its own, concurrently with the server, and never removes what is in use:
 
-- Marking reads one moment of the database without holding anybody up. Before anything is removed, in the
-  transaction that removes it, marking goes on with what was added since; so a branch made meanwhile of a
-  commit that nothing reached brings that commit back.
-- An upload takes its content into the store and notes it in one transaction of its own, and contents are
-  removed inside of transactions only. So a content that is stored again is either noted, or gone
-  before it is stored.
-- Rows go first, in one transaction, then contents: killed in between, it leaves contents without an owner,
-  which the next run finds.
+- Marking reads a snapshot of the database, which blocks nobody. The transaction that removes rows first
+  continues marking with what was added since, so a branch that was created meanwhile from an unreachable
+  commit makes that commit reachable again.
+- An upload moves its content into the store and records it in one transaction, and contents are removed
+  inside of transactions only. So a content that is uploaded again is either recorded before its removal is
+  decided, or stored after it was removed.
+- Rows are removed first, in one transaction, then contents. If the process is killed in between, it leaves
+  contents without an owner, which the next run removes.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from itertools import islice
 from include.platform.embedded.lakefs.blobs import Blobs
 from include.platform.embedded.lakefs.database import Database
 
-_AT_ONCE = 500
-"""Contents that are removed in one transaction; others wait no longer than that takes."""
+_BATCH_CONTENTS = 500
+"""Number of contents removed in one transaction, which bounds how long writers wait."""
 
 
 @dataclass(frozen=True)
 class Garbage:
-    """How much was found, contents in bytes too."""
+    """Numbers of removed things; `size` of the contents in bytes."""
 
     commits: int
     versions: int
@@ -38,7 +38,7 @@ class Garbage:
 
 @dataclass
 class _Marks:
-    """Everything that is reached, by its name."""
+    """Names of everything that is reachable."""
 
     database: Database
     cutoff: float
@@ -48,17 +48,17 @@ class _Marks:
     contents: set[str] = field(default_factory=set)
 
     def extend(self) -> None:
-        """Go on from every branch, tag, staged object and young commit to what is not marked yet."""
+        """Mark what is reachable from branches, tags, staged objects and young commits and not marked yet."""
         self.contents.update(self.database.staged_addresses())
-        ahead = self.database.roots(self.cutoff)
-        while ahead:
-            repository, name = ahead.pop()
+        pending = self.database.roots(self.cutoff)
+        while pending:
+            repository, name = pending.pop()
             if (repository, name) in self.commits:
                 continue
             self.commits.add((repository, name))
             if commit := self.database.commit(repository, name):
                 self._mark_version(commit.version)
-                ahead += [(repository, parent) for parent in commit.parents]
+                pending += [(repository, parent) for parent in commit.parents]
 
     def _mark_version(self, version: str) -> None:
         if version in self.versions:
@@ -70,9 +70,9 @@ class _Marks:
 
 
 def collect(database: Database, blobs: Blobs, retention: float, *, dry_run: bool = False) -> Garbage:
-    """Remove what nothing reaches and what is older than `retention` seconds; with `dry_run` only count it.
+    """Remove what is unreachable and older than `retention` seconds; with `dry_run` only count it.
 
-    Raises Corrupt, and removes nothing, if a part of the lake that is in use cannot be read.
+    Raises Corrupt, and removes nothing, if a reachable part of the lake cannot be read.
     """
     cutoff = time.time() - retention
     marks = _Marks(database, cutoff)
@@ -85,15 +85,15 @@ def collect(database: Database, blobs: Blobs, retention: float, *, dry_run: bool
         versions, ranges = database.versions() - marks.versions, database.ranges() - marks.ranges
         if not dry_run:
             database.remove(commits, versions, ranges)
-    loose = {address: size for address, size in old.items() if address not in marks.contents}
+    contents = {address: size for address, size in old.items() if address not in marks.contents}
     if not dry_run:
-        _remove(loose, marks, blobs)
-    return Garbage(len(commits), len(versions), len(ranges), len(loose), sum(loose.values()))
+        _remove(contents, marks, blobs)
+    return Garbage(len(commits), len(versions), len(ranges), len(contents), sum(contents.values()))
 
 
-def _remove(loose: dict[str, int], marks: _Marks, blobs: Blobs) -> None:
-    names = iter(loose)
-    while batch := list(islice(names, _AT_ONCE)):
+def _remove(contents: dict[str, int], marks: _Marks, blobs: Blobs) -> None:
+    names = iter(contents)
+    while batch := list(islice(names, _BATCH_CONTENTS)):
         with marks.database.transaction():
             marks.extend()
             for address in batch:

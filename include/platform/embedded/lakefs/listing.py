@@ -1,4 +1,4 @@
-"""Listing with a delimiter: what lies below a common prefix is shown as that prefix, once."""
+"""Listing with a delimiter, which groups all items below a common prefix into that prefix."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Protocol, TypeVar
 
 LAST = "\U0010ffff" * 257
-"""Sorts behind whatever a path, of 1,024 bytes at most, can go on with."""
+"""A suffix that sorts after every continuation of a path, which has at most 1,024 bytes."""
 
 
 class _Named(Protocol):
@@ -20,10 +20,10 @@ Item = TypeVar("Item", bound=_Named)
 def after(
     scan: Callable[[str], Iterator[Item]], prefix: str, delimiter: str, start: str
 ) -> Iterator[Item | str]:
-    """Items below `prefix` behind `start`, those below a common prefix as that prefix.
+    """Yield items that begin with `prefix` and follow `start`, grouped by common prefix.
 
-    `scan(path)` reads from a path on; it is called again behind each common prefix, so the items below one
-    are never read.
+    `scan(path)` reads from a path on. It is called again after each common prefix, so the items below one
+    are not read.
     """
     begin = max(prefix, start)
     while True:
@@ -34,7 +34,7 @@ def after(
             if folder is None:
                 yield item
                 continue
-            if folder != start:  # as lakeFS: a start inside of a folder shows the folder
+            if folder != start:  # as in lakeFS, a start inside of a folder lists the folder
                 yield folder
             begin = folder + LAST
             break

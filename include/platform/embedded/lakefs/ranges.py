@@ -1,4 +1,4 @@
-"""The `Range` header of HTTP (RFC 9110, section 14.2), as lakeFS takes it: one range of bytes."""
+"""HTTP's `Range` header (RFC 9110, section 14.2) as lakeFS supports it: one range of bytes."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ _ONE = re.compile(r"bytes=(\d*)-(\d*) ?", re.ASCII)
 
 
 def content_range(header: str, size: int) -> tuple[int, int]:
-    """The first and last byte asked for.
+    """Return the positions of the first and last byte that a header requests.
 
-    Raises an answer 400 if the header is no range of bytes, 416 if nothing of it exists or, as in lakeFS,
-    if it is not a single one.
+    Raises BadRequest if the header is not a range of bytes; NotSatisfiable if none of these bytes exists or,
+    as in lakeFS, if it has several ranges.
     """
     if not _VALID.fullmatch(header):
         raise BadRequest(f"Range {header!r} is not valid: allowed are 'bytes=1-5', 'bytes=5-', 'bytes=-5'")

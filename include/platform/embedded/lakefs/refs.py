@@ -1,4 +1,4 @@
-"""Branches, tags and expressions: what they are called, what they stand for, who may move them."""
+"""Branches, tags and ref expressions: their names, the commits they resolve to, and their protection."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 from typing import NamedTuple
 
 from include.platform.embedded.lakefs.database import CommitRecord, Database, Repository
-from include.platform.embedded.lakefs.errors import AlreadyThere, BadRequest, Forbidden, NotFound
+from include.platform.embedded.lakefs.errors import AlreadyExists, BadRequest, Forbidden, NotFound
 
 REPOSITORY_NAME = re.compile(r"[a-z0-9][a-z0-9-]{2,62}")
 BRANCH_NAME = re.compile(r"\w[-\w]*", re.ASCII)
@@ -18,7 +18,7 @@ _REF = re.compile(r"(?P<base>[^~^@$\s]+)(?P<steps>(?:[~^]\d{0,9}|[@$])*)", re.AS
 
 
 class Position(NamedTuple):
-    """What a ref stands for: a commit, and the branch whose staging is seen on top of it, if any."""
+    """What a ref resolves to: a commit, and the branch whose staged changes apply on top of it, if any."""
 
     commit: CommitRecord
     branch: str | None
@@ -26,7 +26,7 @@ class Position(NamedTuple):
 
 @dataclass(frozen=True)
 class Refs:
-    """One repository: its facts and the database that it is kept in."""
+    """Refs of one repository, in the server's database."""
 
     database: Database
     facts: Repository
@@ -34,9 +34,9 @@ class Refs:
     # Expressions
 
     def resolve(self, expression: str) -> Position:
-        """What a ref stands for: a branch, a tag, a commit id or the start of one, then `~n` and `^n`.
+        """Resolve a ref: a branch, a tag, a commit id or its beginning, followed by `~n` and `^n`.
 
-        Of a branch, `@` stands for its last commit and `$` for what is staged on top of it.
+        After a branch, `@` means its last commit and `$` includes what is staged on top of it.
         """
         match = _REF.fullmatch(expression)
         if match is None:
@@ -52,7 +52,7 @@ class Refs:
         return Position(commit, None if steps else branch)
 
     def commit_at(self, expression: str) -> CommitRecord:
-        """The commit that a ref stands for."""
+        """Return the commit that a ref resolves to."""
         if expression.endswith("$"):
             raise BadRequest(f"reference {expression!r}: reference to staging area with $ is not a commit")
         return self.resolve(expression).commit
@@ -60,7 +60,7 @@ class Refs:
     # Branches
 
     def branch(self, name: str) -> CommitRecord:
-        """The commit that a branch stands for."""
+        """Return the last commit of a branch."""
         self._check_branch_name(name)
         commit = self.database.ref(self.facts.name, "branch", name)
         if commit is None:
@@ -88,7 +88,7 @@ class Refs:
     # Tags
 
     def tag(self, name: str) -> str:
-        """The id of the commit that a tag stands for."""
+        """Return the commit id of a tag."""
         self._check_tag_name(name)
         commit = self.database.ref(self.facts.name, "tag", name)
         if commit is None:
@@ -110,14 +110,17 @@ class Refs:
             self.tag(name)
             self.database.remove_ref(self.facts.name, "tag", name)
 
-    # Who may write
+    # Protection
 
     def refuse_read_only(self, force: bool) -> None:
         if self.facts.read_only and not force:
             raise Forbidden(f"read-only repository: {self.facts.name!r} takes changes only with force")
 
     def refuse_protected(self, branch: str, action: str) -> None:
-        """Protection keeps everything but merges, reverts and cherry-picks off a branch, as in lakeFS."""
+        """Raise Forbidden if a branch is protected.
+
+        As in lakeFS, a protected branch still takes merges, reverts and cherry-picks.
+        """
         patterns = self.database.setting(self.facts.name, PROTECTED) or []
         if any(fnmatchcase(branch, pattern) for pattern in patterns):
             raise Forbidden(f"cannot {action} to protected branch {branch!r}")
@@ -125,20 +128,20 @@ class Refs:
     # Steps of the above
 
     def commit_of(self, commit_id: str) -> CommitRecord:
-        """The commit of a whole id."""
-        found = self.database.commit(self.facts.name, commit_id)
-        if found is None:
+        """Return the commit with a complete id."""
+        commit = self.database.commit(self.facts.name, commit_id)
+        if commit is None:
             raise NotFound(f"commit {commit_id!r} not found")
-        return found
+        return commit
 
     def _base(self, name: str) -> Position:
         for kind in ("branch", "tag"):
             if commit := self.database.ref(self.facts.name, kind, name):
                 return Position(self.commit_of(commit), name if kind == "branch" else None)
         if re.fullmatch(r"[0-9a-f]{1,64}", name):
-            found = self.database.commits_like(self.facts.name, name)
-            if len(found) == 1:
-                return Position(self.commit_of(found[0]), None)
+            ids = self.database.commits_like(self.facts.name, name)
+            if len(ids) == 1:
+                return Position(self.commit_of(ids[0]), None)
         raise NotFound(f"ref {name!r} not found")
 
     def _step(self, commit: CommitRecord, step: str, count: int) -> CommitRecord:
@@ -164,10 +167,10 @@ class Refs:
             raise BadRequest(f"tag name {name!r} is not valid: it may not hold spaces or any of '^:?*[\\/'")
 
     def _refuse_taken(self, kind: str, name: str) -> None:
-        """A name stands for one thing: a branch, a tag or a commit."""
+        """Raise AlreadyExists if a branch, a tag or a commit has the name."""
         for taken in ("branch", "tag"):
             if self.database.ref(self.facts.name, taken, name):
                 what = "already exists: not unique" if taken == kind else f"{name!r}: conflict found"
-                raise AlreadyThere(f"{taken} {what}")
+                raise AlreadyExists(f"{taken} {what}")
         if self.database.commit(self.facts.name, name):
-            raise AlreadyThere(f"commit ID {name!r}: conflict found")
+            raise AlreadyExists(f"commit ID {name!r}: conflict found")

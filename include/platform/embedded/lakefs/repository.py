@@ -1,4 +1,4 @@
-"""What the API means: the commits of one repository, and how they are made of one another."""
+"""Commits of a repository: committing, merging, reverting, cherry-picking, and reading history."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from typing import NamedTuple
 
 from include.platform.embedded.lakefs import tree
 from include.platform.embedded.lakefs.database import CommitRecord
-from include.platform.embedded.lakefs.errors import AlreadyThere, BadRequest, Conflict
-from include.platform.embedded.lakefs.staging import Objects
+from include.platform.embedded.lakefs.errors import AlreadyExists, BadRequest, MergeConflict
+from include.platform.embedded.lakefs.staging import RepositoryObjects
 from include.platform.embedded.lakefs.tree import Changes, Difference, Span
 
 STRATEGIES = {"": "default", "dest-wins": "dest-wins", "source-wins": "source-wins"}
-"""How a merge settles conflicts, and what lakeFS notes of it in the merge's metadata."""
+"""How a merge resolves conflicts, by the name that lakeFS writes into the merge's metadata."""
 
 
 class Overrides(NamedTuple):
-    """What a revert or a cherry-pick is to be called instead of what it would be."""
+    """Message and metadata that replace the default ones of a revert or a cherry-pick."""
 
     message: str = ""
     metadata: dict[str, str] | None = None
 
 
-class Store(Objects):
-    """One repository, whole."""
+class Store(RepositoryObjects):
+    """A repository with its refs, objects and commits."""
 
     def commit(
         self,
@@ -65,15 +65,15 @@ class Store(Objects):
         squash: bool = False,
         force: bool = False,
     ) -> CommitRecord:
-        """Merge a ref into a branch, in one transaction; conflicts are answered with the first paths."""
+        """Merge a ref into a branch, in one transaction; raise MergeConflict with the first paths."""
         with self.database.transaction():
             head, theirs = self._clean(branch, force), self.commit_at(source)
-            base, wanted = self.spans(self.merge_base(head.id, theirs.id)), self.spans(theirs)
-            if not (allow_empty or force) and base == wanted:
+            base, incoming = self.spans(self.merge_base(head.id, theirs.id)), self.spans(theirs)
+            if not (allow_empty or force) and base == incoming:
                 raise BadRequest("merge: no changes")
-            spans = self._merged(head, base, wanted, strategy)
-            noted = {**metadata, ".lakefs.merge.strategy": STRATEGIES[strategy]}
-            return self._record(branch, spans, message, noted, [head] if squash else [head, theirs])
+            spans = self._merged(head, base, incoming, strategy)
+            metadata = {**metadata, ".lakefs.merge.strategy": STRATEGIES[strategy]}
+            return self._record(branch, spans, message, metadata, [head] if squash else [head, theirs])
 
     def revert(
         self,
@@ -85,11 +85,11 @@ class Store(Objects):
         allow_empty: bool = False,
         force: bool = False,
     ) -> CommitRecord:
-        """Take back what a commit changed against its parent of that number (from 1; 0: its only one)."""
+        """Undo what a commit changed against one of its parents, counted from 1 (0: its only parent)."""
         with self.database.transaction():
             head, undone = self._clean(branch, force), self.commit_at(ref)
             if len(undone.parents) > 1 and not parent:
-                raise AlreadyThere("must specify 1-based parent number for reverting merge commit")
+                raise AlreadyExists("must specify 1-based parent number for reverting merge commit")
             spans = self._merged(head, self.spans(undone), self._before(undone, parent))
             if spans == self.spans(head) and not allow_empty:
                 raise BadRequest("revert: no changes")
@@ -99,7 +99,7 @@ class Store(Objects):
     def cherry_pick(
         self, branch: str, ref: str, parent: int | None, overrides: Overrides, *, force: bool = False
     ) -> CommitRecord:
-        """Repeat on a branch what a commit changed against its parent of that number (from 1)."""
+        """Repeat on a branch what a commit changed against one of its parents, counted from 1."""
         with self.database.transaction():
             head, picked = self._clean(branch, force), self.commit_at(ref)
             if len(picked.parents) > 1 and parent is None:
@@ -114,7 +114,7 @@ class Store(Objects):
             return self._record(branch, spans, message, {**metadata, **origin}, [head])
 
     def hard_reset(self, branch: str, ref: str, *, force: bool = False) -> None:
-        """Let a branch stand for another commit; what is staged stays staged, as in lakeFS."""
+        """Point a branch at another commit; staged changes stay staged, as in lakeFS."""
         with self.database.transaction():
             self.branch(branch)
             self.refuse_protected(branch, "commit")
@@ -124,7 +124,7 @@ class Store(Objects):
     # Reading history
 
     def merge_base(self, left: str, right: str) -> CommitRecord:
-        """The nearest common ancestor; costs the distance to it, not the history."""
+        """Return the nearest common ancestor; the cost grows with its distance, not with the history."""
         sides = {left: 1}
         sides[right] = sides.get(right, 0) | 2
         queue = [(-self.commit_of(commit).generation, commit) for commit in sides]
@@ -141,7 +141,10 @@ class Store(Objects):
         raise BadRequest("no merge base")
 
     def log(self, ref: str, *, first_parent: bool = False, since: float = 0) -> Iterator[CommitRecord]:
-        """Commits from a ref back, newest first; those before `since` (seconds since 1970) end a line."""
+        """Yield commits from a ref back, newest first; do not follow parents of commits older than `since`.
+
+        `since` is in seconds since 1970.
+        """
         start = self.commit_at(ref)
         queue, seen = [_newest(start)] if start.created >= since else [], {start.id}
         while queue:
@@ -154,7 +157,7 @@ class Store(Objects):
                 seen.add(name)
 
     def touches(self, commit: CommitRecord, objects: set[str], prefixes: tuple[str, ...]) -> bool:
-        """Whether a commit changed one of these; merges never count, as in lakeFS."""
+        """Return whether a commit changed one of these paths; merges never count, as in lakeFS."""
         if len(commit.parents) != 1:
             return False
         before = self.spans(self.commit_of(commit.parents[0]))
@@ -162,7 +165,7 @@ class Store(Objects):
         return any(change.path in objects or change.path.startswith(prefixes) for change in changes())
 
     def diff(self, left: str, right: str) -> Changes:
-        """Where two refs disagree; a right side of `branch$` counts with what is staged."""
+        """Return the differences of two refs; `branch$` on the right includes what is staged."""
         position = self.resolve(right)
         spans = self.spans(self.commit_at(left))
         changes = tree.diff(spans, self.spans(position.commit), self.database.load_range)
@@ -177,13 +180,13 @@ class Store(Objects):
         staged = self.database.staged_from(self.facts.name, branch, start)
         differing = ((path, self.difference(spans, path, entry)) for path, entry in staged)
         both = heapq.merge(committed, differing, key=itemgetter(0))
-        for _, found in groupby(both, key=itemgetter(0)):
-            *_, (_, change) = found  # what is staged comes second, and counts
+        for _, rows in groupby(both, key=itemgetter(0)):
+            *_, (_, change) = rows  # the staged row comes second, and overrides the committed one
             if change:
                 yield change
 
     def compare(self, left: str, right: str) -> Changes:
-        """What merging `right` into `left` would change, with the conflicts (three-dot)."""
+        """Return what merging `right` into `left` would change, with the conflicts (three-dot diff)."""
         mine, theirs = self.commit_at(left), self.commit_at(right)
         base = self.merge_base(mine.id, theirs.id)
         return self._three_way(self.spans(mine), self.spans(base), self.spans(theirs))
@@ -191,11 +194,11 @@ class Store(Objects):
     # Steps of the above
 
     def initialise(self) -> CommitRecord:
-        """The first, empty commit of a new repository."""
+        """Create the first, empty commit of a new repository."""
         return self._record(self.facts.default_branch, [], "Repository created", {}, [])
 
     def _clean(self, branch: str, force: bool) -> CommitRecord:
-        """The commit of a branch that may get another one: nothing is staged on it."""
+        """Return the last commit of a branch; raise BadRequest if changes are staged on it."""
         self.refuse_read_only(force)
         head = self.branch(branch)
         if next(self.uncommitted(branch), None):
@@ -203,7 +206,7 @@ class Store(Objects):
         return head
 
     def _before(self, commit: CommitRecord, parent: int) -> list[Span]:
-        """What was there before a commit; nothing before the first one."""
+        """Return the ranges of one of a commit's parents; none for the first commit."""
         if parent > len(commit.parents):
             raise BadRequest(f"parent {parent}: given commit does not have the given parent number")
         return self.spans(self.commit_of(commit.parents[max(parent, 1) - 1])) if commit.parents else []
@@ -211,11 +214,11 @@ class Store(Objects):
     def _merged(
         self, head: CommitRecord, base: list[Span], theirs: list[Span], strategy: str = ""
     ) -> list[Span]:
-        """The version of a branch after it took over what `theirs` changed since `base`."""
+        """Return the ranges of a branch after applying what `theirs` changed since `base`."""
         changes = list(self._three_way(self.spans(head), base, theirs)())
         conflicts = [change.path for change in changes if change.conflict]
         if conflicts and not strategy:
-            raise Conflict(f"conflict found: {len(conflicts)} object(s), {', '.join(conflicts[:3])}")
+            raise MergeConflict(f"conflict found: {len(conflicts)} object(s), {', '.join(conflicts[:3])}")
         taken = [change for change in changes if not change.conflict or strategy == "source-wins"]
         return self._apply(head, [(change.path, change.right) for change in taken])
 
@@ -234,7 +237,7 @@ class Store(Objects):
         parents: Sequence[CommitRecord],
         date: int | None = None,
     ) -> CommitRecord:
-        """A new commit, as the new head of a branch; what was staged is in it, or changes nothing."""
+        """Create a commit, make it the head of a branch and clear the branch's staging."""
         record = CommitRecord(
             id="",
             version=tree.version_of(spans),

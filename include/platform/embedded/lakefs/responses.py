@@ -1,4 +1,4 @@
-"""The JSON of the published API, made from our records."""
+"""Conversion of records to the JSON of the published API."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from include.platform.embedded.lakefs.database import CommitRecord, Repository
 from include.platform.embedded.lakefs.tree import Difference, Entry
 
 MAX_PER_PAGE = 1000
-_PER_PAGE = 100
+_DEFAULT_PER_PAGE = 100
 Json = dict[str, Any]
 
 
@@ -44,12 +44,12 @@ def ref(name: str, commit_id: str) -> Json:
 
 
 def stats(entry: Entry) -> Json:
-    """An object, with the metadata that its user gave it."""
+    """Return an object's properties with its user metadata."""
     return {**bare_stats(entry), "metadata": entry.metadata}
 
 
 def bare_stats(entry: Entry) -> Json:
-    """An object without that metadata."""
+    """Return an object's properties without its user metadata."""
     return {
         "path": entry.path,
         "path_type": "object",
@@ -62,7 +62,7 @@ def bare_stats(entry: Entry) -> Json:
 
 
 def change(difference: Difference) -> Json:
-    """One path that differs."""
+    """Return a difference at one path."""
     kind = "added" if difference.left is None else "removed" if difference.right is None else "changed"
     return {
         "type": "conflict" if difference.conflict else kind,
@@ -73,13 +73,13 @@ def change(difference: Difference) -> Json:
 
 
 def pending(difference: Difference) -> Json:
-    """One path that differs from the last commit; what is removed has no size any more."""
-    found = change(difference)
-    return found if difference.right else {**found, "size_bytes": 0}
+    """Return an uncommitted difference; a removed object has the size 0."""
+    body = change(difference)
+    return body if difference.right else {**body, "size_bytes": 0}
 
 
 def change_with_stats(difference: Difference) -> Json:
-    """The same with what the right side knows of the object, of a removed one the left side."""
+    """Return a difference with the object's properties on the right side (on the left if it was removed)."""
     entry = _shown(difference)
     right = {
         "checksum": entry.checksum,
@@ -109,11 +109,11 @@ def changed_prefix(path: str) -> Json:
 
 
 def page(items: Iterable[Any], amount: int, shape: Callable[[Any], Json], name: Callable[[Any], str]) -> Json:
-    """One page of a listing: `amount` items at most, and where the next page begins."""
-    limit = min(amount, MAX_PER_PAGE) if amount > 0 else _PER_PAGE
-    found = list(islice(items, limit + 1))
-    shown = found[:limit]
-    more = len(found) > limit
+    """Return one page of a listing: at most `amount` items, and where the next page begins."""
+    limit = min(amount, MAX_PER_PAGE) if amount > 0 else _DEFAULT_PER_PAGE
+    rows = list(islice(items, limit + 1))
+    shown = rows[:limit]
+    more = len(rows) > limit
     return {
         "pagination": {
             "has_more": more,

@@ -1,4 +1,4 @@
-"""The tables of the server's database, and the steps that bring an older database to them."""
+"""Tables of the server's database, and the migrations of older databases."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ CREATE TABLE IF NOT EXISTS staging (
 CREATE TABLE IF NOT EXISTS versions (id TEXT PRIMARY KEY, spans TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS ranges (id TEXT PRIMARY KEY, content BLOB NOT NULL);
 """,
-    # `written` is when the row was stored: the date of a commit is whatever its author gave.
+    # `written` is when the row was stored; a commit's own date is chosen by its author.
     """
 ALTER TABLE repositories ADD COLUMN read_only INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE refs ADD COLUMN hidden INTEGER NOT NULL DEFAULT 0;
@@ -32,7 +32,7 @@ CREATE TABLE settings (
 
 
 def migrate(connection: sqlite3.Connection) -> None:
-    """Take the steps that a database has not taken yet, all or none."""
+    """Apply the migrations that a database lacks, in one transaction."""
     connection.execute("BEGIN IMMEDIATE")
     try:
         taken = int(connection.execute("PRAGMA user_version").fetchone()[0])

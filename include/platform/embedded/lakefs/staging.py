@@ -1,4 +1,4 @@
-"""Objects of a repository: those of its commits, and on a branch what is written and not committed yet."""
+"""Objects of a repository: committed ones and, on a branch, uncommitted changes."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from include.platform.embedded.lakefs.refs import Refs
 from include.platform.embedded.lakefs.tree import Difference, Entry, Span
 
 _NONE: tuple[str | None, Entry | None] = (None, None)
-_LONGEST_PATH = 1024
-"""Bytes, as in lakeFS."""
+_MAX_PATH_BYTES = 1024
+"""The limit of lakeFS."""
 
 
-class Objects(Refs):
-    """One repository with its objects."""
+class RepositoryObjects(Refs):
+    """A repository with its refs and objects."""
 
     # Reading
 
     def entry(self, ref: str, path: str) -> Entry:
-        """The object of a path at a ref; at a branch, with what is not committed yet."""
-        found = self.find(ref, path)
-        if found is None:
+        """Return the object of a path at a ref, including uncommitted ones of a branch; raise NotFound."""
+        entry = self.find(ref, path)
+        if entry is None:
             raise NotFound(f"object {path!r} not found at {ref!r}")
-        return found
+        return entry
 
     def find(self, ref: str, path: str) -> Entry | None:
-        """The same, or None."""
+        """Return the same as `entry`, or None."""
         check_path(path)
         staged, entry = False, None
         with self.database.snapshot():
@@ -41,7 +41,7 @@ class Objects(Refs):
         return entry if staged else tree.find(self.spans(position.commit), path, self.database.load_range)
 
     def scan(self, ref: str, start: str) -> Iterator[Entry]:
-        """Objects at a ref from the path `start` on, in order, read as they are asked for."""
+        """Yield the objects at a ref from the path `start` on, in order; ranges are read lazily."""
         with self.database.snapshot():
             position = self.resolve(ref)
             committed = tree.scan(self.spans(position.commit), start, self.database.load_range)
@@ -52,7 +52,7 @@ class Objects(Refs):
                 yield from committed
 
     def uncommitted(self, branch: str, start: str = "") -> Iterator[Difference]:
-        """Where a branch's staging disagrees with its last commit, from the path `start` on."""
+        """Yield the uncommitted differences of a branch from the path `start` on, in order."""
         with self.database.snapshot():
             spans = self.spans(self.branch(branch))
             for path, entry in self.database.staged_from(self.facts.name, branch, start):
@@ -60,12 +60,12 @@ class Objects(Refs):
                     yield change
 
     def difference(self, spans: list[Span], path: str, entry: Entry | None) -> Difference | None:
-        """How an entry of a path, or None for removed, disagrees with a version."""
+        """Return how an entry (None: removed) differs from the version's, or None if it does not."""
         before = tree.find(spans, path, self.database.load_range)
         return None if tree.same(before, entry) else Difference(path, before, entry)
 
     def spans(self, commit: CommitRecord) -> list[Span]:
-        """The ranges of a commit."""
+        """Return the ranges of a commit."""
         return self.database.load_version(commit.version)
 
     # Writing
@@ -73,7 +73,7 @@ class Objects(Refs):
     def check_write(
         self, branch: str, path: str = "any", *, only_new: bool = False, force: bool = False
     ) -> None:
-        """Refuse what may not be written to a branch."""
+        """Raise an ApiError if a path may not be written to a branch."""
         self.branch(branch)
         self.refuse_protected(branch, "write")
         self.refuse_read_only(force)
@@ -84,7 +84,7 @@ class Objects(Refs):
     def stage(
         self, branch: str, path: str, entry: Entry | None, *, only_new: bool = False, force: bool = False
     ) -> None:
-        """Write an object to a branch until the next commit, or remove it; fine if there is none."""
+        """Stage an object on a branch, or with None its removal; do nothing if it does not exist."""
         with self.database.transaction():
             self.check_write(branch, path, only_new=only_new, force=force)
             if entry or self.find(branch, path):
@@ -99,17 +99,17 @@ class Objects(Refs):
         metadata: dict[str, str] | None = None,
         force: bool = False,
     ) -> Entry:
-        """Write an object with the content of another, at (ref, path), in one transaction."""
+        """Stage a copy of the object at `source` (ref, path), in one transaction."""
         with self.database.transaction():
             self.check_write(branch, path, force=force)
-            found = self.entry(*source)
-            kept = found.metadata if metadata is None else metadata
-            made = replace(found, path=path, metadata=kept, mtime=int(time.time()))
-            self.database.stage(self.facts.name, branch, path, made)
-        return made
+            original = self.entry(*source)
+            metadata = original.metadata if metadata is None else metadata
+            entry = replace(original, path=path, metadata=metadata, mtime=int(time.time()))
+            self.database.stage(self.facts.name, branch, path, entry)
+        return entry
 
     def reset(self, branch: str, first: str = "", last: str = LAST, *, force: bool = False) -> None:
-        """Forget what is not committed on the paths from `first` to `last`, both included."""
+        """Discard uncommitted changes of the paths from `first` to `last`, both included."""
         with self.database.transaction():
             self._check_branch(branch, force)
             self.database.clear_staging(self.facts.name, branch, first, last)
@@ -121,23 +121,23 @@ class Objects(Refs):
 
 
 def _overlaid(committed: Iterator[Entry], staged: Iterator[tuple[str, Entry | None]]) -> Iterator[Entry]:
-    """Committed entries, with what is staged in their place; both in order."""
+    """Merge committed entries with the staged ones that replace them; both are sorted by path."""
     path, entry = next(staged, _NONE)
-    for found in committed:
-        while path is not None and path < found.path:
+    for original in committed:
+        while path is not None and path < original.path:
             yield from filter(None, [entry])
             path, entry = next(staged, _NONE)
-        if path != found.path:
-            yield found
+        if path != original.path:
+            yield original
     while path is not None:
         yield from filter(None, [entry])
         path, entry = next(staged, _NONE)
 
 
 def check_path(path: str) -> None:
-    """Refuse what is no path of an object."""
+    """Raise BadRequest for a string that is not a valid path."""
     size = len(path.encode())
     if not size:
         raise BadRequest("path is required: it is empty")
-    if size > _LONGEST_PATH:
-        raise BadRequest(f"path is too long: {size} bytes are above the maximum of {_LONGEST_PATH}")
+    if size > _MAX_PATH_BYTES:
+        raise BadRequest(f"path is too long: {size} bytes are above the maximum of {_MAX_PATH_BYTES}")

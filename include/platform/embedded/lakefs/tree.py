@@ -1,9 +1,9 @@
-"""Versions: a sorted list of immutable ranges of entries, addressed by their content.
+"""Versions as sorted lists of immutable, content-addressed ranges of entries.
 
-A range ends behind an entry whose path hashes to a boundary, so where ranges end depends on the paths
-alone: the same content gives the same ranges whatever its history, and two versions share every range in
-which they agree. That is what lets a commit, a diff and a merge cost what changed (plus one line of the
-list for each range) and not what exists.
+A range ends after an entry whose path hashes to a boundary, so the boundaries depend on the paths alone:
+the same content has the same ranges regardless of its history, and two versions share every range in which
+they agree. Therefore the cost of a commit, a diff or a merge is proportional to the change (plus one line
+of the list for each range), not to the size of the repository.
 
 Source: Graveler's "metarange" and "ranges",
 https://docs.lakefs.io/understand/how/versioning-internals/
@@ -20,8 +20,8 @@ from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import NamedTuple, Protocol
 
-_ENTRIES_A_RANGE = 128
-"""Mean number of entries in a range: a commit of one object rewrites about that many lines."""
+_MEAN_RANGE_ENTRIES = 128
+"""Mean number of entries in a range; a commit of one object rewrites about this many."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Entry:
     metadata: dict[str, str] = field(default_factory=dict)
 
     def same_as(self, other: Entry | None) -> bool:
-        """Whether both hold the same content and metadata; when it was written does not count."""
+        """Return whether both have the same content and metadata, regardless of when they were written."""
         return other is not None and (self.checksum, self.size, self.metadata, self.content_type) == (
             other.checksum,
             other.size,
@@ -58,12 +58,12 @@ class Entry:
 
 
 def same(left: Entry | None, right: Entry | None) -> bool:
-    """Whether two sides agree on a path, also in that neither has it."""
+    """Return whether two sides agree on a path, or both lack it."""
     return left.same_as(right) if left else right is None
 
 
 class Span(NamedTuple):
-    """One range as its version lists it: its id, its first and last path, its number of entries."""
+    """A range in a version's list: its id, its first and last path, its number of entries."""
 
     id: str
     first: str
@@ -72,9 +72,9 @@ class Span(NamedTuple):
 
 
 class Difference(NamedTuple):
-    """A path on which two versions disagree; None where a side does not have it.
+    """A path at which two versions differ; a side that lacks it is None.
 
-    A conflict if the version that is to take over the right side changed the path too, and differently.
+    It is a conflict if the target of a merge changed the path as well, and differently.
     """
 
     path: str
@@ -84,29 +84,29 @@ class Difference(NamedTuple):
 
 
 class Changes(Protocol):
-    """Differences by path, from a path on; may be asked again, further on."""
+    """Differences sorted by path, from a path on; can be called again with another start."""
 
     def __call__(self, start: str = "") -> Iterator[Difference]: ...
 
 
 Edit = tuple[str, Entry | None]
-"""A path with its new entry, or None to remove it."""
+"""A path with its new entry, or with None to remove it."""
 
 Load = Callable[[str], Sequence[Entry]]
-"""Reads a range by its id."""
+"""A function that reads the range with an id."""
 
 Save = Callable[[str, bytes], None]
-"""Writes a range under its id; writing the same again changes nothing."""
+"""A function that writes a range under its id; it is idempotent."""
 
 
 def encode(entries: Sequence[Entry]) -> tuple[str, bytes]:
-    """A range as bytes, and the id that follows from its content."""
+    """Return the id of a range, which is a hash of its content, and the range as bytes."""
     plain = json.dumps([entry.to_row() for entry in entries], separators=(",", ":"), sort_keys=True).encode()
     return hashlib.sha256(plain).hexdigest(), zlib.compress(plain, 1)
 
 
 def decode(name: str, content: bytes) -> tuple[Entry, ...]:
-    """The entries of a range; raises ValueError or zlib.error if they are not what its id says."""
+    """Return the entries of a range; raise ValueError or zlib.error if they do not match its id."""
     plain = zlib.decompress(content)
     if hashlib.sha256(plain).hexdigest() != name:
         raise ValueError("not what was stored")
@@ -114,29 +114,29 @@ def decode(name: str, content: bytes) -> tuple[Entry, ...]:
 
 
 def version_of(spans: Sequence[Span]) -> str:
-    """The id of a version, which follows from its ranges."""
+    """Return the id of a version, which is a hash of its ranges' ids."""
     return hashlib.sha256(json.dumps([span.id for span in spans]).encode()).hexdigest()
 
 
 def find(spans: Sequence[Span], path: str, load: Load) -> Entry | None:
-    """The entry of a path, or None; reads one range at most."""
-    at = bisect_left(spans, path, key=attrgetter("last"))
-    if at == len(spans) or path < spans[at].first:
+    """Return the entry of a path, or None; reads at most one range."""
+    span = bisect_left(spans, path, key=attrgetter("last"))
+    if span == len(spans) or path < spans[span].first:
         return None
-    entries = load(spans[at].id)
-    found = bisect_left(entries, path, key=attrgetter("path"))
-    return entries[found] if found < len(entries) and entries[found].path == path else None
+    entries = load(spans[span].id)
+    index = bisect_left(entries, path, key=attrgetter("path"))
+    return entries[index] if index < len(entries) and entries[index].path == path else None
 
 
 def scan(spans: Sequence[Span], start: str, load: Load) -> Iterator[Entry]:
-    """Entries from the path `start` on, in order; ranges are read as they are reached."""
+    """Yield entries from the path `start` on, in order; ranges are read lazily."""
     for span in _from(spans, start):
         entries = load(span.id)
         yield from entries[bisect_left(entries, start, key=attrgetter("path")) :]
 
 
 def apply(spans: Sequence[Span], edits: Sequence[Edit], load: Load, save: Save) -> list[Span]:
-    """The version that follows from one by edits (sorted by path); ranges without an edit are kept."""
+    """Return the ranges of a version after edits, which are sorted by path; unaffected ranges are reused."""
     writer = _Writer(save)
     done = 0
     for span in spans:
@@ -153,14 +153,14 @@ def apply(spans: Sequence[Span], edits: Sequence[Edit], load: Load, save: Save) 
 
 
 def diff(left: Sequence[Span], right: Sequence[Span], load: Load) -> Changes:
-    """Where two versions disagree; ranges that both have are not read."""
+    """Return the differences of two versions; ranges that both have are not read."""
     shared = {span.id for span in left} & {span.id for span in right}
     mine, theirs = ([span for span in side if span.id not in shared] for side in (left, right))
     return lambda start="": _joined(scan(mine, start, load), scan(theirs, start, load))
 
 
 def three_way(base: Sequence[Span], ours: Sequence[Span], theirs: Sequence[Span], load: Load) -> Changes:
-    """What `theirs` changed since `base` and we do not have; conflicts are what we changed as well."""
+    """Return what `theirs` changed since `base` and `ours` lacks; a conflict if `ours` changed it as well."""
     changes = diff(base, theirs, load)
 
     def missing(start: str = "") -> Iterator[Difference]:
@@ -173,7 +173,7 @@ def three_way(base: Sequence[Span], ours: Sequence[Span], theirs: Sequence[Span]
 
 
 class _Writer:
-    """Collects entries into ranges that end at boundaries."""
+    """A writer that splits entries into ranges at the boundaries."""
 
     def __init__(self, save: Save) -> None:
         self.spans: list[Span] = []
@@ -204,7 +204,7 @@ class _Writer:
 
 def _is_boundary(path: str) -> bool:
     digest = hashlib.blake2b(path.encode(), digest_size=4).digest()
-    return int.from_bytes(digest, "big") % _ENTRIES_A_RANGE == 0
+    return int.from_bytes(digest, "big") % _MEAN_RANGE_ENTRIES == 0
 
 
 def _merged(entries: Iterable[Entry], edits: Sequence[Edit]) -> Iterator[Entry]:

@@ -1,6 +1,6 @@
-"""The body of an upload on its way into the store: read once, in constant memory.
+"""Reading the body of an upload, once and in constant memory.
 
-While the event loop reads the network, a thread hashes and writes what came before.
+While the event loop reads from the network, a thread hashes and writes what has arrived.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from starlette.requests import Request
 
 from include.platform.embedded.lakefs.errors import BadRequest
 
-_BATCH = 1 << 21
-"""Bytes that are handed to the thread at once."""
+_BATCH_BYTES = 1 << 21
+"""Amount that is passed to the thread at once."""
 
 _ANY_TYPE = "application/octet-stream"
 
 
 async def receive(request: Request, write: Callable[[Sequence[bytes]], None]) -> str:
-    """Hand the content of an upload to `write`, in order; returns the content's type.
+    """Pass the content of an upload to `write`, in order; return the content type.
 
     The body is the content itself, or a form whose part named `content` holds it (RFC 7578).
     """
@@ -46,13 +46,13 @@ async def _pour(chunks: AsyncIterator[bytes], write: Callable[[Sequence[bytes]],
         async for chunk in chunks:
             batch.append(chunk)
             size += len(chunk)
-            if size >= _BATCH:
+            if size >= _BATCH_BYTES:
                 if writing:
                     await writing
                 writing = asyncio.ensure_future(run_in_threadpool(write, batch))
                 batch, size = [], 0
     finally:
-        if writing:  # also when the client is gone: the thread must not write to a closed file
+        if writing:  # even if the client has disconnected: the thread must not write to a closed file
             await asyncio.wait([writing])
     if writing:
         await writing
@@ -60,7 +60,7 @@ async def _pour(chunks: AsyncIterator[bytes], write: Callable[[Sequence[bytes]],
 
 
 class _Form:
-    """A form as it arrives; only its first part named `content` is looked at."""
+    """A parser of a form while it arrives; only its first part named `content` is read."""
 
     def __init__(self, kind: str) -> None:
         _, options = parse_options_header(kind)
@@ -84,14 +84,14 @@ class _Form:
         )
 
     async def content(self, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-        """The bytes of the part."""
+        """Yield the bytes of the part `content`; raise BadRequest if it is missing or incomplete."""
         async for chunk in chunks:
             self._parser.write(chunk)
             for piece in self._pieces:
                 yield piece
             self._pieces.clear()
         if not self._whole:
-            raise BadRequest("multipart upload is torn: its last boundary is missing")
+            raise BadRequest("multipart upload is incomplete: its last boundary is missing")
         if not self._found:
             raise BadRequest("multipart upload missing key 'content'")
 

@@ -1,4 +1,4 @@
-"""The published client over the shared server."""
+"""Fixtures with the published client and a shared server."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ def client(lake_server: LakeServer) -> LakeFSClient:
 
 @pytest.fixture
 def repo(client: LakeFSClient, lake: Lake) -> Repo:
-    """A repository of the test's own, behind the published client."""
+    """A repository for one test, used through the published client."""
     return Repo(client, lake.repository)
 
 
 @pytest.fixture(scope="module")
 def mortal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LakeServer]:
-    """A server that only these tests use, since they kill it or clean up behind it."""
+    """A server for these tests only, which kill it or modify its files."""
     with run_lake_server(tmp_path_factory.mktemp("mortal")) as server:
         yield server

@@ -1,4 +1,4 @@
-"""Setup, keys, repositories, and what the server says it cannot do."""
+"""Setup, keys, repositories, and operations that are not supported."""
 
 from __future__ import annotations
 

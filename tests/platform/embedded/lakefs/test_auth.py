@@ -1,4 +1,4 @@
-"""Who may ask: pairs of keys, tokens of a login, and keys that may read only."""
+"""Authentication: pairs of keys, tokens of a login, and read-only keys."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def login(connection: LakeConnection) -> Any:
 
 
 def who(server: LakeServer, **headers: str) -> str | int:
-    """The user that the headers stand for, or the status of the refusal."""
+    """Return the user of the headers, or the status of the refusal."""
     status, answer = ask(server.connection, "GET", "user", **headers)
     return str(answer["user"]["id"]) if status == 200 else int(status)
 

@@ -1,4 +1,4 @@
-"""Contents on disk: stored in constant memory, and never handed out damaged."""
+"""Contents are stored in constant memory, and damaged ones are never returned completely."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def test_the_disk_is_given_what_came_while_more_arrives(
 ) -> None:
     given: list[tuple[int, int]] = []
     monkeypatch.setattr(
-        "include.platform.embedded.lakefs.blobs._begin_to_store",
+        "include.platform.embedded.lakefs.blobs._start_writeback",
         lambda _, first, size: given.append((first, size)),
     )
     with blobs.incoming() as incoming:

@@ -1,4 +1,4 @@
-"""What the database keeps: the rows of a commit or a merge, all of them or none."""
+"""The database stores all rows of a commit or a merge, or none."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from include.platform.embedded.lakefs.tree import Entry
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
-    """A repository of its own in a database of its own."""
+    """A repository in a new database."""
     database = Database(tmp_path / "lake.sqlite")
     facts = Repository("flights", "local://flights", "main", 0)
     with database.transaction():
@@ -40,7 +40,7 @@ def save(store: Store, branch: str) -> None:
 
 
 def rows(tmp_path: Path) -> dict[str, int]:
-    """Rows by table, as another process sees them."""
+    """Return the number of rows by table, from another connection."""
     with closing(sqlite3.connect(tmp_path / "lake.sqlite")) as other:
         tables = ("ranges", "versions", "commits", "staging")
         return {table: other.execute(f"SELECT count(*) FROM {table}").fetchone()[0] for table in tables}
@@ -48,7 +48,7 @@ def rows(tmp_path: Path) -> dict[str, int]:
 
 @contextmanager
 def changing(store: Store, rows: int) -> Iterator[None]:
-    """What is done inside inserts, changes and removes so many rows in all."""
+    """Assert the total number of rows that the block inserts, changes and removes."""
     before = store.database._connection.total_changes
     yield
     assert store.database._connection.total_changes - before == rows
@@ -66,13 +66,13 @@ def test_a_commit_and_a_merge_write_the_ranges_that_changed(store: Store, tmp_pa
     assert size / 250 < full["ranges"] < size / 60
 
     stage(store, "work", paths[size // 2], content="2")
-    with changing(store, rows=5):  # range, version, commit, branch, staged object
+    with changing(store, rows=5):  # a range, a version, a commit, a branch, a staged object
         save(store, "work")
     assert rows(tmp_path) == {**full, "ranges": full["ranges"] + 1, "versions": 3, "commits": 3}
 
     stage(store, "main", paths[0], content="2")
     save(store, "main")
-    with changing(store, rows=3):  # version, commit, branch; the range is there
+    with changing(store, rows=3):  # a version, a commit, a branch; the range exists
         store.merge("work", "main", "m", {})
     assert rows(tmp_path) == {**full, "ranges": full["ranges"] + 2, "versions": 5, "commits": 5}
     assert store.entry("main", paths[size // 2]).checksum == store.entry("main", paths[0]).checksum == "2"

@@ -1,4 +1,4 @@
-"""`kill -9` at any moment loses nothing that was confirmed, and nobody ever sees half of a change."""
+"""After `kill -9` at any moment confirmed changes are complete, and no change is visible in part."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PARTS = ("x", "y", "z")
 
 
 def killed_while(server: LakeServer, work: Callable[[], None], after: float) -> None:
-    """Do `work` until the server is killed `after` seconds from now, then start it again."""
+    """Run `work` until the server is killed after some seconds, then start it again."""
     with ThreadPoolExecutor(1) as pool:
         worker = pool.submit(until_refused, work)
         time.sleep(after)
@@ -38,7 +38,7 @@ def until_refused(work: Callable[[], None]) -> None:
 
 
 def send(lake: Lake, branch: str, path: str, folder: Path) -> None:
-    """Upload an object whose content is its own path."""
+    """Upload an object whose content is its path."""
     file = folder / path.replace("/", "-")
     file.write_text(path)
     lake.upload(branch, path, file)
@@ -77,7 +77,7 @@ def test_commits_and_merges_are_all_or_nothing(mortal: LakeServer, tmp_path: Pat
         begun.append(name)
         for part in PARTS:
             send(lake, name, f"{name}/{part}", tmp_path)
-        lake.save(name, name, {})
+        lake.commit(name, name, {})
         lake.merge(name, "main", f"merge {name}", {})
         merged.add(name)
 
@@ -101,7 +101,7 @@ def test_what_a_kill_cut_off_can_be_done_again(mortal: LakeServer, tmp_path: Pat
         lake.create_branch(name, "main")
         for part in PARTS:
             send(lake, name, f"{name}/{part}", tmp_path)
-        lake.save(name, name, {})
+        lake.commit(name, name, {})
         lake.merge(name, "main", f"merge {name}", {})
         done.append(name)
 
@@ -122,11 +122,11 @@ def test_sixteen_writers_lose_nothing(lake_server: LakeServer, lake: Lake, tmp_p
         for turn in rounds:
             path = f"{number:02}/{turn}"
             send(mine, "shared", path, tmp_path)
-            mine.save("shared", path, {})
+            mine.commit("shared", path, {})
             own = f"own-{number}-{turn}"
             mine.create_branch(own, "main")
             send(mine, own, path, tmp_path)
-            mine.save(own, path, {})
+            mine.commit(own, path, {})
             mine.merge(own, "main", path, {})
 
     with ThreadPoolExecutor(16) as pool:
@@ -146,7 +146,7 @@ def test_sixteen_writers_lose_nothing_when_the_server_is_killed(mortal: LakeServ
             try:
                 mine.create_branch(name, "main")
                 send(mine, name, f"{name}/x", tmp_path)
-                mine.save(name, name, {})
+                mine.commit(name, name, {})
                 mine.merge(name, "main", name, {})
                 merged.add(f"{name}/x")
             except Unavailable:
@@ -187,7 +187,7 @@ def test_a_reader_never_misses_what_is_committed_meanwhile(
         for number in count():
             send(lake, "main", f"{number:03}", tmp_path)
             written.append(f"{number:03}")
-            lake.save("main", "m", {})
+            lake.commit("main", "m", {})
             if time.monotonic() > until:
                 break
         over.set()

@@ -1,4 +1,4 @@
-"""A full disk or a damaged database is told as what it is, never answered as done."""
+"""A full disk or a damaged database is reported as such, and never as a success."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MIB = 1 << 20
 
 @contextmanager
 def disk_of(server: LakeServer, size: int) -> Iterator[None]:
-    """Let no file of the server grow beyond `size` bytes, which fails it as a full disk does."""
+    """Limit the server's files to `size` bytes, which has the same effect as a full disk."""
     if not hasattr(resource, "prlimit"):
         pytest.skip("this system has no prlimit to take room from a running server")
     assert server.process
@@ -34,7 +34,7 @@ def disk_of(server: LakeServer, size: int) -> Iterator[None]:
 
 @pytest.fixture
 def own(mortal: LakeServer) -> Repo:
-    """A repository of the test's own on the server that may be harmed."""
+    """A repository for one test, on the server that may be damaged."""
     lake = mortal.lake(f"own-{uuid4().hex[:12]}")
     return Repo(client_of(mortal.connection), lake.repository)
 

@@ -1,4 +1,4 @@
-"""Garbage collection takes what nothing reaches, never anything else, whatever happens meanwhile."""
+"""Garbage collection removes what is unreachable and nothing else, whatever happens meanwhile."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ WEEK = 7 * 24 * 3600
 
 
 class Folder:
-    """A lake's folder without its server: a repository, and what it takes to look at it."""
+    """A lake's folder without a server, with a repository."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -40,7 +40,7 @@ class Folder:
         self.store = Store(self.database, facts)
 
     def put(self, branch: str, *paths: str) -> None:
-        """Stage objects whose content is their own path."""
+        """Stage objects whose content is their path."""
         for path in paths:
             with self.blobs.incoming() as incoming:
                 incoming.write([path.encode()])
@@ -55,7 +55,7 @@ class Folder:
         return self.store.commit(branch, "m", {}).id
 
     def age(self) -> None:
-        """Let everything be older than any retention."""
+        """Make everything older than any retention."""
         with self.database.transaction() as connection:
             connection.execute("UPDATE commits SET written = 0")
         for file in self.path.glob("objects/??/*"):
@@ -86,7 +86,7 @@ def folder(tmp_path: Path) -> Iterator[Folder]:
 
 @pytest.fixture
 def loose(folder: Folder) -> str:
-    """Old: `main` with a/1, a tag with b/1, staged c/1, and a commit with d/1 that nothing reaches."""
+    """An old lake: `main` has a/1, a tag has b/1, c/1 is staged, and d/1 is in an unreachable commit."""
     folder.save("main", "a/1")
     folder.store.create_branch("tagged", "main")
     folder.store.create_tag("v1", folder.save("tagged", "b/1"))
@@ -146,7 +146,7 @@ def test_a_deleted_repository_is_garbage(folder: Folder) -> None:
 
 
 def meanwhile(folder: Folder, monkeypatch: pytest.MonkeyPatch, work: Callable[[], object]) -> None:
-    """Do something when marking is over and nothing is removed yet."""
+    """Call a function after marking, and before anything is removed."""
     listed = folder.blobs.older_than
 
     def older_than(moment: float) -> Iterator[tuple[str, int]]:
@@ -257,17 +257,17 @@ def run_gc(server: LakeServer, *options: str) -> str:
 
 
 def test_the_command_says_what_it_would_remove(mortal: LakeServer, tmp_path: Path) -> None:
-    lake = mortal.lake("told")
+    lake = mortal.lake("garbage")
     lake.create_branch("gone", "main")
     (tmp_path / "file").write_text("content")
     lake.upload("gone", "a", tmp_path / "file")
-    lake.save("gone", "m", {})
+    lake.commit("gone", "m", {})
     lake.delete_branch("gone")
     found = "1 commits, 1 versions, 1 ranges and 1 contents of 7 bytes"
     assert run_gc(mortal).startswith("removed 0 commits, 0 versions, 0 ranges and 0 contents of 0 bytes")
     time.sleep(1.1)  # times of commits have whole seconds
     assert run_gc(mortal, "--dry-run", "--retention", "0").startswith(f"would remove {found}")
-    assert run_gc(mortal, "--retention", "0").startswith(f"removed {found} that nothing reaches")
+    assert run_gc(mortal, "--retention", "0").startswith(f"removed {found} that are unreachable")
 
 
 def test_beside_a_busy_server_nothing_is_lost(mortal: LakeServer, tmp_path: Path) -> None:
@@ -283,7 +283,7 @@ def test_beside_a_busy_server_nothing_is_lost(mortal: LakeServer, tmp_path: Path
             mine.create_branch(branch, "main")
             for content in "abc":
                 mine.upload(branch, f"{number}/{content}", tmp_path / content)
-            mine.save(branch, "m", {})
+            mine.commit(branch, "m", {})
             mine.delete(branch, f"{number}/a")
             read = {item.path: mine.download(f"{branch}@", item.path) for item in mine.list(f"{branch}@")}
             assert read == {f"{number}/{content}": content.encode() for content in "abc"}

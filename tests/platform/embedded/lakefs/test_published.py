@@ -1,4 +1,4 @@
-"""The embedded server against the API that lakeFS publishes: anything that it allows, and what is missing."""
+"""The embedded server conforms to lakeFS's published API for all valid requests, except what is missing."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ KNOWN = {
     "tag": "v1",
     "path": "a/1",
 }
-"""Values of parameters that lead to something; a request takes some of them."""
+"""Values of parameters that exist on the server; a request uses some of them."""
 
 published = schemathesis.openapi.from_dict(openapi(set(covered())))
 

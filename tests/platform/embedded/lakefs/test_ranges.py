@@ -1,4 +1,4 @@
-"""The `Range` header: what is asked of ten bytes, or of none."""
+"""The `Range` header, for objects of ten bytes and of none."""
 
 from __future__ import annotations
 

@@ -85,7 +85,7 @@ def test_a_deleted_tag_is_gone(repo: Repo) -> None:
 
 @pytest.fixture
 def history(repo: Repo) -> dict[str, str]:
-    """main: root, one, two, and a merge of `work`, on which `side` was committed after one."""
+    """Commits of main: root, one, two, and a merge of `work`, which has `side` after one."""
     commits = {"root": repo.client.branches_api.get_branch(repo.name, "main").commit_id}
     commits["one"] = repo.save(a=b"1")
     repo.branch("work")

@@ -1,4 +1,4 @@
-"""Versions: what a commit writes and a diff reads is what changed, and history leaves no trace."""
+"""Versions: commits write and diffs read only what changed, and ranges do not depend on the history."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SIZES = pytest.mark.parametrize("size", [1_000, 10_000, 100_000])
 
 
 class Ranges:
-    """Ranges in a dict, with a note of which were read and which are new."""
+    """Ranges in a dict, which records those that were read and those that are new."""
 
     def __init__(self) -> None:
         self.kept: dict[str, bytes] = {}
@@ -34,7 +34,7 @@ class Ranges:
         self.kept[name] = content
 
     def apply(self, spans: list[Span], *edits: Edit) -> list[Span]:
-        """The version after edits; counting starts anew."""
+        """Return the version after edits; resets the record."""
         self.read, self.written = [], []
         return tree.apply(spans, sorted(edits, key=lambda edit: edit[0]), self.load, self.save)
 
@@ -50,7 +50,7 @@ class Ranges:
 
 @cache
 def _filled(size: int) -> tuple[dict[str, bytes], list[Span]]:
-    """A version of so many objects, made once."""
+    """Return a version with a number of objects, which is built once."""
     ranges = Ranges()
     spans = ranges.apply([], *(edit(number) for number in range(size)))
     return ranges.kept, spans

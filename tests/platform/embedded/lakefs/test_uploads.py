@@ -1,4 +1,4 @@
-"""The body of an upload: raw or a form, cut anywhere, read once and never taken for whole when it is not."""
+"""The body of an upload, raw or as a form, is read once; an incomplete one is always detected."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ FORM = "multipart/form-data; boundary=b"
 
 
 class Sent:
-    """A request, as far as an upload looks at it."""
+    """The parts of a request that an upload uses."""
 
     def __init__(self, kind: str, *chunks: bytes) -> None:
         self.headers = Headers({"content-type": kind})
@@ -30,7 +30,7 @@ class Sent:
 
 
 def received(kind: str, *chunks: bytes) -> tuple[str, bytes]:
-    """Type and content, as they reach the store."""
+    """Return type and content as the store receives them."""
     written: list[bytes] = []
 
     def write(pieces: Iterable[bytes]) -> None:
@@ -63,18 +63,18 @@ def test_a_part_without_a_type_gets_the_usual_one() -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "body", "told"),
+    ("kind", "body", "message"),
     [
         ("multipart/form-data", b"", "without a boundary"),
-        (FORM, b"", "torn"),
-        (FORM, part("content", b"half"), "torn"),
+        (FORM, b"", "incomplete"),
+        (FORM, part("content", b"half"), "incomplete"),
         (FORM, part("other", b"1") + b"--b--", "missing key 'content'"),
         (FORM, b"no form at all", "cannot be read"),
         (f"multipart/form-data; boundary={'b' * 300}", b"", "cannot be read"),
     ],
 )
-def test_a_form_that_is_torn_or_empty_is_refused(kind: str, body: bytes, told: str) -> None:
-    with pytest.raises(BadRequest, match=told):
+def test_a_form_that_is_incomplete_or_empty_is_refused(kind: str, body: bytes, message: str) -> None:
+    with pytest.raises(BadRequest, match=message):
         received(kind, body)
 
 

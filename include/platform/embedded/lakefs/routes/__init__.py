@@ -1,4 +1,5 @@
-"""The published API, one module for what it serves. Routes are thin: read the request, ask, shape the answer.
+"""The published API, one module per resource.
 
-What no route takes is answered with 501, and never with a wrong 200.
+Routes are thin: they read the request, call the repository and convert the result. Everything that is not
+supported is answered with 501, never with a wrong 200.
 """

@@ -1,4 +1,4 @@
-"""Branches and tags, and the branches' resets."""
+"""Branches and tags, and resetting branches."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Commits: making them, merging, taking back, and reading what differs."""
+"""Commits: creating, merging, reverting, history and differences."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pydantic import Field
 
 from include.platform.embedded.lakefs import listing, responses
 from include.platform.embedded.lakefs.database import CommitRecord
-from include.platform.embedded.lakefs.errors import BadRequest, Conflict, NotSupported
+from include.platform.embedded.lakefs.errors import BadRequest, MergeConflict, NotSupported
 from include.platform.embedded.lakefs.repository import STRATEGIES
 from include.platform.embedded.lakefs.responses import Json
 from include.platform.embedded.lakefs.routes.requests import (
@@ -86,7 +86,9 @@ def get_commit(store: InStore, ref: str) -> Json:
 def merge(store: InStore, response: Response, source: str, branch: str, body: Merge | None = None) -> Json:
     body = body or Merge()
     if body.strategy not in STRATEGIES:
-        raise BadRequest(f"merge strategy {body.strategy!r} is none of 'dest-wins', 'source-wins'")
+        raise BadRequest(
+            f"merge strategy {body.strategy!r} is not valid: allowed are 'dest-wins', 'source-wins'"
+        )
     try:
         record = store.merge(
             source,
@@ -98,7 +100,7 @@ def merge(store: InStore, response: Response, source: str, branch: str, body: Me
             squash=body.squash_merge,
             force=body.force,
         )
-    except Conflict as error:  # lakeFS says no more than the empty reference
+    except MergeConflict as error:  # lakeFS returns the empty reference only
         response.status_code = error.status
         return {"reference": "", "message": str(error)}
     return {"reference": record.id}
@@ -141,26 +143,26 @@ def log_commits(
     stop_at: str = "",
 ) -> Json:
     commits = store.log(ref, first_parent=first_parent, since=_moment(since))
-    found = _until(commits, store.commit_at(stop_at).id if stop_at else "")
+    records = _until(commits, store.commit_at(stop_at).id if stop_at else "")
     if after:
-        _skip_to(found, store.commit_at(after).id)
-    wanted, below = set(filter(None, objects)), tuple(filter(None, prefixes))
-    if wanted or below:
-        found = (record for record in found if store.touches(record, wanted, below))
-    page = responses.page(found, amount, responses.commit, lambda record: record.id)
+        _skip_to(records, store.commit_at(after).id)
+    paths, below = set(filter(None, objects)), tuple(filter(None, prefixes))
+    if paths or below:
+        records = (record for record in records if store.touches(record, paths, below))
+    page = responses.page(records, amount, responses.commit, lambda record: record.id)
     if limit:
         page["pagination"].update(has_more=False, next_offset="")
     return page
 
 
 def _moment(since: str) -> float:
-    """Seconds since 1970 of a date and time as in RFC 3339; none stands for all times."""
+    """Return the seconds since 1970 of a date and time in RFC 3339; an empty text means the beginning."""
     if not since:
         return float("-inf")
     try:
         moment = datetime.fromisoformat(since)
     except ValueError as error:
-        raise BadRequest(f"since {since!r} is no date and time as in RFC 3339") from error
+        raise BadRequest(f"since {since!r} is not a date and time in RFC 3339") from error
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 

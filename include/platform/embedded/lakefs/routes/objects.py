@@ -24,7 +24,7 @@ from include.platform.embedded.lakefs.tree import Entry
 
 router = APIRouter(prefix="/repositories/{repository}")
 _METADATA = "x-lakefs-meta-"
-_MOST_DELETED = 1000
+_MAX_DELETED_PATHS = 1000
 Condition = Annotated[str | None, Header()]
 
 
@@ -64,10 +64,10 @@ async def upload_object(
     with contents.incoming() as incoming:
         kind = await uploads.receive(request, incoming.write)
         entry = Entry(path, "", 0, "", int(time.time()), kind, _metadata(request))
-        made = await run_in_threadpool(
+        stored = await run_in_threadpool(
             _store, store, contents, incoming, branch, entry, only_new=only_new, force=force
         )
-    return responses.stats(made)
+    return responses.stats(stored)
 
 
 def _metadata(request: Request) -> Metadata:
@@ -87,12 +87,12 @@ def _store(
     force: bool,
 ) -> Entry:
     stored = incoming.finish()
-    made = replace(entry, checksum=stored.checksum, size=stored.size, address=stored.address)
-    # In one transaction: garbage collection never comes between a content and what refers to it.
+    entry = replace(entry, checksum=stored.checksum, size=stored.size, address=stored.address)
+    # In one transaction, so that garbage collection never sees a content without its reference.
     with store.database.transaction():
         contents.keep(incoming, stored.address)
-        store.stage(branch, made.path, made, only_new=only_new, force=force)
-    return made
+        store.stage(branch, entry.path, entry, only_new=only_new, force=force)
+    return entry
 
 
 @router.get("/branches/{branch}/objects/stage_allowed", status_code=204, response_class=Response)
@@ -120,12 +120,12 @@ def delete_object(store: InStore, branch: str, path: str, force: Flag = False) -
 
 @router.post("/branches/{branch}/objects/delete")
 def delete_objects(store: InStore, branch: str, body: PathList, force: Flag = False) -> Json:
-    if len(body.paths) > _MOST_DELETED:
-        raise BadRequest(f"request size exceeded, max paths is set to {_MOST_DELETED}")
+    if len(body.paths) > _MAX_DELETED_PATHS:
+        raise BadRequest(f"request size exceeded, max paths is set to {_MAX_DELETED_PATHS}")
     errors: list[Json] = []
     with store.database.transaction():
         store.branch(branch)
-        for path in filter(None, body.paths):  # an empty one deletes nothing, and that went well
+        for path in filter(None, body.paths):  # as in lakeFS, an empty path deletes nothing and is no error
             try:
                 store.stage(branch, path, None, force=force)
             except ApiError as error:
@@ -215,7 +215,7 @@ def get_object(
 
 
 def _begun(body: Iterator[bytes]) -> Iterator[bytes]:
-    """Read the first chunk before the answer starts, so that damage is still a proper error."""
+    """Read the first chunk before the response starts, while damage can still be answered with an error."""
     first = next(body, b"")
 
     def chunks() -> Iterator[bytes]:

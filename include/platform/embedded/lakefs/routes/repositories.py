@@ -12,7 +12,12 @@ from pydantic import Field
 
 from include.platform.embedded.lakefs import responses
 from include.platform.embedded.lakefs.database import Repository
-from include.platform.embedded.lakefs.errors import AlreadyThere, BadRequest, NotSupported, PreconditionFailed
+from include.platform.embedded.lakefs.errors import (
+    AlreadyExists,
+    BadRequest,
+    NotSupported,
+    PreconditionFailed,
+)
 from include.platform.embedded.lakefs.refs import BRANCH_NAME, PROTECTED, REPOSITORY_NAME
 from include.platform.embedded.lakefs.repository import Store
 from include.platform.embedded.lakefs.responses import Json
@@ -46,12 +51,12 @@ class BranchProtectionRule(Body):
 def list_repositories(
     database: Db, prefix: str = "", after: str = "", search: str = "", amount: Amount = 100
 ) -> Json:
-    found = (
+    matching = (
         facts
         for facts in database.repositories()
         if facts.name.startswith(prefix) and search in facts.name and facts.name > after
     )
-    return responses.page(found, amount, responses.repository, lambda facts: facts.name)
+    return responses.page(matching, amount, responses.repository, lambda facts: facts.name)
 
 
 @router.post("", status_code=201)
@@ -70,9 +75,9 @@ def create_repository(body: RepositoryCreation, database: Db, bare: Flag = False
 
 def _check(facts: Repository, others: list[Repository]) -> None:
     if not REPOSITORY_NAME.fullmatch(facts.name) or not BRANCH_NAME.fullmatch(facts.default_branch):
-        raise BadRequest(f"repository {facts.name!r} or branch {facts.default_branch!r} is no valid name")
+        raise BadRequest(f"repository {facts.name!r} or branch {facts.default_branch!r} is not a valid name")
     if facts.name in (other.name for other in others):
-        raise AlreadyThere(f"error creating repository {facts.name!r}: not unique")
+        raise AlreadyExists(f"error creating repository {facts.name!r}: not unique")
     if not facts.namespace.startswith("local://"):
         raise BadRequest(f"storage namespace {facts.namespace!r} has to begin with 'local://'")
     if facts.namespace.rstrip("/") in (other.namespace.rstrip("/") for other in others):
@@ -95,22 +100,22 @@ def delete_repository(store: InStore, force: Flag = False) -> None:
 
 @router.get("/{repository}/metadata")
 def get_metadata(store: InStore) -> Metadata:
-    found: Metadata = store.database.setting(store.facts.name, _METADATA) or {}
-    return found
+    metadata: Metadata = store.database.setting(store.facts.name, _METADATA) or {}
+    return metadata
 
 
 @router.post("/{repository}/metadata", status_code=204, response_class=Response)
 def set_metadata(store: InStore, body: MetadataSet) -> None:
     with store.database.transaction():
-        kept = {**get_metadata(store), **body.metadata}
-        store.database.set_setting(store.facts.name, _METADATA, kept)
+        metadata = {**get_metadata(store), **body.metadata}
+        store.database.set_setting(store.facts.name, _METADATA, metadata)
 
 
 @router.delete("/{repository}/metadata", status_code=204, response_class=Response)
 def delete_metadata(store: InStore, body: MetadataKeys) -> None:
     with store.database.transaction():
-        kept = {key: value for key, value in get_metadata(store).items() if key not in body.keys}
-        store.database.set_setting(store.facts.name, _METADATA, kept)
+        metadata = {key: value for key, value in get_metadata(store).items() if key not in body.keys}
+        store.database.set_setting(store.facts.name, _METADATA, metadata)
 
 
 # Protected branches
@@ -129,14 +134,14 @@ def set_branch_protection(
 ) -> None:
     with store.database.transaction():
         if if_match is not None and if_match != _etag(_patterns(store)):
-            raise PreconditionFailed("the rules are not those of If-Match: read them again")
+            raise PreconditionFailed("the rules have changed since If-Match: read them again")
         patterns = sorted({rule.pattern for rule in body})
         store.database.set_setting(store.facts.name, PROTECTED, patterns)
 
 
 def _patterns(store: Store) -> list[str]:
-    found: list[str] = store.database.setting(store.facts.name, PROTECTED) or []
-    return found
+    patterns: list[str] = store.database.setting(store.facts.name, PROTECTED) or []
+    return patterns
 
 
 def _etag(patterns: list[str]) -> str:

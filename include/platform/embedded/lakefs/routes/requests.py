@@ -1,4 +1,4 @@
-"""What every route needs of its request: the repository, the store of contents, checked parameters."""
+"""Dependencies and parameter types that the routes share."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ def _flag(value: Any) -> Any:
 
 
 Flag = Annotated[bool, BeforeValidator(_flag)]
-"""A switch in the query."""
+"""A boolean query parameter, in the spellings that lakeFS takes."""
 
 
 class Body(BaseModel):
-    """The JSON of a request: types have to be those of the specification, unknown keys are passed over."""
+    """The JSON body of a request: types have to match the specification, unknown keys are ignored."""
 
     model_config = ConfigDict(strict=True)
 
     def given(self, name: str) -> Any:
-        """A field's value, or None if the request does not hold it."""
+        """Return a field's value, or None if the request does not contain the field."""
         return getattr(self, name) if name in self.model_fields_set else None
 
 
@@ -43,18 +43,18 @@ class CommitOverrides(Body):
     metadata: Metadata = Field(default_factory=dict)
 
     def named(self) -> Overrides:
-        """The same for the store."""
+        """Return the overrides as the repository takes them."""
         return Overrides(self.message, self.given("metadata"))
 
 
 def _database(request: Request) -> Database:
-    found: Database = request.app.state.database
-    return found
+    database: Database = request.app.state.database
+    return database
 
 
 def _blobs(request: Request) -> Blobs:
-    found: Blobs = request.app.state.blobs
-    return found
+    blobs: Blobs = request.app.state.blobs
+    return blobs
 
 
 def _store(repository: str, database: Annotated[Database, Depends(_database)]) -> Store:

@@ -1,19 +1,19 @@
-"""The server itself: health, setup, configuration, login."""
+"""Health, setup, configuration and login."""
 
 from __future__ import annotations
 
 from fastapi import APIRouter, Request, Response
 
 from include.platform.embedded.lakefs.auth import COOKIE
-from include.platform.embedded.lakefs.errors import AlreadyThere
+from include.platform.embedded.lakefs.errors import AlreadyExists
 from include.platform.embedded.lakefs.responses import Json
 from include.platform.embedded.lakefs.routes.requests import Body
 
 VERSION = "1.84.0"
-"""The version of lakeFS that this server was compared with."""
+"""The version of lakeFS whose behaviour this server reproduces."""
 
 public = APIRouter()
-"""What is answered without keys."""
+"""Routes that need no authentication."""
 
 router = APIRouter()
 
@@ -25,7 +25,7 @@ class LoginInformation(Body):
 
 @public.get("/healthcheck", status_code=204, response_class=Response)
 def healthcheck() -> None:
-    """Whether the server is up."""
+    """Answer 204 while the server is up."""
 
 
 @public.get("/setup_lakefs")
@@ -36,7 +36,7 @@ def setup_state() -> Json:
 
 @public.post("/setup_lakefs")
 def setup() -> None:
-    raise AlreadyThere("lakeFS already initialized")
+    raise AlreadyExists("lakeFS already initialized")
 
 
 @public.post("/auth/login")

@@ -1,4 +1,4 @@
-"""What lakeFS's specification has and this server leaves to a lakeFS server: answered with 501."""
+"""Operations of lakeFS's specification that this server does not support: it answers 501."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ router = APIRouter()
 
 
 def not_supported(request: Request) -> None:
-    """Say so; never a wrong 200."""
+    """Raise NotSupported, naming the operation."""
     path = request.url.path.removeprefix("/api/v1")
     raise NotSupported(f"{request.method} {path} is not supported by the embedded lake; use a lakeFS server")
 

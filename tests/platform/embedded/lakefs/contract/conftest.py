@@ -1,4 +1,4 @@
-"""One contract for every server: the embedded one always, a real lakeFS when the environment names one."""
+"""Contract tests run against the embedded server and, if the environment names one, a real lakeFS."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ def client(server: LakeConnection) -> LakeFSClient:
 
 @pytest.fixture(scope="session")
 def lakefs(server: LakeConnection) -> Wire:
-    """The server's API."""
+    """Connection to the server."""
     return Wire(server)
 
 
 @pytest.fixture
 def repo(client: LakeFSClient, lakefs: Wire) -> Iterator[Repo]:
-    """A repository of the test's own, behind the published client."""
+    """A repository for one test, used through the published client."""
     name = f"contract-{uuid4().hex[:12]}"
     made = lakefs.post("/repositories", {"name": name, "storage_namespace": f"local://{name}"})
     assert made.status == 201, made
@@ -46,5 +46,5 @@ def repo(client: LakeFSClient, lakefs: Wire) -> Iterator[Repo]:
 
 @pytest.fixture
 def wire(lakefs: Wire, repo: Repo) -> Wire:
-    """The same repository on the wire."""
+    """The same repository, used by raw requests."""
     return lakefs.under("repositories", repo.name)

@@ -1,4 +1,4 @@
-"""Branches: creating, listing, deleting, and throwing away what is not committed."""
+"""Branches: creating, listing, deleting, and discarding uncommitted changes."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def test_a_deleted_branch_is_gone_and_the_default_one_stays(wire: Wire, repo: Re
 
 @pytest.fixture
 def loose(repo: Repo) -> Repo:
-    """A branch with a change of each kind that is not committed."""
+    """A branch with an uncommitted change of each kind."""
     repo.save(changed=b"1", removed=b"1")
     repo.put("changed", b"2")
     repo.delete("removed")

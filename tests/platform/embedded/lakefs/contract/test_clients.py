@@ -19,7 +19,7 @@ from tests.support.repo import Repo
 
 @pytest.fixture
 def high(server: LakeConnection, repo: Repo) -> lakefs.Repository:
-    """The repository as the high-level client sees it."""
+    """The repository in the high-level client."""
     client = Client(host=server.endpoint, username=server.access_key_id, password=server.secret_access_key)
     return lakefs.Repository(repo.name, client=client)
 

@@ -1,4 +1,4 @@
-"""Commits, expressions for them, and the log."""
+"""Commits, ref expressions, and the log."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_a_commit_that_makes_no_sense_is_refused(wire: Wire, repo: Repo, body: d
 
 @pytest.fixture
 def history(repo: Repo) -> list[str]:
-    """Ids of four commits, newest first: a merge, its two parents, what these began from."""
+    """Ids of four commits, newest first: a merge, its two parents, and their common parent."""
     base = repo.save(a=b"1")
     repo.branch("dev")
     theirs = repo.save("dev", dev=b"1")
@@ -115,7 +115,7 @@ def messages(answer: object) -> list[str]:
 
 @pytest.fixture
 def log(repo: Repo) -> list[str]:
-    """Ids of three commits, newest first, above the first one of the repository."""
+    """Ids of three commits, newest first, after the repository's first one."""
     ids = []
     for number, path in enumerate(["a", "dir/x", "b"]):
         repo.put(path)

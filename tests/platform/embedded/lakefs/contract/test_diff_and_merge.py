@@ -1,4 +1,4 @@
-"""What differs between two refs, and bringing one into the other."""
+"""Differences between two refs, and merging one into the other."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.support.repo import Repo
 
 @pytest.fixture
 def apart(repo: Repo) -> Repo:
-    """`main` and `dev` with changes of each kind on both sides, none of them in conflict."""
+    """`main` and `dev` with changes of each kind on both sides, without conflicts."""
     repo.save(**{"changed": b"1", "removed": b"1", "same": b"1", "theirs": b"1"})
     repo.branch("dev")
     repo.save("dev", **{"changed": b"22", "removed": None, "dir/x": b"1", "dir/y": b"1"})
@@ -120,7 +120,7 @@ def test_a_diff_that_makes_no_sense_is_refused(wire: Wire) -> None:
 def test_the_merge_base_is_where_both_began(wire: Wire, apart: Repo) -> None:
     ids = [wire.get(f"/commits/{ref}").body["id"] for ref in ("main", "dev", "main~1")]
     found = wire.get("/refs/dev/merge/main").body
-    # lakeFS names the two sides the wrong way round: only the pair can be relied upon.
+    # lakeFS swaps the names of the two sides: only the pair is reliable.
     sides = {found.pop("source_commit_id"), found.pop("destination_commit_id")}
     assert (sides, found) == (set(ids[:2]), {"base_commit_id": ids[2]})
     assert wire.get("/refs/absent/merge/main").refused == 404
@@ -195,7 +195,7 @@ def test_a_merge_that_makes_no_sense_is_refused(wire: Wire, apart: Repo) -> None
 
 @pytest.fixture
 def clash(repo: Repo) -> Repo:
-    """Both sides changed `both`, one changed and one removed `gone`; each has one of its own."""
+    """Both sides changed `both`, one changed `gone` and the other removed it, and each added a path."""
     repo.save(both=b"0", gone=b"0")
     repo.branch("dev")
     repo.save("dev", both=b"dev", gone=None, dev=b"1")

@@ -13,7 +13,7 @@ PATHS = ["a", "b/1", "b/2", "b/3/x", "c", "d/1", "d1", "z z", "é/ü"]
 
 @pytest.fixture
 def shelf(repo: Repo, wire: Wire) -> Wire:
-    """A repository with objects of which some are committed, some staged, some deleted again."""
+    """A repository with committed, staged, and again deleted objects."""
     for path in [*PATHS[:5], "b/gone"]:
         repo.put(path)
     repo.commit()

@@ -1,4 +1,4 @@
-"""What the embedded server lacks of operations that it has: said with 501, and with no other answer."""
+"""Unsupported options of supported operations of the embedded server are answered with 501."""
 
 from __future__ import annotations
 

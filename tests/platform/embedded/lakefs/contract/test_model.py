@@ -1,5 +1,5 @@
-"""Any sequence of uploads, deletions, branches, tags, commits, merges, reverts, picks and resets ends where
-a model of dicts ends, on the embedded server and on a real one."""
+"""Any sequence of uploads, deletions, branches, tags, commits, merges, reverts, picks and resets has the
+same result as in a model made of dicts, on the embedded server and on a real one."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ STRATEGIES = st.sampled_from(["", "", "source-wins", "dest-wins"])
 
 
 def paths_around_the_ends_of_ranges() -> list[str]:
-    """Names that end a range, and those before and behind them: few objects then make many ranges."""
+    """Return names that end a range, and their neighbours, so that few objects make many ranges."""
     names = [f"a/{number:04}" for number in range(800)]
     edits = [(name, Entry(name, "", 0, "", 0)) for name in names]
     ends = [span.last for span in tree.apply([], edits, load=lambda _: (), save=lambda *_: None)[:3]]
@@ -42,12 +42,12 @@ EDITS = st.dictionaries(
     min_size=1,
     max_size=4,
 )
-"""What is written at once; None deletes."""
+"""Contents of objects that are written together; None deletes."""
 
 
 @dataclass
 class Commit:
-    """What the model knows of a commit."""
+    """A commit in the model."""
 
     content: Content
     parents: tuple[str, ...] = ()
@@ -64,7 +64,7 @@ def changes(left: Content, right: Content) -> dict[str, str]:
 
 
 def brought(base: Content, theirs: Content, mine: Content, strategy: str = "") -> Content | None:
-    """What becomes of `mine` when it takes over what `theirs` did since `base`; None is a conflict."""
+    """Apply to `mine` what `theirs` changed since `base`; return None for a conflict."""
     new = changes(base, theirs)
     clash = {path for path in new if mine.get(path) not in (base.get(path), theirs.get(path))}
     if clash and not strategy:
@@ -75,7 +75,7 @@ def brought(base: Content, theirs: Content, mine: Content, strategy: str = "") -
 
 
 class Machine(RuleBasedStateMachine):
-    """The server beside its model: commits by id, and of each branch its head and what it shows now."""
+    """The server and its model: commits by id, and each branch's head and current content."""
 
     server: LakeConnection
 
@@ -84,8 +84,8 @@ class Machine(RuleBasedStateMachine):
         lake = Lake(self.server, f"model-{uuid4().hex[:12]}")
         lake.ensure_repository(f"local://{lake.repository}")
         self.repo = Repo(client_of(self.server), lake.repository)
-        root = lake.commit_of("main")
-        # A real lakeFS treats a commit without any object apart: there is always one.
+        root = lake.resolve("main")
+        # A real lakeFS treats a commit without objects specially, so there is always one.
         first = self.repo.save(kept=b"1")
         self.commits = {root: Commit({}, (), {root}), first: Commit({"kept": b"1"}, (root,), {root, first})}
         self.repo.branch("work")
@@ -111,7 +111,7 @@ class Machine(RuleBasedStateMachine):
         self.heads[branch], self.shown[branch] = commit, dict(content)
 
     def answer(self, call: str, *given: str, **options: str) -> str | int:
-        """The id of the commit that a call made, or the status that it was refused with."""
+        """Return the id of the commit that a call made, or the status of its refusal."""
         try:
             return str(getattr(self.repo, call)(*given, **options))
         except ApiException as error:
@@ -132,7 +132,7 @@ class Machine(RuleBasedStateMachine):
             if content is None:
                 self.delete(path, branch)
             else:
-                # Of this path only: in a merge lakeFS mistakes equal content of neighbours for one object.
+                # For this path only: in a merge lakeFS confuses neighbours with equal content.
                 content = path.encode() + content
                 self.repo.put(path, content, branch)
                 self.shown[branch][path] = content
@@ -178,7 +178,7 @@ class Machine(RuleBasedStateMachine):
         self.compare(into)
 
     def single(self, data: st.DataObject, branches: list[str]) -> str:
-        """A commit with one parent, of the history of one of the branches; its parent is not the root."""
+        """Return a commit from a branch's history with exactly one parent, which is not the root."""
         reached = set().union(*(self.commits[self.heads[name]].ancestors for name in branches))
         parents = {name: self.commits[name].parents for name in reached}
         able = [name for name in reached if len(parents[name]) == 1 and parents[parents[name][0]]]
@@ -189,7 +189,7 @@ class Machine(RuleBasedStateMachine):
         return list(self.commits).index(commit)
 
     def taken_over(self, branch: str, status: int | None, taken: Content | None, *, idle: bool) -> None:
-        """A revert or a pick was answered with a status, or None if all was well; `idle`: without effect."""
+        """Update the model after a revert or a pick with a status (None: success); `idle`: without effect."""
         if self.shown[branch] != self.committed(branch):
             assert status == 400
         elif taken is None:
@@ -201,7 +201,7 @@ class Machine(RuleBasedStateMachine):
         self.compare(branch)
 
     def status(self, call: Callable[..., Any], *given: Any, **options: Any) -> int | None:
-        """The status that a call was refused with."""
+        """Return the status of a call's refusal."""
         try:
             call(self.repo.name, *given, **options)
         except ApiException as error:
@@ -226,7 +226,7 @@ class Machine(RuleBasedStateMachine):
         before = self.commits[self.commits[commit].parents[0]].content
         taken = brought(before, self.commits[commit].content, self.committed(branch))
         call = self.repo.client.branches_api.cherry_pick
-        # With metadata of its own: else a real lakeFS loses the commit, see `Where it differs on purpose`.
+        # With metadata: else a real lakeFS loses the commit, see `Where it differs on purpose`.
         own = CommitOverrides(metadata={"picked": "yes"})
         refused = self.status(call, branch, CherryPickCreation(ref=commit, commit_overrides=own))
         self.taken_over(branch, refused, taken, idle=before == self.commits[commit].content)
@@ -262,7 +262,7 @@ class Machine(RuleBasedStateMachine):
         }
 
     def base(self, source: str, into: str) -> Content:
-        """The base that the server takes: a common ancestor that no other common ancestor descends from."""
+        """Return the merge base: a common ancestor from which no other common ancestor descends."""
         found = self.repo.client.refs_api.find_merge_base(self.repo.name, source, into).base_commit_id
         sides = [self.commits[self.heads[branch]].ancestors for branch in (source, into)]
         common = sides[0] & sides[1]
@@ -283,7 +283,7 @@ def test_the_server_agrees_with_the_model(server: LakeConnection) -> None:
             stateful_step_count=40,
             deadline=None,
             database=None,
-            phases=[Phase.generate],  # to shrink a failure takes longer than a test may
+            phases=[Phase.generate],  # shrinking a failure would exceed the test's timeout
             suppress_health_check=list(HealthCheck),
         ),
     )

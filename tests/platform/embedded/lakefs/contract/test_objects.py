@@ -1,4 +1,4 @@
-"""Objects: uploading, reading whole and in part, what is known of them, copying, deleting."""
+"""Objects: uploading, reading completely and in part, properties, copying, deleting."""
 
 from __future__ import annotations
 

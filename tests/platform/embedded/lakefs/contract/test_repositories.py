@@ -13,7 +13,7 @@ from tests.support.contract import Wire
 
 @pytest.fixture
 def names(lakefs: Wire) -> Iterator[list[str]]:
-    """Two new names, sorted; whatever is made of them is deleted."""
+    """Two new names, sorted; repositories with these names are deleted at the end."""
     stem = f"contract-{uuid4().hex[:12]}"
     made = [f"{stem}-a", f"{stem}-b"]
     yield made

@@ -1,4 +1,4 @@
-"""Being up, being set up, who may ask, and what the server says of itself."""
+"""Health, setup, authentication and configuration."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.support.contract import REAL, Wire, real_lakefs
 
 
 def test_a_real_lakefs_is_held_to_the_same() -> None:
-    """Every test here is run against it as well, if there is one."""
+    """Every test here also runs against a real lakeFS, if there is one."""
     found = real_lakefs() or pytest.skip(f"no real lakeFS: set {', '.join(REAL)}")
     assert Wire(found).get("/config").status == 200
 

@@ -1,4 +1,4 @@
-"""Tags: names for commits that do not move."""
+"""Tags: immutable names for commits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reverting a commit, and taking one commit over to another branch."""
+"""Reverting commits, and cherry-picking them to another branch."""
 
 from __future__ import annotations
 

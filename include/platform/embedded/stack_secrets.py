@@ -1,19 +1,19 @@
-"""Secrets of the embedded stack: made once, at the first start, and readable by their owner only."""
+"""Secrets of the embedded stack: generated at the first start, readable by their owner only."""
 
 from __future__ import annotations
 
 import json
 import secrets
-import string
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from include.exceptions import Misconfigured
+from include.platform.access_keys import new_access_key_id
 
 
 @dataclass(frozen=True)
 class Secrets:
-    """What the parts of the stack prove themselves with. Never logged: its repr holds no value."""
+    """Passwords and keys of the stack's services. Safe to log: its repr shows no value."""
 
     fernet_key: str
     jwt_secret: str
@@ -25,35 +25,38 @@ class Secrets:
     lake_reader_secret_access_key: str
     lake_encryption_key: str
     deployment: str
-    """No secret, but made once as they are: what tells this stack from all others."""
+    """Identifies this stack among others. Not a secret, but generated once like the rest."""
 
     def __repr__(self) -> str:
         return "Secrets(…)"
 
 
 USER = "admin"
-"""The one user of the embedded Airflow."""
+"""The only user of the embedded Airflow."""
 
 
 def password_file(var: Path) -> Path:
-    """Where Airflow's user and password are kept, as JSON."""
+    """Return the JSON file that maps Airflow's user to its password."""
     return var / "secrets" / "airflow.json"
 
 
 def ensure(var: Path) -> Secrets:
-    """The secrets below `var/secrets`, made now if there are none; raises Misconfigured if they are torn."""
+    """Return the secrets below `var/secrets`, generating those that are missing.
+
+    Raises Misconfigured if the file cannot be read.
+    """
     folder = var / "secrets"
     folder.mkdir(parents=True, exist_ok=True)
     folder.chmod(0o700)
     file = folder / "stack.json"
     if not file.exists():
         _write(file, json.dumps(asdict(_generate())))
-    found = _read(file)
-    if asdict(found) != json.loads(file.read_text()):
-        _write(file, json.dumps(asdict(found)))
+    stored = _read(file)
+    if asdict(stored) != json.loads(file.read_text()):
+        _write(file, json.dumps(asdict(stored)))
     if not password_file(var).exists():
-        _write(password_file(var), json.dumps({USER: found.airflow_password}))
-    return found
+        _write(password_file(var), json.dumps({USER: stored.airflow_password}))
+    return stored
 
 
 def _generate() -> Secrets:
@@ -64,30 +67,25 @@ def _generate() -> Secrets:
         jwt_secret=secrets.token_urlsafe(48),
         api_secret=secrets.token_urlsafe(48),
         airflow_password=secrets.token_urlsafe(18),
-        lake_access_key_id=_access_key_id(),
+        lake_access_key_id=new_access_key_id(),
         lake_secret_access_key=secrets.token_urlsafe(30),
-        **_added(),
+        **_generate_added(),
     )
 
 
-def _added() -> dict[str, str]:
-    """What stacks that were made by an earlier version do not have yet."""
+def _generate_added() -> dict[str, str]:
+    """Return values for the fields that earlier versions of the file do not have."""
     return {
-        "lake_reader_access_key_id": _access_key_id(),
+        "lake_reader_access_key_id": new_access_key_id(),
         "lake_reader_secret_access_key": secrets.token_urlsafe(30),
         "lake_encryption_key": secrets.token_urlsafe(32),
         "deployment": secrets.token_hex(16),
     }
 
 
-def _access_key_id() -> str:
-    alphabet = string.ascii_uppercase + string.digits
-    return "AKIAJ" + "".join(secrets.choice(alphabet) for _ in range(15))
-
-
 def _read(file: Path) -> Secrets:
     try:
-        return Secrets(**{**_added(), **json.loads(file.read_text())})
+        return Secrets(**{**_generate_added(), **json.loads(file.read_text())})
     except (ValueError, TypeError) as error:
         raise Misconfigured(
             f"{file} cannot be read ({type(error).__name__}); restore it, or delete it together with "
@@ -96,7 +94,7 @@ def _read(file: Path) -> Secrets:
 
 
 def _write(file: Path, content: str) -> None:
-    """Write a new file for its owner only, whole or not at all."""
+    """Replace a file atomically by one that only its owner may read."""
     temporary = file.with_suffix(".tmp")
     temporary.unlink(missing_ok=True)
     temporary.touch(mode=0o600)
