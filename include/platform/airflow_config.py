@@ -1,6 +1,6 @@
-"""How Airflow is set wherever it runs, each setting with its reason; the embedded stack and Compose read it.
+"""Airflow's options in every deployment, each with its reason; the embedded stack and Compose use them.
 
-Addresses, secrets and folders are the deployment's own affair.
+Addresses, secrets and folders are set by each deployment.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from include.settings import Runtime
 Sections = Mapping[str, Mapping[str, object]]
 """Options of Airflow's configuration by section."""
 
-# Forked once into every worker: what tasks import, and what Airflow itself imports late in a task.
+# Imported once and inherited by every worker: what tasks import, and what Airflow imports late in a task.
 _PRELOADED = (
-    # First: its import asks every module that is there for scipy's functions, and Airflow's deprecated ones
-    # answer with 1,400 warnings. Drop once skops asks scipy alone (skops 0.16, skops/io/_utils.py).
+    # First: its import looks for scipy's functions in every loaded module, and Airflow's deprecated modules
+    # answer with 1,400 warnings. Drop once skops looks in scipy only (skops 0.16, skops/io/_utils.py).
     "skops.io",
     "airflow.executors.local_executor",
     "airflow.sdk.execution_time.supervisor",
@@ -23,17 +23,19 @@ _PRELOADED = (
     "airflow.dag_processing.dagbag",
     "airflow.providers.standard.operators.hitl",
     "airflow.providers.standard.operators.trigger_dagrun",
-    # What DAG files import: parsing one is half of what starting a task costs otherwise.
+    # What DAG files import: without it, parsing one is half the cost of starting a task.
     "millrace.dags.builder",
     "millrace.runtimes.factory",
+    "millrace.operators.champion",
+    "millrace.operators.governance",
     "millrace.operators.ingest",
     "millrace.operators.lakefs",
-    "millrace.operators.governance",
+    "millrace.operators.snapshot",
     "millrace.sensors.drift",
-    "millrace.sensors.lakefs",
+    "millrace.sensors.partition",
 )
 _FREEZE = "include.platform.preload"  # last: it freezes what is there
-# Their providers, for which others do not pay.
+# With their providers, which deployments without that runtime do not load.
 _OPERATORS = {
     Runtime.DOCKER: "millrace.runtimes.docker.operator",
     Runtime.KUBERNETES: "millrace.runtimes.kubernetes.operator",
@@ -49,11 +51,11 @@ QUIET = {
     "DO_NOT_TRACK": "1",
     "GIT_PYTHON_REFRESH": "quiet",
 }
-"""What would otherwise call out, or start helpers that nobody here uses; the images have it as their own."""
+"""Variables that switch off telemetry and unused helper processes; the images set them as well."""
 
 
 def sections(runtime: Runtime) -> Sections:
-    """The options where jobs run in this runtime."""
+    """Return the options for deployments whose jobs run in this runtime."""
     preloaded = (*_PRELOADED, *filter(None, [_OPERATORS.get(runtime)]), _FREEZE)
     return {
         "core": {
@@ -61,8 +63,8 @@ def sections(runtime: Runtime) -> Sections:
             "mp_forkserver_preload": ",".join(preloaded),
         },
         "scheduler": {
-            # Workers inherit the imports of a server that has them; the scheduler's only, as the
-            # triggerer would load the same libraries a second time.
+            # Workers inherit the imports of a fork server. For the scheduler only: the triggerer would load
+            # the same libraries a second time.
             "mp_start_method": "forkserver",
             "scheduler_idle_sleep_time": 0.1,
             # A killed worker's task is noticed after this many seconds and tried again.
@@ -75,7 +77,7 @@ def sections(runtime: Runtime) -> Sections:
 
 
 def variables(options: Sections) -> dict[str, str]:
-    """Options as Airflow reads them from the environment."""
+    """Return options as the environment variables that Airflow reads."""
     return {
         f"AIRFLOW__{section.upper()}__{name.upper()}": str(value)
         for section, found in options.items()

@@ -1,7 +1,7 @@
-"""Imported once by the server that workers are forked from: what a task would import, and first uses.
+"""Import and use once, in the server that workers are forked from, what tasks need.
 
-Libraries import half of themselves when they are first used, so each is used once on a handful of rows.
-Nothing here may start a thread: it would not be there in a forked worker.
+Libraries import half of themselves at their first use, so each is used once on a handful of rows. Nothing
+here may start a thread, which would not exist in a forked worker.
 """
 
 # ruff: noqa: F401, TID253
@@ -39,7 +39,7 @@ from tqdm import tqdm
 from include.contract.model import Features, Model
 from include.contract.monitoring import Drift
 from include.governance import promotion
-from include.ingestion import load
+from include.ingestion import check, load, quarantine
 from include.jobs import runner
 from include.monitoring import decision, drift
 from include.validation import runner as validation

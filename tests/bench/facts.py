@@ -1,4 +1,4 @@
-"""What the benchmarks of jobs elsewhere have in common: services that nobody asks, and how facts are told."""
+"""What the benchmarks of containers and pods share: connections to nowhere, and the printed facts."""
 
 from __future__ import annotations
 

@@ -1,12 +1,12 @@
 """`make bench`: one whole loop through Airflow, against the same work in a plain cold script.
 
-A loop is: ingest a month, train, monitor its last night. Both sides use the same warm lake and
+A loop is: ingest a month, train, monitor its last day. Both sides use the same warm lake and
 MLflow, of a stack of this benchmark's own, and the same library functions; the script pays for its
 imports, as a cron job would. They take turns, each on a year that nobody has ingested (the flights of 2013
 stand in for every year), so nothing is answered from an earlier turn. The gate and the policy of the
 example are loosened, so that every turn walks the whole way and no turn starts another.
 
-Medians over the turns; the first loop after the start is told apart. A task's overhead is the time from
+Medians over the turns; the first loop after the start is reported apart. A task's overhead is the time from
 queued to finished less its body, which Airflow's own log of the task delimits.
 """
 
@@ -85,7 +85,7 @@ def _settings(folder: Path) -> Settings:
     ):
         text, found = re.subn(strict, loose, text)
         if not found:
-            raise SystemExit(f"{contract} has no {strict!r} any more; mend the benchmark")
+            raise SystemExit(f"{contract} has no {strict!r} any more; fix the benchmark")
     contract.write_text(text)
     return settings_in(folder / "var").model_copy(update={"pipelines": pipelines})
 

@@ -1,6 +1,6 @@
 """`make bench WHAT=pods`: what a pod adds to a job over the task's own process.
 
-Around a job that answers at once: the pod asked for, waited for by the trigger, read and removed. Not in it:
+Around a job that answers at once: the pod requested, waited for by the trigger, read and removed. Not in it:
 that Airflow puts the task to sleep and wakes it, and the libraries that a job imports cold, which
 `make bench WHAT=docker` measures.
 Medians; it needs the cluster of KUBECONFIG with the job image on its nodes.
@@ -41,7 +41,7 @@ def _parts(cluster: Cluster, run_id: str) -> dict[str, float]:
     made, waited, read = (after - before for before, after in pairwise(moments))
     return {
         "a pod around a shell that answers": made + waited + read,
-        "of it: asked for": made,
+        "of it: requested": made,
         "of it: run by the cluster, seen by the trigger": waited,
         "of it: its answer read, removed": read,
     }

@@ -3,7 +3,7 @@
 The example's training is run again and again on one month, by a stack of this benchmark's own for each
 runtime. A job's seconds are from the end of the task before it to the end of its own task: the work, cold
 imports where there are any, and what Airflow with the engine or the cluster takes. Medians, and what each
-runtime adds to `process`. A runtime that this machine has not is left out, which is said.
+runtime adds to `process`. A runtime that this machine has not is left out, which is reported.
 """
 
 from __future__ import annotations

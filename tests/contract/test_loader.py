@@ -1,4 +1,4 @@
-"""Reading pipelines: every fault is told at once, with its path, and hides nothing else."""
+"""Reading pipelines: every fault is reported at once, with its path, and hides nothing else."""
 
 from __future__ import annotations
 

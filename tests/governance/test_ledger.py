@@ -30,12 +30,12 @@ def ledger(tracking: TrackingServer, name: str) -> Ledger:
 
 
 def test_a_line_tells_what_was_decided_why_by_whom_and_when(ledger: Ledger) -> None:
-    ledger.append(Event.PROMOTED, cause=RUN.key, reason="asked for by hand", run=RUN, version=3)
+    ledger.append(Event.PROMOTED, cause=RUN.key, reason="requested by hand", run=RUN, version=3)
     [entry] = ledger.entries()
     assert datetime.now(UTC) - entry.at < timedelta(minutes=1)
     assert {**asdict(entry), "at": None} == {
         "event": Event.PROMOTED,
-        "reason": "asked for by hand",
+        "reason": "requested by hand",
         "version": 3,
         "cause": "orders.train/r1",
         "by": "orders.train/r1",

@@ -1,4 +1,4 @@
-"""One champion and one line, wherever a promotion was killed and however often it is run."""
+"""One champion and one entry, at whatever line a promotion was killed and however often it is run."""
 
 from __future__ import annotations
 

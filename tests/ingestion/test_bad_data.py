@@ -1,4 +1,4 @@
-"""Every kind of bad data is told with its place, rule and count, and never with its values."""
+"""Every kind of bad data is reported with its place, rule and count, and never with its values."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ OTHER_TYPE = "could not run: the column has another type than the rule needs"
 
 @dataclass(frozen=True)
 class Case:
-    """What is delivered, and what is said about it."""
+    """A source, and what is reported about it."""
 
     id: str
     deliver: Callable[[Path], Any]

@@ -120,7 +120,7 @@ def test_parts_of_another_name_are_replaced_too(shop: IngestRun, tmp_path: Path)
 
 
 class CountingLake(Lake):
-    """A lake that knows how many objects were asked for."""
+    """A lake that counts the requests for objects."""
 
     downloads = 0
 
@@ -135,7 +135,7 @@ def test_a_few_days_are_read_ahead_and_not_the_whole_range(shop: IngestRun) -> N
     lake = CountingLake(shop.lake.connection, shop.lake.repository)
     found = replace(shop.table, lake=lake).partitions(BRANCH, day(0), day(39))
     assert next(found)[0] == day(0)
-    assert lake.downloads <= 8 + 2  # the next day tells that the first is whole
+    assert lake.downloads <= 8 + 2  # the next day shows that the first is whole
     assert len(list(found)) == 39
     assert lake.downloads == 40
 

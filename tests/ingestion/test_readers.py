@@ -184,7 +184,7 @@ def test_a_python_source_that_fails_is_told_without_what_it_quotes(
     with pytest.raises(BadData) as raised:
         rows_of(folder)
     assert str(raised.value) == (
-        "source.callable 'shop_fails:read' failed with ValueError; mend it, or its source"
+        "source.callable 'shop_fails:read' failed with ValueError; fix it, or its source"
     )
     assert raised.value.__cause__ is None
 

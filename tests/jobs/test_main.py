@@ -95,7 +95,7 @@ def test_the_spec_may_be_given_by_hand(loop: Loop, tmp_path: Path) -> None:
         ({}, ["fly"], "argument job: invalid choice: 'fly'"),
         ({}, ["score"], "the command says 'score', the spec 'train'; they have to agree"),
         ({"MILLRACE_JOB": "{"}, ["train"], "the job's spec: JSON: Invalid JSON"),
-        ({"MILLRACE_RUN": "7"}, ["train"], "MILLRACE_RUN is no run as JSON"),
+        ({"MILLRACE_RUN": "7"}, ["train"], "MILLRACE_RUN is not a run as JSON"),
         ({"MLFLOW_TRACKING_URI": ""}, ["train"], "MLFLOW_TRACKING_URI: Field required"),
         ({"MILLRACE_PIPELINES": "/nowhere"}, ["train"], "there is no pipeline"),
         ({}, ["train", "--spec", "@/nowhere"], "cannot read the spec '/nowhere'"),

@@ -37,7 +37,7 @@ def score(loop: Loop, until: int = AS_OF, version: int = 1, **told: Any) -> dict
 
 
 def measured(loop: Loop, until: int = AS_OF, version: int = 1, **told: Any) -> dict[str, Any]:
-    """The metrics, tags and artifacts' JSON of a night that was scored and measured."""
+    """The metrics, tags and artifacts' JSON of a day that was scored and measured."""
     score(loop, until, version, **told)
     run_id = loop.run(Job.MEASURE, until, version=version, **told)["run_id"]
     return loop.logged(run_id, "monitor").data.metrics | {"run_id": run_id}

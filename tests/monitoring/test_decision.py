@@ -173,7 +173,7 @@ def test_only_nights_of_the_champion_count(days: Days) -> None:
 
 
 def test_a_new_champion_cools_down_in_the_night_in_which_the_old_one_fired(days: Days) -> None:
-    """A night that is run again after the retrain, with the new champion, must not start another."""
+    """A day that is run again after the retrain, with the new champion, must not start another."""
     days.write("xx")
     assert days.retrains(1)
     days.write("xx", version=2)

@@ -1,4 +1,4 @@
-"""When a series of nights asks for a retrain."""
+"""When a series of days leads to a retrain."""
 
 from __future__ import annotations
 

@@ -47,7 +47,7 @@ def test_repositories_are_listed_made_and_left_as_they_are(
     assert run(lake_server, tmp_path) == missing
     assert [run(lake_server, tmp_path, storage) for _ in range(2)] == [ready, ready]
     assert run(lake_server, tmp_path) == ready
-    assert Lake(lake_server.connection, repository).exists("trunk")
+    assert Lake(lake_server.connection, repository).ref_exists("trunk")
 
 
 def test_an_error_about_a_missing_repository_names_the_command(

@@ -16,7 +16,7 @@ from tests.support.loop import Loop
 
 @pytest.fixture
 def lake_connection(monkeypatch: pytest.MonkeyPatch, lake_server: LakeServer) -> None:
-    """The connection that operators of the lake use unless told otherwise."""
+    """The connection that operators of the lake use by default."""
     lake = lake_server.connection
     lakefs = {
         "conn_type": "lakefs",
@@ -29,7 +29,7 @@ def lake_connection(monkeypatch: pytest.MonkeyPatch, lake_server: LakeServer) ->
 
 @pytest.fixture
 def connections(monkeypatch: pytest.MonkeyPatch, lake_connection: None, tracking: TrackingServer) -> None:
-    """The connections that operators use unless told otherwise."""
+    """The connections that operators use by default."""
     monkeypatch.setenv("AIRFLOW_CONN_MLFLOW_DEFAULT", json.dumps({"conn_type": "http", "host": tracking.uri}))
 
 

@@ -31,7 +31,7 @@ from tests.support.task import Task
 
 JOB_IMAGE = "millrace-job:latest"
 ANSWER = """echo '{"commit": "c", "days": 1, "rows": 2}'"""
-SLEEPER = "trap 'echo told to stop; exit 143' TERM; echo begun; sleep 120 & wait"
+SLEEPER = "trap 'echo stopping; exit 143' TERM; echo begun; sleep 120 & wait"
 ACCOUNT = SECRET = "millrace-job"
 RESTRICTED = {"pod-security.kubernetes.io/enforce": "restricted"}
 

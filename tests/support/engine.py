@@ -29,7 +29,7 @@ DEPLOYMENT = f"test-{uuid4().hex[:12]}"
 """Identifies the containers of this test run; other test runs may use the same engine."""
 ANSWER = """echo '{"run_id": "r", "link": "http://10.0.0.1:5000/#/x"}'"""
 """A line of a shell script that prints the job's result."""
-SLEEPER = ("trap 'echo told to stop; exit 143' TERM", "echo begun", "sleep 120 & wait")
+SLEEPER = ("trap 'echo stopping; exit 143' TERM", "echo begun", "sleep 120 & wait")
 """A shell script that runs until SIGTERM."""
 
 

@@ -1,7 +1,7 @@
 """A small pipeline whose model learns something, on real days of a real lake; jobs run as a task runs them.
 
 An order is returned the likelier the more it costs, and toys more often than books. Each day has its own
-seed, so a day is the same wherever it is made.
+seed, so a day is the same in every test.
 """
 
 from __future__ import annotations

@@ -32,7 +32,7 @@ class StockAirflow:
 
     @property
     def environment(self) -> dict[str, str]:
-        """What its processes are told: the variables, and where Python's programs are."""
+        """The variables of its processes, with the path of Python's programs."""
         path = os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))
         return {"PATH": path, "HOME": str(self.home), "AIRFLOW_HOME": str(self.home), **self.variables}
 

@@ -124,7 +124,7 @@ TRAP = f"{Trap.__module__}.{Trap.__qualname__}"
 def test_a_stored_model_answers_as_before_whichever_server_mlflow_thinks_of(
     registry: Registry, trained: list[str]
 ) -> None:
-    mlflow.set_tracking_uri(f"http://127.0.0.1:{free_port()}")  # what the process was told, or did, before
+    mlflow.set_tracking_uri(f"http://127.0.0.1:{free_port()}")  # what the process had set before
     found = registry.load_model(registry.model_id_of(trained[0]), [])
     expected = LogisticRegression().fit(EXAMPLE, TARGET).predict_proba(EXAMPLE)
     assert found.predict_proba(EXAMPLE).tolist() == expected.tolist()
@@ -133,7 +133,7 @@ def test_a_stored_model_answers_as_before_whichever_server_mlflow_thinks_of(
 def test_only_the_readers_own_list_opens_a_model_and_a_refused_one_is_never_unpacked(
     registry: Registry,
 ) -> None:
-    """The model's own file lists the type as trusted: whoever wrote the model wrote the list, too."""
+    """The model's own file lists the type as trusted: the author of the model wrote the list, too."""
     model = registry.model_id_of(training_run(registry.server, Trap(), (TRAP,)))
     Trap.unpacked.clear()
     with pytest.raises(Misconfigured, match=r"Trap.*Add a type to TRUSTED_TYPES") as caught:

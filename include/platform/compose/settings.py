@@ -8,7 +8,7 @@ from include.settings import FrozenSettings
 
 
 class DatabaseSettings(FrozenSettings):
-    """What makes the databases of the Compose file is told; where they are says the `PG…` of PostgreSQL."""
+    """Settings of the container that creates the databases, on the server of PostgreSQL's `PG…` variables."""
 
     airflow: SecretStr = Field(alias="AIRFLOW_DB_PASSWORD", min_length=1)
     mlflow: SecretStr = Field(alias="MLFLOW_DB_PASSWORD", min_length=1)
@@ -21,7 +21,7 @@ class DatabaseSettings(FrozenSettings):
 
 
 class InitSettings(FrozenSettings):
-    """What `airflow-init` of the Compose file is told."""
+    """Settings of the container `airflow-init`."""
 
     profiles: str = Field("", alias="COMPOSE_PROFILES")
     executor: str = Field("LocalExecutor", alias="AIRFLOW__CORE__EXECUTOR")

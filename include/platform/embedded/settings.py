@@ -21,7 +21,7 @@ class LakeFolder(FrozenSettings):
 
 
 class LakeServerSettings(LakeFolder):
-    """What the embedded lake server is told, in the words of a real lakeFS's environment."""
+    """Settings of the embedded lake server, under the names of lakeFS's own environment variables."""
 
     listen_address: str = Field("127.0.0.1:8000", alias="LAKEFS_LISTEN_ADDRESS")
     access_key_id: str = Field(alias="LAKEFS_INSTALLATION_ACCESS_KEY_ID", min_length=1)

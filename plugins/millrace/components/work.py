@@ -1,8 +1,8 @@
-"""Whether there is something new for the scheduler, told by one small query instead of a whole turn.
+"""Detect new work for the scheduler by one small query instead of a whole turn.
 
 A turn of the scheduler is some thirty statements. What it decides follows from the runs and the task
-instances that are not over; while those are as they were, one more turn decides nothing. States are compared,
-and no message is waited for that could get lost: whoever wrote, and whenever, the rows differ.
+instances that are not over; while those are as they were, one more turn decides nothing. States are compared
+rather than messages awaited, which could get lost: after any write, by any process, the rows differ.
 """
 
 from __future__ import annotations

@@ -83,7 +83,7 @@ def test_every_pipeline_has_its_repository_and_twice_is_harmless(
     asked = told(LAKE_ENDPOINT=lake_server.connection.endpoint, LAKE_STORAGE=storage)
     for _ in range(2):
         init.prepare_lake(asked)
-    assert Lake(lake_server.connection, "flights").exists("main")
+    assert Lake(lake_server.connection, "flights").ref_exists("main")
 
 
 def test_a_lake_that_nobody_has_set_up_is_set_up(fresh_lakefs: LakeConnection) -> None:
@@ -94,7 +94,7 @@ def test_a_lake_that_nobody_has_set_up_is_set_up(fresh_lakefs: LakeConnection) -
     )
     for _ in range(2):
         init.prepare_lake(asked)
-    assert Lake(fresh_lakefs, "flights").exists("main")
+    assert Lake(fresh_lakefs, "flights").ref_exists("main")
 
 
 @pytest.fixture(scope="module")

@@ -102,7 +102,7 @@ def promote(shop: Loop, version: int, run_id: str) -> Any:
 
 
 def answer(shop: Loop, choice: str, who: str | None) -> Task:
-    """The task that asked a person, as it goes on with what they answered."""
+    """The task that requested approval, as it goes on with the response."""
     with DAG(f"{shop.folder.name}.train", schedule=None):
         task = ApproveOperator(
             task_id="approve",

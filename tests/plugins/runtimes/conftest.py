@@ -18,5 +18,5 @@ def engine() -> Iterator[Engine]:
 
 @pytest.fixture(scope="module")
 def sleeper(engine: Engine) -> str:
-    """An image that works until it is told to stop."""
+    """An image that works until it is stopped."""
     return engine.script(*SLEEPER)

@@ -32,8 +32,8 @@ def pipeline(parent: Path, runtime: str) -> Pipeline:
 def test_a_job_runs_in_the_tasks_process_by_default(tmp_path: Path, runtime: str) -> None:
     task = job_operator(Job.SCORE, pipeline(tmp_path, runtime), commit="c", until="u", version="1")
     assert isinstance(task, ProcessJobOperator)
-    assert (task.task_id, task.pipeline, task.job) == ("score", "orders", "score")
-    assert task.told == {"commit": "c", "until": "u", "version": "1"}
+    assert (task.task_id, task.pipeline_name, task.job) == ("score", "orders", "score")
+    assert task.job_args == {"commit": "c", "until": "u", "version": "1"}
     assert task.execution_timeout == timedelta(minutes=5)
 
 

@@ -1,4 +1,4 @@
-"""The operator that runs a job: what the job is told, and what it may reach."""
+"""The operator that runs a job: its specification, and what it may reach."""
 
 from __future__ import annotations
 

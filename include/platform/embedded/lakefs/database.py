@@ -107,13 +107,16 @@ class Database:
     # Repositories
 
     def repository(self, name: str) -> Repository | None:
+        """Return a repository, None if there is none."""
         row = self._one(f"{_REPOSITORY} WHERE name = ?", name)
         return _repository(row) if row else None
 
     def repositories(self) -> list[Repository]:
+        """Return all repositories, in the order of their names."""
         return [_repository(row) for row in self._all(f"{_REPOSITORY} ORDER BY name")]
 
     def add_repository(self, repository: Repository) -> None:
+        """Insert a repository."""
         self._do(
             "INSERT INTO repositories (name, namespace, default_branch, created, read_only) "
             "VALUES (?, ?, ?, ?, ?)",
@@ -122,6 +125,7 @@ class Database:
         )
 
     def remove_repository(self, name: str) -> None:
+        """Delete a repository with everything that belongs to it."""
         with self.transaction():
             self._do("DELETE FROM repositories WHERE name = ?", name)
             for table in ("commits", "refs", "staging", "settings"):
@@ -133,11 +137,13 @@ class Database:
         return json.loads(row[0]) if row else None
 
     def set_setting(self, repository: str, name: str, value: Any) -> None:
+        """Store a setting of a repository."""
         self._do("INSERT OR REPLACE INTO settings VALUES (?, ?, ?)", repository, name, json.dumps(value))
 
     # Refs: kind is "branch" or "tag"
 
     def ref(self, repository: str, kind: str, name: str) -> str | None:
+        """Return the commit id of a branch or tag, None if there is none."""
         row = self._one(
             "SELECT commit_id FROM refs WHERE repository = ? AND kind = ? AND name = ?",
             repository,
@@ -166,11 +172,13 @@ class Database:
         )
 
     def remove_ref(self, repository: str, kind: str, name: str) -> None:
+        """Delete a branch or tag."""
         self._do("DELETE FROM refs WHERE repository = ? AND kind = ? AND name = ?", repository, kind, name)
 
     # Commits and versions
 
     def commit(self, repository: str, commit_id: str) -> CommitRecord | None:
+        """Return a commit, None if there is none."""
         row = self._one("SELECT body FROM commits WHERE repository = ? AND id = ?", repository, commit_id)
         return _record(row[0]) if row else None
 
@@ -183,6 +191,7 @@ class Database:
         return [str(row[0]) for row in rows]
 
     def add_commit(self, repository: str, record: CommitRecord) -> None:
+        """Insert a commit."""
         body = json.dumps({**record.__dict__, "parents": list(record.parents)})
         self._do(
             "INSERT OR IGNORE INTO commits (repository, id, body, written) VALUES (?, ?, ?, ?)",
@@ -198,6 +207,7 @@ class Database:
         return spans
 
     def add_version(self, version: str, spans: Sequence[Span]) -> None:
+        """Insert a version unless it exists."""
         self._do("INSERT OR IGNORE INTO versions VALUES (?, ?)", version, json.dumps(spans))
 
     def _load_range(self, name: str) -> tuple[Entry, ...]:
@@ -206,6 +216,7 @@ class Database:
             return decode(name, self._present(row, name)[0])
 
     def add_range(self, name: str, content: bytes) -> None:
+        """Insert a range unless it exists."""
         self._do("INSERT OR IGNORE INTO ranges VALUES (?, ?)", name, content)
 
     # Staging: what was written to a branch since its last commit; None stands for removed
@@ -213,6 +224,7 @@ class Database:
     def staged(
         self, repository: str, branch: str, start: str = "", limit: int = -1
     ) -> list[tuple[str, Entry | None]]:
+        """Return staged changes by path, from `start` on; None stands for a deleted object."""
         rows = self._all(
             "SELECT path, entry FROM staging WHERE repository = ? AND branch = ? AND path >= ? "
             "ORDER BY path LIMIT ?",
@@ -242,6 +254,7 @@ class Database:
         return (row is not None), (Entry(*json.loads(row[0])) if row and row[0] else None)
 
     def stage(self, repository: str, branch: str, path: str, entry: Entry | None) -> None:
+        """Stage a change; None deletes the object."""
         body = json.dumps(entry.to_row()) if entry else None
         self._do("INSERT OR REPLACE INTO staging VALUES (?, ?, ?, ?)", repository, branch, path, body)
 
@@ -268,12 +281,15 @@ class Database:
         return (Entry(*json.loads(entry)).address for (entry,) in rows)
 
     def commits(self) -> set[tuple[str, str]]:
+        """Return repository and id of every commit."""
         return set(self._pairs("SELECT repository, id FROM commits"))
 
     def versions(self) -> set[str]:
+        """Return the ids of all versions."""
         return {str(name) for (name,) in self._all("SELECT id FROM versions")}
 
     def ranges(self) -> set[str]:
+        """Return the ids of all ranges."""
         return {str(name) for (name,) in self._all("SELECT id FROM ranges")}
 
     def remove(self, commits: set[tuple[str, str]], versions: set[str], ranges: set[str]) -> None:

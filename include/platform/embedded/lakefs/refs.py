@@ -68,6 +68,7 @@ class Refs:
         return self.commit_of(commit)
 
     def create_branch(self, name: str, source: str, *, force: bool = False, hidden: bool = False) -> str:
+        """Create a branch from a ref, and return its commit id."""
         self._check_branch_name(name)
         with self.database.transaction():
             self.refuse_read_only(force)
@@ -77,6 +78,7 @@ class Refs:
         return commit
 
     def delete_branch(self, name: str, *, force: bool = False) -> None:
+        """Delete a branch with its staged changes."""
         with self.database.transaction():
             self.refuse_read_only(force)
             if name == self.facts.default_branch:
@@ -96,6 +98,7 @@ class Refs:
         return commit
 
     def create_tag(self, name: str, source: str, *, force: bool = False) -> str:
+        """Create a tag on a ref, and return its commit id."""
         self._check_tag_name(name)
         with self.database.transaction():
             self.refuse_read_only(force)
@@ -105,6 +108,7 @@ class Refs:
         return commit
 
     def delete_tag(self, name: str, *, force: bool = False) -> None:
+        """Delete a tag."""
         with self.database.transaction():
             self.refuse_read_only(force)
             self.tag(name)
@@ -113,6 +117,7 @@ class Refs:
     # Protection
 
     def refuse_read_only(self, force: bool) -> None:
+        """Raise Forbidden if the repository is read-only, unless forced."""
         if self.facts.read_only and not force:
             raise Forbidden(f"read-only repository: {self.facts.name!r} takes changes only with force")
 

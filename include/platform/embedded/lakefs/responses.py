@@ -15,6 +15,7 @@ Json = dict[str, Any]
 
 
 def repository(facts: Repository) -> Json:
+    """Return a repository as the API shows it."""
     return {
         "id": facts.name,
         "creation_date": facts.created,
@@ -26,6 +27,7 @@ def repository(facts: Repository) -> Json:
 
 
 def commit(record: CommitRecord) -> Json:
+    """Return a commit as the API shows it."""
     return {
         "id": record.id,
         "parents": list(record.parents),
@@ -40,6 +42,7 @@ def commit(record: CommitRecord) -> Json:
 
 
 def ref(name: str, commit_id: str) -> Json:
+    """Return a branch or a tag as the API shows it."""
     return {"id": name, "commit_id": commit_id}
 
 
@@ -95,6 +98,7 @@ def _shown(difference: Difference) -> Entry:
 
 
 def common_prefix(path: str) -> Json:
+    """Return a common prefix of a listing as the API shows it."""
     return {
         "path": path,
         "path_type": "common_prefix",
@@ -105,6 +109,7 @@ def common_prefix(path: str) -> Json:
 
 
 def changed_prefix(path: str) -> Json:
+    """Return a common prefix of a diff as the API shows it."""
     return {"type": "prefix_changed", "path": path, "path_type": "common_prefix"}
 
 

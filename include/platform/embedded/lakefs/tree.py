@@ -46,6 +46,7 @@ class Entry:
         )
 
     def to_row(self) -> list[object]:
+        """Return the entry as a row of a stored range."""
         return [
             self.path,
             self.checksum,
@@ -86,7 +87,8 @@ class Difference(NamedTuple):
 class Changes(Protocol):
     """Differences sorted by path, from a path on; can be called again with another start."""
 
-    def __call__(self, start: str = "") -> Iterator[Difference]: ...
+    def __call__(self, start: str = "") -> Iterator[Difference]:
+        """Yield the differences from the path `start` on."""
 
 
 Edit = tuple[str, Entry | None]

@@ -21,7 +21,8 @@ import yaml
 from include.exceptions import BadData, Misconfigured, Transient, Unavailable
 from include.governance import promotion
 from include.jobs.spec import Job
-from include.monitoring import decision
+from include.modelling.comparison import Scores
+from include.monitoring.decision import decide
 from include.settings import ROOT, Runtime
 from include.tracking.registry import Registry
 from include.tracking.tags import Tag
@@ -110,11 +111,11 @@ def run_all(shop: Loop, **params: Any) -> dict[Job, dict[str, Any]]:
 
 
 def judge(shop: Loop) -> dict[str, Any]:
-    """What the drift sensor makes of the night."""
-    night, run = day(DAYS - 1), shop.identity("monitor")
-    found = decision.decide(shop.pipeline, tracking=shop.tracking, night=night, version=1, run=run)
-    assert found
-    return found
+    """What the drift sensor decides about the day."""
+    as_of, run = day(DAYS - 1), shop.identity("monitor")
+    decision = decide(shop.pipeline, shop.history, shop.ledger, as_of=as_of, version=1, run=run)
+    assert decision
+    return decision.to_json()
 
 
 def test_every_job_of_the_loop_runs_in_a_container(shop: Loop, engine: Engine) -> None:
@@ -122,12 +123,12 @@ def test_every_job_of_the_loop_runs_in_a_container(shop: Loop, engine: Engine) -
     found = run_all(shop, C=0.5)
     trained, scores, scored, measured = found.values()
     assert trained == task(shop, Job.TRAIN, params='{"C": 0.5}').run()
-    assert trained["link"].startswith(f"{shop.tracking}/#/experiments/")
+    assert trained["link"].startswith(f"{shop.tracking.uri}/#/experiments/")
     assert (scores["rows"], scored["days"], scored["rows"]) == (600, 3, 360)
     digest = f"{image}@{engine.client.images.get(image).id}"
     tags = [shop.logged(trained["run_id"]).data.tags, shop.logged(measured["run_id"], "monitor").data.tags]
     assert [found[Tag.IMAGE] for found in tags] == [digest] * 2
-    assert shop.evaluate(trained["run_id"])["candidate"] == scores["candidate"]
+    assert shop.evaluate(trained["run_id"]).candidate == scores["candidate"]
 
 
 @pytest.mark.parametrize("signal", ["SIGTERM", "SIGKILL"])
@@ -219,7 +220,9 @@ def test_an_image_from_scratch_does_all_jobs_once(foreign: Loop) -> None:
     assert (scores["rows"], scored["days"], scored["rows"]) == (600, 3, 360)
     assert 0.6 < scores["candidate"] < 1
     run = foreign.identity("train")
-    assert promotion.evaluate_gate(foreign.spec, scores, tracking=foreign.tracking, run=run).passed
+    gate_scores = Scores.parse(scores, source="evaluate")
+    verdict = promotion.evaluate_gate(foreign.pipeline, gate_scores, ledger=foreign.ledger, run=run)
+    assert verdict.passed
     assert scored == task(foreign, Job.SCORE, version="1", commit=commit).run()
     assert judge(foreign)["verdict"]["numbers"]["rows"] == 360
     # What it answers for a second candidate is compared with the first one.
@@ -264,7 +267,7 @@ def test_the_gateway_is_reached_from_its_network_and_from_nowhere_else(
 
 @pytest.fixture
 def plain(engine: Engine) -> Iterator[str]:
-    """A network as the engine makes them unless told otherwise."""
+    """A network as the engine makes them by default."""
     made = engine.client.networks.create(f"millrace-test-{uuid4().hex[:8]}")
     try:
         yield str(made.name)

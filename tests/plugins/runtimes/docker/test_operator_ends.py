@@ -70,7 +70,7 @@ def test_a_task_that_is_cleared_before_its_container_runs_never_starts_it(
         since=asked, until=time.time() + 1, decode=True, filters={"type": "container", "image": sleeper}
     )
     assert engine.containers("orders.stage/early/train") == []
-    if (step, late) == ("start", True):  # it ran for a moment, and was told to stop
+    if (step, late) == ("start", True):  # it ran for a moment, and was stopped
         return
     assert "start" not in [event["Action"] for event in began]
     # Where it was made already it is taken away, and its start is refused by the engine.
@@ -90,7 +90,7 @@ def test_a_pull_ends_with_its_task(engine: Engine, monkeypatch: pytest.MonkeyPat
 
 
 def kill_at(monkeypatch: pytest.MonkeyPatch, client: Any, step: str, operator: Any, *, late: bool) -> None:
-    """Let the task be told to end right before or after a call of the engine's client."""
+    """Stop the task right before or after a call of the engine's client."""
     call = getattr(client, step)
 
     def killed(*arguments: Any, **options: Any) -> Any:

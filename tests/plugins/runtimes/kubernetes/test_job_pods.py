@@ -93,13 +93,13 @@ def test_every_job_of_the_loop_runs_in_a_pod(shop: Loop, cluster: Cluster) -> No
     version = f"{shop.promote(trained['run_id'])}"
     scored = task(shop, cluster, Job.SCORE, version=version).run()
     measured = task(shop, cluster, Job.MEASURE, version=version, commit=scored["commit"]).run()
-    assert trained["link"].startswith(f"{shop.tracking}/#/experiments/")
+    assert trained["link"].startswith(f"{shop.tracking.uri}/#/experiments/")
     assert (scores["rows"], scored["days"], scored["rows"]) == (600, 3, 360)
     tags = [shop.logged(trained["run_id"]).data.tags, shop.logged(measured["run_id"], "monitor").data.tags]
     [image] = {found["millrace.image"] for found in tags}
     assert image.startswith(f"{JOB_IMAGE}@sha256:")
     assert cluster.pods() == []
-    assert shop.evaluate(trained["run_id"])["candidate"] == scores["candidate"]
+    assert shop.evaluate(trained["run_id"]).candidate == scores["candidate"]
 
 
 def test_a_training_that_is_cleared_leaves_one_version_and_no_pod(shop: Loop, cluster: Cluster) -> None:

@@ -1,4 +1,4 @@
-"""Why pods of a real cluster do not answer: each error told as what it is, with what to do."""
+"""Why pods of a real cluster fail: each error is reported as what it is, with the remedy."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is asked of a cluster, without one: names, the pod itself, the words for what became of a pod."""
+"""What is requested from a cluster, without one: names, the pod itself, the errors for the end of a pod."""
 
 from __future__ import annotations
 

@@ -125,7 +125,7 @@ def delete_objects(store: InStore, branch: str, body: PathList, force: Flag = Fa
     errors: list[Json] = []
     with store.database.transaction():
         store.branch(branch)
-        for path in filter(None, body.paths):  # as in lakeFS, an empty path deletes nothing and is no error
+        for path in filter(None, body.paths):  # as in lakeFS, an empty path deletes nothing without an error
             try:
                 store.stage(branch, path, None, force=force)
             except ApiError as error:
