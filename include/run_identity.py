@@ -5,6 +5,9 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 
+RUN_KEY = "millrace.run_key"
+"""Name under which a job's run key is found: a tag of MLflow runs, a label of containers and pods."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class RunIdentity:

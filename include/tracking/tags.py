@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from include.run_identity import RunIdentity
+from include.run_identity import RUN_KEY, RunIdentity
 
 PREFIX = "millrace."
 
@@ -12,7 +12,7 @@ PREFIX = "millrace."
 class Tag(StrEnum):
     """Names of tags; days are ISO dates."""
 
-    RUN_KEY = f"{PREFIX}run_key"
+    RUN_KEY = RUN_KEY
     """The same for every try: finds what an earlier try finished, or left open."""
     CODE_VERSION = f"{PREFIX}code_version"
     """The git commit of the code."""

@@ -1,8 +1,9 @@
 """`make bench WHAT=docker`: what a container adds to a job over the task's own process.
 
 Three things, measured apart: the container itself (made, started, waited for and removed by the operator,
-around a job that answers at once), Python with the job's command line in it, and the libraries that each job
-imports cold, which the warm process has already. Medians; it needs an engine with the job image (`make images`).
+around a job that answers at once), Python with the job's command line in it, and the libraries that each
+job imports cold, which the warm process has already. Medians; it needs an engine with the job image
+(`make images`).
 """
 
 from __future__ import annotations

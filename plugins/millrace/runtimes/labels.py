@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 
-from include.tracking.tags import Tag
+from include.run_identity import RUN_KEY
+
+__all__ = ["DEPLOYMENT", "EXPIRES_AT", "RUN_KEY", "digest"]
 
 DEPLOYMENT = "millrace.deployment"
 """The deployment that a container belongs to, on an engine that several deployments share."""
-RUN_KEY = Tag.RUN_KEY.value
-"""The run key of its task, equal to that of the MLflow run that it makes."""
 EXPIRES_AT = "millrace.over"
 """Expiry (Unix seconds); later, any task may remove it."""
 
