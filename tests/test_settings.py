@@ -65,7 +65,7 @@ def test_every_wrong_value_is_named_with_what_is_allowed(monkeypatch: pytest.Mon
 
 def test_the_example_lists_every_setting_with_its_default(tmp_path: Path) -> None:
     text = (ROOT / ".env.example").read_text()
-    assert text == example(), "run `make schema`"
+    assert text == example(), "run `make generate`"
 
     (tmp_path / ".env").write_text(re.sub(r"^#([A-Z_]+=)", r"\1", text, flags=re.MULTILINE))
 

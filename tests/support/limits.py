@@ -1,6 +1,6 @@
 """The tables of limits in docs/deployment.md: the value of each field is what a running container or pod has.
 
-`make limits` lets the tests write what they found; else they compare.
+`make generate WHAT=limits` lets the tests write what they found; else they compare.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def hold(fields: str, inspected: Any, *, number: int) -> None:
     if os.environ.get("WRITE_LIMITS"):
         PAGE.write_text(rows.sub(lambda row: f"| `{row[1]}` | `{found[row[1]]}` |", page))
     else:
-        assert found == told, "`make limits` writes what is enforced now"
+        assert found == told, "`make generate WHAT=limits` writes what is enforced now"
 
 
 def _at(inspected: Any, field: str) -> Any:

@@ -1,4 +1,4 @@
-"""`python -m include.platform.compose VERB`: what the `make compose-…` targets call."""
+"""`python -m include.platform.compose VERB`: what `make compose DO=…` calls."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ def backup(compose: Compose, target: Path, say: Say) -> None:
     if lacking := {"postgres", *_VOLUMES} - compose.volumes():
         raise Misconfigured(
             f"there is nothing to save: no volume {', '.join(sorted(lacking))} of this project; `make "
-            "compose-up` makes them, and COMPOSE_PROJECT_NAME in .env says which project is meant"
+            "compose DO=up` makes them, and COMPOSE_PROJECT_NAME in .env says which project is meant"
         )
     part = target.with_name(f"{target.name}.part-{os.getpid()}")
     part.mkdir(mode=0o700, parents=True)

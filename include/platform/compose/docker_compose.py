@@ -109,7 +109,7 @@ class Compose:
         for found in self.containers():
             if found.service == service:
                 return found
-        raise Misconfigured(f"service {service!r} has no container; run `make compose-up` first")
+        raise Misconfigured(f"service {service!r} has no container; run `make compose DO=up` first")
 
     def docker(
         self,
@@ -133,7 +133,7 @@ class Compose:
         """What the project is called."""
         found = self._told("COMPOSE_PROJECT_NAME")
         if not found:
-            raise Misconfigured("COMPOSE_PROJECT_NAME is not set; run `make compose-env`")
+            raise Misconfigured("COMPOSE_PROJECT_NAME is not set; run `make compose DO=env`")
         return found
 
     def _told(self, name: str) -> str:

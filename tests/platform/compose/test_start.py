@@ -49,8 +49,8 @@ print(json.dumps([host for host, port in places if opens(host, port)]))
 def server() -> Iterator[Server]:
     """A platform that runs, made as the documentation says."""
     with run_engine(), run_server() as found:
-        found.make("compose-env")
-        said = found.make("compose-up")
+        found.make("compose", "DO=env")
+        said = found.make("compose", "DO=up")
         assert "building job airflow mlflow" in said
         assert {
             line.removesuffix(" is well") for line in said.splitlines() if line.endswith(" is well")
@@ -254,13 +254,13 @@ def test_what_was_saved_is_back_after_a_wipe(server: Server, tmp_path: Path) -> 
     train(server)
     run(server, "flights.ingest", "saved", start="2013-02-01", end="2013-02-01")
     saved = contents(server)
-    server.make("compose-backup", f"TO={tmp_path}/one")
+    server.make("compose", "DO=backup", f"TO={tmp_path}/one")
     assert (tmp_path / "one").stat().st_mode & 0o777 == 0o700
     run(server, "flights.ingest", "lost", start="2013-02-02", end="2013-02-02")
     assert contents(server) != saved
     server.wipe()
 
-    server.make("compose-restore", f"FROM={tmp_path}/one")
+    server.make("compose", "DO=restore", f"FROM={tmp_path}/one")
 
     assert contents(server) == saved
     assert server.airflow.state("flights.ingest", "saved") == "success"
@@ -287,7 +287,7 @@ def test_an_upgrade_saves_before_anything_new_starts(server: Server, tmp_path: P
     run(server, "flights.ingest", "kept", start="2013-02-04", end="2013-02-04")
     server.compose.call("down")  # also where it was down when the new version came
 
-    said = server.make("compose-upgrade", f"TO={tmp_path}/before")
+    said = server.make("compose", "DO=upgrade", f"TO={tmp_path}/before")
 
     built, saved = said.index("building job airflow mlflow"), said.index("the backup is in")
     assert built < saved < said.index("airflow-init is well")
