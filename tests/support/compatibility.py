@@ -1,4 +1,4 @@
-"""`make generate WHAT=compatibility`: write which part of lakeFS's API the embedded lake has, from its tests."""
+"""`make generate WHAT=compatibility`: which part of lakeFS's API the embedded lake has, by its tests."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ PAGE = ROOT / "docs" / "lakefs-compatibility.md"
 INTRODUCTION = """\
 # What the embedded lake has of lakeFS
 
-`make generate WHAT=compatibility` writes this page from the API that `lakefs-sdk` {version} publishes and from
-the contract tests below `tests/platform/embedded/lakefs/contract/`, after these have passed. The same tests run
-against a real lakeFS when `LAKEFS_TEST_ENDPOINT`, `LAKEFS_TEST_ACCESS_KEY_ID` and
+`make generate WHAT=compatibility` writes this page from the API that `lakefs-sdk` {version} publishes and
+from the contract tests below `tests/platform/embedded/lakefs/contract/`, after these have passed. The same
+tests run against a real lakeFS when `LAKEFS_TEST_ENDPOINT`, `LAKEFS_TEST_ACCESS_KEY_ID` and
 `LAKEFS_TEST_SECRET_ACCESS_KEY` are set: it is the judge of what is right.
 
 - **supported**: contract tests cover it; the number of tests is given.
