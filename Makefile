@@ -69,7 +69,7 @@ lock: setup ## Compile requirements*.in into the locks (UPGRADE=1 takes newer ve
 
 generate: setup ## Write generated files: WHAT=files (default), compatibility or limits
 	@case '$(or $(WHAT),files)' in \
-	files) $(BIN)/python -m include.platform.generate && $(BIN)/python -m tests.support.picture ;; \
+	files) $(BIN)/python -m include.platform.generate && PYTHONPATH=plugins $(BIN)/python -m tests.support.picture ;; \
 	compatibility) $(BIN)/python -m tests.support.compatibility ;; \
 	limits) WRITE_LIMITS=yes $(BIN)/python -m pytest -q -p no:xdist tests/plugins/runtimes -k limits_of_the_documents ;; \
 	*) echo "make generate: WHAT is '$(WHAT)'; choose files, compatibility or limits" >&2; exit 2 ;; \
