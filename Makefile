@@ -28,7 +28,7 @@ $(READY): requirements.txt requirements-dev.txt
 	$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes --compile-bytecode $^
 	@touch $@
 
-up: setup ## Start the whole platform on this machine; does nothing if it runs
+up: setup ## Start the whole platform on this machine; safe to repeat
 	@$(BIN)/python -m include.platform.embedded up
 
 down: ## Stop the platform; data is kept

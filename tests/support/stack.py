@@ -18,7 +18,9 @@ from include.platform.demo.airflow import Airflow
 from include.platform.embedded import secrets
 from include.platform.embedded.environment import urls
 from include.platform.embedded.stack import Stack
-from include.settings import Settings
+from include.settings import ROOT, Settings
+
+PIPELINES = ROOT / "include/pipelines"
 
 
 def free_ports(number: int) -> list[int]:
@@ -28,8 +30,8 @@ def free_ports(number: int) -> list[int]:
         return [probe.getsockname()[1] for probe in probes]
 
 
-def settings_in(folder: Path, *, examples: bool = False) -> Settings:
-    """Settings of a stack of its own below a folder."""
+def settings_in(folder: Path, *, examples: bool = False, pipelines: Path | None = None) -> Settings:
+    """Settings of a stack of its own below a folder, by default with the pipelines of the project."""
     airflow, mlflow, lake = free_ports(3)
     return Settings(
         var=folder,
@@ -39,6 +41,7 @@ def settings_in(folder: Path, *, examples: bool = False) -> Settings:
         retry_seconds=1.0,
         code_version="0123abc",
         examples=examples,
+        pipelines=pipelines or PIPELINES,
     )
 
 
@@ -89,10 +92,10 @@ def database_folder() -> Iterator[Path]:
 
 
 @contextmanager
-def run_stack(*, examples: bool = False) -> Iterator[RunningStack]:
+def run_stack(*, examples: bool = False, pipelines: Path | None = None) -> Iterator[RunningStack]:
     """A running stack, stopped at the end also when its start or the test fails."""
     with database_folder() as folder:
-        stack = Stack(settings_in(folder / "var", examples=examples))
+        stack = Stack(settings_in(folder / "var", examples=examples, pipelines=pipelines))
         try:
             stack.up(lambda text: None)
             yield RunningStack(stack)
