@@ -14,7 +14,7 @@ unexport PYTHONDONTWRITEBYTECODE
 .DEFAULT_GOAL = help
 .PHONY: help setup up down status logs lint test lock generate images compose demo bench bench-lake bench-docker bench-pods bench-runtimes clean
 
-help: ## List the verbs
+help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' Makefile
 
 setup: $(READY) ## Make .venv with everything locked (PYTHON=… to choose the interpreter)
@@ -55,7 +55,7 @@ lint: setup ## Check style, types, layers, and the files of the CI
 		echo "$$actionlint .github/workflows"; \
 		"$$actionlint" -shellcheck $(BIN)/shellcheck -pyflakes '' .github/workflows/*.yaml; \
 	else \
-		echo "lint: without actionlint (above is why): the expressions and the shell of workflows are not read"; \
+		echo "lint: actionlint is skipped (the reason is above): expressions and shell of workflows are not checked"; \
 	fi
 
 test: setup ## Run the tests (ARGS=… for pytest)
