@@ -43,8 +43,8 @@ for pipeline in pipelines("ingest"):
         open_branch = LakeFSCreateBranchOperator(
             task_id="open_branch", repository=lake.repository, branch=BRANCH, source=lake.branch, replace=True
         )
-        load = LoadOperator(task_id="load", pipeline=pipeline.name, branch=BRANCH, **DAYS)
-        validate = ValidateOperator(task_id="validate", pipeline=pipeline.name, branch=BRANCH, **DAYS)
+        load = LoadOperator(task_id="load", pipeline_name=pipeline.name, branch=BRANCH, **DAYS)
+        validate = ValidateOperator(task_id="validate", pipeline_name=pipeline.name, branch=BRANCH, **DAYS)
         publish = LakeFSMergeOperator(
             task_id="publish",
             repository=lake.repository,
@@ -61,7 +61,7 @@ for pipeline in pipelines("ingest"):
             outlets=[table_asset(pipeline)],
         )
         quarantine = QuarantineOperator(
-            task_id="quarantine", pipeline=pipeline.name, branch=BRANCH, trigger_rule="one_failed"
+            task_id="quarantine", pipeline_name=pipeline.name, branch=BRANCH, trigger_rule="one_failed"
         )
 
         open_branch >> load >> validate >> publish

@@ -1,17 +1,19 @@
-"""Looks at what the champion of `{pipeline}` saw last night, and retrains it when the policy says so.
+"""Compares a day's data with what the champion of `{pipeline}` learned from, and retrains it if needed.
 
-**Produces** the champion's predictions in the lake (`{pipeline}_predictions`), one monitoring run a night in
+**Produces** the champion's predictions in the lake (`{pipeline}_predictions`), one monitoring run a day in
 MLflow (experiment `{pipeline}.monitor`) with the numbers and the Evidently report, and, when the policy
-fires, one run of `{pipeline}.train`.
+says so, one run of `{pipeline}.train`.
 
-**Flow**: `wait_for_data` waits until the night's partition is published, `score` writes predictions,
-`measure` compares the window with what the champion learned from, `drift` applies the policy to the
-latest verdicts, `retrain` starts the training DAG. The same cause fires once, however often it is run.
+**Flow**: `wait_for_data` waits until the day's partition is published, `champion` finds the version in
+production, `score` writes its predictions, `measure` compares the window with what the champion learned from,
+`drift` applies the policy to the latest verdicts, `retrain` starts the training DAG. The same cause starts
+it once, however often it is run.
 
-**Green with `retrain` skipped** is the normal night. Everything skipped: there is no champion yet.
+**Green with `retrain` skipped** is the normal day. Everything after `champion` skipped: there is no champion
+yet.
 
-**When red**: `wait_for_data` timed out (ingestion is late: look there first), or a service stayed away.
-Nothing is changed by a red night; drift is judged again the next night.
+**When red**: `wait_for_data` timed out (ingestion is late: look there first), or a service was unavailable.
+Nothing is changed by a red run; drift is assessed again the next day.
 
 **Run again**: clear the red task, or trigger the DAG with the day as `end`.
 """
@@ -22,15 +24,16 @@ from airflow.sdk import chain
 from include.jobs.spec import Job
 from millrace.dags.builder import dag_id, pipelines, stage_dag
 from millrace.dags.params import INTERVAL_PARAMS
+from millrace.operators.champion import ChampionOperator
 from millrace.runtimes.factory import job_operator
 from millrace.sensors.drift import DriftSensor
 from millrace.sensors.partition import PartitionSensor
 
-NIGHT = "{{ last_day() }}"
-CHAMPION = "{{ ti.xcom_pull('wait_for_data')['champion'] }}"
+DAY = "{{ last_day() }}"
 DATA = "{{ ti.xcom_pull('wait_for_data')['commit'] }}"
+CHAMPION = "{{ ti.xcom_pull('champion')['version'] }}"
 SCORED = "{{ ti.xcom_pull('score')['commit'] }}"
-CAUSE = "{{ ti.xcom_pull('drift')['%s'] }}"
+DECISION = "{{ ti.xcom_pull('drift')['%s'] }}"
 
 for pipeline in pipelines("monitor"):
     with stage_dag(
@@ -41,19 +44,20 @@ for pipeline in pipelines("monitor"):
         params={"end": INTERVAL_PARAMS["end"]},
         max_active_runs=1,
     ):
-        wait_for_data = PartitionSensor(task_id="wait_for_data", pipeline=pipeline.name, day=NIGHT)
-        score = job_operator(Job.SCORE, pipeline, commit=DATA, until=NIGHT, version=CHAMPION)
+        wait_for_data = PartitionSensor(task_id="wait_for_data", pipeline_name=pipeline.name, day=DAY)
+        champion = ChampionOperator(task_id="champion", pipeline_name=pipeline.name)
+        score = job_operator(Job.SCORE, pipeline, commit=DATA, until=DAY, version=CHAMPION)
         measure = job_operator(
-            Job.MEASURE, pipeline, commit=DATA, scored=SCORED, until=NIGHT, version=CHAMPION
+            Job.MEASURE, pipeline, commit=DATA, predictions_commit=SCORED, until=DAY, version=CHAMPION
         )
-        drift = DriftSensor(task_id="drift", pipeline=pipeline.name, night=NIGHT, version=CHAMPION)
+        drift = DriftSensor(task_id="drift", pipeline_name=pipeline.name, as_of=DAY, version=CHAMPION)
         retrain = TriggerDagRunOperator(
             task_id="retrain",
             trigger_dag_id=dag_id(pipeline.name, "train"),
-            trigger_run_id=CAUSE % "cause",
-            conf={"reason": CAUSE % "reason", "until": CAUSE % "until"},
+            trigger_run_id=DECISION % "cause",
+            conf={"reason": DECISION % "reason", "until": DECISION % "until"},
             skip_when_already_exists=True,
             fail_when_dag_is_paused=True,
         )
 
-        chain(wait_for_data, score, measure, drift, retrain)
+        chain(wait_for_data, champion, score, measure, drift, retrain)

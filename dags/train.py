@@ -44,15 +44,15 @@ for pipeline in pipelines("train"):
     ):
         pin = PinOperator(
             task_id="pin",
-            pipeline=pipeline.name,
+            pipeline_name=pipeline.name,
             ref="{{ params.ref or '' }}",
             until="{{ params.until or '' }}",
             tag="train-{{ run_hash() }}",
         )
         train = job_operator(Job.TRAIN, pipeline, **SNAPSHOT, params="{{ params.params | tojson }}")
         evaluate = job_operator(Job.EVALUATE, pipeline, **SNAPSHOT, candidate=TRAINED)
-        gate = GateOperator(task_id="gate", pipeline=pipeline.name, scores_from="evaluate")
-        register = RegisterOperator(task_id="register", pipeline=pipeline.name, training_run=TRAINED)
+        gate = GateOperator(task_id="gate", pipeline_name=pipeline.name, scores_from="evaluate")
+        register = RegisterOperator(task_id="register", pipeline_name=pipeline.name, training_run=TRAINED)
         approve = approval(
             pipeline,
             version=REGISTERED,
@@ -61,7 +61,7 @@ for pipeline in pipelines("train"):
         )
         promote = PromoteOperator(
             task_id="promote",
-            pipeline=pipeline.name,
+            pipeline_name=pipeline.name,
             version=REGISTERED,
             reason="{{ params.reason }}",
             outlets=[model_asset(pipeline)],

@@ -1,4 +1,4 @@
-"""Doing a few things at once that wait for a server, in their order and in bounded memory."""
+"""Overlap waiting for a server with other work: ordered results, one background task, bounded memory."""
 
 from __future__ import annotations
 
@@ -11,49 +11,57 @@ from functools import partial
 from typing import TypeVar
 
 Item = TypeVar("Item")
-Done = TypeVar("Done")
+Result = TypeVar("Result")
+
+_MIN_THREADED_BYTES = 1 << 16
+"""Below this, hashing takes less time than handing the blocks to a thread."""
 
 
-def map_ordered(work: Callable[[Item], Done], items: Iterable[Item], at_once: int) -> Iterator[Done]:
-    """What the work makes of each item, in order; never more than `at_once` before they are asked for.
+# Executor.map submits every item at once and so keeps every result in memory. Drop once Python 3.14 is the
+# floor: https://docs.python.org/3.14/library/concurrent.futures.html#concurrent.futures.Executor.map
+# (`buffersize`).
+def map_ordered(
+    function: Callable[[Item], Result], items: Iterable[Item], max_workers: int
+) -> Iterator[Result]:
+    """Yield `function(item)` for each item, in the order of the items.
 
-    Raises what the first item that failed raised, once those that had begun have ended.
+    At most `max_workers` calls run, or have a result that was not consumed yet, at any time; items are
+    taken only as results are consumed. Raises the first item's error once the calls in progress have ended.
+
+        for table in map_ordered(read, parts, 8):
+            ...
     """
-    begun: deque[Future[Done]] = deque()
-    with ThreadPoolExecutor(at_once) as pool:
+    pending: deque[Future[Result]] = deque()
+    with ThreadPoolExecutor(max_workers) as pool:
         for item in items:
-            begun.append(pool.submit(work, item))
-            if len(begun) == at_once:
-                yield begun.popleft().result()
-        while begun:
-            yield begun.popleft().result()
-
-
-_WORTH_A_THREAD = 1 << 16
-"""Bytes: the digest of fewer is known before a thread would have begun."""
+            pending.append(pool.submit(function, item))
+            if len(pending) == max_workers:
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()
 
 
 class BackgroundTask:
-    """One piece of work at a time, in a thread that is made for the first one."""
+    """One call at a time in a background thread, which is created with the first call."""
 
     def __init__(self) -> None:
         self._pool: ThreadPoolExecutor | None = None
         self._running: Future[object] | None = None
 
-    def do(self, work: Callable[[], object]) -> None:
-        """Begin this work once the work before has ended; raises what that one raised."""
+    def start(self, function: Callable[[], object]) -> None:
+        """Start a call once the previous one has ended; raise the previous call's error."""
         self.wait()
         self._pool = self._pool or ThreadPoolExecutor(1)
-        self._running = self._pool.submit(work)
+        self._running = self._pool.submit(function)
 
     def wait(self) -> None:
-        """Until the work that was begun has ended; raises what it raised."""
+        """Wait for the call in progress; raise its error."""
         running, self._running = self._running, None
         if running:
             running.result()
 
-    def end(self) -> None:
-        """Wait, whatever comes of the work, and let the thread go."""
+    def shutdown(self) -> None:
+        """Wait for the call in progress, ignore its error, and end the thread."""
         with suppress(Exception):
             self.wait()
         if self._pool:
@@ -62,18 +70,21 @@ class BackgroundTask:
 
 
 class BackgroundHash:
-    """A digest that is a block behind: hashlib lets go of the interpreter, so that it takes another core."""
+    """A hash that is updated in a background thread, one update behind the caller.
+
+    hashlib releases the interpreter lock for large blocks, so hashing runs on another core.
+    """
 
     def __init__(self, algorithm: str) -> None:
         self._digest = hashlib.new(algorithm, usedforsecurity=False)
-        self._beside = BackgroundTask()
+        self._task = BackgroundTask()
 
     def update(self, *blocks: bytes) -> None:
-        """Add blocks; those before are done once this returns, so no more than these are in memory."""
-        if sum(map(len, blocks)) >= _WORTH_A_THREAD:
-            self._beside.do(partial(self._add, blocks))
+        """Add blocks; on return, only these can still be in memory: all earlier ones are hashed."""
+        if sum(map(len, blocks)) >= _MIN_THREADED_BYTES:
+            self._task.start(partial(self._add, blocks))
             return
-        self._beside.wait()
+        self._task.wait()
         self._add(blocks)
 
     def _add(self, blocks: tuple[bytes, ...]) -> None:
@@ -81,9 +92,9 @@ class BackgroundHash:
             self._digest.update(block)
 
     def hexdigest(self) -> str:
-        """Of all that was added."""
+        """Return the digest of all blocks as hexadecimal digits, and end the thread."""
         try:
-            self._beside.wait()
+            self._task.wait()
         finally:
-            self._beside.end()
+            self._task.shutdown()
         return self._digest.hexdigest()

@@ -1,21 +1,21 @@
-"""Every error that Millrace raises on purpose, sorted by what its receiver should do.
+"""Every error that Millrace raises on purpose, sorted by what the caller should do.
 
     MillraceError
     ├── Transient            wait and retry: a network fault, a 5xx answer, a lock
     │   ├── Unavailable      a service does not answer; the message names its address
-    │   └── Busy             others have to be done first, which takes minutes
-    ├── Absent               not there (yet): a sensor waits, a task fails
+    │   └── Busy             a resource is in use; it may stay so for minutes
+    ├── Absent               does not exist (yet): a sensor waits, a task fails
     ├── Misconfigured        fail at once: settings, connections, pipeline files
-    │   ├── PipelineInvalid  a pipeline's file breaks its contract; carries every fault found
+    │   ├── PipelineInvalid  a pipeline's files are invalid; carries every fault found
     │   └── Unauthorized     a service refused the credentials
     ├── BadData              fail at once: the data cannot be read or breaks the contract
-    │   └── NotEnoughData    too few rows to train, to judge or to compare
-    ├── Conflict             somebody else changed the same thing; run the step again from its start
-    └── JobFailed            model code failed in a container; its log has the traceback
+    │   └── NotEnoughData    too few rows to train, evaluate or compare
+    ├── Conflict             another writer changed the same thing; run the step again from its start
+    └── JobFailed            model code failed in a job; the job's log has the traceback
 
-Foreign exceptions are mapped onto this tree at the edge where they appear (lake client, registry,
-readers), so a caller catches these classes only. Messages say what happened, the value, what is
-allowed and what to do; they never hold values of the data.
+Exceptions of libraries are mapped onto this tree where they are raised (lake client, registry, readers), so
+callers catch only these classes. A message says what happened, the value, what is allowed and what to do. It
+never contains values from the data.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from typing import NamedTuple
 
 
 class MillraceError(Exception):
-    """Base of every error raised on purpose."""
+    """Base class of every error that is raised on purpose."""
 
 
 class Transient(MillraceError):
-    """A fault that goes away by itself."""
+    """A failure that goes away by itself; retrying helps."""
 
 
 class Unavailable(Transient):
@@ -36,11 +36,11 @@ class Unavailable(Transient):
 
 
 class Busy(Transient):
-    """What is needed is in use by others."""
+    """A resource is in use by others."""
 
 
 class Absent(MillraceError):
-    """The thing asked for is not there."""
+    """Something does not exist, or does not exist yet."""
 
 
 class Misconfigured(MillraceError):
@@ -56,26 +56,26 @@ class BadData(MillraceError):
 
 
 class NotEnoughData(BadData):
-    """Too few rows for the work asked for."""
+    """Too few rows to train, evaluate or compare."""
 
 
 class Conflict(MillraceError):
-    """Somebody else changed the same thing in the meantime."""
+    """Another writer changed the same thing in the meantime."""
 
 
 class JobFailed(MillraceError):
-    """Model code ended a container with an error that is none of the above."""
+    """Model code ended a job with an error that is none of the above."""
 
 
 class Fault(NamedTuple):
-    """One thing wrong in a pipeline's file: the key's path, what was found, what to do."""
+    """One fault in a pipeline's file: the path of the key, and a message with the value and the remedy."""
 
     path: str
     message: str
 
 
 class PipelineInvalid(Misconfigured):
-    """A pipeline's files break their contract; `faults` holds every one that was found."""
+    """A pipeline's files are invalid; `faults` holds every fault that was found."""
 
     def __init__(self, file: str, faults: list[Fault]) -> None:
         self.file = file

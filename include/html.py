@@ -1,4 +1,4 @@
-"""Small HTML pages for people: reports that are stored beside the numbers."""
+"""Small HTML pages: the reports that are stored beside the numbers."""
 
 from __future__ import annotations
 
@@ -7,27 +7,30 @@ from html import escape
 
 
 def page(title: str, *parts: str) -> str:
-    """A whole page; `title` is escaped, the parts are HTML already."""
+    """Return a whole page; `title` is escaped, `parts` must be HTML already."""
     return _PAGE.format(title=escape(title), body="\n".join(parts))
 
 
 def paragraph(text: str) -> str:
-    """A paragraph of plain text."""
+    """Return a paragraph of plain text, escaped."""
     return f"<p>{escape(text)}</p>"
 
 
 def heading(text: str) -> str:
-    """A heading below the title."""
+    """Return a second-level heading, escaped."""
     return f"<h2>{escape(text)}</h2>"
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[object]], states: Sequence[str] = ()) -> str:
-    """A table; `states` gives each row the class `good`, `bad` or `warn`, or none."""
-    told = [_row("th", head, "")]
-    told += [
+    """Return a table, its cells escaped; `states` holds a row's class: `good`, `bad`, `warn` or empty.
+
+    Rows beyond the end of `states` have no class.
+    """
+    lines = [_row("th", head, "")]
+    lines += [
         _row("td", row, states[number] if number < len(states) else "") for number, row in enumerate(rows)
     ]
-    return "<table>\n" + "\n".join(told) + "\n</table>"
+    return "<table>\n" + "\n".join(lines) + "\n</table>"
 
 
 def _row(cell: str, values: Sequence[object], state: str) -> str:

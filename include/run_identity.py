@@ -1,18 +1,17 @@
-"""Who did it: the Airflow run behind a commit, a model version, a decision."""
+"""Identity of the Airflow run behind a commit, a model version or a decision."""
 
 from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
 
-from include.tracking.tags import Tag
-
 
 @dataclass(frozen=True, kw_only=True)
 class RunIdentity:
-    """One run of a DAG; `logical_date` is ISO 8601 or empty, `code_version` a git commit or empty.
+    """One run of a DAG.
 
-    `image` is the container image that works for it, by digest; empty outside of containers.
+    `logical_date` is ISO 8601 or empty, `code_version` a git commit or empty. `image` is the digest of the
+    image that the job runs in; empty outside containers.
     """
 
     dag_id: str
@@ -24,21 +23,16 @@ class RunIdentity:
 
     @property
     def key(self) -> str:
-        """The same for every try of the run: names and look-ups of earlier success derive from it."""
+        """Key of the run, the same for every try: names and look-ups of earlier commits derive from it."""
         return f"{self.dag_id}/{self.run_id}"
 
     @property
     def short_hash(self) -> str:
-        """Eight hexadecimal digits that stand for `key` in names of branches and tags."""
+        """Eight hexadecimal digits of the hash of `key`, for names of branches and tags."""
         return hashlib.sha256(self.key.encode()).hexdigest()[:8]
 
-    def tags(self) -> dict[str, str]:
-        """What goes on every MLflow run that is made for it."""
-        found = {Tag.CODE_VERSION: self.code_version, Tag.IMAGE: self.image}
-        return {name: value for name, value in found.items() if value}
-
     def metadata(self) -> dict[str, str]:
-        """What goes on every commit of the lake."""
+        """Return the metadata of every lake commit that this run makes."""
         return {
             "dag_id": self.dag_id,
             "run_id": self.run_id,

@@ -1,26 +1,19 @@
-"""The outcome of a check: validation, gate, drift."""
+"""The verdict: the outcome of a check (validation, gate, monitoring)."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from pydantic import Field
+
+from include.record import Record
 
 
-@dataclass(frozen=True, kw_only=True)
-class Verdict:
-    """Whether a check passed, why (one sentence each), and the numbers behind it.
+class Verdict(Record):
+    """Whether a check passed, the reasons (one sentence each), and the numbers behind it.
 
-    `numbers` maps a dotted name to a finite float, so that it can be logged as metrics;
-    neither part ever holds values of the data.
+    `numbers` maps a dotted name to a finite float, so that it can be logged as metrics; neither part ever
+    holds values of the data.
     """
 
     passed: bool
     reasons: tuple[str, ...] = ()
-    numbers: dict[str, float] = field(default_factory=dict)
-
-    def to_json(self) -> dict[str, Any]:
-        return {**asdict(self), "reasons": list(self.reasons)}
-
-    @classmethod
-    def from_json(cls, value: dict[str, Any]) -> Verdict:
-        return cls(passed=value["passed"], reasons=tuple(value["reasons"]), numbers=dict(value["numbers"]))
+    numbers: dict[str, float] = Field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""What Airflow's plugin loader sees of Millrace."""
+"""Registration of Millrace with Airflow's plugin manager."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from millrace.ui.links import BranchLink, CommitLink, ObjectLink, ReportLink
 
 
 async def _webhook(scope: Any, receive: Any, send: Any) -> None:
-    """The API server's part, imported at its first request: the other processes load plugins, too."""
+    """Import the webhook at its first request: every Airflow process loads plugins, only one serves it."""
     from millrace.ui.lakefs_webhook import app
 
     await app(scope, receive, send)
 
 
 class MillracePlugin(AirflowPlugin):
-    """Registers the links that the web UI shows on Millrace's tasks, and the way in for lakeFS's webhooks."""
+    """The links on Millrace's tasks in the web UI, and the route that receives lakeFS's webhooks."""
 
     name = "millrace"
-    operator_extra_links = [ReportLink(), CommitLink(), BranchLink(), ObjectLink()]  # noqa: RUF012 - Airflow's
+    operator_extra_links = [ReportLink(), CommitLink(), BranchLink(), ObjectLink()]  # noqa: RUF012 - declared by AirflowPlugin
     fastapi_apps = [{"name": "Millrace", "app": _webhook, "url_prefix": "/millrace"}]  # noqa: RUF012

@@ -14,6 +14,7 @@ import pytest
 
 from include.lake.client import Lake, LakeConnection
 from include.lake.table import Table
+from include.tracking.server import TrackingServer
 from tests.support.lake import LakeServer, run_lake_server
 from tests.support.lakefs_binary import BINARY, NO_BINARY, run_fresh_lakefs
 from tests.support.loop import DAYS, Loop, put, rows, write_loop
@@ -61,9 +62,9 @@ def fresh_lakefs(tmp_path: Path) -> Iterator[LakeConnection]:
 
 
 @pytest.fixture(scope="session")
-def tracking_uri(tmp_path_factory: pytest.TempPathFactory) -> str:
+def tracking(tmp_path_factory: pytest.TempPathFactory) -> TrackingServer:
     """One MLflow store for all tests: experiments are named after a pipeline of the test's own."""
-    return make_store(tmp_path_factory.mktemp("mlflow"))
+    return TrackingServer(uri=make_store(tmp_path_factory.mktemp("mlflow")))
 
 
 @pytest.fixture(scope="session")
@@ -75,12 +76,12 @@ def month(lake_server: LakeServer) -> Lake:
 
 
 @pytest.fixture
-def loop(tmp_path: Path, month: Lake, tracking_uri: str) -> Loop:
+def loop(tmp_path: Path, month: Lake, tracking: TrackingServer) -> Loop:
     """A pipeline of the test's own, on a branch of its own with a month of orders."""
     name = f"orders_{uuid4().hex[:12]}"
     month.create_branch(name, "main")
     folder = write_loop(tmp_path / "pipelines", name, repository=month.repository, branch=name)
-    return Loop(folder, month, tracking_uri)
+    return Loop(folder, month, tracking)
 
 
 @pytest.fixture(scope="session")

@@ -6,9 +6,9 @@ from include.html import heading, page, paragraph, table
 
 
 def test_a_page_has_its_title_twice_and_its_parts_in_order() -> None:
-    made = page("A < B", paragraph("one & two"), heading("Rest"))
-    assert made.count("A &lt; B") == 2
-    assert "<p>one &amp; two</p>\n<h2>Rest</h2>" in made
+    html = page("A < B", paragraph("one & two"), heading("Rest"))
+    assert html.count("A &lt; B") == 2
+    assert "<p>one &amp; two</p>\n<h2>Rest</h2>" in html
 
 
 def test_a_table_escapes_every_cell_and_marks_rows_by_their_state() -> None:

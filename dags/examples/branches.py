@@ -1,11 +1,11 @@
-"""Branches: make one, change it, throw the change away, delete it.
+"""Branches: create one, change it, discard the change, delete it.
 
-**Produces** nothing that stays.
+**Produces** nothing permanent.
 
-**Flow**: `open` makes a branch for this run, `scribble` stores an object on it, `reset` throws the object
-away, `close` deletes the branch.
+**Flow**: `open` creates a branch for this run, `scribble` uploads an object to it, `reset` discards the
+object, `close` deletes the branch.
 
-**Run again** whenever you like: each run has a branch of its own.
+**Run again** at any time: each run has its own branch.
 """
 
 from millrace.dags.examples import example
@@ -20,7 +20,7 @@ BRANCH = "example-{{ run_hash() }}"
 
 
 def text(context):
-    """A stream that is made on the way, with nothing on the worker's disk."""
+    """Return a stream that is generated in memory, without a file on the worker."""
     from io import BytesIO
 
     return BytesIO(f"of {context['run_id']}\n".encode())

@@ -1,12 +1,13 @@
-"""Commits: commit, compare, merge, undo, take over, look up.
+"""Commits: commit, diff, merge, revert, cherry-pick, look up.
 
-**Produces** on the branch `example-target` two commits a run: a merge, and its reverse.
+**Produces** two commits per run on the branch `example-target`: a merge and its inverse.
 
-**Flow**: on a branch of this run `upload` and `commit` make a version, `compare` says what merging it would
-change, `merge` does so, `undo` reverts the merge against its first parent; `take_over` picks the same commit
-for a second branch, and `look_up` tells what that one stands for now. `close` and `clear` delete both.
+**Flow**: `upload` and `commit` make a commit on a branch of this run, `compare` lists what merging it would
+change, `merge` merges it, and `undo` reverts the merge to its first parent. `take_over` cherry-picks the same
+commit to a second branch, and `look_up` returns that branch's latest commit. `close` and `clear` delete both
+branches.
 
-**Run again** whenever you like: `example-target` gets two more commits.
+**Run again** at any time: `example-target` gets two more commits.
 """
 
 from millrace.dags.examples import example
@@ -39,7 +40,7 @@ for _ in example("commits", doc=__doc__):
         >> LakeFSDiffOperator(task_id="compare", left=TARGET, right=BRANCH)
         >> LakeFSMergeOperator(task_id="merge", source=BRANCH, into=TARGET)
         >> LakeFSRevertOperator(
-            task_id="undo", branch=TARGET, ref="{{ ti.xcom_pull('merge')['commit'] }}", parent=1
+            task_id="undo", branch=TARGET, ref="{{ ti.xcom_pull('merge')['commit'] }}", parent_number=1
         )
         >> LakeFSDeleteBranchOperator(task_id="close", branch=BRANCH)
     )

@@ -1,11 +1,11 @@
 """Objects: upload, look up, copy, download, delete.
 
-**Produces** nothing that stays but a file in the worker's temporary folder.
+**Produces** nothing permanent, except a file in the worker's temporary folder.
 
-**Flow**: on a branch of this run, `upload` stores a file of the worker, `look_up` says what the lake knows of
-it, `copy` makes a second one without moving content, `download` fetches that, `delete` removes both.
+**Flow**: on a branch of this run, `upload` uploads a file of the worker, `look_up` returns its size and
+checksum, `copy` copies it without moving content, `download` downloads the copy, `delete` deletes both.
 
-**Run again** whenever you like: each run has a branch and files of its own.
+**Run again** at any time: each run has its own branch.
 """
 
 from tempfile import gettempdir

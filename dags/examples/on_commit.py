@@ -1,17 +1,17 @@
-"""Runs for every commit on the branch `example-watched`, whoever made it.
+"""Asset events: run for every commit on the branch `example-watched`.
 
-**Produces** nothing: it shows the commit that it runs for.
+**Produces** nothing: it returns the commit that it runs for.
 
 **Flow**: the triggerer watches the branch; each commit is an event of the asset, and `show` looks it up.
 
-**Run again**: clear `show`. An event that was missed while Airflow was down comes when it is up again.
+**Run again**: clear `show`. Commits made while Airflow was down become events when it is up again.
 """
 
 from millrace.assets import branch_asset
 from millrace.dags.examples import REPOSITORY, example
 from millrace.operators.lakefs import LakeFSGetRefOperator
 
-# An event of the watcher says it in its payload, one of lakeFS's webhook without.
+# The watcher's events have the commit in `extra["payload"]`, the webhook's events in `extra`.
 COMMIT = (
     "{% set extra = (triggering_asset_events.values() | first | last).extra %}"
     "{{ (extra.payload or extra).commit }}"
@@ -19,7 +19,7 @@ COMMIT = (
 
 
 def watched():
-    """The branch, looked at often: it is an example."""
+    """Return the branch's asset, polled often because it is an example."""
     return branch_asset(REPOSITORY, "example-watched", poll_interval=2.0)
 
 

@@ -1,10 +1,10 @@
-"""Tags: give a version a name that stays, and take it away.
+"""Tags: name a commit, then delete the name.
 
-**Produces** nothing that stays.
+**Produces** nothing permanent.
 
-**Flow**: `tag` names what `main` is now, `untag` deletes the name.
+**Flow**: `tag` tags the latest commit of `main`, `untag` deletes the tag.
 
-**Run again** whenever you like: each run has a tag of its own.
+**Run again** at any time: each run has its own tag.
 """
 
 from millrace.dags.examples import example

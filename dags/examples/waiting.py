@@ -1,10 +1,10 @@
 """Sensors: wait for an object, objects, a commit and a tag, in the triggerer.
 
-**Produces** nothing that stays.
+**Produces** nothing permanent.
 
-**Flow**: the sensors wait for what the other tasks make on a branch of this run; no worker is held meanwhile.
+**Flow**: the sensors wait for what the other tasks create on a branch of this run, without a worker slot.
 
-**Run again** whenever you like: each run has a branch and a tag of its own.
+**Run again** at any time: each run has its own branch and tag.
 """
 
 from millrace.dags.examples import example
@@ -38,7 +38,7 @@ for _ in example("waiting", doc=__doc__):
         LakeFSPrefixSensor(task_id="objects", ref=NAME, prefix="examples/", **WAITING),
         LakeFSTagSensor(task_id="tagged", tag=TAG, **WAITING),
         LakeFSCommitSensor(
-            task_id="committed", ref=NAME, known="{{ ti.xcom_pull('open')['commit'] }}", **WAITING
+            task_id="committed", ref=NAME, known_commit="{{ ti.xcom_pull('open')['commit'] }}", **WAITING
         ),
     ]
     branch >> upload >> commit >> tag

@@ -15,7 +15,7 @@ MODEL = "model.py"
 
 
 def load_module(folder: Path, file: str) -> ModuleType:
-    """A module of a pipeline, such as its model.py, imported from its file once a process.
+    """Return a module of a pipeline, such as its model.py, imported from its file once a process.
 
     Raises Misconfigured if the file is missing or fails to import.
     """
@@ -23,22 +23,22 @@ def load_module(folder: Path, file: str) -> ModuleType:
     name = f"include.pipelines.{folder.name}.{path.stem}"
     if name in sys.modules and getattr(sys.modules[name], "__file__", None) == str(path):
         return sys.modules[name]
-    found = importlib.util.spec_from_file_location(name, path)
-    if found is None or found.loader is None or not path.is_file():
+    import_spec = importlib.util.spec_from_file_location(name, path)
+    if import_spec is None or import_spec.loader is None or not path.is_file():
         raise Misconfigured(f"{path} is missing; see docs/pipelines.md for what it has to define")
-    made = importlib.util.module_from_spec(found)
-    sys.modules[name] = made  # pickled functions of a model are looked up by this name
+    module = importlib.util.module_from_spec(import_spec)
+    sys.modules[name] = module  # pickled functions of a model are looked up by this name
     try:
-        found.loader.exec_module(made)
+        import_spec.loader.exec_module(module)
     except Exception as error:
         del sys.modules[name]
         raise Misconfigured(f"{path} fails to import: {type(error).__name__}: {error}") from error
-    return made
+    return module
 
 
 def load_function(folder: Path, file: str, name: str) -> Callable[..., Any]:
-    """A function of a pipeline's module; raises Misconfigured if it is not there."""
-    found = getattr(load_module(folder, file), name, None)
-    if not callable(found):
+    """Return a function of a pipeline's module; raises Misconfigured if it is missing."""
+    function = getattr(load_module(folder, file), name, None)
+    if not callable(function):
         raise Misconfigured(f"{folder / file} defines no function {name!r}; see docs/pipelines.md")
-    return found  # type: ignore[no-any-return]
+    return function  # type: ignore[no-any-return]

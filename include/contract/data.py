@@ -25,7 +25,7 @@ class Reader(StrEnum):
 
 
 class OnFailure(StrEnum):
-    """What happens to rows that fail validation."""
+    """What to do with rows that fail validation."""
 
     QUARANTINE = "quarantine"
     FAIL = "fail"
@@ -74,20 +74,20 @@ class LakeTable(Section):
 
 
 class Schedule(Section):
-    """Cron strings in the source's time zone; null means: only on demand."""
+    """Cron expressions in the source's time zone; null means only on demand."""
 
     ingest: Cron | None = "@daily"
     since: date | None = Field(
         None,
-        description="Every tick of `ingest` from this day on is run, those missed while nothing ran too; "
-        "null: only what is due from now on.",
+        description="Run every tick of `ingest` from this day on, also those missed while Airflow was down; "
+        "null: only ticks from now on.",
     )
     train: Cron | None = None
     monitor: Cron | None = "0 2 * * *"
 
 
 class Validation(Section):
-    """Which suite checks the rows, and what happens to rows that fail."""
+    """The suite that checks the rows, and what to do with rows that fail."""
 
     suite: str = "expectations.yaml"
     on_failure: OnFailure = OnFailure.QUARANTINE

@@ -13,6 +13,7 @@ from include.exceptions import Fault
 
 
 def to_fault(error: ErrorDetails) -> Fault:
+    """Return a fault with the path of its key, the value, and what is allowed."""
     path = _path(error["loc"])
     if error["type"] == "extra_forbidden":
         return Fault(path, _unknown_key(error["loc"]))

@@ -13,7 +13,7 @@ from include.contract.types import Duration, Metric, Section, Share
 
 
 class Slices(Section):
-    """Groups of rows on which the candidate may not fall behind."""
+    """Groups of rows on which the candidate must not fall behind."""
 
     column: str
     max_drop: Share = 0.03
@@ -29,5 +29,6 @@ class Gate(Section):
     max_latency_ms: Annotated[float, Field(gt=0)] | None = Field(None, description="For one row, median.")
     approval: bool = Field(False, description="Ask a person before promotion.")
     approval_timeout: Duration = Field(
-        timedelta(days=3), description="No answer in this time is a no; a later candidate waits so long."
+        timedelta(days=3),
+        description="No response within this time counts as a rejection; a later candidate waits until then.",
     )

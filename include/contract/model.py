@@ -11,7 +11,7 @@ from pydantic import (
 from include.contract.types import Section
 
 PREDICTION = "prediction"
-"""The column of a model's answers, beside the features and the target."""
+"""The column of a model's predictions, beside the features and the target."""
 
 
 class Features(Section):

@@ -48,7 +48,7 @@ class Fairness(Section):
 
 
 class RetrainPolicy(Section):
-    """The policy: how many breaches, of how many nights, fire a retrain."""
+    """The policy: how many failed days, out of how many, start a retrain."""
 
     breaches: Annotated[int, Field(ge=1)] = 2
     of: Annotated[int, Field(ge=1)] = 3
@@ -58,12 +58,12 @@ class RetrainPolicy(Section):
     @model_validator(mode="after")
     def _breaches_reachable(self) -> RetrainPolicy:
         if self.breaches > self.of:
-            raise ValueError(f"breaches ({self.breaches}) can never be reached in {self.of} night(s)")
+            raise ValueError(f"breaches ({self.breaches}) can never be reached in {self.of} day(s)")
         return self
 
 
 class Monitoring(Section):
-    """What is watched every night."""
+    """What is monitored on every run, and with which limits."""
 
     window: Days = timedelta(days=7)
     label_delay: Days = timedelta(days=1)

@@ -8,5 +8,5 @@ from include.contract.pipeline import Pipeline
 
 
 def schema() -> str:
-    """The JSON Schema of pipeline.yaml."""
+    """Return the JSON Schema of pipeline.yaml."""
     return json.dumps(Pipeline.model_json_schema(), indent=2) + "\n"

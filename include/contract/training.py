@@ -15,22 +15,22 @@ from include.settings import Runtime
 
 
 class Resources(Section):
-    """What a job's container may use at most; the runtime `process` knows no limits."""
+    """Limits of a job's container; the runtime `process` enforces none."""
 
     cpu: Annotated[float, Field(ge=0.1)] = Field(1, description="Cores; a hard limit.")
     memory: Annotated[str, Field(pattern=r"^[1-9][0-9]*(Mi|Gi)$", examples=["4Gi"])] = Field(
-        "2Gi", description="A job that needs more is killed; swap is not used."
+        "2Gi", description="A job that exceeds it is killed; swap is not used."
     )
     gpu: Annotated[int, Field(ge=0)] = 0
 
     @property
     def memory_bytes(self) -> int:
-        """The memory in bytes."""
+        """Return the memory in bytes."""
         return int(self.memory[:-2]) * (2**20 if self.memory.endswith("Mi") else 2**30)
 
 
 class Toleration(Section):
-    """A taint of nodes that the job does not mind; the words are those of Kubernetes."""
+    """A taint of nodes that the job tolerates, in the terms of Kubernetes."""
 
     key: str | None = Field(None, description="null, with `Exists`: any.")
     operator: Literal["Equal", "Exists"] = "Equal"
@@ -42,14 +42,14 @@ class Toleration(Section):
     @model_validator(mode="after")
     def _operator_fits(self) -> Toleration:
         if self.operator == "Exists" and self.value is not None:
-            raise ValueError("operator 'Exists' goes without a value; leave it out, or write 'Equal'")
+            raise ValueError("operator 'Exists' takes no value; leave it out, or write 'Equal'")
         if self.operator == "Equal" and self.key is None:
             raise ValueError("operator 'Equal' needs a key; name it, or write 'Exists' for any taint")
         return self
 
 
 class Training(Section):
-    """How much history a model learns from, and where jobs run."""
+    """How much history a model learns from, and where its jobs run."""
 
     window: Days = timedelta(days=90)
     holdout: Days = timedelta(days=14)

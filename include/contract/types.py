@@ -29,14 +29,19 @@ def _parse_duration(value: object) -> object:
     text = str(value)
     if re.fullmatch(r"[1-9][0-9]{0,6}[smhdw]", text):
         return timedelta(**{_UNITS[text[-1]]: int(text[:-1])})
-    raise ValueError(f"{value!r} is no duration; write a whole number and s, m, h, d or w, such as '90d'")
+    raise ValueError(
+        f"{value!r} is not a valid duration; write a whole number and s, m, h, d or w, such as '90d'"
+    )
 
 
 def check_timezone(value: str) -> str:
+    """Return the name of a time zone; raises ValueError if it is unknown."""
     try:
         ZoneInfo(value)
     except (KeyError, ValueError, OSError) as error:
-        raise ValueError(f"{value!r} is no time zone; write an IANA name such as 'Europe/Berlin'") from error
+        raise ValueError(
+            f"{value!r} is not a time zone; write an IANA name such as 'Europe/Berlin'"
+        ) from error
     return value
 
 
@@ -44,7 +49,9 @@ def _check_cron(value: str) -> str:
     from croniter import CroniterBadDateError, croniter
 
     if not croniter.is_valid(value):
-        raise ValueError(f"{value!r} is no cron expression; write five fields or a preset such as '@daily'")
+        raise ValueError(
+            f"{value!r} is not a cron expression; write five fields or a preset such as '@daily'"
+        )
     try:
         croniter(value).get_next()
     except CroniterBadDateError as error:

@@ -11,38 +11,38 @@ from include.contract.training import Training
 
 @dataclass(frozen=True)
 class TrainingWindow:
-    """The days of one training, all included: fitted from `first` to `fitted`, held out up to `last`."""
+    """The days of one training, all included: fitted from `first` to `fit_until`, held out up to `last`."""
 
     first: date
-    fitted: date
+    fit_until: date
     last: date
 
     @classmethod
     def until(cls, last: date, training: Training) -> TrainingWindow:
-        """The window that ends on a day. The holdout is always its latest part: the model's future."""
+        """Return the window that ends on a day. The holdout is always its latest part: the model's future."""
         return cls(
-            first=last - training.window + timedelta(days=1), fitted=last - training.holdout, last=last
+            first=last - training.window + timedelta(days=1), fit_until=last - training.holdout, last=last
         )
 
     @property
     def held_out(self) -> tuple[date, date]:
         """The first and the last day of the holdout."""
-        return self.fitted + timedelta(days=1), self.last
+        return self.fit_until + timedelta(days=1), self.last
 
 
 @dataclass(frozen=True)
 class MonitoringWindow:
-    """The days that a night looks at: `first` to `last`; labels count up to `labelled`. All included."""
+    """The days of one monitoring run, all included: `first` to `last`, with labels up to `labelled_until`."""
 
     first: date
     last: date
-    labelled: date
+    labelled_until: date
 
     @classmethod
-    def until(cls, night: date, monitoring: Monitoring) -> MonitoringWindow:
-        """The window that ends with a night; a label is there `label_delay` after its day began."""
+    def until(cls, as_of: date, monitoring: Monitoring) -> MonitoringWindow:
+        """Return the window that ends with a day; a label is there `label_delay` after its day began."""
         return cls(
-            first=night - monitoring.window + timedelta(days=1),
-            last=night,
-            labelled=night + timedelta(days=1) - monitoring.label_delay,
+            first=as_of - monitoring.window + timedelta(days=1),
+            last=as_of,
+            labelled_until=as_of + timedelta(days=1) - monitoring.label_delay,
         )

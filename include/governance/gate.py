@@ -1,46 +1,54 @@
-"""The gate: numbers in, a verdict with its reasons out. Pure, so that it can be tried with any numbers."""
+"""The gate: scores in, a verdict with its reasons out. Pure, so that it can be tried with any numbers."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from include.contract.gate import Gate
 from include.modelling.comparison import Scores
 from include.verdict import Verdict
 
 
+class _Rule(NamedTuple):
+    """Whether a rule holds, and what it says about these numbers."""
+
+    holds: bool
+    sentence: str
+
+
 def decide(gate: Gate, scores: Scores) -> Verdict:
-    """Whether the candidate becomes champion; the reasons are the rules that fail, or all if none does."""
+    """Decide whether the candidate becomes champion; the reasons are the rules that fail, or else all."""
     rules = list(_rules(gate, scores))
-    failed = [text for kept, text in rules if not kept]
+    failed = [rule.sentence for rule in rules if not rule.holds]
     numbers = {
         name: float(value)
         for name, value in scores.to_json().items()
         if isinstance(value, int | float) and name != "champion_version"
     }
-    return Verdict(passed=not failed, reasons=tuple(failed or (text for _, text in rules)), numbers=numbers)
+    reasons = failed or [rule.sentence for rule in rules]
+    return Verdict(passed=not failed, reasons=tuple(reasons), numbers=numbers)
 
 
-def _rules(gate: Gate, scores: Scores) -> Iterator[tuple[bool, str]]:
-    """Each rule that applies: whether it holds, and what it says about these numbers."""
-    metric, candidate = scores.metric, scores.candidate
-    yield _at_least(f"{metric} {candidate:.4f}", candidate, gate.minimum, "the minimum")
+def _rules(gate: Gate, scores: Scores) -> Iterator[_Rule]:
+    """Yield each rule that applies."""
+    candidate = f"{scores.metric} {scores.candidate:.4f}"
+    yield _at_least(candidate, scores.candidate, gate.minimum, "the minimum")
     if scores.champion is not None:
-        wanted = scores.champion + gate.min_improvement
-        which = (
-            f"champion's {scores.champion:.4f} (version {scores.champion_version}) + {gate.min_improvement:g}"
-        )
-        yield _at_least(f"{metric} {candidate:.4f}", candidate, wanted, f"the {which}")
+        limit = scores.champion + gate.min_improvement
+        champion = f"champion's {scores.champion:.4f} (version {scores.champion_version})"
+        yield _at_least(candidate, scores.candidate, limit, f"the {champion} + {gate.min_improvement:g}")
     if gate.slices and scores.slice_drop is not None:
-        what = f"largest drop {scores.slice_drop:.4f} over slices of {gate.slices.column!r}"
-        yield _at_most(what, scores.slice_drop, gate.slices.max_drop)
+        drop = f"largest drop {scores.slice_drop:.4f} over slices of {gate.slices.column!r}"
+        yield _at_most(drop, scores.slice_drop, gate.slices.max_drop)
     if gate.max_latency_ms is not None:
         yield _at_most(f"latency {scores.latency_ms:.1f} ms", scores.latency_ms, gate.max_latency_ms)
 
 
-def _at_least(what: str, value: float, limit: float, name: str) -> tuple[bool, str]:
-    return value >= limit, f"{what} is {'at least' if value >= limit else 'below'} {name} ({limit:.4f})"
+def _at_least(subject: str, value: float, limit: float, name: str) -> _Rule:
+    relation = "at least" if value >= limit else "below"
+    return _Rule(value >= limit, f"{subject} is {relation} {name} ({limit:.4f})")
 
 
-def _at_most(what: str, value: float, limit: float) -> tuple[bool, str]:
-    return value <= limit, f"{what} is {'within' if value <= limit else 'above'} {limit:g}"
+def _at_most(subject: str, value: float, limit: float) -> _Rule:
+    return _Rule(value <= limit, f"{subject} is {'within' if value <= limit else 'above'} {limit:g}")

@@ -1,7 +1,7 @@
-"""The ledger: every decision about a pipeline's model, once, in the order they were taken.
+"""The ledger: every decision about a pipeline's model, once, in the order in which they were taken.
 
-Each line is a finished MLflow run in the experiment `<pipeline>.ledger`. Its key derives from what was
-decided by which run, so a step that is run again finds its line and adds none.
+Each entry is a finished MLflow run in the experiment `<pipeline>.ledger`. Its key derives from what was
+decided for which cause, so a step that is run again finds its entry and adds none.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from include.run_identity import RunIdentity
+from include.tracking.names import Artifact
 from include.tracking.runs import Experiment
 from include.tracking.tags import Tag
 
@@ -20,17 +21,17 @@ if TYPE_CHECKING:
 
 
 class Event(StrEnum):
-    """What was decided."""
+    """Kinds of decisions."""
 
     PROMOTED = "promoted"
     REJECTED = "rejected"
-    RETRAIN_FIRED = "retrain fired"
+    RETRAIN_DECIDED = "retrain decided"
     RETRAIN_HELD = "retrain held"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Line:
-    """One decision: `version` it is about, `cause` it was taken for, `by` which DAG run, and when."""
+class LedgerEntry:
+    """One decision: the `version` it is about, its `cause`, the DAG run it was taken `by`, and when."""
 
     event: Event
     reason: str
@@ -41,12 +42,12 @@ class Line:
 
 
 class Ledger:
-    """The ledger of one pipeline."""
+    """The ledger of one pipeline, in an experiment of its own (`tracking.names.ledger_runs`)."""
 
-    def __init__(self, tracking_uri: str, pipeline: str) -> None:
-        self._experiment = Experiment(tracking_uri, f"{pipeline}.ledger")
+    def __init__(self, experiment: Experiment) -> None:
+        self._experiment = experiment
 
-    def write(
+    def append(
         self,
         event: Event,
         *,
@@ -56,7 +57,7 @@ class Ledger:
         version: int | None = None,
         details: dict[str, Any] | None = None,
     ) -> None:
-        """Add a line unless this event has one for this cause; `details` is kept beside it as JSON."""
+        """Add an entry unless this event has one for this cause; `details` is kept beside it as JSON."""
         if self.has(event, cause):
             return
         tags: dict[str, str] = {
@@ -66,27 +67,27 @@ class Ledger:
             Tag.CAUSE: cause,
             Tag.BY: run.key,
         }
-        with self._experiment.start(_key(event, cause), name=event.value, tags=tags) as line:
+        with self._experiment.start(_key(event, cause), name=event.value, tags=tags) as run_log:
             if details is not None:
-                line.json(details, "details.json")
+                run_log.log_json(details, Artifact.DETAILS)
 
     def has(self, event: Event, cause: str) -> bool:
-        """Whether there is a line of this event for this cause."""
-        return self._experiment.finished(_key(event, cause)) is not None
+        """Return whether there is an entry of this event for this cause."""
+        return self._experiment.find_finished(_key(event, cause)) is not None
 
-    def lines(self, event: Event | None = None, *, limit: int = 100) -> list[Line]:
-        """The latest lines, newest first."""
-        only = {} if event is None else {"event": event.value}
-        return [_line(run) for run in self._experiment.search(limit=limit, **only)]
+    def entries(self, event: Event | None = None, *, limit: int = 100) -> list[LedgerEntry]:
+        """Return the latest entries, newest first."""
+        tags = {} if event is None else {Tag.EVENT: event.value}
+        return [_entry(run) for run in self._experiment.find_runs(tags, limit=limit)]
 
 
 def _key(event: Event, cause: str) -> str:
     return f"{event.value}/{cause}"
 
 
-def _line(run: Run) -> Line:
+def _entry(run: Run) -> LedgerEntry:
     tags = run.data.tags
-    return Line(
+    return LedgerEntry(
         event=Event(tags[Tag.EVENT]),
         reason=tags[Tag.REASON],
         version=int(tags[Tag.VERSION]) if tags[Tag.VERSION] else None,

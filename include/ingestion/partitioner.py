@@ -1,8 +1,8 @@
-"""Cutting the rows of a source into the parts of partitions.
+"""Partitioner: cut the rows of a source into the parts of partitions.
 
-Whatever the reader, rows come as record batches, one pass over the source for a whole range of days, in
-memory that grows neither with the range nor with a day. The bytes of a part depend on the day's rows alone,
-so reading the same rows again, alone or among others, is seen to be the same.
+Rows arrive as record batches, in one pass over the source for a whole range of days, in memory that grows
+neither with the range nor with a day. The bytes of a part depend on the day's rows alone, so the same rows,
+read again alone or among others, give the same parts.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ from include.ingestion.readers import BATCH_ROWS, SourceBatch, holds_other_days,
 if TYPE_CHECKING:
     import pyarrow as pa
 
-_DAYS_A_PASS = 366
-"""One temporary file a day is open at once: a longer range reads the source once for so many days."""
-_GROUPS_A_PART = 10
-"""Row groups of `ROWS_AT_ONCE` in a file: a million rows."""
+_MAX_DAYS_PER_PASS = 366
+"""One temporary file a day is open at once: a longer range takes several passes over the source."""
+_GROUPS_PER_PART = 10
+"""Row groups of `BATCH_ROWS` rows in a file: a million rows."""
 
 
 @dataclass(frozen=True)
@@ -46,39 +46,39 @@ class Part:
 
 
 def parts(
-    spec: Pipeline, first: date, last: date, *, folder: Path, scratch: Path, sql_url: str | None = None
+    pipeline: Pipeline, first: date, last: date, *, folder: Path, scratch: Path, sql_url: str | None = None
 ) -> Iterator[Part]:
-    """Every day from `first` to `last` with its rows, in order; the files are the caller's to remove.
+    """Yield every day from `first` to `last` with its rows, in order; the caller removes the files.
 
     Raises BadData, naming file, column, rule and count, if the source cannot be read or does not fit.
     """
     while first <= last:
-        end = min(last, first + timedelta(days=_DAYS_A_PASS - 1))
+        end = min(last, first + timedelta(days=_MAX_DAYS_PER_PASS - 1))
         with ExitStack() as stack:
-            spool = _Spool(scratch, stack, guessed=spec.source.reader is Reader.SQL)
+            spool = _Spool(scratch, stack, inferred=pipeline.source.reader is Reader.SQL)
             strays: dict[str, _Strays] = {}
-            for found in read(spec.source, first, end, folder=folder, sql_url=sql_url):
+            for found in read(pipeline.source, first, end, folder=folder, sql_url=sql_url):
                 known = strays.setdefault(found.origin, _Strays(f"{found.first} … {found.last}"))
-                for day, rows in _cut(found, spec, known):
+                for day, rows in _cut(found, pipeline, known):
                     spool.add(found.origin, day, rows)
-        _refuse(strays, spec.source)
+        _refuse(strays, pipeline.source)
         while first <= end:
             yield from _finished(spool.take(first), first, scratch)
             first += timedelta(days=1)
 
 
 class _Spool:
-    """The batches of each day, appended to files as they come.
+    """The batches of each day, appended to files as they arrive.
 
-    A file of Arrow's holds one schema: a column that has no type yet, since it is null so far, gets it in
-    a further file. Where types are `guessed` from values, a column without any in a day has none in the
-    end, whatever other days hold.
+    An Arrow file holds one schema: a column that is null so far has no type yet, and gets it in a further
+    file. Where types are `inferred` from values, a column without values on a day stays without a type,
+    whatever other days hold.
     """
 
-    def __init__(self, scratch: Path, stack: ExitStack, *, guessed: bool) -> None:
+    def __init__(self, scratch: Path, stack: ExitStack, *, inferred: bool) -> None:
         self._scratch = scratch
         self._stack = stack
-        self._guessed = guessed
+        self._inferred = inferred
         self._types: dict[date, dict[str, Any]] = {}
         self._valued: dict[date, set[str]] = {}
         self._writers: dict[date, tuple[Any, Any]] = {}
@@ -89,14 +89,14 @@ class _Spool:
 
         now = dict(zip(batch.schema.names, batch.schema.types, strict=True))
         self._types[day] = _agreed(self._types.get(day, now), now, origin)
-        self._valued.setdefault(day, set()).update(name for name in now if not _silent(batch.column(name)))
+        self._valued.setdefault(day, set()).update(name for name in now if not _is_null(batch.column(name)))
         schema, writer = self._writers.get(day, (None, None))
         if schema != batch.schema:
             schema, writer = self._writers[day] = batch.schema, self._new_file(day, batch.schema)
         writer.write_table(pa.Table.from_batches([batch]), max_chunksize=BATCH_ROWS)
 
     def take(self, day: date) -> Iterator[pa.RecordBatch]:
-        """The rows of a day, once, a batch in memory at a time."""
+        """Yield the rows of a day, once, a batch in memory at a time."""
         import pyarrow as pa
 
         schema = self._schema(day)
@@ -110,7 +110,7 @@ class _Spool:
         import pyarrow as pa
 
         types = self._types.get(day, {})
-        kept = self._valued[day] if self._guessed and types else types
+        kept = self._valued[day] if self._inferred and types else types
         return pa.schema({name: kind if name in kept else pa.null() for name, kind in types.items()})
 
     def _new_file(self, day: date, schema: pa.Schema) -> Any:
@@ -122,40 +122,40 @@ class _Spool:
         return self._stack.enter_context(pa.ipc.new_file(file, schema))
 
 
-def _silent(column: pa.Array) -> bool:
+def _is_null(column: pa.Array) -> bool:
     return bool(column.null_count == len(column))
 
 
 def _in_schema(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
-    """A batch whose columns without values take the type, and whose columns take the order, of a day."""
+    """Return a batch in the column order of a day; columns without values take their type."""
     import pyarrow as pa
 
     columns = [
-        pa.nulls(len(batch), field.type) if _silent(batch.column(field.name)) else batch.column(field.name)
+        pa.nulls(len(batch), field.type) if _is_null(batch.column(field.name)) else batch.column(field.name)
         for field in schema
     ]
     return pa.RecordBatch.from_arrays(columns, schema=schema)
 
 
 def _agreed(before: Mapping[str, Any], now: Mapping[str, Any], origin: str) -> dict[str, Any]:
-    """The type of each column, where a null one gives way; raises BadData if two parts disagree."""
+    """Return the type of each column, where null yields to any; raises BadData if two parts disagree."""
     import pyarrow as pa
 
     agreed = {}
     for name in {**before, **now}:
         types = [kind for kind in (before.get(name), now.get(name)) if kind != pa.null()]
         if len(set(map(str, types))) > 1:
-            told = " and ".join(str(kind) if kind else "absent" for kind in types)
-            raise BadData(f"{origin}: column {name!r} is {told} in parts of the same day; give it one type")
+            shown = " and ".join(str(kind) if kind else "absent" for kind in types)
+            raise BadData(f"{origin}: column {name!r} is {shown} in parts of the same day; give it one type")
         agreed[name] = types[0] if types else pa.null()
     return agreed
 
 
 def _finished(batches: Iterator[pa.RecordBatch], day: date, scratch: Path) -> Iterator[Part]:
-    """Turn a day's rows into its Parquet files: the same rows, the same bytes."""
+    """Yield a day's rows as Parquet files: the same rows give the same bytes."""
     groups = _groups(batches)
     for number in count():
-        part = _written(islice(groups, _GROUPS_A_PART), day, number, scratch)
+        part = _written(islice(groups, _GROUPS_PER_PART), day, number, scratch)
         if part.file or number == 0:
             yield part
         if not part.file:
@@ -163,7 +163,7 @@ def _finished(batches: Iterator[pa.RecordBatch], day: date, scratch: Path) -> It
 
 
 def _groups(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.Table]:
-    """The rows in tables of `ROWS_AT_ONCE`, but for the last, that do not show how they were batched."""
+    """Yield the rows in tables of `BATCH_ROWS` (the last may be smaller), however they were batched."""
     import pyarrow as pa
 
     held, free = [], BATCH_ROWS
@@ -196,7 +196,7 @@ def _written(groups: Iterator[pa.Table], day: date, number: int, scratch: Path) 
 
 @dataclass
 class _Strays:
-    """Of the rows of one origin, those that belong to none of the days it was asked for."""
+    """Counts of one origin's rows that belong to none of the requested days."""
 
     days: str
     rows: int = 0
@@ -213,33 +213,36 @@ def _refuse(strays: Mapping[str, _Strays], source: Source) -> None:
             faults.append(f"{column} is empty in {found.undated} of {found.rows} rows")
         if found.outside and not holds_other_days(source):
             where = f"outside of {found.days} ({source.timezone})"
-            faults.append(f"{column} lies {where} in {found.outside} of {found.rows} rows")
+            faults.append(f"{column} is {where} in {found.outside} of {found.rows} rows")
     if faults:
-        raise BadData(f"{'; '.join(faults[:10])}; the source must give the days it is asked for")
+        raise BadData(f"{'; '.join(faults[:10])}; the source has to return the requested days")
 
 
-def _cut(found: SourceBatch, spec: Pipeline, strays: _Strays) -> Iterator[tuple[date, pa.RecordBatch]]:
-    """Split a batch by local day, and count the rows that do not belong."""
+def _cut(found: SourceBatch, pipeline: Pipeline, strays: _Strays) -> Iterator[tuple[date, pa.RecordBatch]]:
+    """Yield a batch's rows by local day, and count the rows that do not belong."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    _has_columns(found, spec)
-    days = _local_days(found, spec.source)
+    _check_columns(found, pipeline)
+    days = _local_days(found, pipeline.source)
     inside = pc.and_(
         pc.greater_equal(days, pa.scalar(found.first)), pc.less_equal(days, pa.scalar(found.last))
     )
     strays.rows += len(days)
     strays.undated += days.null_count
     strays.outside += len(days) - days.null_count - (pc.sum(inside).as_py() or 0)
-    rows = _plain(found.batch.drop_columns(spec.privacy.drop))
+    rows = _plain(found.batch.drop_columns(pipeline.privacy.drop))
     for day in sorted(pc.unique(pc.filter(days, inside)).to_pylist()):
         yield day, rows.filter(pc.equal(days, pa.scalar(day)))
 
 
-def _has_columns(found: SourceBatch, spec: Pipeline) -> None:
-    """Names are told only where they are names for sure: without a header, they are the first row."""
+def _check_columns(found: SourceBatch, pipeline: Pipeline) -> None:
+    """Raise BadData for missing and repeated columns.
+
+    Names are quoted only where they are certainly names: without a header they are values of the first row.
+    """
     names = found.batch.schema.names
-    wanted = {"source.partition_by": [spec.source.partition_by], "privacy.drop": spec.privacy.drop}
+    wanted = {"source.partition_by": [pipeline.source.partition_by], "privacy.drop": pipeline.privacy.drop}
     for key, columns in wanted.items():
         if missing := [name for name in columns if name not in names]:
             close = get_close_matches(missing[0], names, n=1)
@@ -250,7 +253,7 @@ def _has_columns(found: SourceBatch, spec: Pipeline) -> None:
 
 
 def _plain(batch: pa.RecordBatch) -> pa.RecordBatch:
-    """Without what differs between batches of the same rows: pandas' notes, and dictionaries."""
+    """Return a batch without what differs between batches of the same rows: metadata and dictionaries."""
     import pyarrow as pa
 
     for number, field in enumerate(batch.schema):
@@ -270,7 +273,7 @@ def _local_days(found: SourceBatch, source: Source) -> Any:
 
 
 def _moments(found: SourceBatch, source: Source) -> Any:
-    """The time column as time stamps; text may or may not name a zone, but all of it alike."""
+    """Return the time column as time stamps; text may name a zone, in all values or in none."""
     import pyarrow as pa
 
     column = found.batch.column(source.partition_by)

@@ -1,8 +1,8 @@
-"""The readers of sources: CSV and Parquet files, SQL queries, Python functions.
+"""Readers of sources: CSV and Parquet files, SQL queries, Python functions.
 
-Each gives record batches with the name of where they come from. Whatever goes wrong is told as one of
-`include.exceptions`, without the values that Arrow and databases quote in their messages; that is why the
-cause is cut off (`from None`) wherever it may quote one: logs show causes too.
+Each yields record batches with the name of their origin. Failures become one of `include.exceptions`,
+without the values that Arrow and databases quote in their messages; the cause is cut off (`from None`)
+wherever it may quote one, as logs show causes too.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ BATCH_ROWS = 100_000
 
 
 class SourceBatch(NamedTuple):
-    """A batch, where it comes from, and the days it was asked for."""
+    """A batch with its origin, and the days that were requested."""
 
     origin: str
     first: date
@@ -39,7 +39,7 @@ class SourceBatch(NamedTuple):
 def read(
     source: Source, first: date, last: date, *, folder: Path, sql_url: str | None
 ) -> Iterator[SourceBatch]:
-    """The rows of a source from `first` to `last`, in one pass; a file without `{dt}` is given whole.
+    """Yield the rows of a source from `first` to `last`, in one pass; a file without `{dt}` is read whole.
 
     Raises BadData, Misconfigured or Transient.
     """
@@ -57,12 +57,12 @@ def read(
 
 
 def holds_other_days(source: Source) -> bool:
-    """Whether a source may rightly hold more days than it is asked for: a file of the whole history."""
+    """Return whether a source may hold more days than were requested, as a file of the whole history does."""
     return source.reader in (Reader.CSV, Reader.PARQUET) and "{dt}" not in str(source.uri)
 
 
 def misfits(values: pa.Array, *kinds: pa.DataType) -> int:
-    """How many values cannot be cast to these types, one after the other; found by halving."""
+    """Return how many values cannot be cast to these types, one after the other; found by halving."""
     import pyarrow as pa
 
     try:
@@ -84,7 +84,7 @@ def _files(uri: str, first: date, last: date) -> Iterator[tuple[str, date, date]
 
 @contextmanager
 def _opened(uri: str, folder: Path) -> Iterator[Any]:
-    """A file of any file system that Arrow knows; a plain path is relative to the pipeline's folder."""
+    """Open a file of any file system that Arrow supports; a plain path is relative to `folder`."""
     import pyarrow as pa
     from pyarrow import fs
 
@@ -96,24 +96,25 @@ def _opened(uri: str, folder: Path) -> Iterator[Any]:
     try:
         with system.open_input_file(path) as file:
             if file.size() == 0:
-                raise BadData(f"{name} is empty: 0 bytes; deliver the file again")
+                raise BadData(f"{name} is empty: 0 bytes; provide the file again")
             yield file
     except FileNotFoundError:
-        raise BadData(f"{name} does not exist; deliver it, or correct source.uri") from None
+        raise BadData(f"{name} does not exist; provide it, or correct source.uri") from None
     except PermissionError:
         raise Misconfigured(f"{name} may not be read by this user; correct its permissions") from None
     except UnicodeDecodeError:
         raise BadData(f"{name}: the names of the columns are not UTF-8; convert the file") from None
     except pa.ArrowInvalid as error:
-        raise BadData(f"{name} cannot be read: {_first_line(error)}; deliver the file again") from None
+        raise BadData(f"{name} cannot be read: {_first_line(error)}; provide the file again") from None
     except OSError as error:  # without a number it is Arrow's own: the content is damaged
         if system == local and error.errno is None:
-            raise BadData(f"{name} cannot be read: {_first_line(error)}; deliver the file again") from None
+            raise BadData(f"{name} cannot be read: {_first_line(error)}; provide the file again") from None
         raise Transient(f"{name} cannot be read now: {_first_line(error)}") from None
 
 
 def _csv(uri: str, folder: Path) -> Iterator[pa.RecordBatch]:
-    """Types are those of the first block: what does not fit them later is a fault, and counted."""
+    """Yield the batches of a CSV file. Types are inferred from the first block; later values that do not fit
+    are counted in the error."""
     import pyarrow as pa
     from pyarrow import csv
 
@@ -139,7 +140,7 @@ _CONVERSION = re.compile(r"In CSV column #(\d+): .*CSV conversion error")
 
 
 def _undecoded(schema: pa.Schema) -> str | None:
-    """The first column that Arrow left as bytes since it is no UTF-8."""
+    """Return the first column that Arrow left as bytes because it is not UTF-8."""
     import pyarrow as pa
 
     kinds = zip(schema.names, schema.types, strict=True)  # the names: that they are UTF-8 is checked too
@@ -147,7 +148,7 @@ def _undecoded(schema: pa.Schema) -> str | None:
 
 
 def _csv_misfits(uri: str, folder: Path, column: str, kind: pa.DataType) -> str:
-    """How many values of a column have another type; the file is read again, as bytes."""
+    """Return how many values of a column have another type; reads the file again, as bytes."""
     import pyarrow as pa
     from pyarrow import csv
 
@@ -159,8 +160,10 @@ def _csv_misfits(uri: str, folder: Path, column: str, kind: pa.DataType) -> str:
         for batch in reader:
             rows += batch.num_rows
             odd += misfits(batch.column(0), pa.string(), kind)
-    wrong = "not UTF-8; convert the file" if pa.types.is_string(kind) else f"no {kind}, as those before are"
-    return f"{_shown(uri)}: column {column!r}: {odd or 'some'} of {rows} values are {wrong}"
+    count, where = odd or "some", f"{_shown(uri)}: column {column!r}"
+    if pa.types.is_string(kind):
+        return f"{where}: {count} of {rows} values are not UTF-8; convert the file"
+    return f"{where}, inferred as {kind}, has {count} other values in {rows} rows"
 
 
 def _parquet(uri: str, folder: Path) -> Iterator[pa.RecordBatch]:
@@ -184,7 +187,7 @@ def _sql(source: Source, first: date, last: date, url: str | None) -> Iterator[p
         engine = create_engine(url)
     except (exc.ArgumentError, ImportError):  # their messages may hold the password
         raise Misconfigured(
-            f"the URL of connection {source.conn_id!r} is none that SQLAlchemy can open; "
+            f"the URL of connection {source.conn_id!r} cannot be opened by SQLAlchemy; "
             "correct its type, or install its driver"
         ) from None
     try:
@@ -198,13 +201,15 @@ def _sql(source: Source, first: date, last: date, url: str | None) -> Iterator[p
         where = engine.url.render_as_string(hide_password=True)
         raise Unavailable(f"source.query fails at {where}: {_first_line(error.orig)}") from None
     except exc.DBAPIError as error:
-        raise BadData(f"source.query fails with {type(error.orig).__name__}; try it by hand") from None
+        raise BadData(
+            f"source.query fails with {type(error.orig).__name__}; run it in a database client"
+        ) from None
     finally:
         engine.dispose()
 
 
 def _typed(rows: Any) -> pa.RecordBatch:
-    """Rows as a batch. Types are guessed from the values, so those that vary with them are made one."""
+    """Return rows as a batch. Types are inferred from values, so those that vary with them are unified."""
     import pyarrow as pa
 
     columns = {}
@@ -224,7 +229,7 @@ def _typed(rows: Any) -> pa.RecordBatch:
 
 
 def _python(source: Source, first: date, last: date) -> Iterator[pa.RecordBatch]:
-    """A function that is called with the first and the last day, and yields record batches of them."""
+    """Yield what a function returns for the first and the last day: record batches."""
     import pyarrow as pa
 
     name, _, attribute = str(source.callable).partition(":")
@@ -235,31 +240,31 @@ def _python(source: Source, first: date, last: date) -> Iterator[pa.RecordBatch]
     for batch in _guarded(function, str(source.callable), first, last):
         if not isinstance(batch, pa.RecordBatch):
             raise Misconfigured(
-                f"source.callable {source.callable!r} gave a {type(batch).__name__}; "
+                f"source.callable {source.callable!r} yielded a {type(batch).__name__}; "
                 "it must yield pyarrow.RecordBatch"
             )
         yield batch
 
 
 def _guarded(read: Callable[[date, date], Iterable[Any]], name: str, *days: date) -> Iterator[Any]:
-    """What a pipeline's own function yields. Its errors may quote rows, so only their class is told."""
+    """Yield from a pipeline's own function; of its errors only the class is kept, as they may quote rows."""
     try:
         yield from read(*days)
     except (MillraceError, OSError):
         raise
     except Exception as error:  # noqa: BLE001 - whatever a pipeline's own code raises
         raise BadData(
-            f"source.callable {name!r} failed with {type(error).__name__}; mend it, or its source"
+            f"source.callable {name!r} failed with {type(error).__name__}; fix it, or its source"
         ) from None
 
 
 def _shown(uri: str) -> str:
-    """A URI for messages: without the credentials that it may hold."""
+    """Return a URI for messages, without the credentials that it may hold."""
     return repr(re.sub(r"//[^/@]*@", "//***@", uri))
 
 
 def _first_line(error: object) -> str:
-    """What went wrong, without the row that Arrow quotes after a count of its columns."""
+    """Return an error's first line, without the row that Arrow quotes after a count of its columns."""
     line = (str(error).splitlines() or [""])[0]
     counted = re.match(r"CSV parse error: (Expected \d+ columns, got \d+)", line)
     return counted[1] if counted else line[:200].rstrip(".")

@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
-
+from include.record import Record
 from include.verdict import Verdict
 
-if TYPE_CHECKING:
-    pass
 
-
-@dataclass(frozen=True, kw_only=True)
-class LoadResult:
-    """What `load` put on the branch; `written` counts partitions whose content is new."""
+class LoadResult(Record):
+    """What `load` put on the branch; `written` counts the partitions whose content is new."""
 
     commit: str
     rows: int
@@ -21,16 +15,15 @@ class LoadResult:
     written: int
     source_checksum: str
 
-    def to_json(self) -> dict[str, Any]:
-        return asdict(self)
 
+class ValidationResult(Verdict):
+    """The verdict on what the branch holds; `link` is the page of the MLflow run with the report."""
 
-@dataclass(frozen=True, kw_only=True)
-class ValidationResult:
-    """What the suite found on the branch; `link` is the page of the MLflow run that holds the details."""
-
-    verdict: Verdict
     link: str
 
-    def to_json(self) -> dict[str, Any]:
-        return {**self.verdict.to_json(), "link": self.link}
+
+class QuarantineResult(Record):
+    """Why a branch was taken away, and the branch that keeps it, if it was kept."""
+
+    branch: str | None
+    reasons: tuple[str, ...]

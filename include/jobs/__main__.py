@@ -1,4 +1,4 @@
-"""`python -m include.jobs <job>`: a job in a container; docs/job-contract.md says what goes in and out.
+"""`python -m include.jobs <job>`: a job in a container; docs/job-contract.md defines its input and output.
 
 Standard output carries one line, the result or the error as JSON; everything else goes to standard error.
 """
@@ -9,7 +9,7 @@ import json
 import logging
 import signal
 import sys
-from argparse import ArgumentParser
+from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
@@ -17,21 +17,17 @@ from typing import Any, NoReturn
 from include.exceptions import MillraceError, Misconfigured
 from include.jobs import env
 from include.jobs.exit_codes import Exit, code_of
-from include.jobs.spec import Job, JobSpec
-from include.settings import JobSettings
+from include.jobs.spec import Job
 
 log = logging.getLogger("include.jobs")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a job; its exit code."""
+    """Run a job, and return its exit code."""
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
-    asked = _arguments(arguments)
+    options = _parse(arguments)
     try:
-        told = env.read()
-        _end_on_sigterm(told.seconds)
-        spec = env.spec_of(_spec(asked.spec or told.job), asked.job)
-        return _say(_run(spec, told), Exit.DONE)
+        return _print(_run(options), Exit.DONE)
     except MillraceError as error:
         return _fail(error)
     except Exception as error:
@@ -39,35 +35,38 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _fail(error)
 
 
-def _run(spec: JobSpec, told: JobSettings) -> dict[str, Any]:
-    from include.jobs.runner import run
+def _run(options: Namespace) -> dict[str, Any]:
+    from include.jobs.runner import run_job
 
-    return run(spec, env.services_of(told), env.identity_of(told, spec))
+    given = env.read()
+    _end_on_sigterm(given.seconds)
+    spec = env.parse_spec(_spec_text(options.spec or given.job), options.job)
+    return run_job(spec, env.services(given), env.run_identity(given, spec)).to_json()
 
 
-def _arguments(arguments: Sequence[str] | None) -> Any:
+def _parse(arguments: Sequence[str] | None) -> Namespace:
     parser = ArgumentParser(prog="python -m include.jobs", description=__doc__)
     parser.add_argument("job", choices=[job.value for job in Job])
-    parser.add_argument("--spec", help="the spec as JSON, or @file; else the variable MILLRACE_JOB")
-    parser.error = _bad_usage  # type: ignore[method-assign]
+    parser.add_argument("--spec", help="the spec as JSON, or @file; default: the variable MILLRACE_JOB")
+    parser.error = _refuse_usage  # type: ignore[method-assign]
     return parser.parse_args(arguments)
 
 
-def _bad_usage(message: str) -> NoReturn:
-    sys.exit(_say({"error": "Misconfigured", "message": message}, Exit.BAD_SPEC))
+def _refuse_usage(message: str) -> NoReturn:
+    sys.exit(_print({"error": "Misconfigured", "message": message}, Exit.BAD_SPEC))
 
 
-def _spec(given: str) -> str:
-    if not given.startswith("@"):
-        return given
+def _spec_text(spec: str) -> str:
+    if not spec.startswith("@"):
+        return spec
     try:
-        return Path(given[1:]).read_text(encoding="utf-8")
+        return Path(spec[1:]).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise Misconfigured(f"cannot read the spec {given[1:]!r} ({error})") from error
+        raise Misconfigured(f"cannot read the spec {spec[1:]!r} ({error})") from error
 
 
 def _end_on_sigterm(seconds: int) -> None:
-    """Leave by SystemExit, so that what is open is closed: an MLflow run as KILLED."""
+    """Leave by SystemExit on SIGTERM, or after `seconds`, so that an open MLflow run is closed as KILLED."""
 
     def end(number: int, _frame: object) -> NoReturn:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a second one would cut the closing short
@@ -80,12 +79,12 @@ def _end_on_sigterm(seconds: int) -> None:
 
 
 def _fail(error: Exception) -> int:
-    return _say({"error": type(error).__name__, "message": str(error)}, code_of(error))
+    return _print({"error": type(error).__name__, "message": str(error)}, code_of(error))
 
 
-def _say(answer: dict[str, Any], code: Exit) -> int:
+def _print(line: dict[str, Any], code: Exit) -> int:
     sys.stderr.flush()
-    print(json.dumps(answer), flush=True)  # noqa: T201 - this line is how a job answers
+    print(json.dumps(line), flush=True)  # noqa: T201 - this line is the job's output
     return code
 
 

@@ -1,4 +1,4 @@
-"""What a job has at hand."""
+"""The context of a job: its specification, its pipeline, and the services that it may use."""
 
 from __future__ import annotations
 
@@ -8,31 +8,35 @@ from functools import cached_property
 from pathlib import Path
 
 from include.contract.pipeline import Pipeline
-from include.contract.windows import TrainingWindow
+from include.contract.windows import MonitoringWindow, TrainingWindow
+from include.exceptions import Misconfigured
 from include.jobs.spec import JobSpec
-from include.lake.client import Lake, LakeConnection
+from include.lake.client import Lake
 from include.lake.table import Table
-from include.modelling import training
+from include.lake.types import LakeConnection
+from include.modelling.predictions import Predictions
 from include.run_identity import RunIdentity
+from include.tracking import names
 from include.tracking.registry import Registry
-from include.tracking.runs import Experiment
+from include.tracking.runs import Experiment, RunLog
+from include.tracking.server import TrackingServer
 
 
 @dataclass(frozen=True, kw_only=True)
 class Services:
-    """What a job may reach: the lake, MLflow, and the folder of the pipelines."""
+    """What a job may use: the lake, MLflow, and the folder of the pipelines."""
 
     lake: LakeConnection
-    tracking_uri: str
+    tracking: TrackingServer
     pipelines: Path
 
 
 @dataclass(frozen=True, kw_only=True)
 class JobContext:
-    """One job to do: what it is told, the contract and folder of its pipeline, services, and for whom."""
+    """One job to run: its specification, its pipeline with the folder, the services, and the Airflow run."""
 
-    job: JobSpec
-    spec: Pipeline
+    spec: JobSpec
+    pipeline: Pipeline
     folder: Path
     services: Services
     run: RunIdentity
@@ -40,25 +44,54 @@ class JobContext:
     @cached_property
     def lake(self) -> Lake:
         """The pipeline's repository."""
-        return Lake(self.services.lake, self.spec.lake.repository)
+        return Lake(self.services.lake, self.pipeline.lake.repository)
 
     @cached_property
     def table(self) -> Table:
         """The pipeline's table."""
-        return Table(self.lake, self.spec.lake.table)
+        return Table(self.lake, self.pipeline.lake.table)
 
     @cached_property
-    def trainings(self) -> Experiment:
-        """The pipeline's training runs."""
-        return training.experiment(self.spec, self.services.tracking_uri)
+    def registry(self) -> Registry:
+        """The model registry."""
+        return Registry(self.services.tracking)
+
+    @cached_property
+    def training_runs(self) -> Experiment:
+        """The experiment with the pipeline's trainings."""
+        return names.training_runs(self.services.tracking, self.pipeline.name)
+
+    @property
+    def until(self) -> date:
+        """The last day that counts."""
+        return date.fromisoformat(self.spec.until)
 
     @property
     def training_window(self) -> TrainingWindow:
         """The days of the training that ends with the job's day."""
-        return TrainingWindow.until(date.fromisoformat(self.job.until), self.spec.training)
+        return TrainingWindow.until(self.until, self.pipeline.training)
+
+    @property
+    def monitoring_window(self) -> MonitoringWindow:
+        """The days of the monitoring run that ends with the job's day."""
+        return MonitoringWindow.until(self.until, self.pipeline.monitoring)
 
     @cached_property
-    def champion_run(self) -> str:
+    def champion_run(self) -> RunLog:
         """The training run of the champion's version."""
-        found = Registry(self.services.tracking_uri).version(self.spec.name, int(self.job.version or 0))
-        return str(found.run_id)
+        version = self.registry.get_version(self.pipeline.name, self.version)
+        return self.training_runs.open_run(str(version.run_id))
+
+    @property
+    def version(self) -> int:
+        """The champion's version; raises Misconfigured if the specification lacks it."""
+        if self.spec.version is None:
+            raise Misconfigured(
+                f"the spec of {self.spec.job.value!r} lacks `version`; see docs/job-contract.md"
+            )
+        return self.spec.version
+
+    @cached_property
+    def predictions(self) -> Predictions:
+        """The champion's predictions."""
+        return Predictions(self.pipeline, self.table, self.version)

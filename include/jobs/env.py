@@ -1,4 +1,4 @@
-"""A job's task as environment variables, written for a container and read inside of it."""
+"""A job as environment variables: written for a container, and read inside of it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from include.exceptions import Misconfigured
 from include.jobs.context import Services
 from include.jobs.spec import JobSpec
-from include.lake.client import LakeConnection
+from include.lake.types import LakeConnection
 from include.run_identity import RunIdentity
 from include.settings import JobSettings, settings
 from include.tracking.server import TrackingServer
@@ -21,15 +21,16 @@ SECRETS = (
     "MLFLOW_TRACKING_USERNAME",
     "MLFLOW_TRACKING_PASSWORD",
 )
-"""The variables that nobody but the job may see."""
+"""The variables that only the job may see."""
+_REMEDY = "see docs/job-contract.md for the variables of a job"
 
 
 def variables(
-    job: JobSpec, lake: LakeConnection, tracking: TrackingServer, run: RunIdentity, *, seconds: int
+    spec: JobSpec, lake: LakeConnection, tracking: TrackingServer, run: RunIdentity, *, seconds: int
 ) -> dict[str, str]:
-    """What a container is told; secrets among it. It ends itself after `seconds`."""
+    """Return the variables for a job's container, with secrets; the job ends itself after `seconds`."""
     return {
-        "MILLRACE_JOB": job.model_dump_json(exclude_none=True),
+        "MILLRACE_JOB": spec.model_dump_json(exclude_none=True),
         "MILLRACE_RUN": json.dumps(asdict(run)),
         "MILLRACE_SECONDS": str(seconds),
         "MILLRACE_LAKE_VERIFY_TLS": str(lake.verify_tls).lower(),
@@ -41,42 +42,52 @@ def variables(
 
 
 def read() -> JobSettings:
-    """What this container was told; raises Misconfigured naming every variable that is missing or wrong."""
+    """Return this container's settings; raises Misconfigured naming each variable that is wrong."""
     try:
         return JobSettings()
     except ValidationError as error:
-        raise _named(error) from error
+        raise _misconfigured(error) from error
 
 
-def spec_of(text: str, job: str) -> JobSpec:
-    """The job to do; raises Misconfigured if it is not the one that the command names."""
+def parse_spec(text: str, job: str) -> JobSpec:
+    """Return the job's specification; raises Misconfigured unless it is for the job of the command line."""
     try:
-        found = JobSpec.model_validate_json(text)
+        spec = JobSpec.model_validate_json(text)
     except ValidationError as error:
-        raise _named(error, "the job's spec: ") from error
-    if found.job != job:
-        raise Misconfigured(f"the command says {job!r}, the spec {found.job.value!r}; they have to agree")
-    return found
+        raise _misconfigured(error, "the job's spec: ") from error
+    if spec.job != job:
+        raise Misconfigured(
+            f"the command names the job {job!r}, the spec {spec.job.value!r}; they have to agree"
+        )
+    return spec
 
 
-def services_of(told: JobSettings) -> Services:
-    """What the job may reach; pipelines are those of the image."""
-    return Services(
-        lake=LakeConnection.of(told), tracking_uri=told.tracking_uri, pipelines=settings().pipelines
+def services(given: JobSettings) -> Services:
+    """Return what the job may use; its pipelines are those of the image."""
+    tracking = TrackingServer(
+        uri=given.tracking_uri,
+        username=given.tracking_username,
+        password=given.tracking_password.get_secret_value(),
     )
+    return Services(lake=LakeConnection.of(given), tracking=tracking, pipelines=settings().pipelines)
 
 
-def identity_of(told: JobSettings, job: JobSpec) -> RunIdentity:
-    """The Airflow run that asks, with the code and the image that do the work; a hand has only the key."""
-    dag_id, _, run_id = job.run_key.partition("/")
+def run_identity(given: JobSettings, spec: JobSpec) -> RunIdentity:
+    """Return the Airflow run, with the code and the image of this container.
+
+    Where a person starts a job, only the run key names the run.
+    """
+    dag_id, _, run_id = spec.run_key.partition("/")
     try:
-        asked = json.loads(told.run or "{}")
-        run = RunIdentity(**({"dag_id": dag_id, "run_id": run_id} | asked))
+        fields = json.loads(given.run or "{}")
+        run = RunIdentity(**({"dag_id": dag_id, "run_id": run_id} | fields))
     except (TypeError, ValueError) as error:
-        raise Misconfigured(f"MILLRACE_RUN is no run as JSON ({error}); see docs/job-contract.md") from error
-    return replace(run, code_version=settings().code_version, image=told.image)
+        raise Misconfigured(f"MILLRACE_RUN is not a run as JSON ({error}); {_REMEDY}") from error
+    return replace(run, code_version=settings().code_version, image=given.image)
 
 
-def _named(error: ValidationError, before: str = "") -> Misconfigured:
-    wrong = [f"{before}{'.'.join(map(str, one['loc'])) or 'JSON'}: {one['msg']}" for one in error.errors()]
-    return Misconfigured("\n".join([*wrong, "see docs/job-contract.md for what a job is told"]))
+def _misconfigured(error: ValidationError, prefix: str = "") -> Misconfigured:
+    faults = [
+        f"{prefix}{'.'.join(map(str, fault['loc'])) or 'JSON'}: {fault['msg']}" for fault in error.errors()
+    ]
+    return Misconfigured("\n".join([*faults, _REMEDY]))

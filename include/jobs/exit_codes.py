@@ -1,4 +1,4 @@
-"""How a job that runs alone says how it went: by its exit code, after sysexits.h, and one line of JSON."""
+"""Exit codes of a job, after sysexits.h, and the errors that they stand for."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Exit(IntEnum):
     UNAVAILABLE = 69
     MODEL_FAILED = 70
     STOPPED = 143
-    """By SIGTERM, or since its time was over: what the shell says of a process that SIGTERM ended."""
+    """By SIGTERM, or after its time limit: the code that a shell reports for a process ended by SIGTERM."""
 
 
 _CODES: tuple[tuple[tuple[type[MillraceError], ...], Exit], ...] = (
@@ -43,17 +43,17 @@ _ERRORS: dict[int, type[MillraceError]] = {
 
 
 def code_of(error: BaseException) -> Exit:
-    """The exit code that stands for an error; what is not of include.exceptions is the model code's."""
+    """Return the exit code for an error; any error outside include.exceptions is one of the model code."""
     return next((code for kinds, code in _CODES if isinstance(error, kinds)), Exit.MODEL_FAILED)
 
 
 def error_of(code: int, message: str) -> MillraceError:
-    """The error that an exit code stands for."""
+    """Return the error that an exit code stands for."""
     return _ERRORS.get(code, JobFailed)(message)
 
 
 def last_json(lines: list[str]) -> dict[str, Any] | None:
-    """The last line that is a JSON object: a job's result, or its error; None if there is none."""
+    """Return the last line that is a JSON object: a job's result or its error; None if there is none."""
     for line in reversed(lines):
         if line.startswith("{"):
             try:

@@ -4,112 +4,96 @@ from __future__ import annotations
 
 import io
 from datetime import date
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from include.contract.model import PREDICTION, Model
-from include.contract.windows import MonitoringWindow
-from include.exceptions import Conflict, NotEnoughData
+from include.contract.model import Model
 from include.jobs.context import JobContext
-from include.jobs.score import path_of
-from include.modelling import features, scorer, training
-from include.modelling.metrics import LATENCY, held_out_metric
-from include.modelling.training import REFERENCE
-from include.monitoring import drift, history
-from include.monitoring.verdict import assess, store
-from include.tracking.runs import Experiment
+from include.jobs.results import MeasureResult
+from include.modelling import features, scorer
+from include.modelling.predictions import DAY
+from include.monitoring import drift
+from include.monitoring.history import MonitoringDay, MonitoringHistory, store
+from include.monitoring.verdict import assess
+from include.tracking.names import LATENCY, Artifact, held_out_metric, monitoring_runs
 from include.tracking.tags import Tag
 
 if TYPE_CHECKING:
     import pandas as pd
+    from mlflow.entities import Run
 
 
-def measure(work: JobContext) -> dict[str, Any]:
-    """Compare the window with what the champion learned from; `{run_id, link}`.
+def measure(context: JobContext) -> MeasureResult:
+    """Measure the window, and log numbers, verdict and report to one MLflow run.
 
-    One MLflow run holds the numbers and the report. Raises NotEnoughData if the window is empty.
+    An earlier finished run is returned. Raises NotEnoughData if the window is empty.
     """
-    night, version = date.fromisoformat(work.job.until), int(work.job.version or 0)
-    nights = history.experiment(work.spec, work.services.tracking_uri)
-    key = f"{work.job.run_key}/{work.job.commit}"  # another commit is other data, to be measured anew
-    done = nights.finished(key)
-    if done is not None:
-        return {"run_id": done.info.run_id, "link": nights.link(done.info.run_id, history.REPORT)}
-    window = MonitoringWindow.until(night, work.spec.monitoring)
-    trained = work.champion_run
-    model = scorer.trained_on(work.spec, work.services.tracking_uri, trained)
-    rows = _scored(work, window, model)
-    labelled = features.labelled(rows[rows["_day"] <= window.labelled], model)
-    tags = {**history.tags(night, version, _learned(work, trained)), **work.run.tags()}
-    with nights.start(key, name=f"{night}", tags=tags) as run:
-        reference = _reference(work, trained)
-        drifted = drift.measure(rows, reference, model, work.spec.monitoring.drift)
-        verdict = assess(work.spec, drifted, labelled, rows, _held_out(work, trained))
-        verdict.numbers.update(_latency(work))
-        run.dataset(
-            name=work.spec.lake.table,
-            commit=work.job.commit,
-            source=f"lakefs://{work.spec.lake.repository}/{work.job.commit}/{work.spec.lake.table}/",
+    pipeline, spec = context.pipeline, context.spec
+    history = MonitoringHistory(monitoring_runs(context.services.tracking, pipeline.name))
+    key = f"{spec.run_key}/{spec.commit}"  # another commit is other data, to be measured again
+    if (finished := history.find_finished(key)) is not None:
+        return MeasureResult(run_id=finished.id, link=finished.link(Artifact.DRIFT_REPORT))
+    training_run = context.training_runs.get_run(context.champion_run.id)
+    model = scorer.trained_model(pipeline, context.champion_run)
+    rows = _rows(context, model)
+    with history.start(key, _day(context, training_run), context.run) as run_log:
+        drift_result = drift.measure(rows, _reference(context), model, pipeline.monitoring.drift)
+        in_time = rows[rows[DAY] <= context.monitoring_window.labelled_until]
+        verdict = assess(
+            pipeline,
+            drift_result,
+            labelled=features.labelled(in_time, model),
+            rows=rows,
+            held_out=_held_out(context, training_run),
+            latency_ms=_latency(context),
+        )
+        run_log.log_dataset(
+            name=context.table.name,
+            commit=spec.commit,
+            source=context.table.uri(spec.commit),
             context="monitoring",
             rows=len(rows),
         )
-        store(run, verdict, drifted)
-    return {"run_id": run.id, "link": run.link(history.REPORT)}
+        store(run_log, verdict, drift_result.html)
+    return MeasureResult(run_id=run_log.id, link=run_log.link(Artifact.DRIFT_REPORT))
 
 
-def _learned(work: JobContext, trained: str) -> date:
-    found = work.trainings.run(trained)
-    return date.fromisoformat(found.data.tags[Tag.UNTIL])
+def _day(context: JobContext, training_run: Run) -> MonitoringDay:
+    trained_until = date.fromisoformat(training_run.data.tags[Tag.TRAINED_UNTIL])
+    return MonitoringDay(as_of=context.until, version=context.version, trained_until=trained_until)
 
 
-def _scored(work: JobContext, window: MonitoringWindow, model: Model) -> pd.DataFrame:
-    """The rows of the window as the champion saw them, with its predictions and, as `_day`, their day."""
-    import pandas as pd
-
-    # Two commits: between them somebody may have corrected a day that was scored as it was before.
-    scored = work.job.scored or work.job.commit
-    fairness = work.spec.monitoring.fairness
+def _rows(context: JobContext, model: Model) -> pd.DataFrame:
+    """Return the rows of the window as the champion saw them, with their predictions."""
+    fairness, commit = context.pipeline.monitoring.fairness, context.spec.commit
     columns = features.columns(model, *([fairness.column] if fairness else []))
-    parts = work.table.parts(work.job.commit, window.first, window.last)
-    found = []
-    for day, rows in work.table.partitions(work.job.commit, window.first, window.last, columns):
-        path = path_of(work, day, parts[day])
-        answers = pd.read_parquet(io.BytesIO(work.lake.download(scored, path)))
-        if len(answers) != rows.num_rows:
-            raise Conflict(
-                f"{path!r} has {len(answers)} rows, its partition {rows.num_rows}; run score again"
-            )
-        found.append(rows.to_pandas().assign(**{PREDICTION: answers[PREDICTION], "_day": day}))
-    if not found:
-        raise NotEnoughData(
-            f"no partition from {window.first} to {window.last} at {work.job.commit}; "
-            f"run {work.spec.name}.ingest for these days"
-        )
-    rows = pd.concat(found, ignore_index=True)
+    rows = context.predictions.join(
+        context.monitoring_window,
+        columns,
+        commit=commit,
+        predictions_commit=context.spec.predictions_commit or commit,
+    )
     rows[model.features.all] = features.matrix(rows, model)
     rows[model.target] = features.labels(rows, model)
     return rows
 
 
-def _reference(work: JobContext, training_run: str) -> pd.DataFrame:
+def _reference(context: JobContext) -> pd.DataFrame:
     import pandas as pd
 
-    return pd.read_parquet(io.BytesIO(work.trainings.log(training_run).read(REFERENCE)))
+    return pd.read_parquet(io.BytesIO(context.champion_run.download_artifact(Artifact.REFERENCE)))
 
 
-def _held_out(work: JobContext, training_run: str) -> float | None:
-    performance = work.spec.monitoring.performance
+def _held_out(context: JobContext, training_run: Run) -> float | None:
+    """Return the champion's metric at training, None if it is not monitored or not known."""
+    performance = context.pipeline.monitoring.performance
     if performance is None:
         return None
-    found = work.trainings.run(training_run).data.metrics
-    value = found.get(held_out_metric(performance.metric))
+    value = training_run.data.metrics.get(held_out_metric(performance.metric))
     return None if value is None else float(value)
 
 
-def _latency(work: JobContext) -> dict[str, float]:
-    """The time for one row that `score` noted on its commit; nothing if it had nothing to score."""
-    noted = work.lake.get_commit(work.job.commit).metadata.get(LATENCY)
-    return {} if noted is None else {LATENCY: float(noted)}
-
-
-def _trainings(work: JobContext) -> Experiment:
-    return training.experiment(work.spec, work.services.tracking_uri)
+def _latency(context: JobContext) -> float | None:
+    """Return the latency that `score` left on its commit; None if it had nothing to score."""
+    commit = context.spec.predictions_commit or context.spec.commit
+    latency = context.lake.get_commit(commit).metadata.get(LATENCY)
+    return None if latency is None else float(latency)

@@ -1,14 +1,13 @@
-"""Running a job: the same function behind every runtime.
+"""Run a job: the same function behind every runtime.
 
-A job reads the lake at one commit and MLflow by its URI, works, and returns small JSON. It may be killed
-at any line and run again: what an earlier try finished is found by the run key and not repeated.
+A job reads the lake at one commit and MLflow, works, and returns a small record. It may be killed at any
+line and run again: what an earlier try finished is found by the run key and not repeated.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from typing import Any
 
 from include.contract import loader
 from include.jobs.context import JobContext, Services
@@ -17,11 +16,12 @@ from include.jobs.measure import measure
 from include.jobs.score import score
 from include.jobs.spec import Job, JobSpec
 from include.jobs.train import train
+from include.record import Record
 from include.run_identity import RunIdentity
 
 log = logging.getLogger(__name__)
 
-_JOBS: dict[Job, Callable[[JobContext], dict[str, Any]]] = {
+_JOBS: dict[Job, Callable[[JobContext], Record]] = {
     Job.TRAIN: train,
     Job.EVALUATE: evaluate,
     Job.SCORE: score,
@@ -29,9 +29,9 @@ _JOBS: dict[Job, Callable[[JobContext], dict[str, Any]]] = {
 }
 
 
-def run(job: JobSpec, services: Services, identity: RunIdentity) -> dict[str, Any]:
-    """Run a job; its small JSON result. Raises what include.exceptions names."""
-    folder = services.pipelines / job.pipeline
-    work = JobContext(job=job, spec=loader.load(folder), folder=folder, services=services, run=identity)
-    log.info("job %s of %s at %s until %s", job.job, job.pipeline, job.commit[:12], job.until)
-    return _JOBS[job.job](work)
+def run_job(spec: JobSpec, services: Services, run: RunIdentity) -> Record:
+    """Run a job, and return its result (`include.jobs.results`); raises the errors of include.exceptions."""
+    folder = services.pipelines / spec.pipeline_name
+    context = JobContext(spec=spec, pipeline=loader.load(folder), folder=folder, services=services, run=run)
+    log.info("job %s of %s at %s until %s", spec.job, spec.pipeline_name, spec.commit[:12], spec.until)
+    return _JOBS[spec.job](context)

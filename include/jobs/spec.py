@@ -1,4 +1,4 @@
-"""What a job is told, as JSON: the same words for every runtime."""
+"""The job specification: what a job is to do, the same JSON for every runtime."""
 
 from __future__ import annotations
 
@@ -22,12 +22,16 @@ class JobSpec(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    job: Job = Field(description="Which job; the argument says the same.")
-    pipeline: str = Field(description="The pipeline's name.")
+    job: Job = Field(description="The job; equal to the container's argument.")
+    pipeline_name: str = Field(description="The name of the pipeline.")
     commit: str = Field(min_length=1, description="The commit of the lake that fixes the data.")
     until: str = Field(pattern=r"^\d{4}-\d{2}-\d{2}$", description="The last day that counts (ISO date).")
-    run_key: str = Field(min_length=1, description="The same for every try; earlier success is found by it.")
-    params: dict[str, Any] = Field(default_factory=dict, description="train: laid over the model's params.")
-    candidate: str | None = Field(None, description="evaluate: the training run of the candidate.")
+    run_key: str = Field(
+        min_length=1, description="The same for every try: finds what an earlier try finished."
+    )
+    params: dict[str, Any] = Field(default_factory=dict, description="train: overrides `model.params`.")
+    candidate: str | None = Field(None, description="evaluate: the MLflow run of the candidate.")
     version: int | None = Field(None, description="score, measure: the champion's version.")
-    scored: str | None = Field(None, description="measure: the commit that holds the predictions.")
+    predictions_commit: str | None = Field(
+        None, description="measure: the commit that holds the predictions; absent: `commit`."
+    )

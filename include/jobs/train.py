@@ -1,32 +1,28 @@
-"""The jobs of the train DAG: fit a candidate, and score it and the champion on the same rows."""
+"""The job `train`: fit a candidate on the window that ends with a day."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from include.jobs.context import JobContext
-from include.modelling import training
-from include.tracking.tags import Tag
-
-if TYPE_CHECKING:
-    pass
+from include.jobs.results import TrainResult
+from include.modelling.training import fit
+from include.tracking.tags import Tag, run_tags
 
 
-def train(work: JobContext) -> dict[str, Any]:
-    """Fit on the window that ends with `until`, and log everything to one MLflow run; `{run_id, link}`."""
-    job, trainings = work.job, work.trainings
-    done = trainings.finished(job.run_key)
-    if done is not None:
-        return {"run_id": done.info.run_id, "link": trainings.link(done.info.run_id)}
-    tags = {Tag.COMMIT: job.commit, Tag.UNTIL: job.until, **work.run.tags()}
-    with trainings.start(job.run_key, name=f"until {job.until}", tags=tags) as run:
-        training.fit(
-            work.spec,
-            work.table,
-            work.training_window,
-            commit=job.commit,
-            folder=work.folder,
-            params=job.params,
-            run=run,
+def train(context: JobContext) -> TrainResult:
+    """Fit on the training window, and log everything to one MLflow run; return an earlier finished one."""
+    spec, runs = context.spec, context.training_runs
+    finished = runs.find_finished(spec.run_key)
+    if finished is not None:
+        return TrainResult(run_id=finished.info.run_id, link=runs.link(finished.info.run_id))
+    tags = {Tag.COMMIT: spec.commit, Tag.TRAINED_UNTIL: spec.until, **run_tags(context.run)}
+    with runs.start(spec.run_key, name=f"until {spec.until}", tags=tags) as run_log:
+        fit(
+            context.pipeline,
+            context.table,
+            context.training_window,
+            commit=spec.commit,
+            folder=context.folder,
+            params=spec.params,
+            run_log=run_log,
         )
-    return {"run_id": run.id, "link": run.link()}
+    return TrainResult(run_id=run_log.id, link=run_log.link())

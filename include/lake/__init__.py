@@ -1,1 +1,1 @@
-"""The lake: versioned tables of partitions, on lakeFS or on the embedded server that speaks its API."""
+"""Versioned tables of partitions, on lakeFS or on the embedded server that speaks the lakeFS API."""

@@ -1,7 +1,9 @@
-"""`python -m include.lake.bootstrap`: a lakeFS that has no user yet gets its first one. Harmless if it has.
+"""Create the first user of a new lakeFS: `python -m include.lake.bootstrap`. Does nothing if it exists.
 
-With PostgreSQL behind it lakeFS does not make that user of its own `LAKEFS_INSTALLATION_…`, as it does over a
-local database. Until somebody asks it to, it is healthy and refuses all keys.
+With a PostgreSQL database, lakeFS does not create that user from its `LAKEFS_INSTALLATION_…` settings, as it
+does with a local database. Until the user is created through the API, lakeFS is healthy and rejects all keys.
+
+Settings: https://docs.lakefs.io/reference/configuration.html
 """
 
 from __future__ import annotations
@@ -18,14 +20,14 @@ ADMIN = "admin"
 
 
 def main() -> int:
-    """As `lakectl` is told (`LAKECTL_…`): these keys become the first user's."""
+    """Create the first user with the keys in the environment, under lakectl's names (`LAKECTL_…`)."""
     try:
-        told = LakeLogin()
+        login = LakeLogin()
     except ValidationError as error:
         names = ", ".join(sorted({str(fault["loc"][0]) for fault in error.errors()}))
-        raise Misconfigured(f"missing or wrong: {names}; set them as for lakectl") from error
-    version = Lake(LakeConnection.of(told), "any").create_first_user(ADMIN)
-    print(f"lakeFS {version} at {told.lake_endpoint} is set up and takes the keys")  # noqa: T201 - a command
+        raise Misconfigured(f"missing or invalid: {names}; set them as for lakectl") from error
+    version = Lake(LakeConnection.of(login), "any").create_first_user(ADMIN)
+    print(f"lakeFS {version} at {login.lake_endpoint} is set up and accepts the keys")  # noqa: T201 - a command
     return 0
 
 

@@ -1,7 +1,7 @@
-"""One repository of the lake: its refs and versions, and (from `Objects`) its objects.
+"""Client of one repository: its refs, its versions, and (from `ObjectClient`) its objects.
 
-Steps that a task may run twice (creating a branch, tagging, merging, deleting) say what is true
-afterwards instead of failing because it was true before.
+Calls that a task may repeat (create a branch, tag, merge, delete) return the state after the call instead of
+failing because an earlier attempt already reached it.
 """
 
 from __future__ import annotations
@@ -11,58 +11,65 @@ from contextlib import suppress
 from typing import Any
 
 from include.exceptions import Absent, Conflict
-from include.lake.objects import Objects
-from include.lake.transport import _LIMITS, NoChanges
-from include.lake.types import Change, Commit, ImportState, LakeConnection, LakeObject
+from include.lake.objects import ObjectClient
+from include.lake.transport import REQUEST_OPTIONS, NoChanges
+from include.lake.types import Change, Commit, ImportStatus, LakeConnection, LakeObject
 
-__all__ = ["Change", "Commit", "ImportState", "Lake", "LakeConnection", "LakeObject"]
+__all__ = ["Change", "Commit", "ImportStatus", "Lake", "LakeConnection", "LakeObject"]
 
 
-class Lake(Objects):
-    """One repository of the lake."""
+class Lake(ObjectClient):
+    """One repository of a lake.
+
+    lake = Lake(connection, "flights")
+    lake.create_branch("work", "main")
+    lake.upload("work", "a.csv", Path("a.csv"))
+    lake.commit("work", "add a.csv", {})
+    lake.merge("work", "main", "publish a.csv", {})
+    """
 
     # Repositories
 
     def ping(self) -> str:
-        """The server's version; raises where the address or the keys are wrong."""
+        """Return the server's version; raises Unavailable or Unauthorized if it cannot be used."""
         with self._errors("the lake"):
-            self._client.repositories_api.list_repositories(amount=1, **_LIMITS)
-            return str(self._client.config_api.get_config(**_LIMITS).version_config["version"])
+            self._client.repositories_api.list_repositories(amount=1, **REQUEST_OPTIONS)
+            return str(self._client.config_api.get_config(**REQUEST_OPTIONS).version_config["version"])
 
     def create_first_user(self, username: str) -> str:
-        """Let a lakeFS that has no user yet have one, with this connection's keys; the server's version.
+        """Create the first user of a new lakeFS with this connection's keys; return the server's version.
 
-        Raises Unauthorized if it was set up with other keys.
+        Does nothing if that user exists. Raises Unauthorized if it was created with other keys.
         """
         key = {
             "access_key_id": self.connection.access_key_id,
             "secret_access_key": self.connection.secret_access_key,
         }
         with suppress(Conflict), self._errors("the lake's first user"):
-            self._client.internal_api.setup({"username": username, "key": key}, **_LIMITS)
+            self._client.internal_api.setup({"username": username, "key": key}, **REQUEST_OPTIONS)
         return self.ping()
 
     def ensure_repository(self, storage_namespace: str, branch: str = "main") -> None:
         """Create the repository unless it exists."""
         body = {"name": self.repository, "storage_namespace": storage_namespace, "default_branch": branch}
         with suppress(Conflict), self._errors(f"repository {self.repository!r}"):
-            self._client.repositories_api.create_repository(body, **_LIMITS)
+            self._client.repositories_api.create_repository(body, **REQUEST_OPTIONS)
 
     # Refs
 
     def resolve(self, ref: str) -> str:
-        """The commit id that a branch, tag, commit prefix or expression (`main~2`) stands for now."""
+        """Return the id of the commit that a branch, tag, id prefix or expression (`main~2`) points to."""
         return self.get_commit(ref).id
 
     def get_commit(self, ref: str) -> Commit:
-        """The commit that a ref stands for now."""
-        what = f"ref {ref!r}"
-        answer = self._call(what, "commits.get_commit", ref)
-        with self._errors(what):
-            return Commit.of(answer)
+        """Return the commit that a ref points to; raises Absent if there is no such ref."""
+        subject = f"ref {ref!r}"
+        response = self._call(subject, "commits.get_commit", ref)
+        with self._errors(subject):
+            return Commit.of(response)
 
-    def exists(self, ref: str) -> bool:
-        """Whether a ref stands for a commit."""
+    def ref_exists(self, ref: str) -> bool:
+        """Return whether a ref points to a commit."""
         try:
             self.get_commit(ref)
         except Absent:
@@ -70,62 +77,62 @@ class Lake(Objects):
         return True
 
     def create_branch(self, name: str, source: str) -> str:
-        """Create a branch unless it exists; the commit it stands for now.
+        """Create a branch unless it exists; return the id of the commit that it points to.
 
-        Raises Conflict if something else has the name.
+        Raises Conflict if a tag has the name.
         """
-        what, body = f"branch {name!r} from {source!r}", {"name": name, "source": source}
-        return self._named(what, "branches.create_branch", body, "branches.get_branch", name)
+        subject, body = f"branch {name!r} from {source!r}", {"name": name, "source": source}
+        return self._create_ref(subject, "branches.create_branch", body, "branches.get_branch", name)
 
     def delete_branch(self, name: str) -> None:
-        """Delete a branch; fine if there is none."""
+        """Delete a branch; does nothing if there is no such branch."""
         with suppress(Absent):
             self._call(f"branch {name!r}", "branches.delete_branch", name)
 
     def reset_branch(self, name: str, *, path: str = "", prefix: str = "") -> None:
-        """Throw away what is not committed on a branch: of one object, below a prefix, or all of it."""
+        """Discard uncommitted changes of a branch: those of one object, below a prefix, or all."""
         kind = "object" if path else "common_prefix" if prefix else "reset"
         body = {"type": kind, **({"path": path or prefix} if path or prefix else {})}
         self._call(f"branch {name!r}", "branches.reset_branch", name, body)
 
-    def branches(self, prefix: str = "") -> Iterator[str]:
-        """Names of branches, in order."""
+    def list_branches(self, prefix: str = "") -> Iterator[str]:
+        """Yield the names of the branches that begin with `prefix`, in order."""
         for branch in self._pages("branches", "branches.list_branches", prefix=prefix):
             yield str(branch["id"])
 
     def create_tag(self, name: str, ref: str) -> str:
-        """Tag a commit unless the tag exists; the commit that the tag stands for.
+        """Tag a commit unless the tag exists; return the id of the commit that the tag points to.
 
-        Raises Conflict if something else has the name.
+        Raises Conflict if a branch has the name.
         """
-        what, body = f"tag {name!r} on {ref!r}", {"id": name, "ref": ref}
-        return self._named(what, "tags.create_tag", body, "tags.get_tag", name)
+        subject, body = f"tag {name!r} on {ref!r}", {"id": name, "ref": ref}
+        return self._create_ref(subject, "tags.create_tag", body, "tags.get_tag", name)
 
-    def _named(self, what: str, create: str, body: dict[str, str], get: str, name: str) -> str:
-        """Make something that has a name unless it is there; the commit that it stands for.
+    def _create_ref(self, subject: str, create: str, body: dict[str, str], get: str, name: str) -> str:
+        """Create a branch or tag unless it exists; return the id of its commit.
 
-        A branch and a tag cannot share a name, so that a conflict alone does not say that it is there.
+        A branch and a tag cannot share a name, so a conflict can also mean that the other kind exists.
         """
         try:
-            self._call(what, create, body)
+            self._call(subject, create, body)
         except Conflict as conflict:
             try:
-                return self._commit_id(what, get, name)
+                return self._commit_id(subject, get, name)
             except Absent:
                 raise conflict from None
-        return self._commit_id(what, get, name)
+        return self._commit_id(subject, get, name)
 
     def get_tag(self, name: str) -> str:
-        """The commit that a tag stands for; raises Absent if there is no such tag."""
+        """Return the id of the commit that a tag points to; raises Absent if there is no such tag."""
         return self._commit_id(f"tag {name!r}", "tags.get_tag", name)
 
-    def _commit_id(self, what: str, call: str, name: str) -> str:
-        answer = self._call(what, call, name)
-        with self._errors(what):
-            return str(answer["commit_id"])
+    def _commit_id(self, subject: str, operation: str, name: str) -> str:
+        response = self._call(subject, operation, name)
+        with self._errors(subject):
+            return str(response["commit_id"])
 
     def delete_tag(self, name: str) -> None:
-        """Delete a tag; fine if there is none."""
+        """Delete a tag; does nothing if there is no such tag."""
         with suppress(Absent):
             self._call(f"tag {name!r}", "tags.delete_tag", name)
 
@@ -134,10 +141,10 @@ class Lake(Objects):
     def commit(
         self, branch: str, message: str, metadata: dict[str, str], *, allow_empty: bool = False
     ) -> str | None:
-        """Commit what was uploaded to a branch; the commit id, or None where nothing had changed."""
+        """Commit the changes of a branch; return the commit's id, or None if there are no changes."""
         body = {"message": message, "metadata": metadata, "allow_empty": allow_empty}
         with suppress(NoChanges):
-            return self._made(f"commit to {branch!r}", "commits.commit", branch, body)
+            return self._call_for_id(f"commit to {branch!r}", "commits.commit", branch, body)
         return None
 
     def merge(
@@ -150,111 +157,120 @@ class Lake(Objects):
         strategy: str = "",
         squash: bool = False,
     ) -> str | None:
-        """Merge a ref into a branch; the merge's commit id, or None where there was nothing to merge.
+        """Merge a ref into a branch; return the merge commit's id, or None if there is nothing to merge.
 
-        Raises Conflict if both sides changed the same object since they parted and no `strategy`
-        (`dest-wins`, `source-wins`) says which counts.
+        `strategy` resolves conflicts: `dest-wins` or `source-wins`. Raises Conflict if both sides changed
+        the same object since their merge base and no strategy is set.
         """
-        what = f"merge of {source!r} into {into!r}"
+        subject = f"merge of {source!r} into {into!r}"
         body: dict[str, Any] = {"message": message, "metadata": metadata}
         if strategy:
             body["strategy"] = strategy
         if squash:
             body["squash_merge"] = True
         with suppress(NoChanges):
-            answer = self._call(what, "refs.merge_into_branch", source, into, merge=body)
-            with self._errors(what):
-                return str(answer["reference"])
+            response = self._call(subject, "refs.merge_into_branch", source, into, merge=body)
+            with self._errors(subject):
+                return str(response["reference"])
         return None
 
     def revert(
-        self, branch: str, ref: str, message: str, metadata: dict[str, str], *, parent: int = 0
+        self, branch: str, ref: str, message: str, metadata: dict[str, str], *, parent_number: int = 0
     ) -> str | None:
-        """Commit to a branch the reverse of a commit; its id, or None where there was nothing to reverse.
+        """Commit the inverse of a commit to a branch; return the new id, or None if nothing changes.
 
-        Of a merge, `parent` (from 1) says against which of its parents.
+        For a merge commit, `parent_number` (from 1) is the parent to revert to.
         """
-        body = {**_picked(ref, message, metadata), "parent_number": parent}
+        body = {**_commit_to_apply(ref, message, metadata), "parent_number": parent_number}
         with suppress(NoChanges):
             self._call(f"revert of {ref!r} on {branch!r}", "branches.revert_branch", branch, body)
             return self.resolve(branch)
         return None
 
     def cherry_pick(
-        self, branch: str, ref: str, message: str, metadata: dict[str, str], *, parent: int = 0
+        self, branch: str, ref: str, message: str, metadata: dict[str, str], *, parent_number: int = 0
     ) -> str | None:
-        """Commit to a branch what another commit changed; its id, or None where all of it was there.
+        """Commit the changes of another commit to a branch; return the new id, or None if nothing changes.
 
-        Of a merge, `parent` (from 1) says against which of its parents.
+        For a merge commit, `parent_number` (from 1) is the parent to compare with.
         """
-        body = {**_picked(ref, message, metadata), **({"parent_number": parent} if parent else {})}
+        body = _commit_to_apply(ref, message, metadata)
+        if parent_number:
+            body["parent_number"] = parent_number
         with suppress(NoChanges):
-            return self._made(f"cherry-pick of {ref!r} to {branch!r}", "branches.cherry_pick", branch, body)
+            subject = f"cherry-pick of {ref!r} to {branch!r}"
+            return self._call_for_id(subject, "branches.cherry_pick", branch, body)
         return None
 
-    def _made(self, what: str, call: str, *arguments: Any) -> str:
-        answer = self._call(what, call, *arguments)
-        with self._errors(what):
-            return str(answer["id"])
+    def _call_for_id(self, subject: str, operation: str, *arguments: Any) -> str:
+        response = self._call(subject, operation, *arguments)
+        with self._errors(subject):
+            return str(response["id"])
 
     def log(self, ref: str, *, first_parent: bool = False) -> Iterator[Commit]:
-        """Commits from a ref back to the first, newest first; with `first_parent` a merge's own side only."""
-        what = f"log of {ref!r}"
-        for answer in self._pages(what, "refs.log_commits", ref, first_parent=first_parent):
-            with self._errors(what):
-                commit = Commit.of(answer)
+        """Yield the commits that a ref contains, newest first.
+
+        With `first_parent`, follow only the first parent of each merge.
+        """
+        subject = f"log of {ref!r}"
+        for entry in self._pages(subject, "refs.log_commits", ref, first_parent=first_parent):
+            with self._errors(subject):
+                commit = Commit.of(entry)
             yield commit
 
     def diff(self, left: str, right: str, *, prefix: str = "", three_dot: bool = True) -> Iterator[Change]:
-        """What differs between two refs, by path.
+        """Yield the paths below `prefix` that differ between two refs.
 
-        Three-dot: what a merge of `right` into `left` would change. Two-dot: what makes `right` of `left`.
+        Three-dot: what a merge of `right` into `left` would change. Two-dot: what turns `left` into `right`.
         """
-        kind = "three_dot" if three_dot else "two_dot"
-        what = f"diff of {left!r} and {right!r}"
-        return self._changes(what, "refs.diff_refs", left, right, type=kind, prefix=prefix)
+        diff_type = "three_dot" if three_dot else "two_dot"
+        subject = f"diff of {left!r} and {right!r}"
+        return self._changes(subject, "refs.diff_refs", left, right, type=diff_type, prefix=prefix)
 
     def uncommitted(self, branch: str, *, prefix: str = "") -> Iterator[Change]:
-        """What was changed on a branch and not committed, by path."""
+        """Yield the uncommitted changes of a branch below `prefix`, ordered by path."""
         return self._changes(f"changes of {branch!r}", "branches.diff_branch", branch, prefix=prefix)
 
-    def _changes(self, what: str, call: str, *arguments: Any, **options: Any) -> Iterator[Change]:
-        for answer in self._pages(what, call, *arguments, **options):
-            with self._errors(what):
-                change = Change.of(answer)
+    def _changes(self, subject: str, operation: str, *arguments: Any, **options: Any) -> Iterator[Change]:
+        for entry in self._pages(subject, operation, *arguments, **options):
+            with self._errors(subject):
+                change = Change.of(entry)
             yield change
 
-    # Import: a lakeFS server takes objects of its own storage as they lie there
+    # Import: a lakeFS server references objects of its own storage without copying them
 
     def start_import(
         self, branch: str, sources: Mapping[str, str], message: str, metadata: dict[str, str]
     ) -> str:
-        """Begin to import; the id to ask `import_state` with. Sources: storage URI to path in the lake.
+        """Start an import of `sources` (storage URI to path in the lake); return its id.
 
-        A URI that ends in `/` stands for all that lies below it. What is imported replaces all objects whose
-        paths begin with the path it is given: `t/a` replaces `t/a.bak` too. Raises Misconfigured where the
-        server cannot import (the embedded one, or a lakeFS whose settings do not allow it).
+        A URI that ends in `/` stands for all objects below it. An import replaces every object whose path
+        begins with the destination: importing to `t/a` replaces `t/a.bak`, too. Raises Misconfigured if the
+        server cannot import: the embedded lake, or a lakeFS whose settings do not allow it.
+
+        Imports: https://docs.lakefs.io/howto/import.html
         """
         paths = [
             {"path": uri, "destination": path, "type": "common_prefix" if uri.endswith("/") else "object"}
             for uri, path in sources.items()
         ]
         body = {"paths": paths, "commit": {"message": message, "metadata": metadata}}
-        return self._made(f"import into {branch!r}", "import.import_start", branch, body)
+        return self._call_for_id(f"import into {branch!r}", "import.import_start", branch, body)
 
-    def import_state(self, branch: str, id: str) -> ImportState:
-        """How far an import is; raises Absent if there is none of this id."""
-        what = f"import {id!r} into {branch!r}"
-        answer = self._call(what, "import.import_status", branch, id)
-        with self._errors(what):
-            return ImportState.of(answer)
+    def import_status(self, branch: str, id: str) -> ImportStatus:
+        """Return the progress of an import; raises Absent if there is no import of this id."""
+        subject = f"import {id!r} into {branch!r}"
+        response = self._call(subject, "import.import_status", branch, id)
+        with self._errors(subject):
+            return ImportStatus.of(response)
 
     def cancel_import(self, branch: str, id: str) -> None:
-        """Stop an import; nothing of it is committed; fine if there is none, or if it is complete."""
+        """Cancel an import, so that nothing is committed; does nothing if it is complete or absent."""
         with suppress(Absent), suppress(Conflict):
             self._call(f"import {id!r} into {branch!r}", "import.import_cancel", branch, id)
 
 
-def _picked(ref: str, message: str, metadata: dict[str, str]) -> dict[str, Any]:
-    # Picked without metadata for the new commit, the old one gets lost in the cache of lakeFS 1.84.
+def _commit_to_apply(ref: str, message: str, metadata: dict[str, str]) -> dict[str, Any]:
+    # Without overrides, the original commit loses its metadata in the commit cache of lakeFS 1.84. Drop once
+    # a lakeFS keeps it (https://github.com/treeverse/lakeFS/pull/7865 added the overrides).
     return {"ref": ref, "commit_overrides": {"message": message, "metadata": metadata}}

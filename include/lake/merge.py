@@ -1,13 +1,12 @@
-"""Making a branch visible: the one moment at which readers of the target see anything."""
+"""Publish a branch: the merge is the only moment at which readers of the target see its changes."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
 from include.exceptions import Absent
-from include.lake import idempotency
 from include.lake.client import Commit, Lake
-from include.lake.idempotency import CommitResult
+from include.lake.idempotency import CommitResult, find_commit_of_run
 from include.run_identity import RunIdentity
 
 
@@ -23,19 +22,19 @@ def publish(
     strategy: str = "",
     squash: bool = False,
 ) -> CommitResult:
-    """Merge `source` into `into` in one step, then delete `source`.
+    """Merge `source` into `into` atomically, then delete `source`.
 
-    May be killed and run again at any line: an earlier success is found by the identity on the merge
-    commit, so nothing is merged twice. Raises Conflict if both sides changed the same object and no
-    `strategy` says which counts, Absent if `source` is gone and no earlier try merged it.
+    May be killed at any line and run again: the merge of an earlier try is found by the run's identity in
+    the metadata of the merge commit. Raises Conflict if both sides changed the same object and `strategy`
+    (see `Lake.merge`) is not set, Absent if `source` does not exist and no earlier try merged it.
     """
-    names = {**run.metadata(), **(metadata or {}), "source_branch": source}
+    metadata = {**run.metadata(), **(metadata or {}), "source_branch": source}
     message = message or f"{run.dag_id}: publish {source}"
     try:
         if squash:
-            names["source_commit"] = lake.resolve(source)
-        merged = (_squashed(lake, into, run, names) if squash else None) or (
-            lake.merge(source, into, message, names, strategy=strategy, squash=squash)
+            metadata["source_commit"] = lake.resolve(source)
+        merged = (_find_squash_of_run(lake, into, run, metadata) if squash else None) or (
+            lake.merge(source, into, message, metadata, strategy=strategy, squash=squash)
             or _id(find_merge_of_run(lake, into, source, run))
         )
     except Absent:
@@ -47,14 +46,14 @@ def publish(
 
 
 def find_merge_of_run(lake: Lake, into: str, source: str, run: RunIdentity) -> Commit | None:
-    """The merge that an earlier try of this run made, if it did; the latest if it made several."""
-    return idempotency.find_commit_of_run(lake, into, run, source_branch=source)
+    """Return the latest merge of `source` into `into` that this run made; None without one."""
+    return find_commit_of_run(lake, into, run, source_branch=source)
 
 
-def _squashed(lake: Lake, into: str, run: RunIdentity, names: dict[str, str]) -> str | None:
-    """This run's squash of the same commit; to the server nothing tells that it was merged already."""
-    marks = {name: names[name] for name in ("source_branch", "source_commit")}
-    return _id(idempotency.find_commit_of_run(lake, into, run, **marks))
+def _find_squash_of_run(lake: Lake, into: str, run: RunIdentity, metadata: Mapping[str, str]) -> str | None:
+    """Return the id of this run's squash of the same commit: a squash has no parent to recognise it by."""
+    source = {name: metadata[name] for name in ("source_branch", "source_commit")}
+    return _id(find_commit_of_run(lake, into, run, **source))
 
 
 def _id(commit: Commit | None) -> str | None:

@@ -1,8 +1,9 @@
-"""Taking in objects that lie in the lake's own storage, once, however often a task is killed and tried again.
+"""Import objects of the lake's own storage exactly once, however often a task is killed and retried.
 
-A server gives an import its number when it has begun, so that whoever is killed before it is told cannot ask
-for it, and a second import makes a second commit also where it changes nothing. Each import therefore goes to
-a branch of its own, which is merged as one commit: what an earlier try left running has no branch any more.
+lakeFS returns the id of an import only after the import has started, so a task that is killed before it
+receives the id cannot find that import again; and importing the same objects twice makes two commits. Each
+import therefore goes to a branch of its own, which is merged as one commit. A retry first deletes that
+branch, so an import that a killed try left running has no effect.
 """
 
 from __future__ import annotations
@@ -32,34 +33,35 @@ def import_objects(
 ) -> CommitResult:
     """Import `sources` (storage URI to path, see `Lake.start_import`) into a branch, as one commit.
 
-    `wait` is given the branch that is imported to and the import's number; it returns once the import is
-    complete, and raises if it failed. Where both sides changed the same object meanwhile, the import counts.
+    `wait` takes the branch that is imported to and the import's id; it returns once the import is complete,
+    and raises if the import failed. If the branch changed the same object meanwhile, the import wins.
     """
-    own = f"import-{_digest(run.key, step, branch, sources)}"
-    if run.try_number > 1 and (done := find_merge_of_run(lake, branch, own, run)):
-        lake.delete_branch(own)
-        return CommitResult(done.id, changed=True)
-    marks = {**(metadata or {}), "step": step}
-    lake.delete_branch(own)
-    lake.create_branch(own, branch)
+    import_branch = f"import-{_short_hash(run.key, step, branch, sources)}"
+    if run.try_number > 1 and (merge := find_merge_of_run(lake, branch, import_branch, run)):
+        lake.delete_branch(import_branch)
+        return CommitResult(merge.id, changed=True)
+    metadata = {**(metadata or {}), "step": step}
+    lake.delete_branch(import_branch)
+    lake.create_branch(import_branch, branch)
     try:
-        wait(own, lake.start_import(own, sources, message, {**run.metadata(), **marks}))
+        import_id = lake.start_import(import_branch, sources, message, {**run.metadata(), **metadata})
+        wait(import_branch, import_id)
         return publish(
             lake,
-            own,
+            import_branch,
             into=branch,
             run=run,
-            metadata=marks,
+            metadata=metadata,
             message=message,
             strategy="source-wins",
             squash=True,
         )
     except MillraceError:
         with suppress(MillraceError):
-            lake.delete_branch(own)
+            lake.delete_branch(import_branch)
         raise
 
 
-def _digest(*names: object) -> str:
-    """Eight hexadecimal digits: the same for every try of the same import."""
-    return hashlib.sha256(json.dumps(names, default=dict).encode()).hexdigest()[:8]
+def _short_hash(*values: object) -> str:
+    """Return eight hexadecimal digits: the same for every try of the same import."""
+    return hashlib.sha256(json.dumps(values, default=dict).encode()).hexdigest()[:8]

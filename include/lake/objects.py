@@ -1,4 +1,4 @@
-"""Objects of one repository: listing, reading, writing, in memory that does not grow with them."""
+"""Objects of one repository: list, read and write them, in memory that does not grow with their size."""
 
 from __future__ import annotations
 
@@ -6,218 +6,226 @@ import io
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO
 from uuid import uuid4
 
 from include.concurrency import BackgroundHash
 from include.exceptions import Absent, Misconfigured, Transient, Unavailable
-from include.lake.transport import Remote
+from include.lake.transport import RepositoryClient
 from include.lake.types import LakeObject
 
-_BLOCK = 1 << 20
-"""Bytes of an object that are in memory at once."""
-_AT_ONCE = 1000
-"""Paths that one request may delete."""
-_RESUMES = 5
-"""Times that a download goes on after it was cut, each time with new bytes."""
+_CHUNK_BYTES = 1 << 20
+_READ_BUFFER_BYTES = 1 << 17
+_DELETE_BATCH_PATHS = 1000
+"""Most paths that one request may delete."""
+_MAX_RESUMES = 5
+"""Times that an interrupted download resumes; each attempt must have received bytes."""
+_MAX_LISTED_ERRORS = 10
 
 
-class Objects(Remote):
-    """The objects of one repository, at any ref."""
+class ObjectClient(RepositoryClient):
+    """A client of the objects of one repository, at any ref; base of `Lake`."""
 
-    def list(self, ref: str, prefix: str = "", after: str = "") -> Iterator[LakeObject]:
-        """Objects below a prefix whose path comes after `after`, in the order of their paths."""
-        what = f"objects of {ref!r} below {prefix!r}"
-        for item in self._pages(what, "objects.list_objects", ref, prefix=prefix, after=after):
-            with self._errors(what):
-                found = LakeObject.of(item)
-            yield found
+    def list_objects(self, ref: str, prefix: str = "", after: str = "") -> Iterator[LakeObject]:
+        """Yield the objects below a prefix whose path comes after `after`, ordered by path."""
+        subject = f"objects of {ref!r} below {prefix!r}"
+        for entry in self._pages(subject, "objects.list_objects", ref, prefix=prefix, after=after):
+            with self._errors(subject):
+                item = LakeObject.of(entry)
+            yield item
 
-    def folders(self, ref: str, prefix: str) -> Iterator[str]:
-        """The common prefixes one level below a prefix, each ending in `/`."""
-        what = f"folders of {ref!r} below {prefix!r}"
-        for item in self._pages(what, "objects.list_objects", ref, prefix=prefix, delimiter="/"):
-            with self._errors(what):
-                folder, path = item["path_type"] == "common_prefix", str(item["path"])
-            if folder:
+    def list_common_prefixes(self, ref: str, prefix: str) -> Iterator[str]:
+        """Yield the common prefixes ("folders") one level below a prefix, each ending in `/`."""
+        subject = f"common prefixes of {ref!r} below {prefix!r}"
+        for entry in self._pages(subject, "objects.list_objects", ref, prefix=prefix, delimiter="/"):
+            with self._errors(subject):
+                is_prefix, path = entry["path_type"] == "common_prefix", str(entry["path"])
+            if is_prefix:
                 yield path
 
     def stat(self, ref: str, path: str) -> LakeObject:
-        """What is known of an object; raises Absent."""
-        what = f"object {path!r} of {ref!r}"
-        answer = self._call(what, "objects.stat_object", ref, path)
-        with self._errors(what):
-            return LakeObject.of(answer)
+        """Return the size and checksum of an object; raises Absent if there is no such object."""
+        subject = f"object {path!r} of {ref!r}"
+        response = self._call(subject, "objects.stat_object", ref, path)
+        with self._errors(subject):
+            return LakeObject.of(response)
 
     def upload(self, branch: str, path: str, content: Path | BinaryIO) -> LakeObject:
-        """Upload a file or a stream to a branch; it is seen by others once it is committed and merged.
+        """Upload a file or a stream to a branch, uncommitted, and return what the server stored.
 
-        It is sent as it is read. What the server says it has stored is held against what was sent; if it
-        differs, the object is taken back and Transient is raised.
+        The content is sent while it is read. If the size or MD5 that the server reports differs from what
+        was sent, the upload is discarded and Transient is raised.
         """
         if isinstance(content, Path):
             with content.open("rb") as file:
-                return self._upload(branch, path, _Sent(file, os.fstat(file.fileno()).st_size))
-        return self._upload(branch, path, _Sent(content, None))
+                return self._upload(branch, path, _HashedStream(file, os.fstat(file.fileno()).st_size))
+        return self._upload(branch, path, _HashedStream(content, None))
 
-    def _upload(self, branch: str, path: str, sent: _Sent) -> LakeObject:
-        what = f"upload of {path!r} to {branch!r}"
+    def _upload(self, branch: str, path: str, stream: _HashedStream) -> LakeObject:
+        subject = f"upload of {path!r} to {branch!r}"
         try:
-            answer = self._send(what, branch, path, iter(sent), sent.expected)
-        except _SourceFailed as failed:
-            raise failed.cause from None
-        with self._errors(what):
-            stored = LakeObject.of(answer)
-        if (stored.size, stored.checksum) != (sent.size, sent.md5):
-            self._take_back(branch, stored)
+            response = self._send(subject, branch, path, iter(stream), stream.expected_size)
+        except _SourceError as error:
+            raise error.cause from None
+        with self._errors(subject):
+            stored = LakeObject.of(response)
+        if (stored.size, stored.checksum) != (stream.size, stream.md5):
+            self._discard_upload(branch, stored)
             raise Transient(
-                f"{what}: {sent.size} bytes with MD5 {sent.md5} were sent, the lake says it stored "
-                f"{stored.size} with {stored.checksum}; the object was taken back, send it again"
+                f"{subject}: {stream.size} bytes with MD5 {stream.md5} were sent, but the lake stored "
+                f"{stored.size} with {stored.checksum}; the upload was discarded, send it again"
             )
         return stored
 
-    def _take_back(self, branch: str, damaged: LakeObject) -> None:
-        """Go back to what was committed, unless somebody has stored something else there since."""
+    def _discard_upload(self, branch: str, damaged: LakeObject) -> None:
+        """Reset an object to its committed state, unless another writer has replaced it since."""
         body = {"type": "object", "path": damaged.path}
         with suppress(Absent):
             if self.stat(branch, damaged.path) == damaged:
                 self._call(f"object {damaged.path!r} of {branch!r}", "branches.reset_branch", branch, body)
 
     def read(self, ref: str, path: str, first: int, last: int) -> bytes:
-        """The bytes of an object from `first` to `last`, both included."""
-        return b"".join(self._blocks(ref, path, f"bytes={first}-{last}"))
+        """Return the bytes of an object from offset `first` to `last`, both included."""
+        return b"".join(self._chunks(ref, path, f"bytes={first}-{last}"))
 
     def download(self, ref: str, path: str) -> bytes:
-        """The content of an object, in memory."""
-        return b"".join(self._blocks(ref, path))
+        """Return the whole content of an object, in memory."""
+        return b"".join(self._chunks(ref, path))
 
     def download_to(self, ref: str, path: str, file: Path) -> LakeObject:
-        """The content of an object as a file, which appears whole or not at all.
+        """Download an object to a file, which appears complete or not at all.
 
-        A download that is cut goes on where it was. Raises Transient if what arrived is not what the
-        server says it has stored, which is also so if the object changed meanwhile.
+        An interrupted download resumes where it stopped. Raises Transient if size or MD5 differ from what
+        the server reports, which also happens if the object changes during the download.
         """
-        found = self.stat(ref, path)
-        part = file.with_name(f".{file.name}.{uuid4().hex}")  # not mkstemp: the user's umask is to count
+        item = self.stat(ref, path)
+        part = file.with_name(f".{file.name}.{uuid4().hex}")  # mkstemp would ignore the user's umask
         try:
-            with part.open("x+b") as content:
-                self._fill(content, ref, found)
+            with part.open("x+b") as target:
+                self._fill(target, ref, item)
             part.replace(file)
         finally:
             part.unlink(missing_ok=True)
-        return found
+        return item
 
-    def _fill(self, content: BinaryIO, ref: str, found: LakeObject) -> None:
-        md5 = BackgroundHash("md5")
-        for turn in range(_RESUMES + 1):
-            start = content.tell()
+    def _fill(self, target: BinaryIO, ref: str, item: LakeObject) -> None:
+        digest = BackgroundHash("md5")
+        for attempt in range(_MAX_RESUMES + 1):
+            start = target.tell()
             try:
-                for block in self._blocks(ref, found.path, f"bytes={start}-" if start else None):
-                    md5.update(block)
-                    content.write(block)
+                for chunk in self._chunks(ref, item.path, f"bytes={start}-" if start else None):
+                    digest.update(chunk)
+                    target.write(chunk)
                 break
             except Unavailable:
-                if turn == _RESUMES or content.tell() == start:
+                if attempt == _MAX_RESUMES or target.tell() == start:
                     raise
-        arrived = md5.hexdigest()
-        if content.tell() != found.size or (found.md5 or arrived) != arrived:
+        md5 = digest.hexdigest()
+        if target.tell() != item.size or (item.md5 or md5) != md5:
             raise Transient(
-                f"object {found.path!r} of {ref!r}: {content.tell()} bytes with MD5 {arrived} "
-                f"arrived, {found.size} with {found.checksum} were promised; fetch it again"
+                f"object {item.path!r} of {ref!r}: received {target.tell()} bytes with MD5 {md5}, expected "
+                f"{item.size} with {item.checksum}; download it again"
             )
 
-    def open(self, found: LakeObject, ref: str) -> BinaryIO:
-        """An object as a file to be read and sought in, for readers that need parts of it only."""
-        return io.BufferedReader(_Ranges(self, ref, found), _BLOCK // 8)
+    def open(self, item: LakeObject, ref: str) -> BinaryIO:
+        """Return an object as a seekable file, for readers that need only parts of it."""
+        return io.BufferedReader(_RangeReader(self, ref, item), _READ_BUFFER_BYTES)
 
-    def _blocks(self, ref: str, path: str, span: str | None = None) -> Iterator[bytes]:
-        what = f"object {path!r} of {ref!r}"
-        options = {"_preload_content": False, **({"range": span} if span else {})}
-        answer = self._call(what, "objects.get_object", ref, path, **options)
+    def _chunks(self, ref: str, path: str, byte_range: str | None = None) -> Iterator[bytes]:
+        subject = f"object {path!r} of {ref!r}"
+        options = {"_preload_content": False, **({"range": byte_range} if byte_range else {})}
+        response = self._call(subject, "objects.get_object", ref, path, **options)
         try:
-            with self._errors(what):
-                if span and answer.status != 206:
-                    raise ValueError(f"{answer.status} for a range")
-                yield from answer.stream(_BLOCK)
+            with self._errors(subject):
+                if byte_range and response.status != 206:
+                    raise ValueError(f"status {response.status} for a range request")
+                yield from response.stream(_CHUNK_BYTES)
         finally:
-            answer.release_conn()
+            response.release_conn()
 
     def copy(self, branch: str, path: str, source_path: str, source_ref: str | None = None) -> LakeObject:
-        """Copy an object to a branch, from a ref (the branch itself unless told); no content is moved."""
-        what = f"copy of {source_path!r} of {source_ref or branch!r} to {path!r} of {branch!r}"
+        """Copy an object to a branch without moving its content; `source_ref` defaults to the branch."""
+        subject = f"copy of {source_path!r} of {source_ref or branch!r} to {path!r} of {branch!r}"
         body = {"src_path": source_path, "src_ref": source_ref or branch}
-        answer = self._call(what, "objects.copy_object", branch, path, body)
-        with self._errors(what):
-            return LakeObject.of(answer)
+        response = self._call(subject, "objects.copy_object", branch, path, body)
+        with self._errors(subject):
+            return LakeObject.of(response)
 
-    def delete(self, branch: str, path: str) -> None:
-        """Delete an object from a branch; fine if there is none."""
+    def delete_object(self, branch: str, path: str) -> None:
+        """Delete an object from a branch; does nothing if there is no such object."""
         with suppress(Absent):
             self._call(f"object {path!r} of {branch!r}", "objects.delete_object", branch, path)
 
-    def delete_many(self, branch: str, paths: Iterable[str]) -> int:
-        """Delete objects from a branch, a thousand a request; how many paths; fine for absent ones.
+    def delete_objects(self, branch: str, paths: Iterable[str]) -> int:
+        """Delete objects from a branch, a thousand paths a request; return the number of paths.
 
-        Raises Misconfigured with the first refusals if the server would not delete some of them.
+        Paths without an object are counted, too. Raises Misconfigured with the first errors if the server
+        refuses to delete some objects.
         """
-        what, count, wanted = f"objects of {branch!r}", 0, iter(paths)
-        while some := [path for path, _ in zip(wanted, range(_AT_ONCE), strict=False)]:
-            answer = self._call(what, "objects.delete_objects", branch, {"paths": some})
-            with self._errors(what):
-                refused = [error for error in answer["errors"] if error["status_code"] != 404]
-                told = [f"{error.get('path')!r}: {error['message']}" for error in refused[:10]]
-            if refused:
-                raise Misconfigured(f"{len(refused)} {what} cannot be deleted: {'; '.join(told)}")
-            count += len(some)
+        subject, count, remaining = f"objects of {branch!r}", 0, iter(paths)
+        while batch := list(islice(remaining, _DELETE_BATCH_PATHS)):
+            response = self._call(subject, "objects.delete_objects", branch, {"paths": batch})
+            with self._errors(subject):
+                errors = [error for error in response["errors"] if error["status_code"] != 404]
+                listed = [
+                    f"{error.get('path')!r}: {error['message']}" for error in errors[:_MAX_LISTED_ERRORS]
+                ]
+            if errors:
+                raise Misconfigured(f"{len(errors)} {subject} cannot be deleted: {'; '.join(listed)}")
+            count += len(batch)
         return count
 
 
-class _SourceFailed(Exception):
-    """What was to be sent could not be read: no fault of the lake."""
+class _SourceError(Exception):
+    """The source of an upload could not be read; the lake is not the cause."""
 
     def __init__(self, cause: Exception) -> None:
         super().__init__(str(cause))
         self.cause = cause
 
 
-class _Sent:
-    """A stream that is sent: its blocks, and what is known of them so far."""
+class _HashedStream:
+    """A stream to upload: yields its chunks and counts and hashes them on the way."""
 
-    def __init__(self, content: BinaryIO, expected: int | None) -> None:
+    def __init__(self, content: BinaryIO, expected_size: int | None) -> None:
         self._content = content
         self._md5 = BackgroundHash("md5")
-        self.expected = expected
+        self.expected_size = expected_size
         self.size = 0
 
     def __iter__(self) -> Iterator[bytes]:
-        while block := self._next():
-            self.size += len(block)
-            self._md5.update(block)
-            yield block
-        if self.size < (self.expected or 0):
-            raise _SourceFailed(Transient(f"{self._content!r} became shorter while it was sent"))
+        while chunk := self._next():
+            self.size += len(chunk)
+            self._md5.update(chunk)
+            yield chunk
+        if self.size < (self.expected_size or 0):
+            raise _SourceError(
+                Transient(f"{self._content!r} became shorter during the upload; upload it again")
+            )
 
     def _next(self) -> bytes:
-        left = _BLOCK if self.expected is None else min(_BLOCK, self.expected - self.size)
+        expected = self.expected_size
+        limit = _CHUNK_BYTES if expected is None else min(_CHUNK_BYTES, expected - self.size)
         try:
-            return self._content.read(left)
+            return self._content.read(limit)
         except Exception as error:
-            raise _SourceFailed(error) from error
+            raise _SourceError(error) from error
 
     @property
     def md5(self) -> str:
         return self._md5.hexdigest()
 
 
-class _Ranges(io.RawIOBase):
-    """An object as a raw file: what is read is asked for by its range."""
+class _RangeReader(io.RawIOBase):
+    """An object as a raw file: each read is one range request."""
 
-    def __init__(self, objects: Objects, ref: str, found: LakeObject) -> None:
-        self._objects = objects
+    def __init__(self, client: ObjectClient, ref: str, item: LakeObject) -> None:
+        self._client = client
         self._ref = ref
-        self._found = found
-        self._at = 0
+        self._item = item
+        self._position = 0
 
     def readable(self) -> bool:
         return True
@@ -226,14 +234,15 @@ class _Ranges(io.RawIOBase):
         return True
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        self._at = (0, self._at, self._found.size)[whence] + offset
-        return self._at
+        self._position = (0, self._position, self._item.size)[whence] + offset
+        return self._position
 
     def readinto(self, buffer: Any) -> int:
-        wanted = min(len(buffer), self._found.size - self._at)
-        if wanted <= 0:
+        size = min(len(buffer), self._item.size - self._position)
+        if size <= 0:
             return 0
-        content = self._objects.read(self._ref, self._found.path, self._at, self._at + wanted - 1)
+        last = self._position + size - 1
+        content = self._client.read(self._ref, self._item.path, self._position, last)
         buffer[: len(content)] = content
-        self._at += len(content)
+        self._position += len(content)
         return len(content)

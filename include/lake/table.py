@@ -1,6 +1,6 @@
 """Tables of the lake: Parquet parts below `<table>/dt=YYYY-MM-DD/`.
 
-A table is read at a ref. Give a commit id wherever two reads must see the same rows.
+A table is read at a ref. Pass a commit id if two reads must see the same rows.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-_PARALLEL_READS = 8
-"""Parts read ahead at once: they wait for the server, not for the processor."""
-_WHOLE = 8 << 20
-"""Bytes of a part up to which fetching all of it is quicker than asking for the columns' ranges."""
-_ROWS_A_BATCH = 65_536
+_MAX_PARALLEL_READS = 8
+"""Parts that are read ahead at the same time: reading waits for the server, not for the processor."""
+_FULL_READ_MAX_BYTES = 8 << 20
+"""Up to this size, downloading a whole part is faster than one request for each range of its columns."""
+_BATCH_ROWS = 65_536
 _DAY = re.compile(r"dt=\d{4}-\d{2}-\d{2}")
 
 
@@ -39,36 +39,40 @@ class Table:
     name: str
 
     def prefix(self, day: date) -> str:
-        """Where the parts of a partition live."""
+        """Return the prefix of a partition's parts."""
         return f"{self.name}/dt={day.isoformat()}/"
 
+    def uri(self, ref: str) -> str:
+        """Return the URI of the table at a ref, as it is logged beside what was made of it."""
+        return f"lakefs://{self.lake.repository}/{ref}/{self.name}/"
+
     def days(self, ref: str) -> list[date]:
-        """The days that have a partition, in order."""
-        return [_day_of(folder) for folder in self.lake.folders(ref, f"{self.name}/")]
+        """Return the days that have a partition, in order."""
+        return [_day_of(prefix) for prefix in self.lake.list_common_prefixes(ref, f"{self.name}/")]
 
     def parts(self, ref: str, first: date, last: date) -> dict[date, list[LakeObject]]:
-        """The parts of every partition from `first` to `last`, as their rows follow each other.
+        """Return the parts of each partition from `first` to `last`, in the order of their rows.
 
-        Costs the range, not the table.
+        Lists only the objects of these days, whatever the size of the table.
         """
-        below, after = f"{self.name}/", f"{self.name}/dt={first.isoformat()}"
-        found: dict[date, list[LakeObject]] = {}
-        for item in self.lake.list(ref, below, after):
+        prefix, after = f"{self.name}/", f"{self.name}/dt={first.isoformat()}"
+        parts: dict[date, list[LakeObject]] = {}
+        for item in self.lake.list_objects(ref, prefix, after):
             day = _day_of(item.path)
             if day > last:
                 break
-            found.setdefault(day, []).append(item)
-        return {day: sorted(items, key=_numbered) for day, items in found.items()}
+            parts.setdefault(day, []).append(item)
+        return {day: sorted(items, key=_part_order) for day, items in parts.items()}
 
     def partitions(
         self, ref: str, first: date, last: date, columns: Sequence[str] | None = None
     ) -> Iterator[tuple[date, pa.Table]]:
-        """Each partition from `first` to `last` with its rows, in order, a few read ahead.
+        """Yield each day from `first` to `last` that has rows, with its rows; a few parts are read ahead.
 
-        Raises BadData where a part is no Parquet file or lacks a column asked for.
+        Raises BadData if a part is not a Parquet file or lacks one of `columns`.
         """
         items = [item for parts in self.parts(ref, first, last).values() for item in parts]
-        tables = map_ordered(lambda item: self._read(ref, item, columns), items, _PARALLEL_READS)
+        tables = map_ordered(lambda item: self._read(ref, item, columns), items, _MAX_PARALLEL_READS)
         for day, group in groupby(zip(items, tables, strict=True), lambda pair: _day_of(pair[0].path)):
             yield day, self._joined([table for _, table in group])
 
@@ -79,21 +83,21 @@ class Table:
         last: date,
         columns: Sequence[str] | None = None,
         *,
-        rows: int = _ROWS_A_BATCH,
+        max_rows: int = _BATCH_ROWS,
     ) -> Iterator[pa.RecordBatch]:
-        """The rows from `first` to `last` in order, at most so many a batch; days may be of any size.
+        """Yield the rows from `first` to `last` in order, at most `max_rows` a batch; days may have any size.
 
-        One row group of the columns is in memory at a time, and a batch has the types of its part. Raises
-        BadData where a part is no Parquet file or lacks a column asked for.
+        One row group of the columns is in memory at a time. A batch has the column types of its part. Raises
+        BadData if a part is not a Parquet file or lacks one of `columns`.
         """
         for items in self.parts(ref, first, last).values():
             for item in items:
                 with self._opened(ref, item, columns) as file:
-                    for group in range(file.num_row_groups):  # asked for all at once, more stay in memory
-                        yield from file.iter_batches(rows, row_groups=[group], columns=columns)
+                    for group in range(file.num_row_groups):  # one call for all would buffer several groups
+                        yield from file.iter_batches(max_rows, row_groups=[group], columns=columns)
 
     def frame(self, ref: str, first: date, last: date, columns: Sequence[str] | None = None) -> pd.DataFrame:
-        """All rows from `first` to `last` as one frame, in order; raises Absent where there are none."""
+        """Return the rows from `first` to `last` as one frame, in order; raises Absent if no day has data."""
         tables = [table for _, table in self.partitions(ref, first, last, columns)]
         if not tables:
             raise Absent(
@@ -110,11 +114,11 @@ class Table:
     def _opened(
         self, ref: str, item: LakeObject, columns: Sequence[str] | None, *, whole: bool = False
     ) -> Iterator[pq.ParquetFile]:
-        """A part that has the columns; what is unreadable in it is told in the block, too."""
+        """Open a part that has the columns; raises BadData also for errors while the block reads it."""
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        if whole or item.size <= _WHOLE:
+        if whole or item.size <= _FULL_READ_MAX_BYTES:
             source: Any = pa.BufferReader(self.lake.download(ref, item.path))
         else:
             source = self.lake.open(item, ref)
@@ -123,11 +127,11 @@ class Table:
             if missing := sorted(set(columns or ()) - set(file.schema_arrow.names)):
                 raise BadData(
                     f"{item.path!r} at {ref!r} has no column {', '.join(map(repr, missing))}; it was written "
-                    "before the contract named it: run the pipeline's ingest for that day again"
+                    "before the contract named the column: run the pipeline's ingest for that day again"
                 )
             yield file
-        except (pa.ArrowException, OSError) as error:  # OSError: a page that cannot be decompressed
-            raise BadData(f"{item.path!r} at {ref!r} is no readable Parquet file: {error}") from error
+        except (pa.ArrowException, OSError) as error:  # OSError: a page cannot be decompressed
+            raise BadData(f"{item.path!r} at {ref!r} is not a readable Parquet file: {error}") from error
 
     def _joined(self, tables: list[Any]) -> pa.Table:
         import pyarrow as pa
@@ -136,25 +140,25 @@ class Table:
             return tables[0] if len(tables) == 1 else pa.concat_tables(tables, promote_options="permissive")
         except pa.ArrowException as error:
             raise BadData(
-                f"the parts of table {self.name!r} cannot be read as one: {error}; load the days again "
-                "that hold the wrong type"
+                f"the parts of table {self.name!r} have incompatible columns: {error}; load the days with "
+                "the wrong type again"
             ) from error
 
 
 def checksum(parts: Sequence[LakeObject]) -> str:
-    """A short fingerprint of a partition's content, as 12 hexadecimal digits."""
+    """Return 12 hexadecimal digits that identify the content of a partition."""
     joined = "\n".join(f"{part.path} {part.size} {part.checksum}" for part in parts)
     return hashlib.sha256(joined.encode()).hexdigest()[:12]
 
 
-def _numbered(part: LakeObject) -> tuple[int, str]:
-    """`part-10` follows `part-9`, though its path does not."""
+def _part_order(part: LakeObject) -> tuple[int, str]:
+    """Return a sort key that puts `part-10` after `part-9`."""
     return len(part.path), part.path
 
 
 def _day_of(path: str) -> date:
-    for part in path.split("/"):
-        if _DAY.fullmatch(part):
+    for segment in path.split("/"):
+        if _DAY.fullmatch(segment):
             with suppress(ValueError):
-                return date.fromisoformat(part[3:])
-    raise BadData(f"{path!r} is no path of a partition; expected a part 'dt=YYYY-MM-DD'")
+                return date.fromisoformat(segment[3:])
+    raise BadData(f"{path!r} is not the path of a partition; expected a segment 'dt=YYYY-MM-DD'")

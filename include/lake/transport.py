@@ -1,7 +1,7 @@
-"""The way to the lake, and the only module that knows `lakefs-client`.
+"""HTTP access to the lake, and the only module that imports `lakefs-client`.
 
-Every call either returns what the API answered or raises a class of `include.exceptions`. Bodies are
-plain dicts as the API's reference has them, so no generated model is needed.
+Every call either returns what the API responded or raises a class of `include.exceptions`. Bodies are plain
+dicts in the form of the API reference, so no generated model is needed.
 
 API: https://docs.lakefs.io/reference/api.html
 """
@@ -25,22 +25,28 @@ from include.exceptions import (
 )
 from include.lake.types import LakeConnection
 
-_PAGE = 1000
-_TIMEOUT = (3.05, 120)
-"""Seconds to connect, and seconds without a byte."""
-# Without its check of types an answer is not walked twice; nested values are plain dicts then.
-_LIMITS = {"_request_timeout": _TIMEOUT, "_check_return_type": False}
+_MAX_PAGE_ENTRIES = 1000
+_CONNECT_TIMEOUT_SECONDS = 3.05
+_READ_TIMEOUT_SECONDS = 120
+"""Longest time without a byte from the server."""
+REQUEST_OPTIONS = {
+    "_request_timeout": (_CONNECT_TIMEOUT_SECONDS, _READ_TIMEOUT_SECONDS),
+    # lakefs-client would walk each response a second time to check its types; unchecked, nested values are
+    # plain dicts.
+    "_check_return_type": False,
+}
+"""Options of every operation of lakefs-client."""
 
 
 class NoChanges(MillraceError):
     """A commit or a merge had nothing to do."""
 
 
-class Remote:
-    """One repository of the lake, as something to send requests to.
+class RepositoryClient:
+    """A client of one repository; base of `Lake`.
 
-    Opening it costs nothing: the client is made at the first call, and each call is one request
-    (paged lists: one a thousand entries).
+    The connection is opened by the first call. Each call is one request, a paged list one request for each
+    thousand entries.
     """
 
     def __init__(self, connection: LakeConnection, repository: str) -> None:
@@ -63,42 +69,50 @@ class Remote:
         )
         configuration.verify_ssl = self.connection.verify_tls
         configuration.connection_pool_maxsize = 16
-        # Only connecting is retried here: an answer that got lost may have taken effect, and the task's
-        # own retry looks for it first.
+        # Only connecting is retried here: a request whose response was lost may have taken effect, and the
+        # task's own retry looks for that first.
         configuration.retries = urllib3.Retry(connect=2, read=0, redirect=2, status=0, backoff_factor=0.2)
         return LakeFSClient(configuration)
 
-    def _call(self, what: str, call: str, *arguments: Any, **options: Any) -> Any:
-        """The answer to `<api>.<operation>` of the client, for this repository; `what` names the thing."""
-        with self._errors(what):
-            return self._operation(call)(self.repository, *arguments, **_LIMITS, **options)
+    def _call(self, subject: str, operation: str, *arguments: Any, **options: Any) -> Any:
+        """Call `<api>.<operation>` of the client for this repository; `subject` names the thing in errors."""
+        with self._errors(subject):
+            return self._operation(operation)(self.repository, *arguments, **REQUEST_OPTIONS, **options)
 
-    def _pages(self, what: str, call: str, *arguments: Any, after: str = "", **options: Any) -> Iterator[Any]:
-        """The entries of a paged list, page after page."""
-        with self._errors(what):
+    def _pages(
+        self, subject: str, operation: str, *arguments: Any, after: str = "", **options: Any
+    ) -> Iterator[Any]:
+        """Yield the entries of a paged list, one page in memory at a time."""
+        with self._errors(subject):
             while True:
-                answer = self._operation(call)(
-                    self.repository, *arguments, after=after, amount=_PAGE, **_LIMITS, **options
+                page = self._operation(operation)(
+                    self.repository,
+                    *arguments,
+                    after=after,
+                    amount=_MAX_PAGE_ENTRIES,
+                    **REQUEST_OPTIONS,
+                    **options,
                 )
-                yield from answer.results
-                if not answer.pagination["has_more"]:
+                yield from page.results
+                if not page.pagination["has_more"]:
                     return
-                after = answer.pagination["next_offset"]
+                after = page.pagination["next_offset"]
 
-    def _operation(self, call: str) -> Callable[..., Any]:
-        api, _, operation = call.partition(".")
-        found: Callable[..., Any] = getattr(getattr(self._client, f"{api}_api"), operation)
-        return found
+    def _operation(self, operation: str) -> Callable[..., Any]:
+        api, _, name = operation.partition(".")
+        method: Callable[..., Any] = getattr(getattr(self._client, f"{api}_api"), name)
+        return method
 
-    def _send(self, what: str, branch: str, path: str, body: Iterable[bytes], size: int | None) -> Any:
-        """Upload an object as a raw body, which is read as it is sent; the API's answer.
+    def _send(self, subject: str, branch: str, path: str, body: Iterable[bytes], size: int | None) -> Any:
+        """Upload an object as a raw body that is read while it is sent; return the API's response.
 
-        The generated operation reads all of a file into memory before it sends a form. This goes through
-        the client's own pool: the same keys, the same checks of certificates, the same limits.
+        This uses the connection pool of lakefs-client, hence the same keys, certificate checks and limits.
         """
+        # `ObjectsApi.upload_object` reads the whole file into memory and sends it as a form. Drop once the
+        # generated client streams uploads: https://github.com/treeverse/lakeFS/pull/6799
         import json
 
-        with self._errors(what):
+        with self._errors(subject):
             configuration = self._client._api.configuration
             headers = {
                 "Authorization": configuration.get_basic_auth_token(),
@@ -106,64 +120,65 @@ class Remote:
                 "Content-Type": "application/octet-stream",
                 **({} if size is None else {"Content-Length": str(size)}),
             }
-            where = f"repositories/{_quoted(self.repository)}/branches/{_quoted(branch)}/objects"
-            answer = self._client._api.rest_client.pool_manager.request(
+            endpoint = f"repositories/{_quoted(self.repository)}/branches/{_quoted(branch)}/objects"
+            response = self._client._api.rest_client.pool_manager.request(
                 "POST",
-                f"{configuration.host}/{where}?path={_quoted(path)}",
+                f"{configuration.host}/{endpoint}?path={_quoted(path)}",
                 body=body,
                 headers=headers,
                 timeout=_timeout(),
-                redirect=False,  # what was sent cannot be sent again
+                redirect=False,  # a stream that was sent cannot be sent again
             )
-            if not 200 <= answer.status <= 299:
-                raise _refusal(answer)
-            return json.loads(answer.data)
+            if not 200 <= response.status <= 299:
+                raise _api_exception(response)
+            return json.loads(response.data)
 
     @contextmanager
-    def _errors(self, what: str) -> Iterator[None]:
-        """Map the client's exceptions onto ours; `what` names the thing asked for."""
+    def _errors(self, subject: str) -> Iterator[None]:
+        """Map the client's exceptions onto `include.exceptions`; `subject` names the thing in messages."""
         import urllib3
         from lakefs_client.exceptions import ApiException, OpenApiException
 
         try:
             yield
         except ApiException as error:
-            raise self._mapped(error, what) from error
+            raise self._mapped(error, subject) from error
         except (urllib3.exceptions.HTTPError, OSError) as error:
             raise Unavailable(
                 f"the lake at {self.connection.endpoint!r} does not answer ({type(error).__name__}) "
-                f"while asking for {what}; start it, or correct the connection's host"
+                f"to a request for {subject}; start it, or correct the connection's host"
             ) from error
         except (OpenApiException, AttributeError, LookupError, TypeError, ValueError) as error:
-            if isinstance(error.__context__, ApiException):  # an error's body that is no UTF-8
-                raise self._mapped(error.__context__, what) from error
+            if isinstance(error.__context__, ApiException):  # the body of an error is not UTF-8
+                raise self._mapped(error.__context__, subject) from error
             raise Misconfigured(
-                f"{what}: lakefs-client cannot send this, or what the lake at {self.connection.endpoint!r} "
-                f"answered is not of lakeFS ({error}); correct the name, or the connection's host"
+                f"{subject}: lakefs-client cannot send this request, or the response of the lake at "
+                f"{self.connection.endpoint!r} is not lakeFS's ({error}); correct the name, or the "
+                "connection's host"
             ) from error
 
-    def _mapped(self, error: Any, what: str) -> MillraceError:
-        where = f"{what} in repository {self.repository!r} at {self.connection.endpoint!r}"
-        said = _message(error)
-        if error.status == 400 and "no changes" in said:
-            return NoChanges(f"{where}: {said}")
-        if error.status == 501 or (error.status == 403 and "is not supported" in said):
-            return Misconfigured(f"this lake cannot do it: {where}: {said}")
+    def _mapped(self, error: Any, subject: str) -> MillraceError:
+        where = f"{subject} in repository {self.repository!r} at {self.connection.endpoint!r}"
+        message = _message(error)
+        if error.status == 400 and "no changes" in message:
+            return NoChanges(f"{where}: {message}")
+        if error.status == 501 or (error.status == 403 and "is not supported" in message):
+            return Misconfigured(f"this lake does not support the operation: {where}: {message}")
         if error.status in (401, 403):
             return Unauthorized(
                 f"the lake refused access key {self.connection.access_key_id!r} for {where} "
-                f"({error.status}, {said!r}): set the connection's login and password to a key pair that "
-                "may do this"
+                f"({error.status}, {message!r}): set the connection's login and password to a key pair "
+                "with this permission"
             )
         if error.status == 404:
-            return Absent(f"there is no {where}: {said}")
+            return Absent(f"there is no {where}: {message}")
         if error.status in (409, 412):
             return Conflict(
-                f"{where}: {said}; somebody changed it meanwhile, run the step again from its start"
+                f"{where}: {message}; it was changed in the meantime, run the step again from its start"
             )
         if error.status in (408, 420, 423, 429) or error.status >= 500:
-            return Transient(f"the lake answered {error.status} for {where}: {said}")
-        return Misconfigured(f"the lake answered {error.status} for {where}: {said}")
+            return Transient(f"the lake answered {error.status} for {where}: {message}")
+        return Misconfigured(f"the lake answered {error.status} for {where}: {message}")
 
 
 def _quoted(name: str) -> str:
@@ -173,15 +188,14 @@ def _quoted(name: str) -> str:
 def _timeout() -> Any:
     import urllib3
 
-    connect, read = _TIMEOUT
-    return urllib3.Timeout(connect=connect, read=read)
+    return urllib3.Timeout(connect=_CONNECT_TIMEOUT_SECONDS, read=_READ_TIMEOUT_SECONDS)
 
 
-def _refusal(answer: Any) -> Exception:
+def _api_exception(response: Any) -> Exception:
     from lakefs_client.exceptions import ApiException
 
-    error: Exception = ApiException(status=answer.status, reason=answer.reason)
-    error.body = answer.data  # type: ignore[attr-defined]
+    error: Exception = ApiException(status=response.status, reason=response.reason)
+    error.body = response.data  # type: ignore[attr-defined]
     return error
 
 

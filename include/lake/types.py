@@ -1,4 +1,4 @@
-"""What the lake answers, as plain records."""
+"""Records that the lake client takes and returns."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class LakeConnection:
-    """Where the lake is and who asks. `endpoint` is `http(s)://host:port`."""
+    """Address and key pair of a lake; `endpoint` is `http(s)://host:port`."""
 
     endpoint: str
     access_key_id: str
@@ -20,13 +20,13 @@ class LakeConnection:
     verify_tls: bool = True
 
     @classmethod
-    def of(cls, told: LakeLogin) -> LakeConnection:
-        """As the environment tells it."""
+    def of(cls, login: LakeLogin) -> LakeConnection:
+        """Build from the login in the environment."""
         return cls(
-            endpoint=told.lake_endpoint,
-            access_key_id=told.lake_access_key_id,
-            secret_access_key=told.lake_secret_access_key.get_secret_value(),
-            verify_tls=told.lake_verify_tls,
+            endpoint=login.lake_endpoint,
+            access_key_id=login.lake_access_key_id,
+            secret_access_key=login.lake_secret_access_key.get_secret_value(),
+            verify_tls=login.lake_verify_tls,
         )
 
     def __repr__(self) -> str:
@@ -35,7 +35,7 @@ class LakeConnection:
 
 @dataclass(frozen=True)
 class Commit:
-    """An immutable version of the repository."""
+    """An immutable version of a repository."""
 
     id: str
     message: str
@@ -44,22 +44,23 @@ class Commit:
     parents: tuple[str, ...]
 
     @classmethod
-    def of(cls, answer: Any) -> Commit:
-        """As the API tells it."""
+    def of(cls, response: Any) -> Commit:
+        """Build from an API response."""
         return cls(
-            id=str(answer["id"]),
-            message=str(answer["message"]),
-            created=datetime.fromtimestamp(answer["creation_date"], UTC),
-            metadata=dict(answer.get("metadata") or {}),
-            parents=tuple(answer["parents"]),
+            id=str(response["id"]),
+            message=str(response["message"]),
+            created=datetime.fromtimestamp(response["creation_date"], UTC),
+            metadata=dict(response.get("metadata") or {}),
+            parents=tuple(response["parents"]),
         )
 
 
 @dataclass(frozen=True)
 class LakeObject:
-    """An object of one version: `size` in bytes, `checksum` as the server states it.
+    """An object of one version: `size` in bytes, `checksum` as the server reports it.
 
-    The checksum of what was uploaded through the API is the content's MD5; imported objects have others.
+    The checksum of an object that was uploaded through the API is the MD5 of its content; the checksum of
+    an imported object is whatever its storage reports.
     """
 
     path: str
@@ -67,45 +68,45 @@ class LakeObject:
     checksum: str
 
     @classmethod
-    def of(cls, answer: Any) -> LakeObject:
-        """As the API tells it."""
-        return cls(str(answer["path"]), int(answer.get("size_bytes") or 0), str(answer["checksum"]))
+    def of(cls, response: Any) -> LakeObject:
+        """Build from an API response."""
+        return cls(str(response["path"]), int(response.get("size_bytes") or 0), str(response["checksum"]))
 
     @property
     def md5(self) -> str | None:
-        """The checksum where it is one of the content."""
+        """MD5 of the content as hexadecimal digits; None if the checksum is not an MD5."""
         is_md5 = len(self.checksum) == 32 and not set(self.checksum) - set("0123456789abcdef")
         return self.checksum if is_md5 else None
 
 
 @dataclass(frozen=True)
 class Change:
-    """One path that differs between two versions; `kind` is added, changed, removed or conflict."""
+    """A path that differs between two versions; `kind` is added, changed, removed or conflict."""
 
     path: str
     kind: str
 
     @classmethod
-    def of(cls, answer: Any) -> Change:
-        """As the API tells it."""
-        return cls(str(answer["path"]), str(answer["type"]))
+    def of(cls, response: Any) -> Change:
+        """Build from an API response."""
+        return cls(str(response["path"]), str(response["type"]))
 
 
 @dataclass(frozen=True)
-class ImportState:
-    """How far an import is: objects taken so far, the commit once it is `completed`, or its error."""
+class ImportStatus:
+    """Progress of an import: objects so far, its commit once `completed`, its error if it failed."""
 
     completed: bool
-    objects: int
+    ingested_objects: int
     commit: str | None
     error: str | None
 
     @classmethod
-    def of(cls, answer: Any) -> ImportState:
-        """As the API tells it."""
+    def of(cls, response: Any) -> ImportStatus:
+        """Build from an API response."""
         return cls(
-            completed=bool(answer["completed"]),
-            objects=int(answer.get("ingested_objects") or 0),
-            commit=(answer.get("commit") or {}).get("id"),
-            error=(answer.get("error") or {}).get("message"),
+            completed=bool(response["completed"]),
+            ingested_objects=int(response.get("ingested_objects") or 0),
+            commit=(response.get("commit") or {}).get("id"),
+            error=(response.get("error") or {}).get("message"),
         )

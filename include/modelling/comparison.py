@@ -1,100 +1,117 @@
-"""Compare a candidate with the champion on the same held-out rows."""
+"""Comparison: candidate and champion, scored on the same held-out rows of the same commit."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pydantic import Field
 
 from include.contract.pipeline import Pipeline
 from include.contract.types import Metric
 from include.modelling import features, metrics
 from include.modelling.scorer import Scorer
-from include.tracking.runs import RunLog
+from include.record import Record
+from include.tracking.names import LATENCY, held_out_metric
+from include.tracking.registry import Alias
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
-MODEL_CARD = "model_card.html"
-"""The artifact with all that an evaluation found."""
+class Scores(Record):
+    """What the gate decides on: one metric of candidate and champion on the same held-out rows."""
 
-
-@dataclass(frozen=True, kw_only=True)
-class Scores:
-    """Candidate and champion on the same held-out rows of the same commit.
-
-    `slice_drop` is the largest fall of the metric, from champion to candidate, over the gate's slices;
-    None without a champion or without slices. `latency_ms` is the candidate's, for one row. `link` is the
-    page with all the numbers.
-    """
-
-    training_run: str
-    metric: str
-    rows: int
-    candidate: float
-    champion: float | None = None
-    champion_version: int | None = None
-    slice_drop: float | None = None
-    latency_ms: float
-    link: str = ""
-
-    def to_json(self) -> dict[str, Any]:
-        return asdict(self)
+    training_run: str = Field(description="The MLflow run of the candidate.")
+    metric: str = Field(description="The name of `gate.metric`.")
+    rows: int = Field(description="The number of held-out rows with a target.")
+    candidate: float = Field(description="The candidate's metric; greater is better.")
+    champion: float | None = Field(None, description="The champion's metric; null without a champion.")
+    champion_version: int | None = Field(None, description="The champion's version; null without a champion.")
+    slice_drop: float | None = Field(
+        None,
+        description="The largest drop from champion to candidate over the slices of `gate.slices`; null "
+        "without a champion or without slices.",
+    )
+    latency_ms: float = Field(description="The candidate's time for one row, in ms.")
+    link: str = Field("", description="The page with all the numbers.")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """What the candidate, and the champion if there is one, are worth on the same rows.
+    """Scores of the candidate and, if there is one, of the champion.
 
-    `metrics` and `slices` hold a number for each of the two; `latency_ms` is the candidate's.
+    `metrics` and `slices` map to one value for each of the two; `latency_ms` is the candidate's.
     """
 
     rows: int
-    metrics: dict[Metric, dict[str, float]]
-    slices: dict[str, dict[str, float]]
+    metrics: dict[Metric, dict[Alias, float]]
+    slices: dict[str, dict[Alias, float]]
     latency_ms: float
 
+    @property
+    def slice_drop(self) -> float | None:
+        """The largest drop from champion to candidate over all slices; None without a champion or slices."""
+        drops = [
+            scores[Alias.CHAMPION] - scores[Alias.CANDIDATE]
+            for scores in self.slices.values()
+            if Alias.CHAMPION in scores
+        ]
+        return max(drops, default=None)
 
-def compare(spec: Pipeline, scorers: Mapping[str, Scorer], rows: pd.DataFrame) -> Comparison:
-    truth, candidate = features.target(rows, spec.model), scorers["candidate"]
-    answers = {who: scorer.predict(rows) for who, scorer in scorers.items()}
-    slices, groups = {}, spec.gate.slices
+    def numbers(self) -> dict[str, float]:
+        """Return the metrics to log on the candidate's training run."""
+        numbers = {"held_out.rows": float(self.rows), LATENCY: self.latency_ms}
+        for metric, scores in self.metrics.items():
+            numbers[held_out_metric(metric)] = scores[Alias.CANDIDATE]
+            if Alias.CHAMPION in scores:
+                numbers[f"champion.{metric}"] = scores[Alias.CHAMPION]
+        return numbers
+
+    def scores(self, metric: Metric, *, training_run: str, champion_version: int | None, link: str) -> Scores:
+        """Return what the gate decides on."""
+        values = self.metrics[metric]
+        return Scores(
+            training_run=training_run,
+            metric=metric.value,
+            rows=self.rows,
+            candidate=values[Alias.CANDIDATE],
+            champion=values.get(Alias.CHAMPION),
+            champion_version=champion_version,
+            slice_drop=self.slice_drop,
+            latency_ms=self.latency_ms,
+            link=link,
+        )
+
+
+def columns(pipeline: Pipeline, scorers: Mapping[Alias, Scorer]) -> list[str]:
+    """Return the columns to read for a comparison."""
+    slices = pipeline.gate.slices
+    others = [name for scorer in scorers.values() for name in scorer.model.features.all]
+    return features.columns(pipeline.model, *others, *([slices.column] if slices else []))
+
+
+def compare(pipeline: Pipeline, scorers: Mapping[Alias, Scorer], rows: pd.DataFrame) -> Comparison:
+    """Score the candidate, and the champion if it is among `scorers`, on held-out rows with a target."""
+    truth, candidate = features.target(rows, pipeline.model), scorers[Alias.CANDIDATE]
+    predictions = {alias: scorer.predict(rows) for alias, scorer in scorers.items()}
+    slices, groups = {}, pipeline.gate.slices
     if groups is not None:
         column = rows[groups.column].reset_index(drop=True)
-        slices = metrics.slices(spec.gate.metric, column, truth, answers)
+        slices = metrics.slices(pipeline.gate.metric, column, truth, predictions)
     return Comparison(
         rows=len(rows),
         metrics={
-            metric: {who: metrics.score(metric, truth, given) for who, given in answers.items()}
-            for metric in _metrics(spec)
+            metric: {alias: metrics.score(metric, truth, values) for alias, values in predictions.items()}
+            for metric in _metrics(pipeline)
         },
         slices=slices,
         latency_ms=metrics.latency_ms(candidate.estimator, candidate.matrix(rows)),
     )
 
 
-def _metrics(spec: Pipeline) -> set[Metric]:
-    """The gate's metric, and the one that monitoring compares with later."""
-    performance = spec.monitoring.performance
-    return {spec.gate.metric} | ({performance.metric} if performance else set())
-
-
-def to_scores(spec: Pipeline, judged: Comparison, run: RunLog, champion: int | None) -> Scores:
-    found = judged.metrics[spec.gate.metric]
-    return Scores(
-        training_run=run.id,
-        metric=spec.gate.metric.value,
-        rows=judged.rows,
-        candidate=found["candidate"],
-        champion=found.get("champion"),
-        champion_version=champion,
-        slice_drop=_slice_drop(judged.slices),
-        latency_ms=judged.latency_ms,
-        link=run.link(MODEL_CARD),
-    )
-
-
-def _slice_drop(slices: Mapping[str, Mapping[str, float]]) -> float | None:
-    drops = [found["champion"] - found["candidate"] for found in slices.values() if "champion" in found]
-    return max(drops, default=None)
+def _metrics(pipeline: Pipeline) -> list[Metric]:
+    """Return the gate's metric, and the one that monitoring compares with later."""
+    performance = pipeline.monitoring.performance
+    return list(dict.fromkeys([pipeline.gate.metric, *([performance.metric] if performance else [])]))

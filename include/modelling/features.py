@@ -1,4 +1,4 @@
-"""From rows of the lake to what a model takes."""
+"""Features and target: from rows of the lake to the matrix and the labels of a model."""
 
 from __future__ import annotations
 
@@ -13,51 +13,51 @@ if TYPE_CHECKING:
 
 
 def columns(model: Model, *others: str) -> list[str]:
-    """The columns to read for a model: features, target, time, and others; each once."""
+    """Return the columns to read for a model: features, target, time, and others; each once."""
     return list(dict.fromkeys([*model.features.all, model.target, model.time, *others]))
 
 
 def labelled(rows: pd.DataFrame, model: Model) -> pd.DataFrame:
-    """The rows whose target is known."""
+    """Return the rows with a target."""
     return rows[rows[model.target].notna()]
 
 
 def matrix(rows: pd.DataFrame, model: Model) -> pd.DataFrame:
-    """The features as a model takes them: numbers as float64, categories as text, missing ones as null.
+    """Return the features of the rows: numbers as float64, categories as text, missing values as null.
 
-    Raises BadData naming the column that is missing or holds no numbers.
+    Raises BadData naming the column that is missing or is not numeric.
     """
     if missing := [name for name in model.features.all if name not in rows.columns]:
         raise BadData(f"column(s) {', '.join(missing)} are missing; the model needs them as features")
-    found = rows[model.features.all].copy()
+    features = rows[model.features.all].copy()
     for name in model.features.numerical:
         try:
-            found[name] = found[name].astype("float64")
+            features[name] = features[name].astype("float64")
         except (TypeError, ValueError) as error:
             raise BadData(
-                f"column {name!r} holds no numbers ({found[name].dtype}); mend the source"
+                f"column {name!r} is not numeric ({features[name].dtype}); fix the source"
             ) from error
     for name in model.features.categorical:
-        found[name] = found[name].astype("object").where(found[name].notna(), None)
-    return found
+        features[name] = features[name].astype("object").where(features[name].notna(), None)
+    return features
 
 
 def labels(rows: pd.DataFrame, model: Model) -> pd.Series:
-    """The target as 0.0 and 1.0, null where it is not known; raises BadData if it holds anything else."""
-    fault = f"target {model.target!r} holds more than 0 and 1; a binary task knows no others"
+    """Return the target as 0.0, 1.0 or null; raises BadData if it holds anything else."""
+    fault = f"target {model.target!r} holds values other than 0 and 1; a binary task allows no others"
     try:
-        found = rows[model.target].astype("float64")
+        labels = rows[model.target].astype("float64")
     except (TypeError, ValueError) as error:
         raise BadData(fault) from error
-    if not set(found.dropna().unique()) <= {0.0, 1.0}:
+    if not set(labels.dropna().unique()) <= {0.0, 1.0}:
         raise BadData(fault)
-    return found
+    return labels
 
 
 def target(rows: pd.DataFrame, model: Model) -> np.ndarray:
-    """The target as 0 and 1; raises BadData if it holds anything else, or is not known for some row."""
-    found = labels(rows, model)
-    if found.isna().any():
-        raise BadData(f"target {model.target!r} is null in {found.isna().sum()} of {len(found)} rows")
-    truth: np.ndarray = found.to_numpy(dtype="int8")
+    """Return the target as 0 and 1; raises BadData if it holds anything else, or is null in some row."""
+    known = labels(rows, model)
+    if known.isna().any():
+        raise BadData(f"target {model.target!r} is null in {known.isna().sum()} of {len(known)} rows")
+    truth: np.ndarray = known.to_numpy(dtype="int8")
     return truth

@@ -1,10 +1,11 @@
-"""Scoring models on rows that they have not seen: the metric, its slices, the time for one row."""
+"""Metrics of predictions on rows that a model has not seen: overall, by slice, and the latency."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from statistics import median
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from include.contract.model import Model
 from include.contract.types import Metric
@@ -16,14 +17,14 @@ if TYPE_CHECKING:
     import pandas as pd
 
 MIN_ROWS = 100
-"""A metric of fewer rows is noise."""
+"""A metric of fewer rows is noise, and so is a model fitted on fewer."""
 _LATENCY_CALLS = 30
-LATENCY = "latency_ms"
-"""The metric that holds the time for one row, and what `score` notes on its commit."""
+
+Key = TypeVar("Key")
 
 
 def score(metric: Metric, truth: np.ndarray, prediction: np.ndarray) -> float:
-    """A metric of scikit-learn; greater is better for all of them."""
+    """Return a metric of scikit-learn; greater is better for all of them."""
     from sklearn import metrics
 
     functions = {
@@ -36,45 +37,42 @@ def score(metric: Metric, truth: np.ndarray, prediction: np.ndarray) -> float:
 
 
 def has_enough_rows(truth: np.ndarray) -> bool:
-    """Whether a metric of these rows means anything: enough of them, of both classes."""
+    """Return whether a metric of these rows is meaningful: at least `MIN_ROWS`, of both classes."""
     return len(truth) >= MIN_ROWS and len(set(truth.tolist())) == 2
 
 
 def held_out(rows: pd.DataFrame, model: Model) -> pd.DataFrame:
-    """The rows of a holdout that can be scored; raises NotEnoughData if they are too few."""
-    found = features.labelled(rows, model)
-    if not has_enough_rows(features.target(found, model)):
+    """Return the labelled rows of a holdout; raises NotEnoughData if a metric of them is meaningless."""
+    labelled = features.labelled(rows, model)
+    if not has_enough_rows(features.target(labelled, model)):
         raise NotEnoughData(
-            f"{len(found)} held-out rows with {found[model.target].nunique()} class(es) of {model.target!r}; "
-            f"at least {MIN_ROWS} of both classes are needed: ingest more days, or widen training.holdout"
+            f"{len(labelled)} held-out rows with {labelled[model.target].nunique()} class(es) of "
+            f"{model.target!r}; at least {MIN_ROWS} of both classes are needed: ingest more days, or widen "
+            "training.holdout"
         )
-    return found
+    return labelled
 
 
 def slices(
-    metric: Metric, groups: pd.Series, truth: np.ndarray, predictions: dict[str, np.ndarray]
-) -> dict[str, dict[str, float]]:
-    """The metric of each prediction on each group of rows; groups that cannot be judged are left out."""
-    found = {}
+    metric: Metric, groups: pd.Series, truth: np.ndarray, predictions: Mapping[Key, np.ndarray]
+) -> dict[str, dict[Key, float]]:
+    """Return the metric of each prediction on each group of rows; groups with too few rows are left out."""
+    scores = {}
     for name, rows in groups.groupby(groups.to_numpy(), sort=True):
         inside = groups.index.get_indexer(rows.index)
         if has_enough_rows(truth[inside]):
-            found[str(name)] = {
-                who: score(metric, truth[inside], given[inside]) for who, given in predictions.items()
+            scores[str(name)] = {
+                key: score(metric, truth[inside], prediction[inside])
+                for key, prediction in predictions.items()
             }
-    return found
+    return scores
 
 
 def latency_ms(estimator: Any, matrix: pd.DataFrame) -> float:
-    """The median time of a prediction for a single row, in milliseconds."""
-    row, times = matrix.head(1), []
+    """Return the median time of a prediction for a single row, in milliseconds."""
+    row, seconds = matrix.head(1), []
     for _ in range(_LATENCY_CALLS):
         started = time.perf_counter()
         estimator.predict_proba(row)
-        times.append(time.perf_counter() - started)
-    return median(times) * 1000
-
-
-def held_out_metric(metric: Metric) -> str:
-    """The name under which a candidate's own score is kept on its training run."""
-    return f"held_out.{metric.value}"
+        seconds.append(time.perf_counter() - started)
+    return median(seconds) * 1000

@@ -1,4 +1,4 @@
-"""Stored models, ready to answer."""
+"""Scorers: stored models, loaded with the features that they were trained on."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 from include.contract.model import Features, Model
 from include.contract.pipeline import Pipeline
 from include.modelling import features, training
+from include.tracking.names import Artifact
 from include.tracking.registry import Registry
+from include.tracking.runs import RunLog
 
 if TYPE_CHECKING:
     import numpy as np
@@ -25,25 +27,25 @@ class Scorer:
     model: Model
 
     def matrix(self, rows: pd.DataFrame) -> pd.DataFrame:
-        """What the estimator takes of some rows."""
+        """Return the features of some rows as the estimator takes them."""
         return features.matrix(rows, self.model)
 
     def predict(self, rows: pd.DataFrame) -> np.ndarray:
-        """The probability of class 1 for each row, 0..1."""
-        found: np.ndarray = self.estimator.predict_proba(self.matrix(rows))[:, 1]
-        return found
+        """Return the probability of class 1 for each row, 0..1."""
+        probabilities: np.ndarray = self.estimator.predict_proba(self.matrix(rows))[:, 1]
+        return probabilities
 
 
-def load(spec: Pipeline, folder: Path, tracking_uri: str, training_run: str) -> Scorer:
-    """The model that a training run stored; raises Absent or Misconfigured."""
-    registry = Registry(tracking_uri)
+def load(pipeline: Pipeline, folder: Path, training_run: RunLog, registry: Registry) -> Scorer:
+    """Return the model that a training run stored; raises Absent or Misconfigured."""
+    model_id = registry.model_id_of(training_run.id)
     return Scorer(
-        estimator=registry.load(registry.model_of(training_run), training.trusted_types(folder)),
-        model=trained_on(spec, tracking_uri, training_run),
+        estimator=registry.load_model(model_id, training.trusted_types(folder)),
+        model=trained_model(pipeline, training_run),
     )
 
 
-def trained_on(spec: Pipeline, tracking_uri: str, training_run: str) -> Model:
-    """The contract's model with the features that a training run knew; raises Absent."""
-    known = training.experiment(spec, tracking_uri).log(training_run).read(training.FEATURES)
-    return spec.model.model_copy(update={"features": Features(**json.loads(known))})
+def trained_model(pipeline: Pipeline, training_run: RunLog) -> Model:
+    """Return the contract's `model` with the features that a training run used; raises Absent."""
+    known = json.loads(training_run.download_artifact(Artifact.FEATURES))
+    return pipeline.model.model_copy(update={"features": Features(**known)})

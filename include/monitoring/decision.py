@@ -1,100 +1,100 @@
-"""Watching a champion: one monitoring run a night, and what its series means.
-
-A night's run is in the experiment `<pipeline>.monitor`: numbers as metrics, the Evidently report and the
-verdict as artifacts, and as tags what the policy asks for.
-"""
+"""The decision of a monitoring day: apply the policy to the history, and record what it decides."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import date
-from itertools import groupby
-from typing import TYPE_CHECKING, Any
+from typing import ClassVar
 
-from include.contract.monitoring import RetrainPolicy
 from include.contract.pipeline import Pipeline
 from include.contract.windows import MonitoringWindow
 from include.governance.ledger import Event, Ledger
-from include.monitoring import policy
-from include.monitoring.history import BREACHED, KEPT, ROWS, experiment
+from include.monitoring.history import MonitoringHistory
+from include.monitoring.policy import decide_retrain, latest_results
+from include.monitoring.verdict import MonitoringVerdict
+from include.record import Record
 from include.run_identity import RunIdentity
-from include.tracking.tags import Tag
-from include.verdict import Verdict
 
-if TYPE_CHECKING:
-    from mlflow.entities import Run
+_MAX_LOOKED_AT = 100
+"""Entries of the ledger, years of retrains: MLflow cannot be searched for those before a day."""
+_MAX_REASON = 500
+"""Characters; the training DAG takes no longer reason."""
 
-_LOOK_BACK = 100
-"""Firings: years of them. MLflow cannot be asked for those before a day."""
+
+@dataclass(frozen=True, kw_only=True)
+class Cause:
+    """Why a retrain is started: a day and a champion. As text it is the id of the run that it starts."""
+
+    as_of: date
+    version: int
+
+    SENSOR: ClassVar = "drift-sensor"
+
+    def __str__(self) -> str:
+        return f"{self.SENSOR}__{self.as_of}__v{self.version}"
+
+    @classmethod
+    def parse(cls, text: str) -> Cause:
+        """Return the cause that a text stands for; raises ValueError for any other text."""
+        sensor, as_of, version = text.split("__")
+        if sensor != cls.SENSOR:
+            raise ValueError(f"{text!r} is not a cause of the drift sensor")
+        return cls(as_of=date.fromisoformat(as_of), version=int(version.removeprefix("v")))
+
+
+class RetrainDecision(Record):
+    """What the policy decided for a day, and what a retrain is started with.
+
+    `until` is the last day with known labels, up to which a retrain is to learn.
+    """
+
+    retrain: bool
+    cause: str
+    reason: str
+    until: date
+    verdict: MonitoringVerdict
 
 
 def decide(
-    spec: Pipeline, *, tracking_uri: str, night: date, version: int, run: RunIdentity
-) -> dict[str, Any] | None:
-    """Apply the policy to the verdicts of a champion up to a night; None while the night has none.
+    pipeline: Pipeline,
+    history: MonitoringHistory,
+    ledger: Ledger,
+    *,
+    as_of: date,
+    version: int,
+    run: RunIdentity,
+) -> RetrainDecision | None:
+    """Apply the policy to the results of a champion up to a day; None while the day has no verdict.
 
-    Returns `{fire, cause, reason, until, drifted, verdict}`; a retrain is to learn from the days `until`
-    which labels are known. A broken limit leaves a line in the ledger, whether it fires or is held; the same
-    night and champion always have the same cause.
+    A day that failed leaves an entry in the ledger, whether it retrains or is held. The same day and champion
+    always have the same cause.
     """
-    nights = experiment(spec, tracking_uri)
-    this = next(iter(nights.search(limit=1, night=night.isoformat(), version=str(version))), None)
-    if this is None:
+    monitoring_run = history.find(as_of, version)
+    if monitoring_run is None:
         return None
-    ledger, cause = Ledger(tracking_uri, spec.name), f"drift-sensor__{night}__v{version}"
-    rule = spec.monitoring.retrain
-    earlier = nights.browse(newest=f"tags.`{Tag.NIGHT}`", version=str(version))
-    decision = policy.decide_retrain(
-        rule,
-        _series(this, earlier, rule),
-        last_fired=_last_fired(ledger, night, cause),
-        learned=date.fromisoformat(this.data.tags[Tag.LEARNED]),
+    cause, policy = Cause(as_of=as_of, version=version), pipeline.monitoring.retrain
+    decision = decide_retrain(
+        policy,
+        latest_results(policy, monitoring_run.result, history.results_before(as_of, version)),
+        last_retrain=_last_retrain(ledger, cause),
+        trained_until=monitoring_run.day.trained_until,
     )
-    breached = this.data.tags[Tag.STATE] == BREACHED
-    if decision.fire or breached:
-        event = Event.RETRAIN_FIRED if decision.fire else Event.RETRAIN_HELD
-        ledger.write(event, cause=cause, reason=decision.reason, run=run, version=version)
-    return {
-        "fire": decision.fire,
-        "cause": cause,
-        "reason": _told(decision, this),
-        "until": MonitoringWindow.until(night, spec.monitoring).labelled.isoformat(),
-        "drifted": [name for name in this.data.tags[Tag.DRIFTED].split(",") if name],
-        "verdict": _verdict(this).to_json(),
-    }
-
-
-def _series(this: Run, latest_first: Iterator[Run], rule: RetrainPolicy) -> list[policy.DailyResult]:
-    """A night and those before it that count, each by its newest run; as many as the policy looks at."""
-    found = [_night(this)]
-    for day, runs in groupby(latest_first, key=lambda run: _night(run).date):
-        if day < found[0].date:
-            found.append(_night(max(runs, key=lambda run: int(run.info.start_time))))
-            if sum(night.rows >= rule.min_rows for night in found) >= rule.of:
-                break
-    return found
-
-
-def _night(run: Run) -> policy.DailyResult:
-    tags = run.data.tags
-    return policy.DailyResult(
-        date=date.fromisoformat(tags[Tag.NIGHT]),
-        breached=tags[Tag.STATE] == BREACHED,
-        rows=int(run.data.metrics[ROWS]),
+    if decision.retrain or not monitoring_run.result.passed:
+        event = Event.RETRAIN_DECIDED if decision.retrain else Event.RETRAIN_HELD
+        ledger.append(event, cause=str(cause), reason=decision.reason, run=run, version=version)
+    verdict = monitoring_run.verdict()
+    return RetrainDecision(
+        retrain=decision.retrain,
+        cause=str(cause),
+        reason="; ".join([decision.reason, *verdict.reasons])[:_MAX_REASON],
+        until=MonitoringWindow.until(as_of, pipeline.monitoring).labelled_until,
+        verdict=verdict,
     )
 
 
-def _last_fired(ledger: Ledger, night: date, cause: str) -> date | None:
-    """The last night up to this one that fired, be it for another champion, but for this very cause."""
-    fired = (line.cause for line in ledger.lines(Event.RETRAIN_FIRED, limit=_LOOK_BACK))
-    days = (date.fromisoformat(other.split("__")[1]) for other in fired if other != cause)
-    return max((day for day in days if day <= night), default=None)
-
-
-def _told(decision: policy.Decision, run: Run) -> str:
-    return "; ".join(text for text in (decision.reason, run.data.tags[Tag.REASONS]) if text)[:500]
-
-
-def _verdict(run: Run) -> Verdict:
-    reasons = tuple(text for text in run.data.tags[Tag.REASONS].split("; ") if text)
-    return Verdict(passed=run.data.tags[Tag.STATE] == KEPT, reasons=reasons, numbers=dict(run.data.metrics))
+def _last_retrain(ledger: Ledger, cause: Cause) -> date | None:
+    """Return the last day up to this one that caused a retrain, for any champion, except for this cause."""
+    entries = ledger.entries(Event.RETRAIN_DECIDED, limit=_MAX_LOOKED_AT)
+    causes = (Cause.parse(entry.cause) for entry in entries)
+    days = (other.as_of for other in causes if other != cause and other.as_of <= cause.as_of)
+    return max(days, default=None)

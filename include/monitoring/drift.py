@@ -1,6 +1,6 @@
-"""How far rows lie from those that the champion learned from, by Evidently.
+"""Drift: how far rows lie from those that the champion learned from, measured by Evidently.
 
-Methods and thresholds are always given: left to itself, Evidently takes p-values for small references and
+Methods and thresholds are always given. Left to itself, Evidently takes p-values for small references and
 distances for large ones, and the same number would change its meaning.
 """
 
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from include.contract.model import PREDICTION, Model
 from include.contract.monitoring import Drift
 from include.exceptions import NotEnoughData
+from include.monitoring.findings import Findings
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,13 +23,13 @@ if TYPE_CHECKING:
 class DriftResult:
     """The distance of each column, the features beyond their threshold, and the report for people.
 
-    `silent` names the columns that hold no value on one side: nothing is known about their drift, so
-    they count neither as drifted nor as steady. `share` is of the features that could be judged, 0..1.
+    `unmeasurable` names the columns without any value on one side: they count neither as drifted nor as
+    steady. `share` is that of the measurable features which drifted, 0..1.
     """
 
     distances: dict[str, float]
     features: tuple[str, ...]
-    silent: tuple[str, ...]
+    unmeasurable: tuple[str, ...]
     share: float
     html: str
 
@@ -36,32 +37,45 @@ class DriftResult:
 def measure(current: pd.DataFrame, reference: pd.DataFrame, model: Model, limits: Drift) -> DriftResult:
     """Compare features, predictions and target of some rows with a reference.
 
-    Raises NotEnoughData where no feature holds any value on both sides: that is no data, never no drift.
+    Raises NotEnoughData where no feature has any value on both sides: that is no data, never no drift.
     """
     methods = _methods(model, limits)
-    silent = tuple(name for name in methods if current[name].isna().all() or reference[name].isna().all())
-    judged = [name for name in model.features.all if name not in silent]
-    if not judged:
+    unmeasurable = tuple(
+        name for name in methods if current[name].isna().all() or reference[name].isna().all()
+    )
+    measurable = [name for name in model.features.all if name not in unmeasurable]
+    if not measurable:
         raise NotEnoughData(
             f"none of the {len(model.features.all)} features holds a value in the {len(current)} current and "
             f"the {len(reference)} reference rows; see what ingest loaded"
         )
     snapshot = _compare(
-        current, reference, {name: how for name, how in methods.items() if name not in silent}
+        current, reference, {name: method for name, method in methods.items() if name not in unmeasurable}
     )
     distances = {metric["config"]["column"]: float(metric["value"]) for metric in snapshot.dict()["metrics"]}
-    drifted = tuple(name for name in judged if distances[name] >= methods[name].threshold)
+    drifted = tuple(name for name in measurable if distances[name] >= methods[name].threshold)
     return DriftResult(
         distances=distances,
         features=drifted,
-        silent=silent,
-        share=len(drifted) / len(judged),
+        unmeasurable=unmeasurable,
+        share=len(drifted) / len(measurable),
         html=snapshot.get_html_str(as_iframe=False),
     )
 
 
+def assess(drift: DriftResult, limits: Drift) -> Findings:
+    """Return the distances, and a reason if the share of drifted features reached its limit."""
+    numbers = {f"drift.{name}": distance for name, distance in drift.distances.items()}
+    numbers["drift.share"] = drift.share
+    if drift.share < limits.share:
+        return Findings(numbers)
+    names = ", ".join(drift.features)
+    reason = f"{drift.share:.2f} of the features drifted, the limit is {limits.share:g}: {names}"
+    return Findings(numbers, [reason])
+
+
 class _Method(NamedTuple):
-    """How a column's distance is measured, and from where on it has drifted."""
+    """How a column's distance is measured, and from which distance on the column has drifted."""
 
     name: str
     threshold: float
@@ -77,16 +91,20 @@ def _methods(model: Model, limits: Drift) -> dict[str, _Method]:
 
 
 def _compare(current: pd.DataFrame, reference: pd.DataFrame, methods: Mapping[str, _Method]) -> Any:
-    """One metric a column. (Evidently's preset computes and draws every column a second time.)"""
+    """Return Evidently's snapshot with one metric a column.
+
+    Evidently's preset would compute and draw every column twice.
+    """
     from evidently import DataDefinition, Dataset, Report
     from evidently.metrics import ValueDrift
 
     definition = DataDefinition(
-        numerical_columns=[name for name, how in methods.items() if how.name == "wasserstein"],
-        categorical_columns=[name for name, how in methods.items() if how.name == "jensenshannon"],
+        numerical_columns=[name for name, method in methods.items() if method.name == "wasserstein"],
+        categorical_columns=[name for name, method in methods.items() if method.name == "jensenshannon"],
     )
     metrics = [
-        ValueDrift(column=name, method=how.name, threshold=how.threshold) for name, how in methods.items()
+        ValueDrift(column=name, method=method.name, threshold=method.threshold)
+        for name, method in methods.items()
     ]
     sides = [
         Dataset.from_pandas(rows[list(methods)], data_definition=definition) for rows in (current, reference)

@@ -1,8 +1,8 @@
-"""The policy: a series of nightly verdicts in, "retrain" or "not now" out. Pure."""
+"""The policy: a series of daily verdicts in, "retrain" or "hold" out. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -11,10 +11,10 @@ from include.contract.monitoring import RetrainPolicy
 
 @dataclass(frozen=True, kw_only=True)
 class DailyResult:
-    """What one night said about the champion: whether a limit was broken, on how many rows."""
+    """Outcome of one monitoring day for one model version: passed or failed, on how many rows."""
 
-    date: date
-    breached: bool
+    as_of: date
+    passed: bool
     rows: int
 
 
@@ -22,34 +22,52 @@ class DailyResult:
 class Decision:
     """Whether to retrain, and why or why not."""
 
-    fire: bool
+    retrain: bool
     reason: str
 
 
-def decide_retrain(
-    policy: RetrainPolicy, nights: Sequence[DailyResult], *, last_fired: date | None, learned: date
-) -> Decision:
-    """Decide for the latest of some nights of one champion.
+def latest_results(
+    policy: RetrainPolicy, latest: DailyResult, earlier: Iterable[DailyResult]
+) -> list[DailyResult]:
+    """Return a day's result and as many earlier ones (latest first) as the policy has to see."""
+    results = [latest]
+    for result in earlier:
+        if sum(one.rows >= policy.min_rows for one in results) >= policy.of:
+            break
+        results.append(result)
+    return results
 
-    `last_fired` is the last night that fired, `learned` the last day that the champion learned from: about
-    days up to that one it cannot be wrong in a way that a retrain mends. Nights with fewer than `min_rows`
-    rows say nothing, for or against. A night without a breach never fires, whatever came before it.
+
+def decide_retrain(
+    policy: RetrainPolicy,
+    results: Sequence[DailyResult],
+    *,
+    last_retrain: date | None,
+    trained_until: date,
+) -> Decision:
+    """Decide for the latest of some days of one champion.
+
+    `last_retrain` is the last day that caused a retrain, `trained_until` the last day that the champion
+    learned from: on days up to that one it cannot be wrong in a way that a retrain would fix. Days with fewer
+    than `min_rows` rows say nothing, for or against. A day that passed never retrains, whatever came before.
     """
     counted = sorted(
-        (night for night in nights if night.rows >= policy.min_rows), key=lambda night: night.date
+        (result for result in results if result.rows >= policy.min_rows), key=lambda result: result.as_of
     )
-    latest = max((night.date for night in nights), default=None)
-    if not counted or counted[-1].date != latest:
+    latest = max((result.as_of for result in results), default=None)
+    if not counted or counted[-1].as_of != latest:
         return Decision(False, f"fewer than {policy.min_rows} rows: no verdict")
     recent = counted[-policy.of :]
-    breaches = sum(night.breached for night in recent)
-    said = f"{breaches} of the last {len(recent)} nights broke a limit"
-    if not recent[-1].breached:
-        return Decision(False, "no limit broken")
-    if breaches < policy.breaches:
-        return Decision(False, f"{said}; the policy asks for {policy.breaches} of {policy.of}")
-    if recent[-1].date <= learned:
-        return Decision(False, f"{said}, but the champion has learned from days up to {learned}")
-    if last_fired is not None and recent[-1].date - last_fired < policy.cooldown:
-        return Decision(False, f"{said}, but cooling down for {policy.cooldown.days} days since {last_fired}")
-    return Decision(True, said)
+    failures = sum(not result.passed for result in recent)
+    summary = f"{failures} of the last {len(recent)} days exceeded a limit"
+    if recent[-1].passed:
+        return Decision(False, "no limit exceeded")
+    if failures < policy.breaches:
+        return Decision(False, f"{summary}; the policy requires {policy.breaches} of {policy.of}")
+    if recent[-1].as_of <= trained_until:
+        return Decision(False, f"{summary}, but the champion has learned from days up to {trained_until}")
+    if last_retrain is not None and recent[-1].as_of - last_retrain < policy.cooldown:
+        return Decision(
+            False, f"{summary}, but cooling down for {policy.cooldown.days} days since {last_retrain}"
+        )
+    return Decision(True, summary)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from include.contract.schema import schema
+from include.platform import job_contract
 from include.platform.airflow_config import sections, variables
 from include.settings import ROOT, Runtime, example
 
@@ -23,6 +24,7 @@ GENERATED = {
     Path("include/pipelines/pipeline.schema.json"): schema,
     Path(".env.example"): example,
     Path("include/platform/compose/airflow.env"): airflow_env,
+    Path("docs/job-contract.md"): job_contract.page,
 }
 """Each generated file, relative to the project's folder, with what makes its content."""
 

@@ -1,17 +1,17 @@
-"""The registered versions of a pipeline's model, and the aliases that say which one counts."""
+"""The model registry: versions of a pipeline's model, and the aliases that mark one of them."""
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from enum import StrEnum
-from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 from zipfile import BadZipFile
 
 from include.exceptions import Absent, BadData, Misconfigured
-from include.tracking.errors import errors
-from include.tracking.server import client
+from include.tracking.errors import mlflow_errors
+from include.tracking.server import TrackingServer
 
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
@@ -20,7 +20,7 @@ _SKOPS = "model.skops"
 
 
 class Alias(StrEnum):
-    """What a version may be."""
+    """The role of a version."""
 
     CANDIDATE = "candidate"
     CHAMPION = "champion"
@@ -30,71 +30,74 @@ class Alias(StrEnum):
 class Registry:
     """The model registry of a tracking server; a model is named as its pipeline."""
 
-    def __init__(self, uri: str) -> None:
-        self.uri = uri
+    def __init__(self, server: TrackingServer) -> None:
+        self.server = server
 
-    @cached_property
+    @property
     def _client(self) -> Any:
-        return client(self.uri)
+        return self.server.client
+
+    def _errors(self, what: str) -> AbstractContextManager[None]:
+        return mlflow_errors(what, self.server.uri)
 
     def version_of(self, name: str, alias: Alias) -> int | None:
-        """The version that has an alias, or None."""
-        with errors(f"model {name!r}", self.uri):
+        """Return the version that has an alias, or None."""
+        with self._errors(f"model {name!r}"):
             try:
-                found = self._client.get_registered_model(name)
+                model = self._client.get_registered_model(name)
             except Exception as error:
                 if getattr(error, "error_code", "") != "RESOURCE_DOES_NOT_EXIST":
                     raise
                 return None
-        version = found.aliases.get(alias.value)
+        version = model.aliases.get(alias.value)
         return None if version is None else int(version)
 
-    def version(self, name: str, version: int) -> ModelVersion:
-        """What is known of a version; raises Absent."""
-        with errors(f"version {version} of model {name!r}", self.uri):
+    def get_version(self, name: str, version: int) -> ModelVersion:
+        """Return a version; raises Absent."""
+        with self._errors(f"version {version} of model {name!r}"):
             return self._client.get_model_version(name, str(version))
 
     def register(self, name: str, run_id: str) -> int:
-        """Register a training run's model as the candidate, once; its version."""
-        model_id = self.model_of(run_id)
-        with errors(f"model {name!r}", self.uri):
+        """Register a training run's model as the candidate, once, and return its version."""
+        model_id = self.model_id_of(run_id)
+        with self._errors(f"model {name!r}"):
             self._ensure(name)
-            found = self._client.search_model_versions(f"name = '{name}' and run_id = '{run_id}'")
-            made = min(found, key=lambda version: int(version.version), default=None)
-            if made is None:
-                made = self._client.create_model_version(
+            versions = self._client.search_model_versions(f"name = '{name}' and run_id = '{run_id}'")
+            registered = min(versions, key=lambda version: int(version.version), default=None)
+            if registered is None:
+                registered = self._client.create_model_version(
                     name,
                     f"models:/{model_id}",
                     run_id=run_id,
                     model_id=model_id,  # without it MLflow refuses a `models:/` source
                 )
-            version = int(made.version)
+            version = int(registered.version)
         if version != self.version_of(name, Alias.CHAMPION):
-            self.point(name, Alias.CANDIDATE, version)
+            self.set_alias(name, Alias.CANDIDATE, version)
         return version
 
-    def point(self, name: str, alias: Alias, version: int) -> None:
-        """Let an alias stand for a version."""
-        with errors(f"alias {alias.value!r} of model {name!r}", self.uri):
+    def set_alias(self, name: str, alias: Alias, version: int) -> None:
+        """Point an alias at a version."""
+        with self._errors(f"alias {alias.value!r} of model {name!r}"):
             self._client.set_registered_model_alias(name, alias.value, str(version))
 
-    def drop(self, name: str, alias: Alias) -> None:
-        """Take an alias away; fine if there is none."""
+    def delete_alias(self, name: str, alias: Alias) -> None:
+        """Delete an alias unless it is absent."""
         if self.version_of(name, alias) is not None:
-            with errors(f"alias {alias.value!r} of model {name!r}", self.uri):
+            with self._errors(f"alias {alias.value!r} of model {name!r}"):
                 self._client.delete_registered_model_alias(name, alias.value)
 
-    def model_of(self, run_id: str) -> str:
-        """The id of the model that a training run stored; raises Absent if it stored none."""
-        with errors(f"training run {run_id!r}", self.uri):
+    def model_id_of(self, run_id: str) -> str:
+        """Return the id of the model that a training run stored; raises Absent if it stored none."""
+        with self._errors(f"training run {run_id!r}"):
             run = self._client.get_run(run_id)
         stored = run.outputs.model_outputs if run.outputs else []
         if not stored:
-            raise Absent(f"run {run_id!r} of MLflow at {self.uri!r} stored no model; train again")
+            raise Absent(f"run {run_id!r} of MLflow at {self.server.uri!r} stored no model; train again")
         return str(stored[-1].model_id)
 
-    def load(self, model_id: str, trusted_types: list[str]) -> Any:
-        """Load a stored estimator, trusting the pipeline's own list and not the one inside the model.
+    def load_model(self, model_id: str, trusted_types: list[str]) -> Any:
+        """Return a stored estimator, trusting the pipeline's own list and not the one inside the model.
 
         Raises Misconfigured naming any type outside of the list: such a file is never unpacked.
         """
@@ -103,11 +106,13 @@ class Registry:
         from skops.io.exceptions import UntrustedTypesFoundException
 
         with TemporaryDirectory(prefix="millrace-") as folder:
-            with errors(f"model {model_id!r}", self.uri):
+            with self._errors(f"model {model_id!r}"):
                 # By its location: for `models:/…` MLflow would ask its global server and not this one.
                 location = self._client.get_logged_model(model_id).artifact_location
-                found = download_artifacts(artifact_uri=location, dst_path=folder, tracking_uri=self.uri)
-            file = Path(found) / _SKOPS
+                download = download_artifacts(
+                    artifact_uri=location, dst_path=folder, tracking_uri=self.server.uri
+                )
+            file = Path(download) / _SKOPS
             if not file.is_file():
                 raise Misconfigured(
                     f"model {model_id!r} holds no {_SKOPS}; only models of this format are loaded"

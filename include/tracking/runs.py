@@ -1,185 +1,195 @@
-"""MLflow as the store of reports and numbers: runs that are found again by their key.
+"""Experiments and runs: MLflow as the store of reports and numbers, with runs that are found by a key.
 
-A run that was killed leaves no trap: the next try closes it as KILLED and starts anew; a finished one is
-the answer. Nothing here touches MLflow's global state but `RunLog.model`, which has no other way.
+A run that was killed blocks nothing: the next try closes it as KILLED and starts anew; a finished one is
+the result. Only `RunLog.log_model` touches MLflow's global state, as it has no other way.
 """
 
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
+from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from include.exceptions import Misconfigured
-from include.tracking.errors import errors
-from include.tracking.server import client
-from include.tracking.tags import PREFIX, Tag
+from include.tracking.errors import mlflow_errors
+from include.tracking.server import TrackingServer
+from include.tracking.tags import Tag
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
 
+_BY_START = "attributes.start_time"
+_PAGE_RUNS = 50
+
 
 @dataclass(frozen=True)
 class Experiment:
-    """One experiment of a tracking server, made when the first run is."""
+    """One experiment of a tracking server, created with its first run."""
 
-    uri: str
+    server: TrackingServer
     name: str
 
-    @cached_property
+    @property
     def client(self) -> Any:
-        """The client behind it."""
-        return client(self.uri)
+        """The server's client."""
+        return self.server.client
 
     @cached_property
     def id(self) -> str:
-        """The experiment's id; made if there is none."""
+        """The experiment's id; creates the experiment unless it exists."""
         from mlflow.exceptions import MlflowException
 
-        with errors(f"experiment {self.name!r}", self.uri):
-            found = self.client.get_experiment_by_name(self.name)
-            if found is None:
+        with self._errors(f"experiment {self.name!r}"):
+            experiment = self.client.get_experiment_by_name(self.name)
+            if experiment is None:
                 try:
                     return str(self.client.create_experiment(self.name))
                 except MlflowException as error:
                     if error.error_code != "RESOURCE_ALREADY_EXISTS":
                         raise
-                    found = self.client.get_experiment_by_name(self.name)  # somebody was faster
-        if found.lifecycle_stage != "active":
+                    experiment = self.client.get_experiment_by_name(self.name)  # created meanwhile
+        if experiment.lifecycle_stage != "active":
             raise Misconfigured(
-                f"experiment {self.name!r} of MLflow at {self.uri!r} was deleted; restore it there"
+                f"experiment {self.name!r} of MLflow at {self.server.uri!r} was deleted; restore it there"
             )
-        return str(found.experiment_id)
+        return str(experiment.experiment_id)
 
-    def search(self, *, limit: int, newest: str = "attributes.start_time", **tags: str) -> list[Run]:
-        """Finished runs with these tags (`_` stands for `.`), newest first by `newest`."""
-        return list(islice(self.browse(newest=newest, page=limit, **tags), limit))
+    def find_runs(
+        self, tags: Mapping[Tag, str] | None = None, *, limit: int, newest: str = _BY_START
+    ) -> list[Run]:
+        """Return at most `limit` finished runs with these tags, newest first by `newest`."""
+        return list(islice(self.iter_runs(tags, newest=newest, page=limit), limit))
 
-    def browse(self, *, newest: str = "attributes.start_time", page: int = 50, **tags: str) -> Iterator[Run]:
-        """The same without a limit: a page of them is fetched when it is reached."""
-        wanted = ["attributes.status = 'FINISHED'"]
-        wanted += [f"tags.`{PREFIX}{name}` = '{value}'" for name, value in tags.items()]
+    def iter_runs(
+        self, tags: Mapping[Tag, str] | None = None, *, newest: str = _BY_START, page: int = _PAGE_RUNS
+    ) -> Iterator[Run]:
+        """Yield finished runs with these tags, newest first; a page of them is fetched when it is reached."""
+        conditions = ["attributes.status = 'FINISHED'"]
+        conditions += [f"tags.`{name}` = '{value}'" for name, value in (tags or {}).items()]
         token: str | None = None
         while True:
-            with errors(f"runs of {self.name!r}", self.uri):
-                found = self.client.search_runs(
+            with self._errors(f"runs of {self.name!r}"):
+                runs = self.client.search_runs(
                     [self.id],
-                    filter_string=" and ".join(wanted),
+                    filter_string=" and ".join(conditions),
                     max_results=page,
                     order_by=[f"{newest} DESC"],
                     page_token=token,
                 )
-            yield from found
-            token = found.token
+            yield from runs
+            token = runs.token
             if not token:
                 return
 
-    def finished(self, key: str) -> Run | None:
-        """The run with this key that an earlier try finished."""
-        return next(iter(self.search(limit=1, run_key=key)), None)
+    def find_finished(self, key: str) -> Run | None:
+        """Return the run with this key that an earlier try finished, if there is one."""
+        return next(iter(self.find_runs({Tag.RUN_KEY: key}, limit=1)), None)
 
-    def run(self, run_id: str) -> Run:
-        """A run by its id; raises Absent."""
-        with errors(f"run {run_id!r}", self.uri):
+    def get_run(self, run_id: str) -> Run:
+        """Return a run by its id; raises Absent."""
+        with self._errors(f"run {run_id!r}"):
             return self.client.get_run(run_id)
 
     @contextmanager
     def start(self, key: str, *, name: str, tags: Mapping[str, str]) -> Iterator[RunLog]:
-        """A new run under a key; finished at the end of the block, FAILED or KILLED if it raises.
+        """Start a run under a key; it is FINISHED at the end of the block, FAILED or KILLED if that raises.
 
         Runs that an earlier try left open are closed as KILLED.
         """
-        with errors(f"run {key!r} of {self.name!r}", self.uri):
-            for torn in self.client.search_runs(
+        with self._errors(f"run {key!r} of {self.name!r}"):
+            for open_run in self.client.search_runs(
                 [self.id], filter_string=f"tags.`{Tag.RUN_KEY}` = '{key}' and attributes.status = 'RUNNING'"
             ):
-                self.client.set_terminated(torn.info.run_id, "KILLED")
-            made = self.client.create_run(self.id, run_name=name, tags={**tags, Tag.RUN_KEY: key})
-        run = RunLog(self, str(made.info.run_id))
+                self.client.set_terminated(open_run.info.run_id, "KILLED")
+            created = self.client.create_run(self.id, run_name=name, tags={**tags, Tag.RUN_KEY: key})
+        run_log = RunLog(self, str(created.info.run_id))
         try:
-            yield run
+            yield run_log
         except Exception:
-            run.end("FAILED")
+            run_log.end("FAILED")
             raise
         except BaseException:
-            run.end("KILLED")
+            run_log.end("KILLED")
             raise
-        run.end("FINISHED")
+        run_log.end("FINISHED")
 
-    def log(self, run_id: str) -> RunLog:
-        """A run that is there already, to add to it."""
+    def open_run(self, run_id: str) -> RunLog:
+        """Return an existing run, to read its artifacts or to add to it."""
         return RunLog(self, run_id)
 
     def link(self, run_id: str, artifact: str = "") -> str:
-        """The page of a run, or of one of its artifacts."""
-        shown = f"/artifacts/{artifact}" if artifact else ""
-        return f"{self.uri}/#/experiments/{self.id}/runs/{run_id}{shown}"
+        """Return the URL of a run's page, or of one of its artifacts."""
+        path = f"/artifacts/{artifact}" if artifact else ""
+        return f"{self.server.uri}/#/experiments/{self.id}/runs/{run_id}{path}"
+
+    def _errors(self, what: str) -> AbstractContextManager[None]:
+        return mlflow_errors(what, self.server.uri)
 
 
 @dataclass(frozen=True)
 class RunLog:
-    """What is written to one run."""
+    """One run, to log to and to read artifacts from."""
 
     experiment: Experiment
     id: str
 
     def link(self, artifact: str = "") -> str:
-        """The run's page, or that of one of its artifacts."""
+        """Return the URL of the run's page, or of one of its artifacts."""
         return self.experiment.link(self.id, artifact)
 
-    def params(self, params: Mapping[str, Any]) -> None:
+    def log_params(self, params: Mapping[str, Any]) -> None:
         """Log parameters; nested ones as JSON."""
         from mlflow.entities import Param
 
-        told = [
+        entities = [
             Param(name, value if isinstance(value, str) else json.dumps(value, default=str))
             for name, value in params.items()
         ]
         with self._errors("params"):
-            self._client.log_batch(self.id, params=told)
+            self._client.log_batch(self.id, params=entities)
 
-    def metrics(self, numbers: Mapping[str, float]) -> None:
+    def log_metrics(self, numbers: Mapping[str, float]) -> None:
         """Log numbers; names may hold letters, digits, `_`, `-`, `.`, `/` and spaces."""
-        import time
-
         from mlflow.entities import Metric
 
-        now = int(time.time() * 1000)
-        told = [Metric(name, float(value), now, 0) for name, value in numbers.items()]
+        now_ms = int(time.time() * 1000)
+        entities = [Metric(name, float(value), now_ms, 0) for name, value in numbers.items()]
         with self._errors("metrics"):
-            self._client.log_batch(self.id, metrics=told)
+            self._client.log_batch(self.id, metrics=entities)
 
-    def tags(self, tags: Mapping[str, str]) -> None:
+    def set_tags(self, tags: Mapping[str, str]) -> None:
         """Set tags."""
         from mlflow.entities import RunTag
 
         with self._errors("tags"):
             self._client.log_batch(self.id, tags=[RunTag(name, value) for name, value in tags.items()])
 
-    def text(self, text: str, file: str) -> None:
+    def log_text(self, text: str, file: str) -> None:
         """Store a text as an artifact."""
         with self._errors(f"artifact {file!r}"):
             self._client.log_text(self.id, text, file)
 
-    def json(self, value: Any, file: str) -> None:
-        """Store JSON as an artifact."""
-        self.text(json.dumps(value, indent=2), file)
+    def log_json(self, value: Any, file: str) -> None:
+        """Store a value as a JSON artifact."""
+        self.log_text(json.dumps(value, indent=2), file)
 
-    def file(self, path: Any) -> None:
+    def log_file(self, path: Path) -> None:
         """Store a file as an artifact under its own name."""
         with self._errors(f"artifact {str(path)!r}"):
             self._client.log_artifact(self.id, str(path))
 
-    def dataset(self, *, name: str, commit: str, source: str, context: str, rows: int) -> None:
-        """Note which data went in; `source` is its URI at that commit."""
+    def log_dataset(self, *, name: str, commit: str, source: str, context: str, rows: int) -> None:
+        """Log which data went in; `source` is its URI at that commit."""
         from mlflow.entities import Dataset, DatasetInput, InputTag
 
-        told = Dataset(
+        dataset = Dataset(
             name=name,
             digest=commit[:12],
             source_type="lakefs",
@@ -187,10 +197,12 @@ class RunLog:
             profile=json.dumps({"rows": rows}),
         )
         with self._errors("dataset"):
-            self._client.log_inputs(self.id, [DatasetInput(told, [InputTag("mlflow.data.context", context)])])
+            self._client.log_inputs(
+                self.id, [DatasetInput(dataset, [InputTag("mlflow.data.context", context)])]
+            )
 
-    def model(self, estimator: Any, *, example: Any, trusted_types: Sequence[str]) -> str:
-        """Store a fitted estimator in skops format; the model's id.
+    def log_model(self, estimator: Any, *, example: Any, trusted_types: Sequence[str]) -> str:
+        """Store a fitted estimator in skops format, and return the model's id.
 
         `trusted_types` is what the file may hold beyond plain data. Raises Misconfigured naming any other
         type that it holds: nothing is stored that nobody reviewed.
@@ -198,33 +210,31 @@ class RunLog:
         import mlflow
         from mlflow.models import infer_signature
 
-        mlflow.set_tracking_uri(self.experiment.uri)
+        mlflow.set_tracking_uri(self.experiment.server.uri)
         with self._errors("model"):
-            made = self._client.create_logged_model(
+            model = self._client.create_logged_model(
                 self.experiment.id, name="model", source_run_id=self.id, model_type="sklearn"
             )
             mlflow.sklearn.log_model(
                 estimator,
                 name="model",
                 run_id=self.id,
-                model_id=made.model_id,
+                model_id=model.model_id,
                 signature=infer_signature(example, estimator.predict_proba(example)),
                 pyfunc_predict_fn="predict_proba",
-                # Given, since to find them out MLflow would import the model in a new process (seconds).
+                # Given, because to infer them MLflow would load the model in a new process, for seconds.
                 pip_requirements=_requirements(),
                 skops_trusted_types=list(trusted_types),
             )
-        return str(made.model_id)
+        return str(model.model_id)
 
-    def read(self, file: str) -> bytes:
-        """The content of an artifact; raises Absent if there is none."""
-        from pathlib import Path
-
+    def download_artifact(self, file: str) -> bytes:
+        """Return the content of an artifact; raises Absent if there is none."""
         with TemporaryDirectory(prefix="millrace-") as folder, self._errors(f"artifact {file!r}"):
             return Path(self._client.download_artifacts(self.id, file, folder)).read_bytes()
 
     def end(self, status: str) -> None:
-        """Close the run."""
+        """Close the run with a status of MLflow (`FINISHED`, `FAILED`, `KILLED`)."""
         with self._errors("end"):
             self._client.set_terminated(self.id, status)
 
@@ -232,8 +242,8 @@ class RunLog:
     def _client(self) -> Any:
         return self.experiment.client
 
-    def _errors(self, what: str) -> Any:
-        return errors(f"{what} of run {self.id!r}", self.experiment.uri)
+    def _errors(self, what: str) -> AbstractContextManager[None]:
+        return mlflow_errors(f"{what} of run {self.id!r}", self.experiment.server.uri)
 
 
 def _requirements() -> list[str]:

@@ -4,41 +4,47 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+from include.run_identity import RunIdentity
+
 PREFIX = "millrace."
 
 
 class Tag(StrEnum):
-    """Days are ISO dates."""
+    """Names of tags; days are ISO dates."""
 
     RUN_KEY = f"{PREFIX}run_key"
-    """The same for every try: what an earlier one finished, or left open, is found by it."""
+    """The same for every try: finds what an earlier try finished, or left open."""
     CODE_VERSION = f"{PREFIX}code_version"
+    """The git commit of the code."""
     IMAGE = f"{PREFIX}image"
-    """The image that made the run."""
+    """The container image that made the run, by digest."""
 
     COMMIT = f"{PREFIX}commit"
     """The commit of the lake that a training learned from, or that was validated."""
-    UNTIL = f"{PREFIX}until"
-    """The last day of a training's window."""
+    TRAINED_UNTIL = f"{PREFIX}trained_until"
+    """The last day of a training's window; on a monitoring run, that of the champion."""
 
-    NIGHT = f"{PREFIX}night"
-    """The day that a monitoring run judges."""
+    AS_OF = f"{PREFIX}as_of"
+    """The day that a monitoring run is about."""
     VERSION = f"{PREFIX}version"
-    """The champion of a night; in the ledger, the version that a decision is about."""
-    LEARNED = f"{PREFIX}learned"
-    """The last day that the champion of a night learned from."""
-    STATE = f"{PREFIX}state"
-    """What a night said of the limits: `kept` or `breached`."""
-    DRIFTED = f"{PREFIX}drifted"
-    """The features that drifted, joined by `,`."""
-    REASONS = f"{PREFIX}reasons"
-    """Why limits were broken, joined by `; `."""
+    """The champion of a monitoring run; in the ledger, the version that a decision is about."""
+    VERDICT = f"{PREFIX}verdict"
+    """The outcome of a monitoring run: `passed` or `failed`."""
 
     BRANCH = f"{PREFIX}branch"
     """The branch that was validated."""
 
     EVENT = f"{PREFIX}event"
+    """What was decided."""
     REASON = f"{PREFIX}reason"
+    """Why it was decided."""
     CAUSE = f"{PREFIX}cause"
+    """What a decision was taken for: the same cause is decided once."""
     BY = f"{PREFIX}by"
-    """The DAG run that decided, or asked."""
+    """The DAG run that decided, or validated."""
+
+
+def run_tags(run: RunIdentity) -> dict[str, str]:
+    """Return the tags that every MLflow run made for an Airflow run carries."""
+    tags = {Tag.CODE_VERSION: run.code_version, Tag.IMAGE: run.image}
+    return {name: value for name, value in tags.items() if value}

@@ -1,4 +1,4 @@
-"""The outcome of a suite: each check, the verdict, and a page for people."""
+"""The report of a suite: each check, the verdict, and a page for people."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Check:
-    """How one expectation went: `rule` its limits; `unexpected`, `rows` counts; `error` what stopped it.
+    """The outcome of one expectation.
 
-    `days` names the days that break a rule about days, the first ten of them.
+    `rule` holds its limits, `unexpected` and `rows` are counts, `error` says why it could not run. `days`
+    names the first ten days that break a rule about days.
     """
 
     type: str
@@ -30,7 +31,7 @@ class Check:
     error: str = ""
 
     def sentence(self) -> str:
-        """What failed, in one line."""
+        """Return what failed, in one line."""
         rule = f"{self.columns}: {self.type}" if self.columns else self.type
         rule += f" ({self.rule[:200]})" if self.rule else ""
         if self.error:
@@ -53,7 +54,7 @@ class Report:
     checks: tuple[Check, ...]
 
     def html(self, title: str) -> str:
-        """A page for people."""
+        """Return the report as an HTML page."""
         checks = sorted(self.checks, key=lambda check: check.passed)
         state = "passed" if self.verdict.passed else "failed"
         return page(

@@ -1,8 +1,8 @@
-"""Checking rows with a Great Expectations suite, before anybody else sees them.
+"""Run a Great Expectations suite over rows, before readers see them.
 
-A suite is a YAML file with two lists. `partitions` holds for a table with one row for each day of the run
-(columns `dt`, `rows`), so counts are checked for every day of a range, and a day without rows is seen.
-`rows` holds for the rows. Each entry has `type`, `kwargs`, and `severity`: `critical` (the default) makes
+A suite is a YAML file with two lists. `partitions` checks a table with one row for each day of the run
+(columns `dt`, `rows`), so that row counts are enforced for every day of a range and empty days are caught.
+`rows` checks the rows. Each entry has `type`, `kwargs`, and `severity`: `critical` (the default) makes
 the verdict negative, `warning` and `info` are reported only.
 
 Reports hold rules, columns and counts, never values of the data.
@@ -25,25 +25,25 @@ from include.verdict import Verdict
 if TYPE_CHECKING:
     import pandas as pd
 
-_ROWS_AT_ONCE = 250_000
-"""Whole partitions are checked together up to about so many rows: memory stays bounded."""
+_BATCH_ROWS = 250_000
+"""Whole partitions are checked together up to about this many rows, which bounds memory."""
 
 
 def validate(suite: Path, days: Iterator[tuple[date, pd.DataFrame | None]]) -> Report:
-    """Check every day of a run, in order; a day's frame is None where it has no rows.
+    """Check every day of a run, in order, and return the report; a day's frame is None if it has no rows.
 
     Raises Misconfigured, naming file and entry, if the suite itself is wrong.
     """
     import pandas as pd
 
-    wanted = read_suite(suite)
+    expectations = read_suite(suite)
     checks: list[Check] = []
     counts: list[dict[str, Any]] = []
-    for some, frame in _slices(days):
-        counts += some
+    for batch_counts, frame in _batches(days):
+        counts += batch_counts
         if frame is not None:
-            checks += _run(frame, wanted["rows"], _COUNTS_ONLY)
-    checks += _run(pd.DataFrame(counts, columns=["dt", "rows"]), wanted["partitions"], _WITH_DAYS)
+            checks += _run(frame, expectations["rows"], _COUNTS_ONLY)
+    checks += _run(pd.DataFrame(counts, columns=["dt", "rows"]), expectations["partitions"], _WITH_DAYS)
     merged = _merged(checks)
     failed = [check for check in merged if not check.passed]
     critical = [check for check in failed if check.severity == "critical"]
@@ -58,12 +58,12 @@ def validate(suite: Path, days: Iterator[tuple[date, pd.DataFrame | None]]) -> R
     return Report(Verdict(passed=not critical, reasons=reasons, numbers=numbers), tuple(merged))
 
 
-def _slices(
+def _batches(
     days: Iterator[tuple[date, pd.DataFrame | None]],
 ) -> Iterator[tuple[list[dict[str, Any]], pd.DataFrame | None]]:
-    """Days gathered to at most about `_ROWS_AT_ONCE` rows: their counts, and their rows together.
+    """Yield days in batches of at most about `_BATCH_ROWS` rows: their counts, and their rows in one frame.
 
-    Only days of like columns are put together, or one that lacks a column would be filled up and pass.
+    Only days with the same columns share a batch: a day that lacks one would be filled with nulls and pass.
     """
     import pandas as pd
 
@@ -74,7 +74,7 @@ def _slices(
     frames: list[pd.DataFrame] = []
     for day, frame in days:
         unlike = frame is not None and bool(frames) and _kinds(frame) != _kinds(frames[0])
-        if unlike or sum(map(len, frames)) >= _ROWS_AT_ONCE:
+        if unlike or sum(map(len, frames)) >= _BATCH_ROWS:
             yield counts, together()
             counts, frames = [], []
         counts.append({"dt": day.isoformat(), "rows": 0 if frame is None else len(frame)})
@@ -85,7 +85,7 @@ def _slices(
 
 
 def _kinds(frame: pd.DataFrame) -> dict[str, str]:
-    """Columns and kinds of values; numbers are one kind, since whole ones turn to floats beside a null."""
+    """Return columns with their kinds; numbers are one kind, as integers turn to floats beside a null."""
     return {str(name): "n" if kind.kind in "iuf" else kind.kind for name, kind in frame.dtypes.items()}
 
 
@@ -111,8 +111,8 @@ def _run(frame: pd.DataFrame, expectations: list[Any], result_format: dict[str, 
     source = _context().data_sources.add_or_update_pandas("run")
     batch = source.add_dataframe_asset("rows").add_batch_definition_whole_dataframe("whole")
     suite = ExpectationSuite(name="suite", expectations=expectations)
-    found = batch.get_batch({"dataframe": frame}).validate(suite, result_format=result_format)
-    return [_check(result) for result in found.results]
+    outcome = batch.get_batch({"dataframe": frame}).validate(suite, result_format=result_format)
+    return [_check(result) for result in outcome.results]
 
 
 def _check(result: Any) -> Check:
@@ -130,17 +130,17 @@ def _check(result: Any) -> Check:
         passed=bool(result.success),
         unexpected=counts.get("unexpected_count"),
         rows=counts.get("element_count"),
-        days=tuple(row["dt"] for row in (counts.get("unexpected_index_list") or [])[:_DAYS_NAMED]),
+        days=tuple(row["dt"] for row in (counts.get("unexpected_index_list") or [])[:_MAX_DAYS_NAMED]),
         error=_error(result.exception_info or {}),
     )
 
 
 _NOT_A_LIMIT = {"batch_id", "column", "column_list"}
-_DAYS_NAMED = 10
+_MAX_DAYS_NAMED = 10
 
 
 def _error(info: dict[str, Any]) -> str:
-    """Why an expectation could not run. Its message may quote values, so only known causes are told."""
+    """Return why an expectation could not run, as a known cause only: its message may quote values."""
     raised = [one for one in (info, *info.values()) if isinstance(one, dict) and one.get("raised_exception")]
     if not raised:
         return ""
@@ -151,17 +151,17 @@ def _error(info: dict[str, Any]) -> str:
 
 
 def _merged(checks: list[Check]) -> list[Check]:
-    """One check for each rule, over all slices."""
-    found: dict[tuple[str, str, str, str], list[Check]] = {}
+    """Return one check for each rule, over all batches."""
+    by_rule: dict[tuple[str, str, str, str], list[Check]] = {}
     for check in checks:
-        found.setdefault((check.type, check.columns, check.rule, check.severity), []).append(check)
-    return [_over_slices(several) for several in found.values()]
+        by_rule.setdefault((check.type, check.columns, check.rule, check.severity), []).append(check)
+    return [_over_batches(checks) for checks in by_rule.values()]
 
 
-def _over_slices(several: list[Check]) -> Check:
+def _over_batches(checks: list[Check]) -> Check:
     def total(name: str) -> int | None:
-        counts = [getattr(check, name) for check in several if getattr(check, name) is not None]
+        counts = [getattr(check, name) for check in checks if getattr(check, name) is not None]
         return sum(counts) if counts else None
 
-    worst = next((check for check in several if not check.passed), several[0])
+    worst = next((check for check in checks if not check.passed), checks[0])
     return replace(worst, unexpected=total("unexpected"), rows=total("rows"))

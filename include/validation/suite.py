@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 
 def read_suite(suite: Path) -> dict[str, list[Any]]:
+    """Return the expectations of a suite file, by its two lists; raises Misconfigured with file and entry."""
     try:
         raw = yaml.safe_load(suite.read_text(encoding="utf-8"))
     except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
@@ -24,15 +25,15 @@ def read_suite(suite: Path) -> dict[str, list[Any]]:
         or not all(isinstance(entries, list | None) for entries in raw.values())
     ):
         raise Misconfigured(f"{suite}: write the lists 'rows' and 'partitions', nothing else")
-    found = {
+    expectations_by_part = {
         part: [_expectation(suite, part, entry) for entry in raw.get(part) or []]
         for part in ("rows", "partitions")
     }
-    if not found["partitions"]:
+    if not expectations_by_part["partitions"]:
         raise Misconfigured(
             f"{suite}: 'partitions' is empty; at least expect a count of rows, or no rows would pass"
         )
-    return found
+    return expectations_by_part
 
 
 def _expectation(suite: Path, part: str, entry: Any) -> Any:
@@ -40,7 +41,7 @@ def _expectation(suite: Path, part: str, entry: Any) -> Any:
 
     where = f"{suite}: {part}: {entry!r}"
     if not isinstance(entry, dict) or not {"type"} <= set(entry) <= {"type", "kwargs", "severity"}:
-        raise Misconfigured(f"{where} is no entry; write type, kwargs and severity")
+        raise Misconfigured(f"{where} is not an entry; write type, kwargs and severity")
     kind = getattr(expectations, "".join(word.capitalize() for word in str(entry["type"]).split("_")), None)
     if kind is None:
         raise Misconfigured(f"{where}: Great Expectations has no expectation {entry['type']!r}")

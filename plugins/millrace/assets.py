@@ -1,4 +1,4 @@
-"""Assets of the lake that other systems change."""
+"""Assets for branches of the lake that other systems change."""
 
 from __future__ import annotations
 
@@ -14,11 +14,13 @@ def branch_asset(
     lakefs_conn_id: str = LakeFSHook.default_conn_name,
     poll_interval: float = 15.0,
 ) -> Asset:
-    """A branch of the lake as an asset that Airflow watches: every commit on it is an event.
+    """Return the asset of a branch that Airflow watches: every commit on the branch is an asset event.
 
-    A DAG with `schedule=branch_asset("flights")` runs for what anybody commits or merges there. The event's
-    `extra["payload"]` is `{repository, branch, commit, created}`. The triggerer looks every `poll_interval`
-    seconds; where lakeFS can call Airflow, its webhook does without looking (docs/lakefs.md).
+        with DAG("on_commit", schedule=branch_asset("flights")):
+            ...
+
+    The event's `extra["payload"]` is `{repository, branch, commit, created}`. The triggerer polls every
+    `poll_interval` seconds; if lakeFS can reach Airflow, a webhook needs no polling (docs/lakefs.md).
     """
     from millrace.triggers.lakefs import LakeFSBranchTrigger
 

@@ -1,8 +1,10 @@
-"""What Airflow reads of providers: the connection type `lakefs`, with its form in the UI.
+"""Provider metadata for Airflow: the connection type `lakefs` and its form in the UI.
 
-A plugin cannot register a connection type; a distribution with the entry point `apache_airflow_provider`
-can. `plugins/millrace.dist-info` is all of one that Python needs: nothing has to be installed, the folder
-`plugins` being on Python's path is enough.
+A plugin cannot register a connection type, but a distribution with the entry point `apache_airflow_provider`
+can. Python needs no more of a distribution than `plugins/millrace.dist-info`: it is found if `plugins` is on
+Python's path, without an installation.
+
+Provider metadata: https://airflow.apache.org/docs/apache-airflow-providers/howto/create-custom-providers.html
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ from typing import Any
 
 
 def provider_info() -> dict[str, Any]:
-    """Millrace as a provider, in the form of Airflow's provider.yaml."""
+    """Return Millrace's metadata in the form of Airflow's provider.yaml."""
     return {
         "package-name": "millrace",
         "name": "Millrace",
@@ -32,17 +34,17 @@ LAKEFS = {
     "conn-fields": {
         "repository": {
             "label": "Default repository",
-            "description": "The one that is meant where a task names none.",
+            "description": "Used by tasks that set no repository.",
             "schema": {"type": ["string", "null"]},
         },
         "verify_tls": {
             "label": "Verify certificates",
-            "description": "Off: the lake's certificate is not checked. For tests only.",
+            "description": "If off, the lake's certificate is not verified. Only for tests.",
             "schema": {"type": "boolean", "default": True},
         },
         "ui_url": {
-            "label": "Address for browsers",
-            "description": "Where links lead, if not to the URL above; `none`: there are no links.",
+            "label": "URL for browsers",
+            "description": "Base URL of links to lakeFS, if not the URL above; `none` removes the links.",
             "schema": {"type": ["string", "null"]},
         },
     },

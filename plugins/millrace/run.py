@@ -1,6 +1,6 @@
-"""What a task knows of its run: when it is for, who it is.
+"""Facts about a task's run: the time it is for, its days, its identity.
 
-A run's logical date may be missing (REST, asset and manual runs), so nothing else reads it.
+A run's logical date can be missing (REST, asset and manual runs). Use these functions instead of reading it.
 """
 
 from __future__ import annotations
@@ -16,67 +16,67 @@ from include.settings import settings
 
 
 def as_of(context: Mapping[str, Any]) -> datetime:
-    """The moment that a run looks back from.
+    """Return the time that a run is for; its data is older.
 
-    The end of its data interval; else its logical date; else when it was to run. Cron runs have the
+    This is the end of its data interval, else its logical date, else the time it was due. Cron runs have the
     first, manual runs with a date the second, REST and asset runs the third.
     """
     dag_run = context["dag_run"]
-    moment: datetime = dag_run.data_interval_end or dag_run.logical_date or dag_run.run_after
-    return moment
+    time: datetime = dag_run.data_interval_end or dag_run.logical_date or dag_run.run_after
+    return time
 
 
 def days(context: Mapping[str, Any], timezone: str, cron: str | None) -> tuple[date, date]:
-    """The first and the last day that a run is for, both included.
+    """Return the first and the last day that a run is for, both included.
 
-    The params `start` and `end` if given (one alone stands for both); else the local days that ended since
-    the schedule's tick before this one, so that the runs of any schedule leave out no day; at least the
-    last local day that is over.
+    If the params `start` and `end` are set, these are the days (one alone sets both). Otherwise they are the
+    days of `timezone` that ended since the previous tick of `cron`, so that consecutive runs of any schedule
+    cover every day; at least the last day that is over. Raises Misconfigured if `start` is after `end`.
     """
     params = context["params"]
     start, end = params.get("start") or params.get("end"), params.get("end") or params.get("start")
     if start and end:
         return _ordered(date.fromisoformat(start), date.fromisoformat(end))
-    moment = as_of(context).astimezone(ZoneInfo(timezone)).replace(tzinfo=None)
-    last = moment.date() - timedelta(days=1)
-    return min(last, _tick_before(moment, cron).date() if cron else last), last
+    local_time = as_of(context).astimezone(ZoneInfo(timezone)).replace(tzinfo=None)
+    last = local_time.date() - timedelta(days=1)
+    return min(last, _previous_tick(local_time, cron).date() if cron else last), last
 
 
 def identity(context: Mapping[str, Any]) -> RunIdentity:
-    """The run behind a task, to be named on commits, versions and decisions."""
+    """Return the identity of a task's run, which goes on its commits, model versions and decisions."""
     dag_run = context["dag_run"]
-    logical = dag_run.logical_date
+    logical_date = dag_run.logical_date
     return RunIdentity(
         dag_id=dag_run.dag_id,
         run_id=dag_run.run_id,
         try_number=context["ti"].try_number,
-        logical_date=logical.isoformat() if logical else "",
+        logical_date=logical_date.isoformat() if logical_date else "",
         code_version=settings().code_version,
     )
 
 
-def set_event_extra(context: Mapping[str, Any], facts: Mapping[str, Any]) -> None:
-    """Let the events of the assets that the task updates carry some facts, for the DAGs they start."""
+def set_event_extra(context: Mapping[str, Any], extra: Mapping[str, Any]) -> None:
+    """Set the `extra` of the asset events that a task emits, for the DAGs that the events start."""
     for asset in context["task"].outlets:
-        context["outlet_events"][asset].extra = dict(facts)
+        context["outlet_events"][asset].extra = dict(extra)
 
 
-def _tick_before(moment: datetime, cron: str) -> datetime:
-    """The tick before the one at a moment, in local time."""
+def _previous_tick(tick: datetime, cron: str) -> datetime:
+    """Return the tick of a schedule before the one at `tick`, both as local time without a zone."""
     from croniter import croniter
 
-    # A tick in the hour that daylight saving skips runs up to an hour after the time it is written for.
-    found: datetime = croniter(cron, moment - timedelta(hours=1)).get_prev(datetime)
-    return found
+    # A tick in the hour that daylight saving time skips runs up to an hour late.
+    previous: datetime = croniter(cron, tick - timedelta(hours=1)).get_prev(datetime)
+    return previous
 
 
-def step(context: Mapping[str, Any]) -> str:
-    """A task's name within its run, the same for every try; of a mapped task with its index."""
+def task_step(context: Mapping[str, Any]) -> str:
+    """Return a task's name within its run, with the index of a mapped task; the same for every try."""
     task_id, index = context["task"].task_id, context["ti"].map_index
     return task_id if index < 0 else f"{task_id}[{index}]"
 
 
 def _ordered(first: date, last: date) -> tuple[date, date]:
     if last < first:
-        raise Misconfigured(f"start {first} is after end {last}; give the earlier day as start")
+        raise Misconfigured(f"start {first} is after end {last}; set the earlier day as start")
     return first, last

@@ -62,9 +62,9 @@ def _operator(image: str) -> None:
     Task(
         DockerJobOperator(
             task_id="train",
-            pipeline="bench",
+            pipeline_name="bench",
             job="train",
-            told=told,
+            job_args=told,
             deployment=DEPLOYMENT,
             image=image,
             cpus=1,

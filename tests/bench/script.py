@@ -12,91 +12,100 @@ import os
 import sys
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 from include.contract import loader
+from include.contract.pipeline import Pipeline
 from include.governance import promotion
-from include.ingestion import check, load
+from include.governance.ledger import Ledger
+from include.ingestion.check import check
+from include.ingestion.ingestion import Ingestion
+from include.ingestion.load import load
 from include.jobs.context import Services
-from include.jobs.runner import run
+from include.jobs.results import ScoreResult, TrainResult
+from include.jobs.runner import run_job
 from include.jobs.spec import Job, JobSpec
 from include.lake.client import Lake, LakeConnection
 from include.lake.merge import publish
 from include.lake.table import Table
+from include.modelling.comparison import Scores
 from include.monitoring.decision import decide
+from include.monitoring.history import MonitoringHistory
 from include.run_identity import RunIdentity
+from include.tracking.names import ledger_runs, monitoring_runs, validation_runs
 from include.tracking.registry import Alias, Registry
+from include.tracking.server import TrackingServer
 
 PIPELINE = "flights"
 
 
 def main(first: date, last: date) -> None:
-    """Ingest the days, train on them, and look at the last night."""
+    """Ingest the days, train on them, and monitor the last one."""
     services = Services(
         lake=LakeConnection(**json.loads(os.environ["BENCH_LAKE"])),
-        tracking_uri=os.environ["MLFLOW_TRACKING_URI"],
+        tracking=TrackingServer(uri=os.environ["MLFLOW_TRACKING_URI"]),
         pipelines=Path(os.environ["MILLRACE_PIPELINES"]),
     )
-    _ingest(services, first, last)
-    _train(services, last)
-    _monitor(services, last)
+    pipeline = loader.load(services.pipelines / PIPELINE)
+    table = Table(Lake(services.lake, pipeline.lake.repository), pipeline.lake.table)
+    ledger = Ledger(ledger_runs(services.tracking, PIPELINE))
+    _ingest(services, pipeline, table, first, last)
+    _train(services, pipeline, table.lake, ledger, last)
+    _monitor(services, pipeline, table.lake, ledger, last)
 
 
-def _ingest(services: Services, first: date, last: date) -> None:
-    folder = services.pipelines / PIPELINE
-    spec = loader.load(folder)
-    lake = Lake(services.lake, spec.lake.repository)
-    table, who = Table(lake, spec.lake.table), RunIdentity(dag_id="script.ingest", run_id=f"{first}_{last}")
-    branch = f"ingest-{first}-{who.short_hash}"
-    lake.create_branch(branch, spec.lake.branch)
-    load.load(spec, table, branch, first, last, folder=folder, run=who)
-    checked = check.check(
-        spec, table, branch, first, last, folder=folder, run=who, tracking_uri=services.tracking_uri
+def _ingest(services: Services, pipeline: Pipeline, table: Table, first: date, last: date) -> None:
+    run = RunIdentity(dag_id="script.ingest", run_id=f"{first}_{last}")
+    branch, into = f"ingest-{first}-{run.short_hash}", pipeline.lake.branch
+    ingestion = Ingestion(
+        pipeline=pipeline,
+        folder=services.pipelines / PIPELINE,
+        table=table,
+        branch=branch,
+        first=first,
+        last=last,
+        run=run,
     )
-    _insist(checked.verdict.passed, "validation")
-    publish(lake, branch, into=spec.lake.branch, run=who)
+    table.lake.create_branch(branch, into)
+    load(ingestion)
+    _insist(check(ingestion, validation_runs(services.tracking, PIPELINE)).passed, "validation")
+    publish(table.lake, branch, into=into, run=run)
 
 
-def _train(services: Services, last: date) -> None:
-    spec = loader.load(services.pipelines / PIPELINE)
-    lake, who = (
-        Lake(services.lake, spec.lake.repository),
-        RunIdentity(dag_id="script.train", run_id=f"{last}"),
+def _train(services: Services, pipeline: Pipeline, lake: Lake, ledger: Ledger, last: date) -> None:
+    run, registry = RunIdentity(dag_id="script.train", run_id=f"{last}"), Registry(services.tracking)
+    commit = lake.create_tag(f"train-{run.short_hash}", pipeline.lake.branch)
+    trained = run_job(_spec(Job.TRAIN, run, commit, last), services, run)
+    assert isinstance(trained, TrainResult)
+    scores = run_job(_spec(Job.EVALUATE, run, commit, last, candidate=trained.run_id), services, run)
+    assert isinstance(scores, Scores)
+    _insist(promotion.evaluate_gate(pipeline, scores, ledger=ledger, run=run).passed, "gate")
+    version = registry.register(PIPELINE, trained.run_id)
+    promotion.promote(PIPELINE, version, reason="bench", registry=registry, ledger=ledger, run=run)
+
+
+def _monitor(services: Services, pipeline: Pipeline, lake: Lake, ledger: Ledger, last: date) -> None:
+    run = RunIdentity(dag_id="script.monitor", run_id=f"{last}")
+    version = Registry(services.tracking).version_of(PIPELINE, Alias.CHAMPION) or 0
+    commit = lake.resolve(pipeline.lake.branch)
+    scored = run_job(_spec(Job.SCORE, run, commit, last, version=version), services, run)
+    assert isinstance(scored, ScoreResult)
+    measure = _spec(Job.MEASURE, run, commit, last, version=version, predictions_commit=scored.commit)
+    run_job(measure, services, run)
+    history = MonitoringHistory(monitoring_runs(services.tracking, PIPELINE))
+    decision = decide(pipeline, history, ledger, as_of=last, version=version, run=run)
+    _insist(decision is not None, "verdict of the day")
+
+
+def _spec(job: Job, run: RunIdentity, commit: str, last: date, **fields: Any) -> JobSpec:
+    return JobSpec(
+        job=job,
+        pipeline_name=PIPELINE,
+        commit=commit,
+        until=str(last),
+        run_key=f"{run.key}/{job}",
+        **fields,
     )
-    commit = lake.create_tag(f"train-{who.short_hash}", spec.lake.branch)
-
-    def job(name: Job, **fields: str) -> dict[str, object]:
-        told = JobSpec(
-            job=name, pipeline=PIPELINE, commit=commit, until=str(last), run_key=f"{who.key}/{name}", **fields
-        )
-        return run(told, services, who)
-
-    trained = str(job(Job.TRAIN)["run_id"])
-    scores = job(Job.EVALUATE, candidate=trained)
-    _insist(promotion.evaluate_gate(spec, scores, tracking_uri=services.tracking_uri, run=who).passed, "gate")
-    version = promotion.register(spec, trained, tracking_uri=services.tracking_uri)
-    promotion.promote(spec, version, reason="bench", tracking_uri=services.tracking_uri, run=who)
-
-
-def _monitor(services: Services, night: date) -> None:
-    spec = loader.load(services.pipelines / PIPELINE)
-    lake, who = (
-        Lake(services.lake, spec.lake.repository),
-        RunIdentity(dag_id="script.monitor", run_id=f"{night}"),
-    )
-    version = Registry(services.tracking_uri).version_of(spec.name, Alias.CHAMPION)
-    commit = lake.resolve(spec.lake.branch)
-    for name in (Job.SCORE, Job.MEASURE):
-        told = JobSpec(
-            job=name,
-            pipeline=PIPELINE,
-            commit=commit,
-            until=str(night),
-            run_key=f"{who.key}/{name}",
-            version=version,
-        )
-        commit = str(run(told, services, who).get("commit", commit))
-    judged = decide(spec, tracking_uri=services.tracking_uri, night=night, version=int(version or 0), run=who)
-    _insist(judged is not None, "verdict of the night")
 
 
 def _insist(true: bool, what: str) -> None:

@@ -15,7 +15,7 @@ def printed(*command: str) -> str:
 
 def test_files_that_start_a_stack_are_collected_first() -> None:
     given = (
-        "tests/test_map_ordered.py",
+        "tests/test_concurrency.py",
         "tests/governance/test_gate.py",
         "tests/platform/embedded/test_stack.py",
         "tests/loop/test_faults.py",

@@ -63,7 +63,7 @@ def test_every_fault_of_a_file_is_told_at_once(tmp_path: Path) -> None:
         ),
         Fault(
             "schedule.ingest",
-            "'every day' is no cron expression; write five fields or a preset such as '@daily'",
+            "'every day' is not a cron expression; write five fields or a preset such as '@daily'",
         ),
         Fault(
             "source.partition_bye",
@@ -72,7 +72,7 @@ def test_every_fault_of_a_file_is_told_at_once(tmp_path: Path) -> None:
         ),
         Fault(
             "source.timezone",
-            "'Europe/Atlantis' is no time zone; write an IANA name such as 'Europe/Berlin'",
+            "'Europe/Atlantis' is not a time zone; write an IANA name such as 'Europe/Berlin'",
         ),
         Fault(
             "training",
@@ -97,12 +97,12 @@ def test_every_fault_of_a_file_is_told_at_once(tmp_path: Path) -> None:
             {"training": {"window": "0d"}},
             Fault(
                 "training.window",
-                "'0d' is no duration; write a whole number and s, m, h, d or w, such as '90d'",
+                "'0d' is not a valid duration; write a whole number and s, m, h, d or w, such as '90d'",
             ),
         ),
         (
             {"monitoring": {"retrain": {"breaches": 4, "of": 3}}},
-            Fault("monitoring.retrain", "breaches (4) can never be reached in 3 night(s)"),
+            Fault("monitoring.retrain", "breaches (4) can never be reached in 3 day(s)"),
         ),
         (
             {"monitoring": {"drift": {"sharee": 1}}},
@@ -128,14 +128,14 @@ def test_every_fault_of_a_file_is_told_at_once(tmp_path: Path) -> None:
             {"model": {"features": {"numerical": ["prediction"]}}},
             Fault(
                 "model.features.numerical[0]",
-                "'prediction' is the name of the model's answer; rename the column",
+                "'prediction' is the name of the model's predictions; rename the column",
             ),
         ),
         (
             {"model": {"features": {"numerical": ["weight%"]}}},
             Fault(
                 "model.features.numerical[0]",
-                "'weight%' is no name for MLflow; use letters, digits, '_', '-', '.', ' ' and '/'",
+                "'weight%' is not a valid name in MLflow; use letters, digits, '_', '-', '.', ' ' and '/'",
             ),
         ),
         (
@@ -177,11 +177,11 @@ def test_a_folder_named_otherwise_and_missing_files_are_faults(tmp_path: Path) -
 @pytest.mark.parametrize(
     ("content", "expected"),
     [
-        (b"name: orders\nsource: {reader: csv\nlake: 1\n", Fault("line 3", "no readable YAML: ")),
-        (b"name: orders\n\tlake: 1\n", Fault("line 2", "no readable YAML: ")),
+        (b"name: orders\nsource: {reader: csv\nlake: 1\n", Fault("line 3", "not readable as YAML: ")),
+        (b"name: orders\n\tlake: 1\n", Fault("line 2", "not readable as YAML: ")),
         (b"- a\n- b\n", Fault("file", "is list; write keys and values")),
         (b"", Fault("file", "is NoneType; write keys and values")),
-        ("owner: Jörg\n".encode("latin-1"), Fault("file", "no readable YAML: ")),
+        ("owner: Jörg\n".encode("latin-1"), Fault("file", "not readable as YAML: ")),
     ],
     ids=["open-bracket", "tab", "list", "empty", "latin-1"],
 )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from include.contract.gate import Gate, Slices
+from include.exceptions import Misconfigured
 from include.governance.gate import decide
 from include.modelling.comparison import Scores
 
@@ -58,23 +58,24 @@ def test_a_verdict_that_passes_names_every_rule_and_every_number() -> None:
     ids=["minimum", "champion", "slices", "latency"],
 )
 def test_each_rule_alone_rejects_and_is_the_only_reason(changed: dict[str, Any], reason: str) -> None:
-    verdict = decide(GATE, replace(GOOD, **changed))
+    verdict = decide(GATE, GOOD.model_copy(update=changed))
     assert (verdict.passed, verdict.reasons) == (False, (reason,))
 
 
 @pytest.mark.parametrize("field", ["candidate", "champion", "slice_drop", "latency_ms"])
-def test_what_is_no_number_rejects(field: str) -> None:
-    assert not decide(GATE, replace(GOOD, **{field: math.nan})).passed
+def test_a_score_that_is_not_a_number_never_reaches_the_gate(field: str) -> None:
+    with pytest.raises(Misconfigured, match=rf"the scores is not a valid Scores \({field}: .*finite number"):
+        Scores.parse({**GOOD.to_json(), field: math.nan}, source="the scores")
 
 
 def test_a_candidate_equal_to_the_champion_passes_where_no_improvement_is_asked_for() -> None:
-    equal = replace(GOOD, candidate=0.7, slice_drop=0.0)
+    equal = GOOD.model_copy(update={"candidate": 0.7, "slice_drop": 0.0})
     assert decide(GATE.model_copy(update={"min_improvement": 0.0}), equal).passed
     assert not decide(GATE, equal).passed
 
 
 def test_the_first_candidate_has_only_the_minimum_and_its_latency_to_pass() -> None:
-    first = replace(GOOD, champion=None, champion_version=None, slice_drop=None)
+    first = GOOD.model_copy(update={"champion": None, "champion_version": None, "slice_drop": None})
     assert len(decide(GATE, first).reasons) == 2
     assert decide(Gate(minimum=0.6), first).reasons == ("roc_auc 0.7500 is at least the minimum (0.6000)",)
 
@@ -102,7 +103,10 @@ scores = st.builds(
 
 @given(gates, scores, st.floats(0, 1))
 def test_a_better_candidate_passes_wherever_a_worse_one_does(gate: Gate, given_: Scores, more: float) -> None:
-    worse, better = decide(gate, given_), decide(gate, replace(given_, candidate=given_.candidate + more))
+    worse, better = (
+        decide(gate, given_),
+        decide(gate, given_.model_copy(update={"candidate": given_.candidate + more})),
+    )
     assert better.passed or not worse.passed
 
 

@@ -15,7 +15,8 @@ import pytest
 
 from include.exceptions import BadData
 from include.lake.client import Lake
-from tests.support.ingest import BRANCH, Ingestion
+from include.tracking.server import TrackingServer
+from tests.support.ingest import BRANCH, IngestRun
 from tests.support.pipeline import Row, day, orders, write_csv, write_parquet, write_pipeline
 
 SECRET = "secret-7f3a9"
@@ -94,13 +95,13 @@ CASES = [
     Case(
         "nothing delivered",
         lambda folder: None,
-        ["'orders.csv' does not exist; deliver it, or correct source.uri"],
+        ["'orders.csv' does not exist; provide it, or correct source.uri"],
     ),
-    Case("empty CSV", text(""), ["'orders.csv' is empty: 0 bytes; deliver the file again"]),
+    Case("empty CSV", text(""), ["'orders.csv' is empty: 0 bytes; provide the file again"]),
     Case(
         "empty Parquet",
         lambda folder: (folder / PARQUET).touch(),
-        ["'orders.parquet' is empty: 0 bytes; deliver the file again"],
+        ["'orders.parquet' is empty: 0 bytes; provide the file again"],
         IN_PARQUET,
     ),
     Case(
@@ -108,7 +109,7 @@ CASES = [
         text("\n\n"),
         [
             "'orders.csv' cannot be read: CSV parse error: Empty CSV file or block: cannot infer number of "
-            "columns; deliver the file again"
+            "columns; provide the file again"
         ],
     ),
     Case("header only", csv([]), [f"{COUNT} failed for 1 of 1 days: 2024-03-01 (severity critical)"]),
@@ -128,7 +129,7 @@ CASES = [
         damaged(500, None),
         [
             "'orders.parquet' cannot be read: Parquet magic bytes not found in footer. Either the file is "
-            "corrupted or this is not a parquet file; deliver the file again"
+            "corrupted or this is not a parquet file; provide the file again"
         ],
         IN_PARQUET,
     ),
@@ -137,7 +138,7 @@ CASES = [
         damaged(6, None),
         [
             "'orders.parquet' cannot be read: Parquet file size is 6 bytes, smaller than the minimum file "
-            "footer (8 bytes); deliver the file again"
+            "footer (8 bytes); provide the file again"
         ],
         IN_PARQUET,
     ),
@@ -146,7 +147,7 @@ CASES = [
         damaged(4, 300, b"\xff" * 296),
         [
             "'orders.parquet' cannot be read: Couldn't deserialize thrift: don't know what type: \x0f; "
-            "deliver the file again"
+            "provide the file again"
         ],
         IN_PARQUET,
     ),
@@ -155,7 +156,7 @@ CASES = [
         lambda folder: write_csv(folder / PARQUET, SECRETS),
         [
             "'orders.parquet' cannot be read: Parquet magic bytes not found in footer. Either the file is "
-            "corrupted or this is not a parquet file; deliver the file again"
+            "corrupted or this is not a parquet file; provide the file again"
         ],
         IN_PARQUET,
     ),
@@ -178,7 +179,7 @@ CASES = [
     Case(
         "a row with a cell too many",
         text(as_text(GOOD) + f"2024-03-01,9,9.5,{SECRET},1,1\n"),
-        ["'orders.csv' cannot be read: Expected 5 columns, got 6; deliver the file again"],
+        ["'orders.csv' cannot be read: Expected 5 columns, got 6; provide the file again"],
     ),
     Case(
         "missing column",
@@ -217,7 +218,7 @@ CASES = [
     Case(
         "text among numbers far down",
         csv([*LONG, {**GOOD[0], "amount": SECRET}, {**GOOD[0], "amount": SECRET}]),
-        ["'orders.csv': column 'amount': 2 of 60002 values are no double, as those before are"],
+        ["'orders.csv': column 'amount', inferred as double, has 2 other values in 60002 rows"],
     ),
     Case(
         "a day of another type",
@@ -251,8 +252,8 @@ CASES = [
         "rows of another day",
         per_day(GOOD, [*orders(1), *changed(orders(0), 0, kind=SECRET)]),
         [
-            "'orders-2024-03-02.csv': column 'time' lies outside of 2024-03-02 … 2024-03-02 (UTC) in 4 of 8 "
-            "rows; the source must give the days it is asked for"
+            "'orders-2024-03-02.csv': column 'time' is outside of 2024-03-02 … 2024-03-02 (UTC) in 4 of 8 "
+            "rows; the source has to return the requested days"
         ],
         A_FILE_A_DAY,
         (0, 1),
@@ -260,10 +261,7 @@ CASES = [
     Case(
         "rows without a time",
         csv(changed(SECRETS, 3, time="")),
-        [
-            "'orders.csv': column 'time' is empty in 1 of 4 rows; "
-            "the source must give the days it is asked for"
-        ],
+        ["'orders.csv': column 'time' is empty in 1 of 4 rows; the source has to return the requested days"],
     ),
     Case(
         "a time that is none",
@@ -290,27 +288,27 @@ CASES = [
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
 def test_bad_data_is_told_without_its_values_and_never_gets_to_main(
-    case: Case, tmp_path: Path, lake: Lake, tracking_uri: str, caplog: pytest.LogCaptureFixture
+    case: Case, tmp_path: Path, lake: Lake, tracking: TrackingServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
     name = f"orders_{uuid4().hex[:8]}"
-    shop = Ingestion(write_pipeline(tmp_path, name, source=case.source), lake, tracking_uri)
+    shop = IngestRun(write_pipeline(tmp_path, name, source=case.source), lake, tracking)
     before = lake.resolve("main")
     case.deliver(shop.folder)
     found = shop.faults(*case.days)
     assert sorted(found) == sorted(case.faults)
     kept = shop.quarantine(found)
-    assert (kept, lake.resolve("main"), lake.exists(BRANCH)) == ("quarantine-test", before, False)
+    assert (kept, lake.resolve("main"), lake.ref_exists(BRANCH)) == ("quarantine-test", before, False)
     assert SECRET not in "\n".join([*found, *told(shop, kept), caplog.text])
 
 
-def told(shop: Ingestion, branch: str) -> list[str]:
+def told(shop: IngestRun, branch: str) -> list[str]:
     """Everything that is written about a run's data where people look: commits, reports, tags."""
     parts = [f"{commit.message} {commit.metadata}" for commit in shop.lake.log(branch)]
     for run in shop.experiment.client.search_runs([shop.experiment.id]):
         parts.append(json.dumps(run.to_dictionary()))
         for file in ("validation.html", "verdict.json"):
-            parts.append(shop.experiment.log(run.info.run_id).read(file).decode())
+            parts.append(shop.experiment.open_run(run.info.run_id).download_artifact(file).decode())
     return parts
 
 
@@ -320,9 +318,9 @@ def told(shop: Ingestion, branch: str) -> list[str]:
     ids=lambda case: case.id,
 )
 def test_not_even_the_traceback_quotes_a_value(
-    case: Case, tmp_path: Path, lake: Lake, tracking_uri: str
+    case: Case, tmp_path: Path, lake: Lake, tracking: TrackingServer
 ) -> None:
-    shop = Ingestion(write_pipeline(tmp_path, source=case.source), lake, tracking_uri)
+    shop = IngestRun(write_pipeline(tmp_path, source=case.source), lake, tracking)
     case.deliver(shop.folder)
     with pytest.raises(BadData) as raised:
         shop.load(*case.days)
@@ -331,9 +329,9 @@ def test_not_even_the_traceback_quotes_a_value(
 
 
 def test_a_bad_day_keeps_back_the_good_ones_of_its_run_until_it_is_mended(
-    tmp_path: Path, lake: Lake, tracking_uri: str
+    tmp_path: Path, lake: Lake, tracking: TrackingServer
 ) -> None:
-    shop = Ingestion(write_pipeline(tmp_path, f"orders_{uuid4().hex[:8]}"), lake, tracking_uri)
+    shop = IngestRun(write_pipeline(tmp_path, f"orders_{uuid4().hex[:8]}"), lake, tracking)
     write_csv(shop.folder / CSV, [*orders(0), *orders(1, count=1), *orders(2)])
     shop.quarantine(shop.faults(0, 2))
     assert shop.table.parts("main", day(0), day(2)) == {}

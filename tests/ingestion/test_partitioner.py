@@ -205,8 +205,8 @@ def test_any_byte_that_rots_in_a_part_is_seen_by_a_reader_of_its_column(
 @pytest.fixture
 def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     """Two rows a row group, two row groups a part."""
-    monkeypatch.setattr("include.ingestion.partitioner.ROWS_AT_ONCE", 2)
-    monkeypatch.setattr("include.ingestion.partitioner._GROUPS_A_PART", 2)
+    monkeypatch.setattr("include.ingestion.partitioner.BATCH_ROWS", 2)
+    monkeypatch.setattr("include.ingestion.partitioner._GROUPS_PER_PART", 2)
 
 
 @pytest.mark.usefixtures("small_parts")
@@ -278,8 +278,8 @@ def batch(**columns: Any) -> pa.RecordBatch:
         (
             [batch(), pa.record_batch({"time": [None, "2024-03-01", "2024-03-02", "2024-02-29"]})],
             "shop_source:read: column 'time' is empty in 1 of 6 rows; "
-            "shop_source:read: column 'time' lies outside of 2024-03-01 … 2024-03-01 (UTC) in 2 of 6 rows; "
-            "the source must give the days it is asked for",
+            "shop_source:read: column 'time' is outside of 2024-03-01 … 2024-03-01 (UTC) in 2 of 6 rows; "
+            "the source has to return the requested days",
         ),
     ],
     ids=["type", "gone", "new", "twice", "number", "text", "name", "strays"],

@@ -111,7 +111,7 @@ def test_misfits_are_counted_by_halving() -> None:
 
 
 FAULTS: list[tuple[dict[str, Any], type[MillraceError], str]] = [
-    ({"uri": "none.csv"}, BadData, "'none.csv' does not exist; deliver it, or correct source.uri"),
+    ({"uri": "none.csv"}, BadData, "'none.csv' does not exist; provide it, or correct source.uri"),
     ({"uri": "."}, BadData, "'.' cannot be read: Cannot open for reading: path"),
     (
         {"uri": "ftp://user:hunter2@host/x.csv"},

@@ -17,7 +17,6 @@ from include.jobs.env import variables
 from include.jobs.spec import Job, JobSpec
 from include.run_identity import RunIdentity
 from include.settings import ROOT
-from include.tracking.server import TrackingServer
 from tests.support.loop import Loop
 from tests.support.pipeline import day
 
@@ -34,14 +33,14 @@ def told(loop: Loop, *, seconds: int = 0, **changes: Any) -> dict[str, str]:
     """The environment of a training of the loop's pipeline."""
     spec = {
         "job": Job.TRAIN,
-        "pipeline": loop.folder.name,
+        "pipeline_name": loop.folder.name,
         "commit": loop.head,
         "until": day(29).isoformat(),
         "run_key": f"{loop.folder.name}.train/r1/train",
         **changes,
     }
     run = RunIdentity(dag_id=f"{loop.folder.name}.train", run_id="r1", try_number=2)
-    tracking = TrackingServer(uri=loop.tracking_uri)
+    tracking = loop.tracking
     found = variables(JobSpec(**spec), loop.lake.connection, tracking, run, seconds=seconds)
     return {**found, "MILLRACE_PIPELINES": str(loop.folder.parent), "CODE_VERSION": "c0de"}
 
@@ -75,7 +74,7 @@ def test_a_job_answers_with_one_line_as_it_does_elsewhere(loop: Loop) -> None:
     assert {name: tags[name] for name in tags if name.startswith("millrace.")} == {
         "millrace.run_key": f"{loop.folder.name}.train/r1/train",
         "millrace.commit": loop.head,
-        "millrace.until": "2024-03-30",
+        "millrace.trained_until": "2024-03-30",
         "millrace.code_version": "c0de",
         "millrace.image": "millrace-job@sha256:1",
     }
@@ -163,6 +162,6 @@ def test_no_secret_is_printed_by_its_records(loop: Loop, monkeypatch: pytest.Mon
     for name, value in told(loop).items():
         monkeypatch.setenv(name, value)
     read = env.read()
-    shown = repr((read, env.services_of(read)))
+    shown = repr((read, env.services(read)))
     assert loop.lake.connection.secret_access_key not in shown
-    assert env.services_of(read).lake == loop.lake.connection
+    assert env.services(read).lake == loop.lake.connection

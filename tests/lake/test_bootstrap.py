@@ -1,4 +1,4 @@
-"""A lake gets its first user, once, whoever asks how often."""
+"""A lake gets its first user once, however often the command runs."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from tests.support.lake import LakeServer
 
 
 def run(lake: LakeConnection | None) -> tuple[int, str]:
-    """Status and words of the command."""
-    told = (
+    """Return the status and the output of the command."""
+    env = (
         {
             "LAKECTL_SERVER_ENDPOINT_URL": lake.endpoint,
             "LAKECTL_CREDENTIALS_ACCESS_KEY_ID": lake.access_key_id,
@@ -28,7 +28,7 @@ def run(lake: LakeConnection | None) -> tuple[int, str]:
     )
     command = [sys.executable, "-m", "include.lake.bootstrap"]
     ended = subprocess.run(
-        command, cwd=ROOT, env=os.environ | told, capture_output=True, text=True, check=False
+        command, cwd=ROOT, env=os.environ | env, capture_output=True, text=True, check=False
     )
     return ended.returncode, (ended.stdout + ended.stderr).strip()
 
@@ -36,8 +36,8 @@ def run(lake: LakeConnection | None) -> tuple[int, str]:
 def test_a_lakefs_over_postgresql_takes_its_keys_once_it_is_set_up(fresh_lakefs: LakeConnection) -> None:
     with pytest.raises(Unauthorized):
         Lake(fresh_lakefs, "flights").ping()
-    said = 0, f"lakeFS 1.84.0 at {fresh_lakefs.endpoint} is set up and takes the keys"
-    assert [run(fresh_lakefs), run(fresh_lakefs)] == [said, said]
+    output = 0, f"lakeFS 1.84.0 at {fresh_lakefs.endpoint} is set up and accepts the keys"
+    assert [run(fresh_lakefs), run(fresh_lakefs)] == [output, output]
     with pytest.raises(Unauthorized):
         Lake(replace(fresh_lakefs, access_key_id="AKIAOTHEROTHEROTHERO"), "flights").create_first_user(
             "admin"
@@ -45,19 +45,19 @@ def test_a_lakefs_over_postgresql_takes_its_keys_once_it_is_set_up(fresh_lakefs:
 
 
 def test_the_embedded_lake_is_set_up_from_its_start(lake_server: LakeServer) -> None:
-    said = 0, f"lakeFS 1.84.0 at {lake_server.connection.endpoint} is set up and takes the keys"
-    assert [run(lake_server.connection), run(lake_server.connection)] == [said, said]
+    output = 0, f"lakeFS 1.84.0 at {lake_server.connection.endpoint} is set up and accepts the keys"
+    assert [run(lake_server.connection), run(lake_server.connection)] == [output, output]
 
 
-def test_keys_of_nobody_are_refused(lake_server: LakeServer) -> None:
-    status, said = run(replace(lake_server.connection, secret_access_key="another"))
+def test_unknown_keys_are_refused(lake_server: LakeServer) -> None:
+    status, output = run(replace(lake_server.connection, secret_access_key="another"))
     assert status == 1
-    assert said.startswith("the lake refused access key 'AKIATESTTESTTESTTEST' for the lake")
+    assert output.startswith("the lake refused access key 'AKIATESTTESTTESTTEST' for the lake")
 
 
 def test_what_is_missing_is_named() -> None:
     assert run(None) == (
         1,
-        "missing or wrong: LAKECTL_CREDENTIALS_ACCESS_KEY_ID, LAKECTL_CREDENTIALS_SECRET_ACCESS_KEY, "
+        "missing or invalid: LAKECTL_CREDENTIALS_ACCESS_KEY_ID, LAKECTL_CREDENTIALS_SECRET_ACCESS_KEY, "
         "LAKECTL_SERVER_ENDPOINT_URL; set them as for lakectl",
     )

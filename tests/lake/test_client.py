@@ -1,4 +1,4 @@
-"""The client of the lake: what it returns, and that it raises our exceptions only."""
+"""The client of the lake: what it returns, and that it raises only classes of include.exceptions."""
 
 from __future__ import annotations
 
@@ -41,11 +41,11 @@ CALLS: dict[str, Callable[[Lake, Path], object]] = {
     "ensure_repository": lambda lake, _: lake.ensure_repository("local://x"),
     "resolve": lambda lake, _: lake.resolve("main"),
     "get_commit": lambda lake, _: lake.get_commit("main"),
-    "exists": lambda lake, _: lake.exists("main"),
+    "ref_exists": lambda lake, _: lake.ref_exists("main"),
     "create_branch": lambda lake, _: lake.create_branch("b", "main"),
     "delete_branch": lambda lake, _: lake.delete_branch("b"),
     "reset_branch": lambda lake, _: lake.reset_branch("b"),
-    "branches": lambda lake, _: list(lake.branches()),
+    "list_branches": lambda lake, _: list(lake.list_branches()),
     "create_tag": lambda lake, _: lake.create_tag("t", "main"),
     "get_tag": lambda lake, _: lake.get_tag("t"),
     "delete_tag": lambda lake, _: lake.delete_tag("t"),
@@ -57,10 +57,10 @@ CALLS: dict[str, Callable[[Lake, Path], object]] = {
     "diff": lambda lake, _: list(lake.diff("main", "b")),
     "uncommitted": lambda lake, _: list(lake.uncommitted("main")),
     "start_import": lambda lake, _: lake.start_import("main", {"s3://b/": "b/"}, "m", {}),
-    "import_state": lambda lake, _: lake.import_state("main", "1"),
+    "import_status": lambda lake, _: lake.import_status("main", "1"),
     "cancel_import": lambda lake, _: lake.cancel_import("main", "1"),
-    "list": lambda lake, _: list(lake.list("main")),
-    "folders": lambda lake, _: list(lake.folders("main", "")),
+    "list_objects": lambda lake, _: list(lake.list_objects("main")),
+    "list_common_prefixes": lambda lake, _: list(lake.list_common_prefixes("main", "")),
     "upload": lambda lake, file: lake.upload("main", "a", file),
     "upload a stream": lambda lake, _: lake.upload("main", "a", BytesIO(b"abc")),
     "stat": lambda lake, _: lake.stat("main", "a"),
@@ -69,8 +69,8 @@ CALLS: dict[str, Callable[[Lake, Path], object]] = {
     "download": lambda lake, _: lake.download("main", "a"),
     "download_to": lambda lake, file: lake.download_to("main", "a", file),
     "copy": lambda lake, _: lake.copy("main", "b", "a"),
-    "delete": lambda lake, _: lake.delete("main", "a"),
-    "delete_many": lambda lake, _: lake.delete_many("main", ["a"]),
+    "delete_object": lambda lake, _: lake.delete_object("main", "a"),
+    "delete_objects": lambda lake, _: lake.delete_objects("main", ["a"]),
 }
 EVERY_CALL = pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
 
@@ -129,7 +129,7 @@ def test_whatever_a_server_answers_only_our_exceptions_leave(
 @pytest.mark.parametrize(
     "endpoint", ["localhost:9", "http://", "ftp://localhost", "http://[::1", "http://a b"]
 )
-def test_an_address_that_makes_no_sense_is_named(endpoint: str) -> None:
+def test_an_invalid_address_is_named(endpoint: str) -> None:
     with pytest.raises((Unavailable, Misconfigured), match="lake at"):
         Lake(replace(NOBODY, endpoint=endpoint), "flights").ping()
 
@@ -143,8 +143,10 @@ def test_a_name_that_lakefs_refuses_is_misconfigured(lake: Lake) -> None:
         lake.create_tag("a..b", "main")
 
 
-@pytest.mark.parametrize("name", ["resolve", "get_commit", "log", "list", "download", "commit", "upload"])
-def test_what_is_asked_of_a_missing_repository_is_absent(lake: Lake, name: str, file: Path) -> None:
+@pytest.mark.parametrize(
+    "name", ["resolve", "get_commit", "log", "list_objects", "download", "commit", "upload"]
+)
+def test_a_missing_repository_is_absent(lake: Lake, name: str, file: Path) -> None:
     with pytest.raises(Absent, match="'nowhere'"):
         CALLS[name](Lake(lake.connection, "nowhere"), file)
 
@@ -172,7 +174,7 @@ def test_opening_costs_nothing() -> None:
     assert repr(NOBODY) == "LakeConnection(endpoint='http://127.0.0.1:1', access_key_id='k')"
 
 
-def test_ping_tells_the_version(lake: Lake) -> None:
+def test_ping_returns_the_version(lake: Lake) -> None:
     assert lake.ping() == VERSION
 
 
@@ -185,7 +187,7 @@ def test_a_repository_is_ensured_again_and_again(lake: Lake) -> None:
 def test_an_object_goes_up_and_comes_down(lake: Lake, file: Path) -> None:
     expected = LakeObject("t/ä b", 3, "900150983cd24fb0d6963f7d28e17f72")
     assert lake.upload("main", "t/ä b", file) == expected
-    assert (lake.download("main", "t/ä b"), list(lake.list("main"))) == (b"abc", [expected])
+    assert (lake.download("main", "t/ä b"), list(lake.list_objects("main"))) == (b"abc", [expected])
 
 
 def test_an_empty_object_goes_up_and_comes_down(lake: Lake, file: Path) -> None:
@@ -197,24 +199,24 @@ def test_an_empty_object_goes_up_and_comes_down(lake: Lake, file: Path) -> None:
 def test_a_commit_says_who_and_what(lake: Lake, file: Path) -> None:
     root = lake.resolve("main")
     lake.upload("main", "a", file)
-    made = lake.commit("main", "load", {"rows": "7"})
+    commit_id = lake.commit("main", "load", {"rows": "7"})
     commit = lake.get_commit("main")
     assert (commit.id, commit.message, commit.metadata, commit.parents) == (
-        made,
+        commit_id,
         "load",
         {"rows": "7"},
         (root,),
     )
     assert abs((datetime.now(UTC) - commit.created).total_seconds()) < 60
-    assert [entry.id for entry in lake.log("main")] == [made, root]
+    assert [entry.id for entry in lake.log("main")] == [commit_id, root]
 
 
-def test_saving_nothing_is_none_unless_a_commit_is_wanted(lake: Lake) -> None:
+def test_committing_nothing_is_none_unless_an_empty_commit_is_allowed(lake: Lake) -> None:
     assert lake.commit("main", "m", {}) is None
     assert lake.commit("main", "m", {}, allow_empty=True) == lake.resolve("main")
 
 
-def test_steps_that_were_done_before_are_fine(lake: Lake, file: Path) -> None:
+def test_calls_that_are_repeated_change_nothing(lake: Lake, file: Path) -> None:
     root = lake.resolve("main")
     assert [lake.create_branch("b", "main") for _ in range(2)] == [root, root]
     assert [lake.create_tag("t", "main") for _ in range(2)] == [root, root]
@@ -222,9 +224,9 @@ def test_steps_that_were_done_before_are_fine(lake: Lake, file: Path) -> None:
     saved = lake.commit("b", "m", {})
     assert (lake.create_branch("b", "main"), lake.create_tag("t", "b")) == (saved, root)
     for _ in range(2):
-        lake.delete("b", "a")
+        lake.delete_object("b", "a")
         lake.delete_branch("gone")
-    assert list(lake.list("b")) == []
+    assert list(lake.list_objects("b")) == []
 
 
 def test_a_merge_shows_its_changes_and_is_made_once(lake: Lake, file: Path) -> None:
@@ -250,13 +252,13 @@ def test_a_strategy_settles_a_conflict(lake: Lake, file: Path) -> None:
 def test_a_commit_is_reverted_and_taken_over_with_its_reasons(lake: Lake, file: Path) -> None:
     lake.create_branch("b", "main")
     lake.upload("b", "a", file)
-    made = lake.commit("b", "m", {})
+    commit_id = lake.commit("b", "m", {})
     picked = lake.cherry_pick("main", "b", "pick", {"k": "1"})
     assert (lake.resolve("main"), lake.download("main", "a")) == (picked, b"abc")
-    reverted = lake.revert("b", str(made), "undo", {"k": "2"})
-    assert (lake.resolve("b"), list(lake.list("b"))) == (reverted, [])
-    told = [(lake.get_commit(ref).message, lake.get_commit(ref).metadata["k"]) for ref in ("main", "b")]
-    assert told == [("pick", "1"), ("undo", "2")]
+    reverted = lake.revert("b", str(commit_id), "undo", {"k": "2"})
+    assert (lake.resolve("b"), list(lake.list_objects("b"))) == (reverted, [])
+    commits = [(lake.get_commit(ref).message, lake.get_commit(ref).metadata["k"]) for ref in ("main", "b")]
+    assert commits == [("pick", "1"), ("undo", "2")]
 
 
 def test_what_is_not_committed_is_shown_and_thrown_away(lake: Lake, file: Path) -> None:
@@ -264,9 +266,9 @@ def test_what_is_not_committed_is_shown_and_thrown_away(lake: Lake, file: Path) 
         lake.upload("main", path, file)
     assert list(lake.uncommitted("main", prefix="t/")) == [Change("t/b", "added"), Change("t/c", "added")]
     lake.reset_branch("main", path="t/b")
-    assert [item.path for item in lake.list("main")] == ["a", "t/c"]
+    assert [item.path for item in lake.list_objects("main")] == ["a", "t/c"]
     lake.reset_branch("main", prefix="t/")
-    assert [item.path for item in lake.list("main")] == ["a"]
+    assert [item.path for item in lake.list_objects("main")] == ["a"]
     lake.reset_branch("main")
     assert list(lake.uncommitted("main")) == []
 
@@ -294,7 +296,7 @@ def test_a_two_dot_diff_shows_both_sides(lake: Lake, file: Path) -> None:
 
 
 def test_an_import_needs_a_lakefs_server(lake: Lake) -> None:
-    with pytest.raises(Misconfigured, match="this lake cannot do it: import into 'main'"):
+    with pytest.raises(Misconfigured, match="this lake does not support the operation: import into 'main'"):
         lake.start_import("main", {"s3://bucket/": "t/"}, "m", {})
 
 
@@ -308,23 +310,27 @@ def test_a_merge_of_two_changes_of_one_object_is_a_conflict(lake: Lake, file: Pa
         lake.merge("b", "main", "m", {})
 
 
-def test_branches_and_folders_are_listed_in_order(lake: Lake, file: Path) -> None:
+def test_branches_and_common_prefixes_are_listed_in_order(lake: Lake, file: Path) -> None:
     for name in ("ingest-b", "ingest-a", "other"):
         lake.create_branch(name, "main")
     for path in ("t/dt=2/x", "t/dt=1/x", "t/dt=1/y", "t/file", "u/z"):
         lake.upload("main", path, file)
-    assert list(lake.branches("ingest-")) == ["ingest-a", "ingest-b"]
-    assert list(lake.folders("main", "t/")) == ["t/dt=1/", "t/dt=2/"]
-    assert [item.path for item in lake.list("main", "t/", "t/dt=1/x")] == ["t/dt=1/y", "t/dt=2/x", "t/file"]
+    assert list(lake.list_branches("ingest-")) == ["ingest-a", "ingest-b"]
+    assert list(lake.list_common_prefixes("main", "t/")) == ["t/dt=1/", "t/dt=2/"]
+    assert [item.path for item in lake.list_objects("main", "t/", "t/dt=1/x")] == [
+        "t/dt=1/y",
+        "t/dt=2/x",
+        "t/file",
+    ]
 
 
 def test_lists_go_on_behind_the_first_page(lake: Lake, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("include.lake.transport._PAGE", 2)
+    monkeypatch.setattr("include.lake.transport._MAX_PAGE_ENTRIES", 2)
     for path in "abcde":
         lake.upload("main", f"{path}/x", file)
         lake.commit("main", path, {})
-    assert [item.path for item in lake.list("main")] == [f"{path}/x" for path in "abcde"]
-    assert list(lake.folders("main", "")) == [f"{path}/" for path in "abcde"]
+    assert [item.path for item in lake.list_objects("main")] == [f"{path}/x" for path in "abcde"]
+    assert list(lake.list_common_prefixes("main", "")) == [f"{path}/" for path in "abcde"]
     assert [commit.message for commit in lake.log("main")] == [*"edcba", "Repository created"]
 
 

@@ -1,4 +1,4 @@
-"""A step makes its commit once, whichever try made it."""
+"""A step makes its commit once, whichever try makes it."""
 
 from __future__ import annotations
 
@@ -25,31 +25,31 @@ def step(lake: Lake, run: RunIdentity = RUN, name: str = "undo", empty: bool = T
 
 
 def test_a_commit_carries_run_and_step(lake: Lake) -> None:
-    made = step(lake)
-    assert made == CommitResult(lake.resolve("main"), changed=True)
-    wanted = {**RUN.metadata(), "k": "v", "step": "undo"}
-    assert lake.get_commit("main").metadata == wanted
-    assert wanted["code_version"] == "f00d"
+    result = step(lake)
+    assert result == CommitResult(lake.resolve("main"), changed=True)
+    metadata = {**RUN.metadata(), "k": "v", "step": "undo"}
+    assert lake.get_commit("main").metadata == metadata
+    assert metadata["code_version"] == "f00d"
 
 
 def test_a_second_try_finds_what_the_first_made(lake: Lake) -> None:
-    made = step(lake)
+    result = step(lake)
     lake.commit("main", "of somebody else", {}, allow_empty=True)
-    assert step(lake, AGAIN) == made
+    assert step(lake, AGAIN) == result
     assert len(list(lake.log("main"))) == 3
 
 
 def test_other_runs_and_other_steps_make_their_own(lake: Lake) -> None:
-    made = {
+    results = {
         step(lake).commit,
         step(lake, replace(AGAIN, run_id="s")).commit,
         step(lake, AGAIN, "other").commit,
     }
-    assert len(made) == 3
+    assert len(results) == 3
 
 
-def test_a_first_try_that_finds_nothing_to_do_tells_what_is_there(lake: Lake) -> None:
+def test_a_first_try_without_changes_returns_the_latest_commit(lake: Lake) -> None:
     assert step(lake, empty=False) == CommitResult(lake.resolve("main"), changed=False)
     lake.upload("main", "a", BytesIO(b"a"))
-    made = step(lake, empty=False)
-    assert step(lake, empty=False) == made == CommitResult(lake.resolve("main"), changed=True)
+    result = step(lake, empty=False)
+    assert step(lake, empty=False) == result == CommitResult(lake.resolve("main"), changed=True)

@@ -1,4 +1,4 @@
-"""Publishing: one merge, found again by whoever comes after a kill."""
+"""Publishing: one merge, which a retry after a kill finds again."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_what_is_published_is_seen_at_once_and_says_who_did_it(loaded: Lake) -> 
     assert commit.message == "flights.ingest: publish work"
     ours = {name: value for name, value in commit.metadata.items() if not name.startswith(".lakefs")}
     assert ours == {**RUN.metadata(), "rows": "7", "source_branch": "work"}
-    assert (loaded.download("main", "t/a"), loaded.exists("work")) == (b"1", False)
+    assert (loaded.download("main", "t/a"), loaded.ref_exists("work")) == (b"1", False)
 
 
 def test_a_try_after_success_finds_it(loaded: Lake) -> None:
@@ -67,19 +67,19 @@ def test_a_try_after_a_kill_between_merge_and_delete_finds_the_merge(loaded: Lak
     (merged,) = merges(loaded)
     write(loaded, "main", tmp_path, "changed by others since")
     assert publish(loaded, "work", into="main", run=RUN) == CommitResult(merged, changed=True)
-    assert (merges(loaded), loaded.exists("work")) == ([merged], False)
+    assert (merges(loaded), loaded.ref_exists("work")) == ([merged], False)
     assert loaded.download("main", "t/a") == b"changed by others since"
 
 
 def test_a_branch_without_changes_publishes_nothing(lake: Lake) -> None:
     before = lake.create_branch("work", "main")
     assert publish(lake, "work", into="main", run=RUN) == CommitResult(before, changed=False)
-    assert (merges(lake), lake.exists("work")) == ([], False)
+    assert (merges(lake), lake.ref_exists("work")) == ([], False)
 
 
 def test_the_branch_can_be_kept(loaded: Lake) -> None:
     first = publish(loaded, "work", into="main", run=RUN, delete_source=False)
-    assert loaded.exists("work")
+    assert loaded.ref_exists("work")
     assert publish(loaded, "work", into="main", run=RUN, delete_source=False) == first
 
 
@@ -88,7 +88,7 @@ def test_a_conflict_changes_nothing_and_keeps_the_branch(loaded: Lake, tmp_path:
     before = loaded.resolve("main")
     with pytest.raises(Conflict, match="t/a"):
         publish(loaded, "work", into="main", run=RUN)
-    assert (loaded.resolve("main"), loaded.exists("work")) == (before, True)
+    assert (loaded.resolve("main"), loaded.ref_exists("work")) == (before, True)
 
 
 def test_a_branch_that_nobody_published_is_absent(lake: Lake) -> None:
@@ -124,4 +124,4 @@ def test_a_squash_of_what_was_added_since_is_another(loaded: Lake, tmp_path: Pat
 def test_a_target_that_is_missing_is_absent_and_the_branch_stays(loaded: Lake) -> None:
     with pytest.raises(Absent, match="'nowhere'"):
         publish(loaded, "work", into="nowhere", run=RUN)
-    assert loaded.exists("work")
+    assert loaded.ref_exists("work")

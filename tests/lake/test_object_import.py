@@ -1,4 +1,4 @@
-"""Imports: one commit of what was imported, found again by whoever comes after a kill."""
+"""Imports: one commit per import, which a retry after a kill finds again."""
 
 from __future__ import annotations
 
@@ -57,12 +57,16 @@ def messages(lake: Lake) -> list[str]:
 
 
 def test_an_import_is_one_commit_that_says_who_made_it(importing: Importing) -> None:
-    made = taken(importing)
+    result = taken(importing)
     commit = importing.get_commit("main")
-    assert (made, commit.message, len(commit.parents)) == (CommitResult(commit.id, changed=True), "a day", 1)
+    assert (result, commit.message, len(commit.parents)) == (
+        CommitResult(commit.id, changed=True),
+        "a day",
+        1,
+    )
     assert commit.metadata.items() >= {"run_id": "r1", "step": "fill"}.items()
     assert importing.download("main", "t/x") == b"s3://bucket/day/"
-    assert list(importing.branches()) == ["main"]
+    assert list(importing.list_branches()) == ["main"]
 
 
 def test_a_try_after_success_finds_it_also_when_more_was_committed(importing: Importing) -> None:
@@ -75,10 +79,10 @@ def test_a_try_after_success_finds_it_also_when_more_was_committed(importing: Im
 def test_a_try_after_a_kill_imports_anew_and_leaves_one_commit(importing: Importing) -> None:
     with pytest.raises(Killed):
         import_objects(importing, "main", SOURCES, run=RUN, step="fill", message="a day", wait=killed)
-    left = [name for name in importing.branches() if name != "main"]
+    left = [name for name in importing.list_branches() if name != "main"]
     assert (len(left), messages(importing).count("a day")) == (1, 0)
     assert taken(importing, SECOND).changed
-    assert (messages(importing).count("a day"), list(importing.branches())) == (1, ["main"])
+    assert (messages(importing).count("a day"), list(importing.list_branches())) == (1, ["main"])
 
 
 def test_what_is_there_already_changes_nothing(importing: Importing) -> None:
@@ -92,4 +96,4 @@ def test_an_import_that_fails_leaves_nothing(importing: Importing) -> None:
 
     with pytest.raises(Transient, match="storage is away"):
         import_objects(importing, "main", SOURCES, run=RUN, step="fill", message="a day", wait=fail)
-    assert (messages(importing).count("a day"), list(importing.branches())) == (0, ["main"])
+    assert (messages(importing).count("a day"), list(importing.list_branches())) == (0, ["main"])

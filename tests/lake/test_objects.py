@@ -1,4 +1,4 @@
-"""Objects go up and come down whole: streamed, verified, taken up where they were cut."""
+"""Uploads and downloads: streamed, verified, resumed after an interruption."""
 
 from __future__ import annotations
 
@@ -74,18 +74,18 @@ def test_what_cannot_be_read_is_not_the_lakes_fault(lake: Lake) -> None:
         lake.stat("main", "a")
 
 
-def test_a_damaged_upload_is_told_as_transient(lake: Lake) -> None:
+def test_a_damaged_upload_is_transient(lake: Lake) -> None:
     stats = {"path": "a", "path_type": "object", "physical_address": "x", "mtime": 1, "size_bytes": 3}
     answer = json.dumps({**stats, "checksum": "0123"}).encode()
     with server_that_answers(201, answer) as endpoint, pytest.raises(Transient, match="stored 3 with 0123"):
         Lake(replace(lake.connection, endpoint=endpoint), "flights").upload("main", "a", BytesIO(b"abc"))
 
 
-def test_what_arrived_damaged_is_taken_back_and_what_came_later_is_not(lake: Lake) -> None:
+def test_a_damaged_upload_is_discarded_and_a_later_one_is_not(lake: Lake) -> None:
     stored = lake.upload("main", "a", BytesIO(b"damaged"))
-    lake._take_back("main", replace(stored, checksum="of an earlier one"))
+    lake._discard_upload("main", replace(stored, checksum="of an earlier one"))
     assert lake.stat("main", "a") == stored
-    lake._take_back("main", stored)
+    lake._discard_upload("main", stored)
     with pytest.raises(Absent):
         lake.stat("main", "a")
 
@@ -93,7 +93,7 @@ def test_what_arrived_damaged_is_taken_back_and_what_came_later_is_not(lake: Lak
 def test_what_overwrote_a_committed_object_and_is_damaged_leaves_that_one(lake: Lake) -> None:
     good = lake.upload("main", "a", BytesIO(b"good"))
     lake.commit("main", "good", {})
-    lake._take_back("main", lake.upload("main", "a", BytesIO(b"damaged")))
+    lake._discard_upload("main", lake.upload("main", "a", BytesIO(b"damaged")))
     assert (lake.stat("main", "a").md5, list(lake.uncommitted("main"))) == (good.md5, [])
 
 
@@ -114,9 +114,9 @@ def test_a_download_leaves_nothing_but_the_whole_file(lake: Lake, tmp_path: Path
 
 @contextmanager
 def cutting(endpoint: str, after: int) -> Iterator[tuple[str, list[bytes]]]:
-    """A way to the lake that is cut after so many bytes of answers, again and again; notes the requests."""
+    """A proxy to the lake that cuts every connection after some bytes, and the requests that it received."""
     host, port = endpoint.removeprefix("http://").split(":")
-    asked: list[bytes] = []
+    requests: list[bytes] = []
     with create_server(("127.0.0.1", 0)) as server:
 
         def serve() -> None:
@@ -126,8 +126,8 @@ def cutting(endpoint: str, after: int) -> Iterator[tuple[str, list[bytes]]]:
                 except OSError:
                     return
                 with taker, create_connection((host, int(port))) as lake:
-                    asked.append(taker.recv(65536))
-                    lake.sendall(asked[-1].replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n", 1))
+                    requests.append(taker.recv(65536))
+                    lake.sendall(requests[-1].replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n", 1))
                     left = after
                     while left > 0 and (block := lake.recv(min(65536, left))):
                         taker.sendall(block)
@@ -136,7 +136,7 @@ def cutting(endpoint: str, after: int) -> Iterator[tuple[str, list[bytes]]]:
         thread = threading.Thread(target=serve)
         thread.start()
         try:
-            yield f"http://127.0.0.1:{server.getsockname()[1]}", asked
+            yield f"http://127.0.0.1:{server.getsockname()[1]}", requests
         finally:
             server.shutdown(SHUT_RDWR)
             thread.join()
@@ -145,11 +145,11 @@ def cutting(endpoint: str, after: int) -> Iterator[tuple[str, list[bytes]]]:
 def test_a_download_that_is_cut_goes_on_where_it_was(lake: Lake, tmp_path: Path) -> None:
     content = bytes(range(256)) * 4 * 4096
     lake.upload("main", "a", BytesIO(content))
-    with cutting(lake.connection.endpoint, 3 * MIB // 2) as (endpoint, asked):
+    with cutting(lake.connection.endpoint, 3 * MIB // 2) as (endpoint, requests):
         cut = Lake(replace(lake.connection, endpoint=endpoint), lake.repository)
         cut.download_to("main", "a", tmp_path / "a")
     ranges = [
-        line for request in asked for line in request.splitlines() if line.lower().startswith(b"range:")
+        line for request in requests for line in request.splitlines() if line.lower().startswith(b"range:")
     ]
     assert (tmp_path / "a").read_bytes() == content
     assert len(ranges) >= 2
@@ -165,9 +165,9 @@ def test_a_way_that_lets_nothing_through_is_given_up(lake: Lake, tmp_path: Path)
 
 
 def test_a_range_is_read_and_a_file_is_sought_in(lake: Lake) -> None:
-    found = lake.upload("main", "a", BytesIO(b"0123456789"))
+    stored = lake.upload("main", "a", BytesIO(b"0123456789"))
     assert lake.read("main", "a", 2, 4) == b"234"
-    with lake.open(found, "main") as file:
+    with lake.open(stored, "main") as file:
         file.seek(-3, 2)
         assert (file.read(), file.seek(1), file.read(2), file.tell()) == (b"789", 1, b"12", 3)
 
@@ -178,7 +178,7 @@ def test_a_reader_of_three_columns_fetches_three_columns(lake: Lake, monkeypatch
     sink, fetched = BytesIO(), []
     pq.write_table(pa.table(columns), sink, compression="none", use_dictionary=False)
     sink.seek(0)
-    found = lake.upload("main", "a.parquet", sink)
+    stored = lake.upload("main", "a.parquet", sink)
     read = Lake.read
 
     def counted(self: Lake, ref: str, path: str, first: int, last: int) -> bytes:
@@ -186,26 +186,37 @@ def test_a_reader_of_three_columns_fetches_three_columns(lake: Lake, monkeypatch
         return read(self, ref, path, first, last)
 
     monkeypatch.setattr(Lake, "read", counted)
-    with lake.open(found, "main") as file:
+    with lake.open(stored, "main") as file:
         table: Any = pq.read_table(file, columns=["c3", "c7", "c29"])
     assert table.column_names == ["c3", "c7", "c29"]
-    assert sum(fetched) < found.size * 0.2
+    assert sum(fetched) < stored.size * 0.2
 
 
 def test_a_copy_moves_no_content_and_deletes_are_counted(lake: Lake) -> None:
     stored = lake.upload("main", "a", BytesIO(b"abc"))
     lake.commit("main", "m", {})
     lake.create_branch("b", "main")
-    lake.delete("main", "a")
+    lake.delete_object("main", "a")
     assert lake.copy("b", "x/1", "a") == replace(stored, path="x/1")
     assert lake.copy("main", "x/2", "a", "b") == replace(stored, path="x/2")
-    assert lake.delete_many("b", ["a", "x/1", "none"]) == 3
-    assert list(lake.list("b")) == []
+    assert lake.delete_objects("b", ["a", "x/1", "none"]) == 3
+    assert list(lake.list_objects("b")) == []
 
 
-def test_what_the_server_would_not_delete_is_told() -> None:
+def test_more_objects_than_fit_one_request_are_all_deleted(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("include.lake.objects._DELETE_BATCH_PATHS", 2)
+    paths = list("abcde")
+    for path in paths:
+        lake.upload("main", path, BytesIO(b"a"))
+    assert lake.delete_objects("main", paths) == 5
+    assert list(lake.list_objects("main")) == []
+
+
+def test_errors_of_a_delete_are_reported() -> None:
     answer = b'{"errors": [{"path": "a", "status_code": 403, "message": "no"}]}'
     with server_that_answers(200, answer) as endpoint:
         lake = Lake(replace(NOBODY, endpoint=endpoint), "flights")
         with pytest.raises(Misconfigured, match="1 objects of 'main' cannot be deleted: 'a': no"):
-            lake.delete_many("main", ["a"])
+            lake.delete_objects("main", ["a"])

@@ -1,4 +1,4 @@
-"""Tables: partitions read at a ref, in order, and what is wrong with a part is told by its path."""
+"""Tables: partitions are read at a ref, in order, and errors name the path of the part."""
 
 from __future__ import annotations
 
@@ -63,13 +63,15 @@ def test_a_table_that_is_empty_has_no_days(table: Table) -> None:
 def test_the_parts_of_some_days(
     filled: Table, first: date, last: date, expected: dict[int, list[str]]
 ) -> None:
-    found = filled.parts("main", first, last)
-    assert {day.day: [Path(part.path).stem for part in parts] for day, parts in found.items()} == expected
+    partitions = filled.parts("main", first, last)
+    assert {
+        day.day: [Path(part.path).stem for part in parts] for day, parts in partitions.items()
+    } == expected
 
 
 def test_partitions_are_read_one_a_day_in_order(filled: Table) -> None:
-    found = [(day, rows.to_pydict()) for day, rows in filled.partitions("main", FIRST, LAST)]
-    assert found == [
+    partitions = [(day, rows.to_pydict()) for day, rows in filled.partitions("main", FIRST, LAST)]
+    assert partitions == [
         (DAYS[0], {"day": [1], "origin": ["JFK"]}),
         (DAYS[1], {"day": [2, 2], "origin": ["JFK", "LGA"]}),
         (DAYS[2], {"day": [4], "origin": ["JFK"]}),
@@ -89,26 +91,26 @@ def test_the_tenth_part_follows_the_ninth(table: Table, tmp_path: Path) -> None:
 def test_batches_hold_the_columns_asked_for_in_order(
     filled: Table, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, whole: int
 ) -> None:
-    monkeypatch.setattr("include.lake.table._WHOLE", whole)
+    monkeypatch.setattr("include.lake.table._FULL_READ_MAX_BYTES", whole)
     write(filled, LAST, pa.table({"day": [4] * 5, "origin": list("abcde")}), tmp_path)
-    found = [batch.to_pydict() for batch in filled.batches("main", FIRST, LAST, ["origin"], rows=2)]
+    batches = [batch.to_pydict() for batch in filled.batches("main", FIRST, LAST, ["origin"], max_rows=2)]
     expected = [["JFK"], ["JFK"], ["LGA"], ["a", "b"], ["c", "d"], ["e"]]
-    assert found == [{"origin": origins} for origins in expected]
+    assert batches == [{"origin": origins} for origins in expected]
     assert sum(batch.num_columns for batch in filled.batches("main", LAST, LAST)) == 2
 
 
-def test_batches_tell_what_is_wrong_with_a_part(filled: Table, tmp_path: Path) -> None:
+def test_batches_name_the_part_that_is_wrong(filled: Table, tmp_path: Path) -> None:
     with pytest.raises(BadData, match=r"dt=2013-01-01/part-0.parquet.*carrier"):
         list(filled.batches("main", FIRST, LAST, ["carrier"]))
     good = parquet(tmp_path)
     write(filled, LAST, good[:4] + b"\xff" * 400 + good[404:], tmp_path)
-    with pytest.raises(BadData, match=r"dt=2013-01-04/part-0.parquet.*is no readable Parquet file"):
+    with pytest.raises(BadData, match=r"dt=2013-01-04/part-0.parquet.*is not a readable Parquet file"):
         list(filled.batches("main", FIRST, LAST))
 
 
 def test_a_frame_holds_the_columns_asked_for_of_all_days(filled: Table) -> None:
-    found = filled.frame("main", FIRST, LAST, ["origin"])
-    pd.testing.assert_frame_equal(found, pd.DataFrame({"origin": ["JFK", "JFK", "LGA", "JFK"]}))
+    frame = filled.frame("main", FIRST, LAST, ["origin"])
+    pd.testing.assert_frame_equal(frame, pd.DataFrame({"origin": ["JFK", "JFK", "LGA", "JFK"]}))
 
 
 def test_a_frame_is_read_at_a_ref(filled: Table, tmp_path: Path) -> None:
@@ -122,8 +124,8 @@ def test_a_frame_is_read_at_a_ref(filled: Table, tmp_path: Path) -> None:
 def test_a_column_that_came_later_is_empty_before(table: Table, tmp_path: Path) -> None:
     write(table, DAYS[0], pa.table({"a": [1]}), tmp_path)
     write(table, DAYS[1], pa.table({"a": [2.5], "b": ["x"]}), tmp_path)
-    found = table.frame("main", FIRST, LAST)
-    pd.testing.assert_frame_equal(found, pd.DataFrame({"a": [1.0, 2.5], "b": [None, "x"]}))
+    frame = table.frame("main", FIRST, LAST)
+    pd.testing.assert_frame_equal(frame, pd.DataFrame({"a": [1.0, 2.5], "b": [None, "x"]}))
 
 
 def test_days_without_data_are_absent_and_named(filled: Table) -> None:
@@ -196,7 +198,7 @@ def part(path: str, size: int = 1, checksum: str = "c") -> LakeObject:
     return LakeObject(path, size, checksum)
 
 
-def test_a_checksum_tells_every_difference_and_nothing_else() -> None:
+def test_a_checksum_changes_with_every_difference_and_nothing_else() -> None:
     parts = [part("a"), part("b")]
     others = [[], parts[:1], parts[::-1], [part("a", 2), part("b")], [part("a", 1, "d"), part("b")]]
     assert checksum(parts) == checksum([part("a"), part("b")]) == "702ea80a0c05"
@@ -204,30 +206,30 @@ def test_a_checksum_tells_every_difference_and_nothing_else() -> None:
 
 
 def test_a_large_part_is_read_by_its_columns_ranges(filled: Table, monkeypatch: pytest.MonkeyPatch) -> None:
-    def no_whole(*_: object) -> bytes:
+    def refuse_download(*_: object) -> bytes:
         raise AssertionError("a whole part was fetched")
 
     expected = filled.frame("main", FIRST, LAST, ["origin"])
-    monkeypatch.setattr("include.lake.table._WHOLE", 0)
-    monkeypatch.setattr(Lake, "download", no_whole)
+    monkeypatch.setattr("include.lake.table._FULL_READ_MAX_BYTES", 0)
+    monkeypatch.setattr(Lake, "download", refuse_download)
     pd.testing.assert_frame_equal(filled.frame("main", FIRST, LAST, ["origin"]), expected)
 
 
 def test_a_large_part_that_is_no_parquet_is_bad_data(
     table: Table, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("include.lake.table._WHOLE", 0)
+    monkeypatch.setattr("include.lake.table._FULL_READ_MAX_BYTES", 0)
     write(table, FIRST, b"no parquet at all", tmp_path)
-    with pytest.raises(BadData, match="is no readable Parquet file"):
+    with pytest.raises(BadData, match="is not a readable Parquet file"):
         table.frame("main", FIRST, LAST, ["origin"])
 
 
 def test_a_value_that_rotted_is_seen_by_a_reader_of_some_columns(
     table: Table, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("include.lake.table._WHOLE", 0)
+    monkeypatch.setattr("include.lake.table._FULL_READ_MAX_BYTES", 0)
     file, rows = tmp_path / "rotten.parquet", pa.table({"origin": ["JFK", "LGA"]})
     pq.write_table(rows, file, compression="none", use_dictionary=False, write_page_checksum=True)
     write(table, FIRST, file.read_bytes().replace(b"JFK", b"JFX"), tmp_path)
-    with pytest.raises(BadData, match=r"dt=2013-01-01/part-0.parquet.*is no readable Parquet file"):
+    with pytest.raises(BadData, match=r"dt=2013-01-01/part-0.parquet.*is not a readable Parquet file"):
         table.frame("main", FIRST, LAST, ["origin"])

@@ -61,10 +61,10 @@ def test_a_worker_killed_during_load(harmed: RunningStack) -> None:
     run = INGEST, "killed-in-load"
     harmed.airflow.start(*run, JANUARY)
     wait_until(lambda: state(harmed, *run, "open_branch") == "success")
-    (branch,) = table(harmed).lake.branches("ingest-")
+    (branch,) = table(harmed).lake.list_branches("ingest-")
 
     def half_loaded() -> bool:
-        return 5 < len(list(table(harmed).lake.list(branch, "departures/"))) < 31
+        return 5 < len(list(table(harmed).lake.list_objects(branch, "departures/"))) < 31
 
     with frozen_once(harmed, "lake", half_loaded):
         kill_worker(harmed, *run, "load")
@@ -89,7 +89,7 @@ def test_a_worker_killed_during_publish_when_the_merge_takes_effect_unseen(harme
         if commit.metadata.get("run_id") == run[1] and len(commit.parents) == 2
     ]
     assert [commit.metadata["code_version"] for commit in published] == ["0123abc"]
-    assert list(table(harmed).lake.branches("ingest-")) == []
+    assert list(table(harmed).lake.list_branches("ingest-")) == []
     [told] = announced(harmed, *run)
     assert (told["commit"], told["partition"], told["rows"]) == (published[0].id, "2013-02-01", "926")
 

@@ -32,9 +32,9 @@ def shown() -> Iterator[RunningStack]:
 
 
 def ask(stack: RunningStack, method: str, path: str, body: Any = None, token: str | None = None) -> Any:
-    """Airflow's answer as its status and its JSON."""
-    found = stack.airflow._client.configuration.access_token if token is None else token
-    headers = {"Authorization": f"Bearer {found}"} if found else {}
+    """Return the status and the JSON of Airflow's response."""
+    token = stack.airflow._client.configuration.access_token if token is None else token
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
     answer = urllib3.request(method, f"{stack.airflow.url}{path}", json=body, headers=headers, timeout=30)
     return answer.status, answer.json()
 
@@ -46,21 +46,21 @@ def commit(stack: RunningStack, text: str) -> str:
 
 
 def events(stack: RunningStack) -> list[str]:
-    """The commits of the watched branch's asset events, oldest first; asked for at most twice a second.
+    """Return the commits of the watched branch's asset events, oldest first, at most twice a second.
 
-    Once a part was down nobody reads what the others print, and each request is a line.
+    After a part was down, nothing reads the output of the others, to which each request adds a line.
     """
     time.sleep(0.5)
-    found = ask(stack, "GET", "/api/v2/assets/events?limit=100&order_by=timestamp")[1]["asset_events"]
-    ours = [event["extra"] for event in found if event["uri"] == f"lakefs://flights/{WATCHED}"]
+    all_events = ask(stack, "GET", "/api/v2/assets/events?limit=100&order_by=timestamp")[1]["asset_events"]
+    ours = [event["extra"] for event in all_events if event["uri"] == f"lakefs://flights/{WATCHED}"]
     return [extra.get("payload", extra)["commit"] for extra in ours]
 
 
 def reached(stack: RunningStack) -> str:
-    """The commit up to which the watcher knows its events to be stored."""
+    """Return the last commit in the watcher's state store."""
     time.sleep(0.5)
-    found = ask(stack, "GET", f"/api/v2/assets?uri_pattern={WATCHED}")[1]["assets"]
-    return str(ask(stack, "GET", f"/api/v2/assets/{found[0]['id']}/state-store/commit")[1].get("value"))
+    assets = ask(stack, "GET", f"/api/v2/assets?uri_pattern={WATCHED}")[1]["assets"]
+    return str(ask(stack, "GET", f"/api/v2/assets/{assets[0]['id']}/state-store/commit")[1].get("value"))
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
@@ -69,18 +69,20 @@ def test_an_example_of_each_group_runs_green(shown: RunningStack, name: str) -> 
     shown.airflow.run(dag_id, "once")
     states = {task.task_id: task.state for task in shown.airflow.tasks(dag_id, "once")}
     assert states == dict.fromkeys(states, "success")
-    assert [branch for branch in shown.lake("flights").branches("example-") if "target" not in branch] == []
+    assert [
+        branch for branch in shown.lake("flights").list_branches("example-") if "target" not in branch
+    ] == []
 
 
 def test_a_connection_has_a_form_of_its_own(shown: RunningStack) -> None:
-    _, found = ask(shown, "GET", "/ui/connections/hook_meta")
-    [lakefs] = [meta for meta in found if meta["connection_type"] == "lakefs"]
+    _, metas = ask(shown, "GET", "/ui/connections/hook_meta")
+    [lakefs] = [meta for meta in metas if meta["connection_type"] == "lakefs"]
     fields = {name: field["title"] for name, field in lakefs["standard_fields"].items() if field}
     assert (fields["host"], fields["login"]) == ("URL", "Access key ID")
     assert set(lakefs["extra_fields"]) == {"repository", "verify_tls", "ui_url"}
 
 
-def test_a_connection_is_tried_from_the_form(shown: RunningStack) -> None:
+def test_a_connection_is_tested_from_the_form(shown: RunningStack) -> None:
     keys = shown.secrets
     body = {
         "connection_id": "try",
@@ -89,10 +91,10 @@ def test_a_connection_is_tried_from_the_form(shown: RunningStack) -> None:
         "login": keys.lake_access_key_id,
         "password": keys.lake_secret_access_key,
     }
-    status, said = ask(shown, "POST", "/api/v2/connections/test", body)
-    assert (status, said["status"]) == (200, True), said
-    _, said = ask(shown, "POST", "/api/v2/connections/test", {**body, "password": "wrong-wrong-wrong"})
-    assert (said["status"], "refused access key" in said["message"]) == (False, True), said
+    status, response = ask(shown, "POST", "/api/v2/connections/test", body)
+    assert (status, response["status"]) == (200, True), response
+    _, response = ask(shown, "POST", "/api/v2/connections/test", {**body, "password": "wrong-wrong-wrong"})
+    assert (response["status"], "refused access key" in response["message"]) == (False, True), response
 
 
 BODY = {
@@ -126,24 +128,24 @@ def test_a_webhook_without_a_token_of_airflow_is_refused(shown: RunningStack, to
     assert "bad" not in events(shown)
 
 
-def test_a_webhook_for_what_no_dag_knows_is_told_so(shown: RunningStack) -> None:
-    status, said = ask(shown, "POST", HOOK, {**BODY, "branch_id": "other"})
-    assert (status, "no DAG has an asset 'lakefs://flights/other'" in said["detail"]) == (404, True)
+def test_a_webhook_for_an_unknown_asset_is_refused(shown: RunningStack) -> None:
+    status, response = ask(shown, "POST", HOOK, {**BODY, "branch_id": "other"})
+    assert (status, "no DAG has an asset 'lakefs://flights/other'" in response["detail"]) == (404, True)
     assert ask(shown, "POST", HOOK, {**BODY, "event_type": "pre-merge"})[0] == 422
 
 
-def test_every_commit_is_an_event_also_those_made_while_no_triggerer_was_there(shown: RunningStack) -> None:
+def test_every_commit_is_an_event_even_without_a_triggerer_at_the_time(shown: RunningStack) -> None:
     lake = shown.lake("flights")
-    wait_until(lambda: reached(shown) == "")  # the watch began without the branch: its head will be news
+    wait_until(lambda: reached(shown) == "")  # the watch began without the branch: its head will be an event
     lake.create_branch(WATCHED, "main")
     wait_until(lambda: lake.resolve(WATCHED) in events(shown))
     before = events(shown)
-    made = [commit(shown, "first")]
-    wait_until(lambda: events(shown) == before + made)
-    wait_until(lambda: reached(shown) == made[0])  # killed before that, it would tell of this one twice
+    commits = [commit(shown, "first")]
+    wait_until(lambda: events(shown) == before + commits)
+    wait_until(lambda: reached(shown) == commits[0])  # killed earlier, it would emit this event twice
     with down(shown, "triggerer"):
-        made += [commit(shown, "second"), commit(shown, "third")]
-    wait_until(lambda: len(events(shown)) >= len(before + made))
-    made.append(commit(shown, "fourth"))
-    wait_until(lambda: made[-1] in events(shown))
-    assert events(shown) == before + made
+        commits += [commit(shown, "second"), commit(shown, "third")]
+    wait_until(lambda: len(events(shown)) >= len(before + commits))
+    commits.append(commit(shown, "fourth"))
+    wait_until(lambda: commits[-1] in events(shown))
+    assert events(shown) == before + commits

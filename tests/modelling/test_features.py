@@ -48,8 +48,8 @@ def test_the_rows_themselves_stay_as_they_are() -> None:
     ("rows", "message"),
     [
         ({"c": [1]}, r"column\(s\) a, b are missing; the model needs them as features"),
-        ({"a": ["one"], "b": ["x"]}, "column 'a' holds no numbers"),
-        ({"a": pd.to_datetime(["2024-01-01"]), "b": ["x"]}, "column 'a' holds no numbers"),
+        ({"a": ["one"], "b": ["x"]}, "column 'a' is not numeric"),
+        ({"a": pd.to_datetime(["2024-01-01"]), "b": ["x"]}, "column 'a' is not numeric"),
     ],
     ids=["missing", "words", "times"],
 )
@@ -69,7 +69,7 @@ def test_a_target_is_nothing_and_one(given: Any) -> None:
 
 @pytest.mark.parametrize("given", [[0, 2], [0.5, 1], ["no", "yes"], [[], []]], ids=str)
 def test_any_other_target_is_bad_data(given: Any) -> None:
-    with pytest.raises(BadData, match="target 'late' holds more than 0 and 1"):
+    with pytest.raises(BadData, match="target 'late' holds values other than 0 and 1"):
         features.target(pd.DataFrame({"late": given}), MODEL)
 
 

@@ -15,14 +15,19 @@ def test_a_scorer_takes_the_features_it_was_trained_on_whatever_the_contract_say
     run = loop.train()
     changed = loop.change(model={"features": {"numerical": ["weight"], "categorical": []}})
     before, after = (
-        scorer.load(one.spec, one.folder, one.tracking_uri, run).predict(rows(40)) for one in (loop, changed)
+        scorer.load(one.pipeline, one.folder, one.experiment("train").open_run(run), one.registry).predict(
+            rows(40)
+        )
+        for one in (loop, changed)
     )
     assert before.tolist() == after.tolist()
     assert ((before > 0) & (before < 1)).all()
 
 
 def test_an_answer_does_not_depend_on_the_rows_beside_it(loop: Loop) -> None:
-    stored = scorer.load(loop.spec, loop.folder, loop.tracking_uri, loop.train())
+    stored = scorer.load(
+        loop.pipeline, loop.folder, loop.experiment("train").open_run(loop.train()), loop.registry
+    )
     whole = stored.predict(rows(40))
     assert [stored.predict(rows(40).iloc[[number]])[0] for number in (0, 50, 119)] == pytest.approx(
         [whole[number] for number in (0, 50, 119)]
@@ -30,12 +35,12 @@ def test_an_answer_does_not_depend_on_the_rows_beside_it(loop: Loop) -> None:
 
 
 def test_the_features_of_a_run_are_those_it_wrote(loop: Loop) -> None:
-    found = scorer.trained_on(loop.spec, loop.tracking_uri, loop.train())
-    assert found == loop.spec.model
+    found = scorer.trained_model(loop.pipeline, loop.experiment("train").open_run(loop.train()))
+    assert found == loop.pipeline.model
     assert found.features == Features(numerical=["amount", "weight"], categorical=["kind"])
 
 
 def test_a_run_that_is_not_there_or_wrote_no_features_is_absent(loop: Loop) -> None:
-    for run in ("f00", training_run(loop.tracking_uri)):
+    for run in ("f00", training_run(loop.tracking)):
         with pytest.raises(Absent, match=run):
-            scorer.trained_on(loop.spec, loop.tracking_uri, run)
+            scorer.trained_model(loop.pipeline, loop.experiment("train").open_run(run))

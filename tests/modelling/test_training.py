@@ -21,7 +21,7 @@ def days(first: date, last: date) -> list[date]:
 def test_the_holdout_is_the_end_of_the_window() -> None:
     training = Training(window=timedelta(days=90), holdout=timedelta(days=14))
     window = TrainingWindow.until(date(2013, 4, 10), training)
-    assert (window.first, window.fitted) == (date(2013, 1, 11), date(2013, 3, 27))
+    assert (window.first, window.fit_until) == (date(2013, 1, 11), date(2013, 3, 27))
     assert window.held_out == (date(2013, 3, 28), date(2013, 4, 10))
 
 
@@ -29,7 +29,7 @@ def test_the_holdout_is_the_end_of_the_window() -> None:
 def test_both_parts_are_as_long_as_asked_for_and_share_no_day(last: date, fitted: int, holdout: int) -> None:
     asked = Training(window=timedelta(days=fitted + holdout), holdout=timedelta(days=holdout))
     window = TrainingWindow.until(last, asked)
-    learned, judged = days(window.first, window.fitted), days(*window.held_out)
+    learned, judged = days(window.first, window.fit_until), days(*window.held_out)
     assert (len(learned), len(judged)) == (fitted, holdout)
     assert max(learned) < min(judged)
     assert max(judged) == last

@@ -39,7 +39,7 @@ def test_rows_of_the_same_kind_have_small_distances_everywhere() -> None:
     found = compare()
     assert set(found.distances) == {"a", "b", "c", "late", "prediction"}
     assert max(found.distances.values()) < 0.15
-    assert (found.features, found.silent, found.share) == ((), (), 0)
+    assert (found.features, found.unmeasurable, found.share) == ((), (), 0)
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,7 @@ def test_a_silent_column_counts_neither_way(side: str) -> None:
     pair = [rows(1, a=gone["a"]), rows(2)]
     pair[0 if side == "current" else 1]["b"] = np.nan
     found = measure(*pair, MODEL, LIMITS)
-    assert (found.silent, found.features, found.share) == (("b",), ("a",), 1 / 2)
+    assert (found.unmeasurable, found.features, found.share) == (("b",), ("a",), 1 / 2)
     assert "b" not in found.distances
 
 

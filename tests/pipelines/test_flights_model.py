@@ -17,6 +17,7 @@ from include.pipelines.flights import source
 from include.settings import settings
 from include.tracking.registry import Registry
 from include.tracking.runs import Experiment
+from include.tracking.server import TrackingServer
 
 FOLDER = settings().pipelines / "flights"
 TYPES = trusted_types(FOLDER)
@@ -38,25 +39,25 @@ def fitted(rows: pd.DataFrame) -> Any:
 
 
 @pytest.fixture(scope="module")
-def stored(tracking_uri: str, fitted: Any, rows: pd.DataFrame) -> str:
+def stored(tracking: TrackingServer, fitted: Any, rows: pd.DataFrame) -> str:
     """The id of the stored model."""
     example = features.matrix(rows, loader.load(FOLDER).model).head()
-    with Experiment(tracking_uri, "flights.train").start("types", name="types", tags={}) as run:
+    with Experiment(tracking, "flights.train").start("types", name="types", tags={}) as run:
         return run.model(fitted, example=example, trusted_types=TYPES)
 
 
 def test_it_answers_the_same_after_it_was_stored(
-    tracking_uri: str, stored: str, fitted: Any, rows: pd.DataFrame
+    tracking: TrackingServer, stored: str, fitted: Any, rows: pd.DataFrame
 ) -> None:
     matrix = features.matrix(rows, loader.load(FOLDER).model)
-    found = Registry(tracking_uri).load(stored, TYPES)
+    found = Registry(tracking).load(stored, TYPES)
     assert (found.predict_proba(matrix) == fitted.predict_proba(matrix)).all()
 
 
 @pytest.mark.parametrize("dropped", TYPES)
-def test_every_trusted_type_is_needed(tracking_uri: str, stored: str, dropped: str) -> None:
+def test_every_trusted_type_is_needed(tracking: TrackingServer, stored: str, dropped: str) -> None:
     with pytest.raises(Misconfigured, match=dropped.replace(".", r"\.")):
-        Registry(tracking_uri).load(stored, [name for name in TYPES if name != dropped])
+        Registry(tracking).load(stored, [name for name in TYPES if name != dropped])
 
 
 def test_it_takes_categories_and_gaps_that_it_never_saw(fitted: Any, rows: pd.DataFrame) -> None:

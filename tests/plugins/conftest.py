@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from include.settings import settings
+from include.tracking.server import TrackingServer
 from tests.support.lake import LakeServer
 from tests.support.loop import Loop
 
@@ -27,9 +28,9 @@ def lake_connection(monkeypatch: pytest.MonkeyPatch, lake_server: LakeServer) ->
 
 
 @pytest.fixture
-def connections(monkeypatch: pytest.MonkeyPatch, lake_connection: None, tracking_uri: str) -> None:
+def connections(monkeypatch: pytest.MonkeyPatch, lake_connection: None, tracking: TrackingServer) -> None:
     """The connections that operators use unless told otherwise."""
-    monkeypatch.setenv("AIRFLOW_CONN_MLFLOW_DEFAULT", json.dumps({"conn_type": "http", "host": tracking_uri}))
+    monkeypatch.setenv("AIRFLOW_CONN_MLFLOW_DEFAULT", json.dumps({"conn_type": "http", "host": tracking.uri}))
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""docs/lakefs.md and the action file, held against the code."""
+"""docs/lakefs.md and the action file agree with the code."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import yaml
 
 from include.settings import ROOT
 from millrace import provider
+from millrace.dags import retries
 from millrace.operators import lakefs
 from millrace.sensors import lakefs as sensors
 from millrace.ui import lakefs_webhook
@@ -30,9 +31,19 @@ def test_every_operator_and_sensor_is_tried_with_templates() -> None:
 
 
 @pytest.mark.parametrize("name", sorted(OPERATORS))
-def test_what_the_guide_says_an_operator_returns_its_docstring_says(name: str) -> None:
-    [told] = re.findall(rf"^\| `{name}` \| .* \| (?:`(.*)`)? ?\|$", GUIDE, re.MULTILINE)
-    assert told in (getattr(lakefs, name).__doc__ or "")
+def test_an_operator_returns_the_same_in_the_guide_and_in_its_docstring(name: str) -> None:
+    [result] = re.findall(rf"^\| `{name}` \| .* \| (?:`(.*)`)? ?\|$", GUIDE, re.MULTILINE)
+    assert result in (getattr(lakefs, name).__doc__ or "")
+
+
+@pytest.mark.parametrize("example", re.findall(r"^```python\n(.*?)^```", GUIDE, re.MULTILINE | re.DOTALL))
+def test_an_example_of_the_guide_runs(example: str) -> None:
+    exec(example, {})
+
+
+def test_the_guide_names_a_retry_policy_that_exists() -> None:
+    [name] = re.findall(r"retry_policy=millrace\.dags\.retries\.(\w+)", GUIDE)
+    assert hasattr(retries, name)
 
 
 def test_the_guide_lists_every_field_of_the_connection() -> None:
@@ -43,7 +54,7 @@ def test_the_guide_lists_every_field_of_the_connection() -> None:
     assert listed == list(fields)
 
 
-def test_the_action_file_calls_the_route_for_the_events_that_it_takes() -> None:
+def test_the_action_file_calls_the_route_for_the_events_that_it_accepts() -> None:
     action = yaml.safe_load((ROOT / "docs/_lakefs_actions/airflow.yaml").read_text())
     events: Any = lakefs_webhook.LakeFSEvent.model_fields["event_type"].annotation
     [hook] = action["hooks"]

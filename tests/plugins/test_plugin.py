@@ -1,4 +1,4 @@
-"""What Airflow's plugin loader sees, and what it must not."""
+"""Airflow's plugin loader registers the plugin and no other module."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""lakeFS as a connection type that Airflow finds without a package being installed."""
+"""lakeFS is a connection type that Airflow finds without an installed package."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ def test_airflow_finds_the_type_its_hook_and_its_form() -> None:
         check=True,
     )
     extra = ["repository", "verify_tls", "ui_url"]
-    found = ["millrace.hooks.lakefs.LakeFSHook", True, "URL", extra]
-    assert json.loads(ended.stdout.splitlines()[-1]) == found
+    expected = ["millrace.hooks.lakefs.LakeFSHook", True, "URL", extra]
+    assert json.loads(ended.stdout.splitlines()[-1]) == expected
 
 
 def test_the_provider_has_the_projects_version_and_name() -> None:

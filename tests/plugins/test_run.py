@@ -19,7 +19,7 @@ from millrace.run import as_of, days, identity
 NEW_YORK, DAILY = "America/New_York", "@daily"
 EVENING = datetime(2013, 4, 2, 23, 30, tzinfo=UTC)  # 19:30 in New York
 MIDNIGHT = datetime(2013, 4, 2, 4, 0, tzinfo=UTC)  # 00:00 in New York
-NIGHT = datetime(2013, 4, 2, 6, 0, tzinfo=UTC)  # 02:00 in New York
+TWO_AM = datetime(2013, 4, 2, 6, 0, tzinfo=UTC)  # 02:00 in New York
 DAY_BEFORE = datetime(2013, 4, 1, 4, 0, tzinfo=UTC)
 
 
@@ -43,21 +43,21 @@ def context(
 
 
 def ticks(cron: str, zone: str, *, count: int) -> Iterator[datetime]:
-    """When Airflow runs a schedule, from 2025 on."""
+    """Yield the times at which Airflow runs a schedule, from 2025 on."""
     timetable, last = CronTriggerTimetable(cron, timezone=zone), None
     always = TimeRestriction(earliest=datetime(2025, 1, 1, tzinfo=UTC), latest=None, catchup=True)
     for _ in range(count):
-        found = timetable.next_dagrun_info(last_automated_data_interval=last, restriction=always)
-        assert found is not None
-        last = found.data_interval
-        yield found.run_after
+        info = timetable.next_dagrun_info(last_automated_data_interval=last, restriction=always)
+        assert info is not None
+        last = info.data_interval
+        yield info.run_after
 
 
 @pytest.mark.parametrize(
     ("made_by", "expected"),
     [
         (context(interval=(DAY_BEFORE, MIDNIGHT), logical=MIDNIGHT), date(2013, 4, 1)),
-        (context(interval=(NIGHT.replace(day=1), NIGHT), logical=NIGHT), date(2013, 4, 1)),
+        (context(interval=(TWO_AM.replace(day=1), TWO_AM), logical=TWO_AM), date(2013, 4, 1)),
         (context(logical=EVENING), date(2013, 4, 1)),
         (context(run_after=EVENING), date(2013, 4, 1)),
         (context(run_after=MIDNIGHT), date(2013, 4, 1)),
@@ -65,7 +65,7 @@ def ticks(cron: str, zone: str, *, count: int) -> Iterator[datetime]:
     ],
     ids=[
         "cron-midnight",
-        "cron-night",
+        "cron-2am",
         "manual-with-date",
         "rest-or-asset",
         "at-midnight",
@@ -105,13 +105,13 @@ def test_the_runs_of_a_schedule_leave_out_no_day_and_load_none_late(cron: str, z
 
 
 def test_params_replace_the_interval() -> None:
-    asked = context(interval=(DAY_BEFORE, MIDNIGHT), start="2013-01-01", end="2013-03-31")
-    assert days(asked, NEW_YORK, DAILY) == (date(2013, 1, 1), date(2013, 3, 31))
+    backfill = context(interval=(DAY_BEFORE, MIDNIGHT), start="2013-01-01", end="2013-03-31")
+    assert days(backfill, NEW_YORK, DAILY) == (date(2013, 1, 1), date(2013, 3, 31))
 
 
-@pytest.mark.parametrize("given", [{"start": "2013-01-05"}, {"end": "2013-01-05", "start": None}])
-def test_one_param_alone_stands_for_both(given: dict[str, Any]) -> None:
-    assert days(context(**given), NEW_YORK, None) == (date(2013, 1, 5), date(2013, 1, 5))
+@pytest.mark.parametrize("params", [{"start": "2013-01-05"}, {"end": "2013-01-05", "start": None}])
+def test_one_param_alone_stands_for_both(params: dict[str, Any]) -> None:
+    assert days(context(**params), NEW_YORK, None) == (date(2013, 1, 5), date(2013, 1, 5))
 
 
 def test_days_in_the_wrong_order_are_refused() -> None:
@@ -120,13 +120,13 @@ def test_days_in_the_wrong_order_are_refused() -> None:
 
 
 def test_as_of_prefers_the_interval_then_the_logical_date_then_the_time_to_run() -> None:
-    assert as_of(context(interval=(DAY_BEFORE, MIDNIGHT), logical=NIGHT)) == MIDNIGHT
-    assert as_of(context(logical=NIGHT)) == NIGHT
+    assert as_of(context(interval=(DAY_BEFORE, MIDNIGHT), logical=TWO_AM)) == MIDNIGHT
+    assert as_of(context(logical=TWO_AM)) == TWO_AM
     assert as_of(context(run_after=EVENING)) == EVENING
 
 
 def test_identity_is_the_same_for_every_try_but_for_the_try() -> None:
-    first = identity(context(logical=NIGHT))
+    first = identity(context(logical=TWO_AM))
     assert (first.key, first.try_number) == ("flights.ingest/r1", 2)
     assert first.short_hash == identity(context()).short_hash
     assert len(first.short_hash) == 8

@@ -191,7 +191,9 @@ def score_task(cluster: Cluster, script: str, run_id: str, **options: Any) -> Po
         "execution_timeout": timedelta(minutes=5),
         **options,
     }
-    operator = KubernetesJobOperator(task_id="score", pipeline="orders", job="score", told=told, **given)
+    operator = KubernetesJobOperator(
+        task_id="score", pipeline_name="orders", job="score", job_args=told, **given
+    )
     return PodTask(operator, run_id)
 
 

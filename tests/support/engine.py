@@ -134,9 +134,9 @@ def train_task(image: str, run_id: str = "r1", **options: Any) -> Task:
     limits = {"cpus": 0.5, "mem_limit": 128 * 2**20}
     operator = DockerJobOperator(
         task_id="train",
-        pipeline="orders",
+        pipeline_name="orders",
         job="train",
-        told=told,
+        job_args=told,
         image=image,
         **{**limits, "network_mode": NETWORK, "deployment": DEPLOYMENT, **options},
     )

@@ -9,56 +9,63 @@ from uuid import uuid4
 from include.contract import loader
 from include.contract.pipeline import Pipeline
 from include.exceptions import BadData
-from include.ingestion import check, load, quarantine, results
+from include.ingestion.check import check
+from include.ingestion.ingestion import Ingestion
+from include.ingestion.load import load
+from include.ingestion.quarantine import quarantine
+from include.ingestion.results import LoadResult, ValidationResult
 from include.lake.client import Lake
 from include.lake.merge import publish
 from include.lake.table import Table
 from include.run_identity import RunIdentity
+from include.tracking.names import validation_runs
 from include.tracking.runs import Experiment
+from include.tracking.server import TrackingServer
 from tests.support.pipeline import day
 
 BRANCH = "ingest-test"
 
 
 @dataclass
-class Ingestion:
+class IngestRun:
     """One pipeline and one run of its ingest DAG; days are numbers from the pipeline's first day."""
 
     folder: Path
     lake: Lake
-    tracking_uri: str
+    tracking: TrackingServer
     run: RunIdentity = field(
         default_factory=lambda: RunIdentity(dag_id="orders.ingest", run_id=f"manual__{uuid4().hex[:8]}")
     )
 
     @property
-    def spec(self) -> Pipeline:
+    def pipeline(self) -> Pipeline:
         return loader.load(self.folder)
 
     @property
     def table(self) -> Table:
-        return Table(self.lake, self.spec.lake.table)
+        return Table(self.lake, self.pipeline.lake.table)
 
     @property
     def experiment(self) -> Experiment:
-        return Experiment(self.tracking_uri, f"{self.spec.name}.ingest")
+        return validation_runs(self.tracking, self.pipeline.name)
 
-    def load(self, first: int, last: int | None = None) -> results.LoadResult:
-        self.lake.create_branch(BRANCH, "main")
-        days = day(first), day(first if last is None else last)
-        return load.load(self.spec, self.table, BRANCH, *days, folder=self.folder, run=self.run)
-
-    def check(self, first: int, last: int | None = None) -> results.ValidationResult:
-        days = day(first), day(first if last is None else last)
-        return check.check(
-            self.spec,
-            self.table,
-            BRANCH,
-            *days,
+    def ingestion(self, first: int, last: int | None = None) -> Ingestion:
+        return Ingestion(
+            pipeline=self.pipeline,
             folder=self.folder,
+            table=self.table,
+            branch=BRANCH,
+            first=day(first),
+            last=day(first if last is None else last),
             run=self.run,
-            tracking_uri=self.tracking_uri,
         )
+
+    def load(self, first: int, last: int | None = None) -> LoadResult:
+        self.lake.create_branch(BRANCH, "main")
+        return load(self.ingestion(first, last))
+
+    def check(self, first: int, last: int | None = None) -> ValidationResult:
+        return check(self.ingestion(first, last), self.experiment)
 
     def faults(self, first: int, last: int | None = None) -> list[str]:
         """What is wrong with the data, as the DAG would find it; nothing if it is good."""
@@ -66,11 +73,11 @@ class Ingestion:
             self.load(first, last)
         except BadData as error:
             return [str(error)]
-        found = self.check(first, last).verdict
-        return [] if found.passed else list(found.reasons)
+        verdict = self.check(first, last)
+        return [] if verdict.passed else list(verdict.reasons)
 
-    def quarantine(self, reasons: list[str], *, keep: bool = True) -> str | None:
-        return quarantine.quarantine(self.lake, BRANCH, reasons=reasons, run=self.run, keep=keep)
+    def quarantine(self, reasons: list[str]) -> str | None:
+        return quarantine(self.pipeline, self.lake, BRANCH, reasons=reasons, run=self.run).branch
 
     def publish(self) -> None:
         publish(self.lake, BRANCH, into="main", run=self.run)
@@ -81,4 +88,4 @@ class Ingestion:
 
     def artifact(self, link: str, file: str) -> str:
         """An artifact of the run whose page is `link`."""
-        return self.experiment.log(self.run_of(link)).read(file).decode()
+        return self.experiment.open_run(self.run_of(link)).download_artifact(file).decode()

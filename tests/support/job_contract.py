@@ -10,6 +10,7 @@ from typing import Any
 import pyarrow.parquet as pq
 from mlflow.artifacts import list_artifacts
 
+from include.jobs.results import RESULTS
 from include.jobs.spec import Job
 from include.settings import ROOT
 from include.tracking.registry import Registry
@@ -18,7 +19,7 @@ from tests.support.loop import DAYS, Loop
 from tests.support.pipeline import day
 
 Left = set[tuple[str, str]]
-"""Kind and name of each thing: ("tag", "millrace.until")."""
+"""Kind and name of each thing: ("tag", "millrace.trained_until")."""
 
 PAGE = (ROOT / "docs/job-contract.md").read_text()
 _COLUMNS = ["amount", "weight", "kind", "prediction", "returned"]
@@ -29,7 +30,7 @@ _OBJECT = "<pipeline>_predictions/dt=<day>/v<version>-<content>.parquet"
 
 def told(job: Job, *, needed: bool = False) -> Left:
     """The page's rows of a job, placeholders filled in; if `needed`, those that an image cannot leave out."""
-    section = PAGE.partition(f"\n### `{job.value}`\n")[2].partition("\n##")[0]
+    section = PAGE.partition(f"\n### `{job.value}`\n")[2].partition("\n<!--")[0]
     rows = _ROW.findall(section)
     assert len(rows) == len(re.findall(r"^\|", section, re.MULTILINE)) - 2, "a row that cannot be read"
     rows = [row for row in rows if row[0] != "reads"]
@@ -38,6 +39,10 @@ def told(job: Job, *, needed: bool = False) -> Left:
         for kind, pattern, by in rows
         if not (needed and by.startswith(("people", "its own")))
         for name in _filled(pattern)
+    } | {
+        ("result", name)
+        for name, field in RESULTS[job].model_fields.items()
+        if field.is_required() or not needed
     }
 
 
@@ -63,7 +68,7 @@ def missing(loop: Loop, answers: dict[Job, dict[str, Any]]) -> dict[Job, Left]:
 
 
 def of_answer(answer: dict[str, Any]) -> Left:
-    return {("answers", name) for name in answer}
+    return {("result", name) for name in answer}
 
 
 def of_run(loop: Loop, run_id: str, stage: str) -> Left:
@@ -81,8 +86,8 @@ def of_run(loop: Loop, run_id: str, stage: str) -> Left:
 
 def of_model(loop: Loop, run_id: str) -> Left:
     """The model that a training run names as its output."""
-    found = loop.experiment("train").client.get_logged_model(Registry(loop.tracking_uri).model_of(run_id))
-    files = list_artifacts(artifact_uri=found.artifact_location, tracking_uri=loop.tracking_uri)
+    found = loop.experiment("train").client.get_logged_model(Registry(loop.tracking).model_id_of(run_id))
+    files = list_artifacts(artifact_uri=found.artifact_location, tracking_uri=loop.tracking.uri)
     names = [file.path.rpartition("/")[2] for file in files]
     return {("output", found.name), *(("model file", name) for name in names if name == "model.skops")}
 
@@ -91,7 +96,7 @@ def of_lake(loop: Loop, commit: str, version: int = 1) -> Left:
     """The predictions of the last day at a commit, and what the commit says."""
     last = day(DAYS - 1)
     [item] = loop.predictions.parts(commit, last, last)[last]
-    shape = re.escape(f"{loop.spec.name}_predictions/dt={last}/v{version}-") + r"[0-9a-f]{12}\.parquet"
+    shape = re.escape(f"{loop.pipeline.name}_predictions/dt={last}/v{version}-") + r"[0-9a-f]{12}\.parquet"
     names = {
         "object": [_OBJECT if re.fullmatch(shape, item.path) else item.path],
         "column": pq.read_schema(io.BytesIO(loop.lake.download(commit, item.path))).names,

@@ -20,6 +20,7 @@ import pyarrow.compute
 import pyarrow.parquet
 
 from include.contract import loader
+from include.ingestion.ingestion import Ingestion
 from include.ingestion.load import load
 from include.lake.client import Lake, LakeConnection
 from include.lake.table import Table
@@ -46,7 +47,16 @@ def load_day(table: Table, folder: Path) -> int:
     """Load the day into a branch; how many rows."""
     table.lake.create_branch(BRANCH, "main")
     run = RunIdentity(dag_id="large.ingest", run_id="large")
-    return load(loader.load(folder), table, BRANCH, day(0), day(0), folder=folder, run=run).rows
+    ingestion = Ingestion(
+        pipeline=loader.load(folder),
+        folder=folder,
+        table=table,
+        branch=BRANCH,
+        first=day(0),
+        last=day(0),
+        run=run,
+    )
+    return load(ingestion).rows
 
 
 def stream_day(table: Table, folder: Path) -> int:

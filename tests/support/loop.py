@@ -19,13 +19,18 @@ from mlflow.entities import Run
 from include.contract import loader
 from include.contract.pipeline import Pipeline
 from include.governance import promotion
-from include.jobs import runner as jobs_run
+from include.governance.ledger import Ledger
 from include.jobs.context import Services
+from include.jobs.runner import run_job
 from include.jobs.spec import Job, JobSpec
 from include.lake.client import Lake
 from include.lake.table import Table
+from include.modelling.comparison import Scores
+from include.monitoring.history import MonitoringHistory
 from include.run_identity import RunIdentity
+from include.tracking.registry import Registry
 from include.tracking.runs import Experiment
+from include.tracking.server import TrackingServer
 from tests.support.pipeline import day, write_pipeline
 
 DAYS = 30
@@ -110,83 +115,99 @@ class Loop:
 
     folder: Path
     lake: Lake
-    tracking_uri: str
+    tracking: TrackingServer
 
     @property
-    def spec(self) -> Pipeline:
+    def pipeline(self) -> Pipeline:
         return loader.load(self.folder)
 
     @property
     def table(self) -> Table:
-        return Table(self.lake, self.spec.lake.table)
+        return Table(self.lake, self.pipeline.lake.table)
 
     @property
     def predictions(self) -> Table:
-        return Table(self.lake, f"{self.spec.name}_predictions")
+        return Table(self.lake, f"{self.pipeline.name}_predictions")
+
+    @property
+    def registry(self) -> Registry:
+        return Registry(self.tracking)
+
+    @property
+    def ledger(self) -> Ledger:
+        return Ledger(self.experiment("ledger"))
+
+    @property
+    def history(self) -> MonitoringHistory:
+        return MonitoringHistory(self.experiment("monitor"))
 
     @property
     def head(self) -> str:
         """The commit that the pipeline's branch stands for."""
-        return self.lake.resolve(self.spec.lake.branch)
+        return self.lake.resolve(self.pipeline.lake.branch)
 
     @cached_property
     def services(self) -> Services:
-        return Services(
-            lake=self.lake.connection, tracking_uri=self.tracking_uri, pipelines=self.folder.parent
-        )
+        return Services(lake=self.lake.connection, tracking=self.tracking, pipelines=self.folder.parent)
 
     def identity(self, stage: str, run_id: str = "r1") -> RunIdentity:
         return RunIdentity(dag_id=f"{self.folder.name}.{stage}", run_id=run_id)
 
     def put(self, days: dict[int, pd.DataFrame]) -> str:
-        return put(self.table, self.spec.lake.branch, days)
+        return put(self.table, self.pipeline.lake.branch, days)
 
     def run(
-        self, job: Job, until: int, *, run_id: str = "r1", commit: str = "", **told: Any
+        self, job: Job, until: int, *, run_id: str = "r1", commit: str = "", **fields: Any
     ) -> dict[str, Any]:
-        """Run a job as the run `run_id` of its DAG, on the branch's head unless told otherwise."""
+        """Run a job as the run `run_id` of its DAG, on the branch's head unless `commit` is given."""
         stage = "train" if job in (Job.TRAIN, Job.EVALUATE) else "monitor"
         identity = self.identity(stage, run_id)
         spec = JobSpec(
             job=job,
-            pipeline=self.folder.name,
+            pipeline_name=self.folder.name,
             commit=commit or self.head,
             until=day(until).isoformat(),
             run_key=f"{identity.key}/{job}",
-            **told,
+            **fields,
         )
-        return jobs_run.run(spec, self.services, identity)
+        return run_job(spec, self.services, identity).to_json()
 
-    def train(self, until: int = DAYS - 1, **told: Any) -> str:
+    def train(self, until: int = DAYS - 1, **fields: Any) -> str:
         """The id of the MLflow run that a training made."""
-        return str(self.run(Job.TRAIN, until, **told)["run_id"])
+        return str(self.run(Job.TRAIN, until, **fields)["run_id"])
 
-    def evaluate(self, candidate: str, until: int = DAYS - 1, **told: Any) -> dict[str, Any]:
-        return self.run(Job.EVALUATE, until, candidate=candidate, **told)
+    def evaluate(self, candidate: str, until: int = DAYS - 1, **fields: Any) -> Scores:
+        return Scores.parse(self.run(Job.EVALUATE, until, candidate=candidate, **fields), source="evaluate")
 
     def promote(self, training_run: str, run_id: str = "r1") -> int:
         """Make a training run's model the champion; its version."""
-        version = promotion.register(self.spec, training_run, tracking_uri=self.tracking_uri)
-        run = self.identity("train", run_id)
-        promotion.promote(self.spec, version, reason="asked", tracking_uri=self.tracking_uri, run=run)
+        version = self.registry.register(self.folder.name, training_run)
+        promotion.promote(
+            self.folder.name,
+            version,
+            reason="requested",
+            registry=self.registry,
+            ledger=self.ledger,
+            run=self.identity("train", run_id),
+        )
         return version
 
     def experiment(self, stage: str) -> Experiment:
-        return Experiment(self.tracking_uri, f"{self.spec.name}.{stage}")
+        return Experiment(self.tracking, f"{self.folder.name}.{stage}")
 
     def logged(self, run_id: str, stage: str = "train") -> Run:
-        return self.experiment(stage).run(run_id)
+        return self.experiment(stage).get_run(run_id)
 
     def count(self, stage: str) -> int:
         """How many MLflow runs a stage has, of any state."""
-        found = self.experiment(stage)
-        return len(found.client.search_runs([found.id]))
+        experiment = self.experiment(stage)
+        return len(experiment.client.search_runs([experiment.id]))
 
     def change(self, **changes: Any) -> Loop:
         """The same pipeline with another contract, in another folder, as if its file had been edited."""
         parent = self.folder.parent.with_name(f"{self.folder.parent.name}-changed")
-        branch = self.spec.lake.branch
+        branch = self.pipeline.lake.branch
         folder = write_loop(
             parent, self.folder.name, repository=self.lake.repository, branch=branch, **changes
         )
-        return Loop(folder, self.lake, self.tracking_uri)
+        return Loop(folder, self.lake, self.tracking)

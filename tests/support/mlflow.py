@@ -5,12 +5,12 @@ from __future__ import annotations
 from contextlib import chdir
 from pathlib import Path
 
-from include.tracking.server import client
+from include.tracking.server import TrackingServer
 
 
 def make_store(folder: Path) -> str:
     """The tracking URI of a new store; artifacts lie in `folder` too, since that is where it is opened."""
     uri = f"sqlite:///{folder}/mlflow.db"
     with chdir(folder):
-        client(uri).search_experiments()
+        TrackingServer(uri=uri).client.search_experiments()
     return uri

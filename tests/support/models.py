@@ -9,16 +9,17 @@ import pandas as pd
 from sklearn.linear_model import LogisticRegression
 
 from include.tracking.runs import Experiment
+from include.tracking.server import TrackingServer
 
 EXAMPLE = pd.DataFrame({"amount": [1.0, 2.0, 3.0, 4.0]})
 TARGET = [0, 1, 0, 1]
 
 
 def training_run(
-    tracking_uri: str, estimator: Any = None, trusted_types: tuple[str, ...] = (), name: str = "models"
+    tracking: TrackingServer, estimator: Any = None, trusted_types: tuple[str, ...] = (), name: str = "models"
 ) -> str:
     """The id of a run of `<name>.train` that stored an estimator."""
     fitted = (LogisticRegression() if estimator is None else estimator).fit(EXAMPLE, TARGET)
-    with Experiment(tracking_uri, f"{name}.train").start(uuid4().hex, name="trained", tags={}) as run:
-        run.model(fitted, example=EXAMPLE, trusted_types=trusted_types)
+    with Experiment(tracking, f"{name}.train").start(uuid4().hex, name="trained", tags={}) as run:
+        run.log_model(fitted, example=EXAMPLE, trusted_types=trusted_types)
     return str(run.id)

@@ -21,6 +21,7 @@ import pyarrow.parquet  # noqa: F401
 
 from include.contract import loader
 from include.ingestion.check import every_day
+from include.ingestion.ingestion import Ingestion
 from include.ingestion.load import load
 from include.lake.client import Lake, LakeConnection
 from include.lake.table import Table
@@ -46,7 +47,16 @@ def load_year(table: Table) -> int:
     """Load the year into a branch; how many rows."""
     table.lake.create_branch(BRANCH, "main")
     run = RunIdentity(dag_id="flights.ingest", run_id="year")
-    return load(loader.load(FOLDER), table, BRANCH, *YEAR, folder=FOLDER, run=run).rows
+    ingestion = Ingestion(
+        pipeline=loader.load(FOLDER),
+        folder=FOLDER,
+        table=table,
+        branch=BRANCH,
+        first=YEAR[0],
+        last=YEAR[1],
+        run=run,
+    )
+    return load(ingestion).rows
 
 
 def check_year(table: Table) -> int:

@@ -41,8 +41,8 @@ class Services:
     mlflow: TrackingServer
 
     @property
-    def tracking_uri(self) -> str:
-        return self.mlflow.uri
+    def tracking(self) -> TrackingServer:
+        return self.mlflow
 
     def connect(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Let Airflow's connections lead here, and log the test in as well."""

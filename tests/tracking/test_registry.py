@@ -13,14 +13,15 @@ from sklearn.linear_model import LogisticRegression
 from include.exceptions import Absent, BadData, Misconfigured, Unavailable
 from include.tracking.registry import Alias, Registry
 from include.tracking.runs import Experiment
+from include.tracking.server import TrackingServer
 from tests.support.death import killed_after
 from tests.support.lake import free_port
 from tests.support.models import EXAMPLE, TARGET, training_run
 
 
 @pytest.fixture
-def registry(tracking_uri: str) -> Registry:
-    return Registry(tracking_uri)
+def registry(tracking: TrackingServer) -> Registry:
+    return Registry(tracking)
 
 
 @pytest.fixture
@@ -30,9 +31,9 @@ def name() -> str:
 
 
 @pytest.fixture(scope="module")
-def trained(tracking_uri: str) -> list[str]:
+def trained(tracking: TrackingServer) -> list[str]:
     """Two training runs that nobody changes."""
-    return [training_run(tracking_uri) for _ in range(2)]
+    return [training_run(tracking) for _ in range(2)]
 
 
 def aliases(registry: Registry, name: str) -> dict[str, int | None]:
@@ -48,7 +49,7 @@ def test_a_training_run_has_one_version_however_often_it_is_registered(
 ) -> None:
     assert [registry.register(name, run) for run in (*trained, *trained)] == [1, 2, 1, 2]
     assert versions(registry, name) == [1, 2]
-    assert registry.version(name, 2).run_id == trained[1]
+    assert registry.get_version(name, 2).run_id == trained[1]
 
 
 def test_a_registered_version_is_the_candidate_unless_it_is_the_champion(
@@ -56,8 +57,8 @@ def test_a_registered_version_is_the_candidate_unless_it_is_the_champion(
 ) -> None:
     registry.register(name, trained[0])
     assert aliases(registry, name) == {"candidate": 1, "champion": None, "previous": None}
-    registry.point(name, Alias.CHAMPION, 1)
-    registry.drop(name, Alias.CANDIDATE)
+    registry.set_alias(name, Alias.CHAMPION, 1)
+    registry.delete_alias(name, Alias.CANDIDATE)
     registry.register(name, trained[0])
     assert aliases(registry, name) == {"candidate": None, "champion": 1, "previous": None}
 
@@ -75,17 +76,17 @@ def test_a_registration_that_was_killed_is_completed(
 
 def test_what_is_not_there_is_none_or_absent(registry: Registry, name: str, trained: list[str]) -> None:
     assert registry.version_of(name, Alias.CHAMPION) is None
-    registry.drop(name, Alias.CANDIDATE)
+    registry.delete_alias(name, Alias.CANDIDATE)
     registry.register(name, trained[0])
     assert registry.version_of(name, Alias.CHAMPION) is None
     with pytest.raises(Absent, match=f"there is no version 9 of model '{name}' in MLflow"):
-        registry.version(name, 9)
+        registry.get_version(name, 9)
     with pytest.raises(Absent, match="there is no training run 'f00'"):
-        registry.model_of("f00")
+        registry.model_id_of("f00")
 
 
 def test_a_run_without_a_model_cannot_be_registered(registry: Registry, name: str) -> None:
-    with Experiment(registry.uri, "models.train").start(name, name="empty", tags={}) as run:
+    with Experiment(registry.server, "models.train").start(name, name="empty", tags={}) as run:
         pass
     with pytest.raises(Absent, match=f"run '{run.id}' of MLflow at .* stored no model; train again"):
         registry.register(name, run.id)
@@ -94,16 +95,16 @@ def test_a_run_without_a_model_cannot_be_registered(registry: Registry, name: st
 
 def test_a_registry_that_does_not_answer_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
-    registry = Registry(f"http://127.0.0.1:{free_port()}")
+    registry = Registry(TrackingServer(uri=f"http://127.0.0.1:{free_port()}"))
     for call in (
         lambda: registry.version_of("m", Alias.CHAMPION),
-        lambda: registry.version("m", 1),
+        lambda: registry.get_version("m", 1),
         lambda: registry.register("m", "r"),
-        lambda: registry.point("m", Alias.CHAMPION, 1),
-        lambda: registry.drop("m", Alias.CHAMPION),
-        lambda: registry.load("m-1", []),
+        lambda: registry.set_alias("m", Alias.CHAMPION, 1),
+        lambda: registry.delete_alias("m", Alias.CHAMPION),
+        lambda: registry.load_model("m-1", []),
     ):
-        with pytest.raises(Unavailable, match=f"'{registry.uri}' does not answer"):
+        with pytest.raises(Unavailable, match=f"'{registry.server.uri}' does not answer"):
             call()
 
 
@@ -124,7 +125,7 @@ def test_a_stored_model_answers_as_before_whichever_server_mlflow_thinks_of(
     registry: Registry, trained: list[str]
 ) -> None:
     mlflow.set_tracking_uri(f"http://127.0.0.1:{free_port()}")  # what the process was told, or did, before
-    found = registry.load(registry.model_of(trained[0]), [])
+    found = registry.load_model(registry.model_id_of(trained[0]), [])
     expected = LogisticRegression().fit(EXAMPLE, TARGET).predict_proba(EXAMPLE)
     assert found.predict_proba(EXAMPLE).tolist() == expected.tolist()
 
@@ -133,37 +134,37 @@ def test_only_the_readers_own_list_opens_a_model_and_a_refused_one_is_never_unpa
     registry: Registry,
 ) -> None:
     """The model's own file lists the type as trusted: whoever wrote the model wrote the list, too."""
-    model = registry.model_of(training_run(registry.uri, Trap(), (TRAP,)))
+    model = registry.model_id_of(training_run(registry.server, Trap(), (TRAP,)))
     Trap.unpacked.clear()
     with pytest.raises(Misconfigured, match=r"Trap.*Add a type to TRUSTED_TYPES") as caught:
-        registry.load(model, [])
+        registry.load_model(model, [])
     assert TRAP in str(caught.value)
     assert Trap.unpacked == []
-    registry.load(model, [TRAP])
+    registry.load_model(model, [TRAP])
     assert Trap.unpacked == ["unpacked"]
 
 
 def test_nothing_is_stored_that_nobody_reviewed(registry: Registry) -> None:
     with pytest.raises(Misconfigured, match="Trap"):
-        training_run(registry.uri, Trap())
+        training_run(registry.server, Trap())
 
 
 def test_a_damaged_model_is_bad_data(registry: Registry, trained: list[str]) -> None:
-    model = registry.model_of(trained[0])
+    model = registry.model_id_of(trained[0])
     location = registry._client.get_logged_model(model).artifact_location
     file = Path(location.removeprefix("file://")) / "model.skops"
     whole = file.read_bytes()
     file.write_bytes(whole[: len(whole) // 2])
     try:
         with pytest.raises(BadData, match=f"model '{model}' is damaged"):
-            registry.load(model, [])
+            registry.load_model(model, [])
     finally:
         file.write_bytes(whole)
 
 
 def test_a_model_of_another_format_is_refused(registry: Registry) -> None:
-    mlflow.set_tracking_uri(registry.uri)
-    with Experiment(registry.uri, "models.train").start(uuid4().hex, name="pickled", tags={}) as run:
+    mlflow.set_tracking_uri(registry.server.uri)
+    with Experiment(registry.server, "models.train").start(uuid4().hex, name="pickled", tags={}) as run:
         mlflow.sklearn.log_model(
             LogisticRegression().fit(EXAMPLE, TARGET),
             name="model",
@@ -172,4 +173,4 @@ def test_a_model_of_another_format_is_refused(registry: Registry) -> None:
             pip_requirements=[],
         )
     with pytest.raises(Misconfigured, match=r"holds no model\.skops"):
-        registry.load(registry.model_of(run.id), [])
+        registry.load_model(registry.model_id_of(run.id), [])

@@ -16,15 +16,16 @@ import requests
 from mlflow.exceptions import MlflowException, RestException
 
 from include.exceptions import Absent, MillraceError, Misconfigured, Transient, Unauthorized, Unavailable
-from include.tracking.errors import errors
+from include.tracking.errors import mlflow_errors
 from include.tracking.runs import Experiment
-from include.tracking.server import client
+from include.tracking.server import TrackingServer
+from include.tracking.tags import Tag
 from tests.support.lake import free_port
 
 
 @pytest.fixture
-def experiment(tracking_uri: str) -> Experiment:
-    return Experiment(tracking_uri, f"test.{uuid4().hex}")
+def experiment(tracking: TrackingServer) -> Experiment:
+    return Experiment(tracking, f"test.{uuid4().hex}")
 
 
 def states(experiment: Experiment) -> list[str]:
@@ -40,12 +41,14 @@ def start(experiment: Experiment, key: str = "k", name: str = "n", **tags: str) 
 
 def test_a_finished_run_is_found_by_its_key_with_all_that_was_written(experiment: Experiment) -> None:
     with experiment.start("k", name="night", tags={"millrace.version": "3"}) as run:
-        run.params({"depth": 3, "features": {"numerical": ["a"]}, "text": "as it is"})
-        run.metrics({"drift.a b/c": 0.25})
-        run.tags({"millrace.state": "kept"})
-        run.json({"a": [1]}, "verdict.json")
-        run.dataset(name="orders", commit="c" * 64, source="lakefs://r/c/orders/", context="training", rows=7)
-    found = experiment.finished("k")
+        run.log_params({"depth": 3, "features": {"numerical": ["a"]}, "text": "as it is"})
+        run.log_metrics({"drift.a b/c": 0.25})
+        run.set_tags({"millrace.verdict": "passed"})
+        run.log_json({"a": [1]}, "verdict.json")
+        run.log_dataset(
+            name="orders", commit="c" * 64, source="lakefs://r/c/orders/", context="training", rows=7
+        )
+    found = experiment.find_finished("k")
     assert found is not None
     assert (found.info.run_id, found.info.status, found.info.run_name) == (run.id, "FINISHED", "night")
     assert found.data.params == {"depth": "3", "features": '{"numerical": ["a"]}', "text": "as it is"}
@@ -53,9 +56,9 @@ def test_a_finished_run_is_found_by_its_key_with_all_that_was_written(experiment
     assert {name: value for name, value in found.data.tags.items() if name.startswith("millrace")} == {
         "millrace.run_key": "k",
         "millrace.version": "3",
-        "millrace.state": "kept",
+        "millrace.verdict": "passed",
     }
-    assert json.loads(run.read("verdict.json")) == {"a": [1]}
+    assert json.loads(run.download_artifact("verdict.json")) == {"a": [1]}
     [data] = found.inputs.dataset_inputs
     assert (data.dataset.digest, json.loads(data.dataset.source)) == (
         "c" * 12,
@@ -65,10 +68,10 @@ def test_a_finished_run_is_found_by_its_key_with_all_that_was_written(experiment
 
 def test_a_key_is_found_whole_and_in_its_own_experiment_only(experiment: Experiment) -> None:
     start(experiment, "train/manual__2024-03-01T00:00:00+00:00")
-    assert experiment.finished("train/manual__2024-03-01T00:00:00+00:0") is None
-    assert experiment.finished("train/manual__2024-03-01T00:00:00+00:00") is not None
+    assert experiment.find_finished("train/manual__2024-03-01T00:00:00+00:0") is None
+    assert experiment.find_finished("train/manual__2024-03-01T00:00:00+00:00") is not None
     assert (
-        Experiment(experiment.uri, f"{experiment.name}.other").finished(
+        Experiment(experiment.server, f"{experiment.name}.other").find_finished(
             "train/manual__2024-03-01T00:00:00+00:00"
         )
         is None
@@ -85,7 +88,7 @@ def test_a_run_that_raises_is_closed_and_not_found(
     with pytest.raises(raised), experiment.start("k", name="n", tags={}):
         raise raised
     assert states(experiment) == [state]
-    assert experiment.finished("k") is None
+    assert experiment.find_finished("k") is None
 
 
 def test_a_run_that_was_torn_is_closed_by_the_next_try(experiment: Experiment) -> None:
@@ -93,54 +96,54 @@ def test_a_run_that_was_torn_is_closed_by_the_next_try(experiment: Experiment) -
     experiment.client.create_run(experiment.id, tags={"millrace.run_key": "another"})
     made = start(experiment)
     assert states(experiment) == ["KILLED", "RUNNING", "FINISHED"]
-    found = experiment.finished("k")
+    found = experiment.find_finished("k")
     assert found is not None
     assert found.info.run_id == made
 
 
 def test_search_gives_the_newest_finished_runs_with_all_of_the_tags(experiment: Experiment) -> None:
-    for night in ("2024-03-02", "2024-03-03", "2024-03-01"):
-        start(experiment, night, night, **{"millrace.night": night, "millrace.version": "1"})
-    start(experiment, "other", "other", **{"millrace.night": "2024-03-04", "millrace.version": "2"})
+    for day in ("2024-03-02", "2024-03-03", "2024-03-01"):
+        start(experiment, day, day, **{"millrace.as_of": day, "millrace.version": "1"})
+    start(experiment, "other", "other", **{"millrace.as_of": "2024-03-04", "millrace.version": "2"})
     with pytest.raises(ZeroDivisionError), experiment.start("f", name="f", tags={"millrace.version": "1"}):
         raise ZeroDivisionError
-    by_start = experiment.search(limit=2, version="1")
-    by_night = experiment.search(limit=2, newest="tags.`millrace.night`", version="1")
+    by_start = experiment.find_runs({Tag.VERSION: "1"}, limit=2)
+    by_day = experiment.find_runs({Tag.VERSION: "1"}, limit=2, newest="tags.`millrace.as_of`")
     assert [run.info.run_name for run in by_start] == ["2024-03-01", "2024-03-03"]
-    assert [run.info.run_name for run in by_night] == ["2024-03-03", "2024-03-02"]
-    assert experiment.search(limit=2, version="1", night="2024-03-04") == []
+    assert [run.info.run_name for run in by_day] == ["2024-03-03", "2024-03-02"]
+    assert experiment.find_runs({Tag.VERSION: "1", Tag.AS_OF: "2024-03-04"}, limit=2) == []
 
 
 def test_what_is_not_there_is_absent(experiment: Experiment) -> None:
     with pytest.raises(Absent, match="there is no run 'f00' in MLflow at"):
-        experiment.run("f00")
-    run = experiment.log(start(experiment))
+        experiment.get_run("f00")
+    run = experiment.open_run(start(experiment))
     with pytest.raises(Absent, match=r"there is no artifact 'none\.html' of run"):
-        run.read("none.html")
+        run.download_artifact("none.html")
 
 
 def test_a_deleted_experiment_is_to_be_restored(experiment: Experiment) -> None:
     experiment.client.delete_experiment(experiment.id)
-    again = Experiment(experiment.uri, experiment.name)
+    again = Experiment(experiment.server, experiment.name)
     with pytest.raises(Misconfigured, match="was deleted; restore it there"):
         start(again)
 
 
 def test_two_who_make_an_experiment_at_once_get_the_same(experiment: Experiment) -> None:
-    assert Experiment(experiment.uri, experiment.name).id == experiment.id
+    assert Experiment(experiment.server, experiment.name).id == experiment.id
 
 
 SILENT: dict[str, Callable[[Experiment, Path], Any]] = {
-    "finished": lambda found, _: found.finished("k"),
+    "find_finished": lambda found, _: found.find_finished("k"),
     "start": lambda found, _: start(found),
-    "run": lambda found, _: found.run("f00"),
-    "params": lambda found, _: found.log("f00").params({"a": 1}),
-    "metrics": lambda found, _: found.log("f00").metrics({"a": 1.0}),
-    "tags": lambda found, _: found.log("f00").tags({"a": "b"}),
-    "text": lambda found, _: found.log("f00").text("a", "a.txt"),
-    "file": lambda found, scratch: found.log("f00").file(scratch),
-    "read": lambda found, _: found.log("f00").read("a.txt"),
-    "end": lambda found, _: found.log("f00").end("FINISHED"),
+    "get_run": lambda found, _: found.get_run("f00"),
+    "params": lambda found, _: found.open_run("f00").log_params({"a": 1}),
+    "metrics": lambda found, _: found.open_run("f00").log_metrics({"a": 1.0}),
+    "tags": lambda found, _: found.open_run("f00").set_tags({"a": "b"}),
+    "text": lambda found, _: found.open_run("f00").log_text("a", "a.txt"),
+    "file": lambda found, scratch: found.open_run("f00").log_file(scratch),
+    "read": lambda found, _: found.open_run("f00").download_artifact("a.txt"),
+    "end": lambda found, _: found.open_run("f00").end("FINISHED"),
 }
 
 
@@ -151,7 +154,7 @@ def test_a_server_that_does_not_answer_is_named(
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     uri = f"http://127.0.0.1:{free_port()}"
     with pytest.raises(Unavailable, match=f"MLflow at '{uri}' does not answer while asking for"):
-        call(Experiment(uri, "orders.train"), tmp_path)
+        call(Experiment(TrackingServer(uri=uri), "orders.train"), tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -173,7 +176,7 @@ def test_a_server_that_does_not_answer_is_named(
     ids=lambda value: getattr(value, "error_code", None) or getattr(value, "__name__", type(value).__name__),
 )
 def test_each_of_mlflows_errors_has_one_of_ours(raised: Exception, ours: type[MillraceError]) -> None:
-    with pytest.raises(MillraceError, match="'http://m'") as caught, errors("the thing", "http://m"):
+    with pytest.raises(MillraceError, match="'http://m'") as caught, mlflow_errors("the thing", "http://m"):
         raise raised
     assert type(caught.value) is ours
     assert caught.value.__cause__ is raised
@@ -210,8 +213,9 @@ def test_a_proxys_page_is_an_error_of_ours_too(
 ) -> None:
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     with proxy(status) as uri, pytest.raises(ours):
-        Experiment(uri, "orders.train").run("f00")
+        Experiment(TrackingServer(uri=uri), "orders.train").get_run("f00")
 
 
 def test_a_client_opens_nothing_before_its_first_call() -> None:
-    assert client(f"http://127.0.0.1:{free_port()}").tracking_uri.startswith("http://127.0.0.1:")
+    client = TrackingServer(uri=f"http://127.0.0.1:{free_port()}").client
+    assert client.tracking_uri.startswith("http://127.0.0.1:")

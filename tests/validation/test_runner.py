@@ -71,7 +71,7 @@ def test_critical_reasons_come_first(suite: Path) -> None:
 
 
 def test_all_days_together_are_counted_over_slices(suite: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runner, "_ROWS_AT_ONCE", 3)
+    monkeypatch.setattr(runner, "_BATCH_ROWS", 3)
     frames = [
         pd.DataFrame({"a": [1, 2, 20]}),
         pd.DataFrame({"a": [1]}),
@@ -85,7 +85,7 @@ def test_all_days_together_are_counted_over_slices(suite: Path, monkeypatch: pyt
 
 
 def test_days_are_taken_one_after_the_other(suite: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runner, "_ROWS_AT_ONCE", 4)
+    monkeypatch.setattr(runner, "_BATCH_ROWS", 4)
     asked: list[tuple[int, list[int]]] = []
     judged: list[int] = []
     run = runner._run
@@ -147,11 +147,11 @@ def test_the_page_shows_each_check_and_escapes_what_it_is_given() -> None:
         ("rows: 7", "write the lists 'rows' and 'partitions', nothing else"),
         ("rows: []\ncolumns: []", "write the lists 'rows' and 'partitions', nothing else"),
         ("rows: []", "'partitions' is empty; at least expect a count of rows, or no rows would pass"),
-        ("rows: [nonsense]", "rows: 'nonsense' is no entry; write type, kwargs and severity"),
-        ("rows: [{kwargs: {}}]", "rows: {'kwargs': {}} is no entry; write type, kwargs and severity"),
+        ("rows: [nonsense]", "rows: 'nonsense' is not an entry; write type, kwargs and severity"),
+        ("rows: [{kwargs: {}}]", "rows: {'kwargs': {}} is not an entry; write type, kwargs and severity"),
         (
             "rows: [{type: expect_x, severty: info}]",
-            "rows: {'type': 'expect_x', 'severty': 'info'} is no entry; write type, kwargs and severity",
+            "rows: {'type': 'expect_x', 'severty': 'info'} is not an entry; write type, kwargs and severity",
         ),
         (
             "rows: [{type: expect_magic}]",

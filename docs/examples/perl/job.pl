@@ -17,7 +17,7 @@ alarm($ENV{MILLRACE_SECONDS} || 0);
 mkdir $SCRATCH;
 
 my ($spec, $run) = map { told($_) } qw(MILLRACE_JOB MILLRACE_RUN);
-my ($name, $until, $commit) = @$spec{qw(pipeline until commit)};
+my ($name, $until, $commit) = @$spec{qw(pipeline_name until commit)};
 my $contract = contract("/contracts/$name.json");
 my $model = $contract->{model};
 $Services::repository = $contract->{lake}{repository};
@@ -32,7 +32,7 @@ say $JSON->encode($answer);
 sub train {
     my $experiment = experiment("$name.train");
     my $found = start($experiment, $spec->{run_key}, "until $until",
-        'millrace.commit' => $commit, 'millrace.until' => $until);
+        'millrace.commit' => $commit, 'millrace.trained_until' => $until);
     return $found if ref $found;
     my $first = day($until, 1 - days('training', 'window'));
     my $fitted = day($until, -days('training', 'holdout'));
@@ -48,7 +48,7 @@ sub train {
     store($found, 'features.json', $JSON->encode($model->{features}));
     store($found, 'reference.parquet', content("$SCRATCH/reference.parquet"));
     log_batch($found, {'fit.rows' => $count->{rows}, 'fit.seconds' => time - $began},
-        {first => $first, fitted => $fitted, smoothing => $learned->{smoothing}});
+        {first => $first, fit_until => $fitted, smoothing => $learned->{smoothing}});
     store_model($experiment, $found, $learned);
     close_run('FINISHED');
     return {run_id => $found, link => link_to($experiment, $found)};
@@ -124,8 +124,8 @@ sub measure {
     known_metric($limits->{performance}) if $limits->{performance};
     my $training = mlflow(GET => 'runs/get', {run_id => $trained})->{run};
     my %learned = map { $_->{key} => $_->{value} } @{$training->{data}{tags}};
-    my $found = start($experiment, "$spec->{run_key}/$commit", $until, 'millrace.night' => $until,
-        'millrace.version' => "$spec->{version}", 'millrace.learned' => $learned{'millrace.until'});
+    my $found = start($experiment, "$spec->{run_key}/$commit", $until, 'millrace.as_of' => $until,
+        'millrace.version' => "$spec->{version}", 'millrace.trained_until' => $learned{'millrace.trained_until'});
     return $found if ref $found;
     my $rows = with_answers(day($until, 1 - days('monitoring', 'window')));
     my ($count) = sql("SELECT count(*) AS n FROM ($rows)");
@@ -152,10 +152,10 @@ sub measure {
             if $worth{'held_out.roc_auc'} - $auc > ($limits->{performance}{max_drop} // 0.05);
     }
     store($found, 'drift.html', join '<tr>', '<table>', map { "<td>$_<td>$numbers{$_}" } sort keys %numbers);
-    my %verdict = (passed => @reasons ? \0 : \1, reasons => \@reasons, numbers => \%numbers);
+    my %verdict = (passed => @reasons ? \0 : \1, reasons => \@reasons, numbers => \%numbers,
+        drifted => \@drifted);
     store($found, 'verdict.json', $JSON->encode(\%verdict));
-    log_batch($found, \%numbers, {}, 'millrace.state' => @reasons ? 'breached' : 'kept',
-        'millrace.drifted' => join(',', @drifted), 'millrace.reasons' => join('; ', @reasons));
+    log_batch($found, \%numbers, {}, 'millrace.verdict' => @reasons ? 'failed' : 'passed');
     close_run('FINISHED');
     return {run_id => $found, link => link_to($experiment, $found, 'drift.html')};
 }
@@ -263,7 +263,7 @@ sub rows_of($parts) {    # a query; `y` is the target as 0, 1 or null
 sub with_answers($first) {
     my $parts = parts($commit, $table, $first, $until);
     my @days = map {
-        my $answers = fetched($spec->{scored} // $commit, answers_path($_, $parts->{$_}));
+        my $answers = fetched($spec->{predictions_commit} // $commit, answers_path($_, $parts->{$_}));
         my $rows = rows_of({$_ => $parts->{$_}});
         "SELECT rows.*, answers.prediction, '$_' AS _day FROM ($rows) rows POSITIONAL JOIN '$answers' answers"
     } sort keys %$parts;

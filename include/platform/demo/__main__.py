@@ -22,6 +22,7 @@ from include.platform.embedded import secrets
 from include.platform.embedded.environment import urls
 from include.platform.embedded.stack import Stack
 from include.settings import Settings, settings
+from include.tracking.server import TrackingServer
 
 _console = Console(highlight=False)
 
@@ -37,7 +38,7 @@ def play(deployment: Settings, first_night: date) -> Facts:
 
         stack.up(say)
         airflow = Airflow(where["airflow"], secrets.USER, secrets.ensure(deployment.var).airflow_password)
-        story = Story(airflow, where["mlflow"], say, first_night)
+        story = Story(airflow, TrackingServer(uri=where["mlflow"]), say, first_night)
         story.begin()
         nights, retrains = _replay(story)
         last = story.end(nights[-1].date)

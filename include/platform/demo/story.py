@@ -11,11 +11,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import Any
 
 from include.exceptions import MillraceError
 from include.governance.ledger import Event, Ledger
+from include.monitoring.decision import Cause, RetrainDecision
 from include.platform.demo.airflow import Airflow
+from include.tracking.names import ledger_runs
+from include.tracking.server import TrackingServer
 
 PIPELINE = "flights"
 QUARTER = date(2013, 1, 1), date(2013, 3, 31)
@@ -53,10 +55,14 @@ class Story:
     """The demo's course, its nights from `first_night` on. `say` is told what happens."""
 
     def __init__(
-        self, airflow: Airflow, tracking_uri: str, say: Callable[[str], None], first_night: date = FIRST_NIGHT
+        self,
+        airflow: Airflow,
+        tracking: TrackingServer,
+        say: Callable[[str], None],
+        first_night: date = FIRST_NIGHT,
     ) -> None:
         self.airflow = airflow
-        self._ledger = Ledger(tracking_uri, PIPELINE)
+        self._ledger = Ledger(ledger_runs(tracking, PIPELINE))
         self._say = say
         self._first_night = first_night
 
@@ -93,10 +99,10 @@ class Story:
         scores, gate, registered = (
             self.airflow.result(_TRAIN, night.cause, task) for task in ("evaluate", "gate", "register")
         )
-        fired = [line for line in self._ledger.lines(Event.RETRAIN_FIRED) if line.cause == night.cause]
+        fired = [entry for entry in self._ledger.entries(Event.RETRAIN_DECIDED) if entry.cause == night.cause]
         return Retrain(
             run_id=night.cause,
-            fired_by=fired[0].cause.split("__")[0] if fired else "nobody",
+            fired_by=Cause.SENSOR if fired else "nobody",
             before=(scores["champion_version"], scores["champion"]),
             after=(registered["version"], scores["candidate"]) if registered else None,
             reasons=gate["reasons"],
@@ -123,16 +129,17 @@ class Story:
         self.airflow.finish(_INGEST, f"demo__ingest__{day}")
 
     def _night(self, day: date, run_id: str) -> Night:
-        judged: dict[str, Any] | None = self.airflow.result(_MONITOR, run_id, "drift")
-        if judged is None:
+        result = self.airflow.result(_MONITOR, run_id, "drift")
+        if result is None:
             raise MillraceError(f"no verdict of {day}; see {self.airflow.link(_MONITOR, run_id)}")
-        breached = not judged["verdict"]["passed"]
+        decision = RetrainDecision.parse(result, source="the result of the task 'drift'")
+        failed = not decision.verdict.passed
         return Night(
             date=day,
-            drifted_columns=judged["drifted"],
-            verdict="breached" if breached else "kept",
-            policy="fired" if judged["fire"] else "held" if breached else "quiet",
-            reason=judged["reason"],
-            cause=judged["cause"],
+            drifted_columns=list(decision.verdict.drifted),
+            verdict="failed" if failed else "passed",
+            policy="retrain" if decision.retrain else "hold",
+            reason=decision.reason,
+            cause=decision.cause,
             report=self.airflow.result(_MONITOR, run_id, "measure")["link"],
         )

@@ -1,4 +1,4 @@
-"""What the DAG files are wired from: one DAG a stage and pipeline, its schedule, params and macros."""
+"""Build the DAG of a stage for a pipeline: schedule, retries, parameters, macros, assets."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from millrace.operators.governance import ApproveOperator
 
 
 def pipelines(stage: str) -> Iterator[Pipeline]:
-    """The pipelines whose DAGs of this stage are to be built now.
+    """Yield the pipelines whose DAGs of this stage are to be built now.
 
     While a task starts, Airflow parses the file for one DAG only: then that pipeline alone is read, so
-    that starting a task costs the same with one pipeline and with a thousand. Broken pipelines are left
-    out here and reported by dags/broken.py, so that none hides the others.
+    that starting a task costs the same with one pipeline and with a thousand. Invalid pipelines are left
+    out here and reported by dags/contract_errors.py, so that none hides the others.
     """
     wanted, folder = get_parsing_context().dag_id, settings().pipelines
     if wanted is None:
@@ -32,9 +32,9 @@ def pipelines(stage: str) -> Iterator[Pipeline]:
             yield found
 
 
-def dag_id(pipeline: str, stage: str) -> str:
-    """The id of a pipeline's DAG of one stage."""
-    return f"{pipeline}.{stage}"
+def dag_id(pipeline_name: str, stage: str) -> str:
+    """Return the id of a pipeline's DAG of one stage."""
+    return f"{pipeline_name}.{stage}"
 
 
 def stage_dag(
@@ -47,9 +47,9 @@ def stage_dag(
     max_active_runs: int,
     since: date | None = None,
 ) -> DAG:
-    """A DAG of one stage, with everything that the stages have in common.
+    """Return the DAG of one stage, with everything that the stages have in common.
 
-    Every tick from the day `since` on is run, late ones too; without it only what is due from now on.
+    Every tick from the day `since` on is run, also those missed; without it only ticks from now on.
     """
     return DAG(
         dag_id=dag_id(pipeline.name, stage),
@@ -68,13 +68,13 @@ def stage_dag(
 
 
 def approval(pipeline: Pipeline, *, version: str, subject: str, body: str) -> list[BaseOperator]:
-    """The task that asks a person, where the pipeline's gate wants one; a "no" skips what follows."""
+    """Return the task that requests approval, if the pipeline's gate requires one."""
     if not pipeline.gate.approval:
         return []
     return [
         ApproveOperator(
             task_id="approve",
-            pipeline=pipeline.name,
+            pipeline_name=pipeline.name,
             version=version,
             subject=subject,
             body=body,
@@ -84,13 +84,13 @@ def approval(pipeline: Pipeline, *, version: str, subject: str, body: str) -> li
 
 
 def table_asset(pipeline: Pipeline) -> Asset:
-    """The asset that a published partition of the pipeline's table updates."""
+    """Return the asset that a published partition of the pipeline's table updates."""
     lake = pipeline.lake
     return Asset(f"lakefs://{lake.repository}/{lake.branch}/{lake.table}")
 
 
 def model_asset(pipeline: Pipeline) -> Asset:
-    """The asset that a new champion updates."""
+    """Return the asset that a new champion updates."""
     return Asset(f"mlflow://{pipeline.name}")
 
 

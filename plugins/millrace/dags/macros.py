@@ -1,4 +1,4 @@
-"""Names for templates: a run's days, and names that derive from the run and so survive retries."""
+"""Macros for templates: a run's days, and names that derive from the run and so survive retries."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from millrace.run import days, identity
 
 
 def macros(pipeline: Pipeline, cron: str | None) -> dict[str, Any]:
-    """Names for templates: a run's days, and names that derive from the run and so survive retries."""
+    """Return the macros of a pipeline's DAGs; `cron` is the DAG's schedule."""
     timezone = pipeline.source.timezone
 
     @pass_context

@@ -10,26 +10,26 @@ INTERVAL_PARAMS = {
         type=["null", "string"],
         format="date",
         title="First day",
-        description="Replaces the schedule's interval. Given alone, that one day.",
+        description="Replaces the schedule's interval; given alone, only this day.",
     ),
     "end": Param(
         None,
         type=["null", "string"],
         format="date",
         title="Last day",
-        description="Included. Given alone, that one day.",
+        description="Included; given alone, only this day.",
     ),
 }
 
 
 TRAIN_PARAMS = {
     "reason": Param(
-        "asked for by hand",
+        "requested by hand",
         type="string",
         minLength=3,
         maxLength=500,
-        title="Why",
-        description="Goes into the ledger.",
+        title="Reason",
+        description="Recorded in the ledger.",
     ),
     "ref": Param(
         None,
@@ -46,6 +46,6 @@ TRAIN_PARAMS = {
         description="Empty: the newest partition of that version.",
     ),
     "params": Param(
-        {}, type="object", title="Model parameters", description="Laid over `model.params` of pipeline.yaml."
+        {}, type="object", title="Model parameters", description="Override `model.params` of pipeline.yaml."
     ),
 }

@@ -1,4 +1,4 @@
-"""How tasks fail: what is retried, what is not, how long is waited in between."""
+"""Retries: which failures are tried again, and after which wait."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from airflow.sdk import ExceptionRetryPolicy, RetryAction, RetryRule
 from include.exceptions import Absent, BadData, Busy, Conflict, Misconfigured, Transient
 
 BUSY_DELAY = timedelta(minutes=15)
-"""An hour with the tries that tasks have: as long as a training may take if its pipeline does not say."""
+"""An hour over all tries of a task: as long as a training may take by default."""
 
 RETRY_POLICY = ExceptionRetryPolicy(
     rules=[
@@ -19,7 +19,7 @@ RETRY_POLICY = ExceptionRetryPolicy(
         RetryRule(
             [Misconfigured, BadData, Absent, Conflict],
             RetryAction.FAIL,
-            reason="trying again cannot help: the message says what does",
+            reason="a retry cannot help: see the remedy in the message",
         ),
     ],
     default=RetryAction.DEFAULT,
@@ -27,7 +27,7 @@ RETRY_POLICY = ExceptionRetryPolicy(
 
 
 def default_args(*, owner: str, delay: timedelta) -> dict[str, Any]:
-    """The arguments that every task of every DAG shares; waits grow from `delay` by doubling."""
+    """Return the arguments that every task of every DAG shares; waits double from `delay` on."""
     return {
         "owner": owner,
         "retries": 4,

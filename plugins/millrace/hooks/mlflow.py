@@ -16,10 +16,12 @@ if TYPE_CHECKING:
 
 
 class MlflowHook(BaseHook):
-    """Where MLflow is: the connection's host (`http://localhost:5000`), and its login if it asks for one.
+    """MLflow by an Airflow connection: host (`http://localhost:5000`), and the login if MLflow requires one.
 
-    Its extra may name `container_host`, the URL as containers see it where that is another, and `ui_url`, the
-    one for people's browsers.
+    The connection's extra may name `container_host`, MLflow's URL as containers reach it, and `ui_url`, its
+    URL for browsers, where these differ from the host.
+
+    :param mlflow_conn_id: the Airflow connection.
     """
 
     conn_name_attr = "mlflow_conn_id"
@@ -32,13 +34,17 @@ class MlflowHook(BaseHook):
         self.mlflow_conn_id = mlflow_conn_id
 
     @cached_property
-    def _found(self) -> Connection:
+    def _connection(self) -> Connection:
         return self.get_connection(self.mlflow_conn_id)
+
+    def get_conn(self) -> TrackingServer:
+        """Return MLflow's server, and log this process in there."""
+        return self.connection.log_in()
 
     @cached_property
     def connection(self) -> TrackingServer:
         """The connection as a record; raises Misconfigured if it lacks a host, or half of the login."""
-        found = self._found
+        found = self._connection
         if not found.host:
             raise Misconfigured(f"connection {self.mlflow_conn_id!r} lacks host: MLflow's URL")
         if bool(found.login) != bool(found.password):
@@ -56,11 +62,11 @@ class MlflowHook(BaseHook):
 
     @property
     def container_connection(self) -> TrackingServer:
-        """The connection as a job in a container has it."""
-        host = self._found.extra_dejson.get("container_host")
+        """The connection as containers reach it."""
+        host = self._connection.extra_dejson.get("container_host")
         return replace(self.connection, uri=str(host or self.connection.uri))
 
     def page(self, link: str) -> str:
-        """A link to MLflow as people's browsers follow it."""
-        shown = self._found.extra_dejson.get("ui_url")
+        """Return a link to MLflow as browsers can follow it."""
+        shown = self._connection.extra_dejson.get("ui_url")
         return link.replace(self.connection.uri, str(shown).rstrip("/"), 1) if shown else link

@@ -1,4 +1,4 @@
-"""A database, by an Airflow connection."""
+"""SQLAlchemy URLs from Airflow connections."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ if TYPE_CHECKING:
     from sqlalchemy import URL
 
 
-# Airflow's names of connection types that SQLAlchemy has others for.
+# Airflow connection types whose SQLAlchemy dialect has another name.
 _DIALECTS = {"postgres": "postgresql"}
 
 
 class SqlHook(BaseHook):
-    """Where a source's database is.
+    """A connection to the database of a source.
 
-    The connection's fields: type (`postgres`, `mysql`, `sqlite`, or a dialect of SQLAlchemy with a driver,
-    such as `postgresql+psycopg2`), host (sqlite: the file), schema (the database), port, login, password;
-    text in its extra goes to the driver.
+    Fields of the connection: type (`postgres`, `mysql`, `sqlite`, or an SQLAlchemy dialect with a driver,
+    such as `postgresql+psycopg2`), host (for sqlite the file), schema (the database), port, login, password.
+    String values of the extra become query parameters of the URL, which SQLAlchemy passes to the driver.
     """
 
     def __init__(self, conn_id: str) -> None:
@@ -31,9 +31,9 @@ class SqlHook(BaseHook):
 
     @cached_property
     def url(self) -> str:
-        """The database's URL for SQLAlchemy, with the password; raises Misconfigured if there is no host.
+        """URL of the database for SQLAlchemy, with the password; raises Misconfigured without a host.
 
-        (The connection's own `get_uri()` is not one: `postgres://`, and a file's path escaped.)
+        `Connection.get_uri()` does not fit: SQLAlchemy does not accept `postgres://` or an escaped file path.
         """
         return self._url.render_as_string(hide_password=False)
 
@@ -41,17 +41,19 @@ class SqlHook(BaseHook):
     def _url(self) -> URL:
         from sqlalchemy import URL
 
-        found = self.get_connection(self.conn_id)
-        if not found.host:
-            raise Misconfigured(f"connection {self.conn_id!r} lacks host: the database's, or sqlite's file")
-        if found.conn_type == "sqlite":
-            return URL.create("sqlite", database=found.host)
+        connection = self.get_connection(self.conn_id)
+        if not connection.host:
+            raise Misconfigured(
+                f"connection {self.conn_id!r} lacks host; set the database's host, or sqlite's file"
+            )
+        if connection.conn_type == "sqlite":
+            return URL.create("sqlite", database=connection.host)
         return URL.create(
-            _DIALECTS.get(str(found.conn_type), str(found.conn_type)),
-            username=found.login,
-            password=found.password,
-            host=found.host,
-            port=found.port,
-            database=found.schema,
-            query={name: value for name, value in found.extra_dejson.items() if isinstance(value, str)},
+            _DIALECTS.get(str(connection.conn_type), str(connection.conn_type)),
+            username=connection.login,
+            password=connection.password,
+            host=connection.host,
+            port=connection.port,
+            database=connection.schema,
+            query={name: value for name, value in connection.extra_dejson.items() if isinstance(value, str)},
         )

@@ -1,4 +1,4 @@
-"""Operators of the train DAG around the jobs: pin the data, judge the candidate, register, promote."""
+"""Operators of the train DAG after the jobs: the gate, the registration, the approval, the promotion."""
 
 from __future__ import annotations
 
@@ -26,18 +26,21 @@ class GateOperator(ShortCircuitMixin, PipelineOperator):
         self.scores_from = scores_from
 
     def execute(self, context: Context) -> dict[str, Any]:
+        """Decide, and end the run where the verdict is negative."""
         from include.governance.promotion import evaluate_gate
+        from include.modelling.comparison import Scores
 
-        verdict = evaluate_gate(
-            self.spec(),
+        scores = Scores.parse(
             context["ti"].xcom_pull(task_ids=self.scores_from),
-            tracking_uri=self.tracking_uri,
-            run=identity(context),
+            source=f"the result of the task {self.scores_from!r}",
+        )
+        verdict = evaluate_gate(
+            self.load_pipeline(), scores, ledger=self.connect_ledger(), run=identity(context)
         )
         for reason in verdict.reasons:
             self.log.info("%s", reason)
         if not verdict.passed:
-            self.end_here(context, verdict.to_json())
+            self.skip_downstream(context, verdict.to_json())
         return verdict.to_json()
 
 
@@ -54,46 +57,49 @@ class RegisterOperator(PipelineOperator):
         self.training_run = training_run
 
     def execute(self, context: Context) -> dict[str, int]:
-        from include.governance.promotion import register
-
-        return {"version": register(self.spec(), self.training_run, tracking_uri=self.tracking_uri)}
+        """Register the model."""
+        return {"version": self.connect_registry().register(self.pipeline_name, self.training_run)}
 
 
 class ApproveOperator(PipelineMixin, ApprovalOperator):
-    """Asks a person whether a version may become the champion; a "no", or none in time, skips what follows.
+    """Requests a person's approval of a version; a refusal, or no response in time, skips what follows.
 
-    A "no" is a line in the ledger, and the version is no candidate any more.
+    A refusal is an entry in the ledger, and the version is no candidate any more.
 
     :param version: the registered version.
     """
 
-    template_fields: Sequence[str] = (*ApprovalOperator.template_fields, "pipeline", "version")
+    template_fields: Sequence[str] = (*ApprovalOperator.template_fields, "pipeline_name", "version")
 
-    def __init__(self, *, pipeline: str, version: str, **kwargs: Any) -> None:
+    def __init__(self, *, version: str, **kwargs: Any) -> None:
         super().__init__(defaults=[self.REJECT], **kwargs)
-        self.pipeline = pipeline
         self.version = version
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> Any:
+        """Take the response."""
         from include.governance.promotion import reject
 
         if event.get("chosen_options") == [self.REJECT]:
-            who = event["responded_by_user"]
+            person = event["responded_by_user"]
             reject(
-                self.spec(),
+                self.pipeline_name,
                 int(self.version),
-                reason=f"{who['name']} said no" if who else f"nobody answered in {self.response_timeout}",
-                tracking_uri=self.tracking_uri,
+                reason=f"refused by {person['name']}"
+                if person
+                else f"no response within {self.response_timeout}",
+                registry=self.connect_registry(),
+                ledger=self.connect_ledger(),
                 run=identity(context),
             )
         return super().execute_complete(context, event)  # skips by raising
 
 
 class PromoteOperator(PipelineOperator):
-    """Makes a version the champion and the champion the previous one; returns `{champion, previous}`.
+    """Makes a version the champion and the champion the previous one; returns a `Promotion`.
 
-    The ledger gets one line, however often the task is run.
+    The ledger gets one entry, however often the task is run.
 
+    :param version: the registered version.
     :param reason: why, for the ledger.
     """
 
@@ -104,15 +110,17 @@ class PromoteOperator(PipelineOperator):
         self.version = version
         self.reason = reason
 
-    def execute(self, context: Context) -> dict[str, int | None]:
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Promote the version, and put it on the asset event."""
         from include.governance.promotion import promote
 
-        aliases = promote(
-            self.spec(),
+        promotion = promote(
+            self.pipeline_name,
             int(self.version),
             reason=self.reason,
-            tracking_uri=self.tracking_uri,
+            registry=self.connect_registry(),
+            ledger=self.connect_ledger(),
             run=identity(context),
-        )
-        set_event_extra(context, {**aliases, "version": int(self.version), "reason": self.reason})
-        return aliases
+        ).to_json()
+        set_event_extra(context, {**promotion, "version": int(self.version), "reason": self.reason})
+        return promotion

@@ -5,21 +5,33 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import Context
 from airflow.sdk.exceptions import AirflowSkipException
 
-from include.contract.data import OnFailure, Reader
+from include.contract.data import OnFailure, Reader, Source
 from include.exceptions import BadData
+from include.tracking.names import validation_runs
 from millrace.hooks.sql import SqlHook
 from millrace.operators.pipeline import PipelineOperator
 from millrace.run import identity
-from millrace.ui.links import FAULT, ReportLink
+from millrace.ui.links import ReportLink
+from millrace.xcom import FAULT
+
+if TYPE_CHECKING:
+    from include.ingestion.ingestion import Ingestion
+
+_MAX_NAMED = 10
 
 
 class _BranchOperator(PipelineOperator):
-    """Base of the operators that work on the days of one ingest branch."""
+    """Base of the operators that work on the days of one ingest branch.
+
+    :param branch: the branch.
+    :param first: the first day (ISO date).
+    :param last: the last day, included.
+    """
 
     template_fields: Sequence[str] = (*PipelineOperator.template_fields, "branch", "first", "last")
 
@@ -29,13 +41,24 @@ class _BranchOperator(PipelineOperator):
         self.first = first
         self.last = last
 
-    @property
-    def days(self) -> tuple[date, date]:
-        return date.fromisoformat(self.first), date.fromisoformat(self.last)
+    def ingestion(self, context: Context) -> Ingestion:
+        """Return what the steps of this run's ingestion share."""
+        from include.ingestion.ingestion import Ingestion
+
+        pipeline = self.load_pipeline()
+        return Ingestion(
+            pipeline=pipeline,
+            folder=self.folder,
+            table=self.connect_table(pipeline),
+            branch=self.branch,
+            first=date.fromisoformat(self.first),
+            last=date.fromisoformat(self.last),
+            run=identity(context),
+        )
 
 
 @contextmanager
-def _noting_bad_data(context: Context) -> Iterator[None]:
+def _recording_bad_data(context: Context) -> Iterator[None]:
     """Leave for `QuarantineOperator` what is wrong with data that cannot be read."""
     try:
         yield
@@ -45,35 +68,22 @@ def _noting_bad_data(context: Context) -> Iterator[None]:
 
 
 class LoadOperator(_BranchOperator):
-    """Streams the source's rows of some days into a branch and commits them.
+    """Streams the source's rows of some days into a branch and commits them; returns a `LoadResult`.
 
-    Returns `{commit, rows, partitions, written, source_checksum}`; `written` counts the partitions whose
-    content is new. Raises BadData if the source cannot be read.
+    Raises BadData if the source cannot be read.
     """
 
     def execute(self, context: Context) -> dict[str, Any]:
+        """Load the days."""
         from include.ingestion.load import load
 
-        spec = self.spec()
-        with _noting_bad_data(context):
-            loaded = load(
-                spec,
-                self.table(spec),
-                self.branch,
-                *self.days,
-                folder=self.folder,
-                run=identity(context),
-                sql_url=self._sql_url(spec.source.reader, spec.source.conn_id),
-            )
-        return loaded.to_json()
-
-    @staticmethod
-    def _sql_url(reader: Reader, conn_id: str | None) -> str | None:
-        return SqlHook(str(conn_id)).url if reader is Reader.SQL else None
+        ingestion = self.ingestion(context)
+        with _recording_bad_data(context):
+            return load(ingestion, sql_url=_sql_url(ingestion.pipeline.source)).to_json()
 
 
 class ValidateOperator(_BranchOperator):
-    """Runs the pipeline's suite on a branch; returns the verdict and where its report is.
+    """Runs the pipeline's suite on a branch; returns a `ValidationResult`.
 
     Raises BadData with the failed rules if the verdict is negative and `validation.on_failure` is not
     `warn`.
@@ -82,36 +92,31 @@ class ValidateOperator(_BranchOperator):
     operator_extra_links = (ReportLink(),)
 
     def execute(self, context: Context) -> dict[str, Any]:
+        """Check the days, and fail for a negative verdict."""
         from include.ingestion.check import check
 
-        spec = self.spec()
-        with _noting_bad_data(context):
-            checked = check(
-                spec,
-                self.table(spec),
-                self.branch,
-                *self.days,
-                folder=self.folder,
-                run=identity(context),
-                tracking_uri=self.tracking_uri,
-            )
-        for reason in checked.verdict.reasons:
+        ingestion = self.ingestion(context)
+        with _recording_bad_data(context):
+            result = check(ingestion, validation_runs(self.connect_tracking(), self.pipeline_name))
+        for reason in result.reasons:
             self.log.warning("%s", reason)
-        if not checked.verdict.passed and spec.validation.on_failure is not OnFailure.WARN:
-            context["ti"].xcom_push(FAULT, checked.to_json())
+        if not result.passed and ingestion.pipeline.validation.on_failure is not OnFailure.WARN:
+            context["ti"].xcom_push(FAULT, result.to_json())
             raise BadData(
-                f"{len(checked.verdict.reasons)} rule(s) failed on {self.branch!r}: "
-                f"{'; '.join(checked.verdict.reasons[:10])}. Report: {checked.link}"
+                f"{len(result.reasons)} rule(s) failed on {self.branch!r}: "
+                f"{'; '.join(result.reasons[:_MAX_NAMED])}. Report: {result.link}"
             )
-        return checked.to_json()
+        return result.to_json()
 
 
 class QuarantineOperator(PipelineOperator):
-    """Takes a branch with bad data out of the way; returns `{branch, reasons}`.
+    """Takes a branch with bad data out of the way; returns a `QuarantineResult`.
 
     With `validation.on_failure: quarantine` the branch is kept as `quarantine-…`, its last commit naming
     the reasons; otherwise it is deleted. Skipped if the tasks before it failed for another cause: then
     the data is not to blame, and clearing the failed task goes on where it stopped.
+
+    :param branch: the branch.
     """
 
     template_fields: Sequence[str] = (*PipelineOperator.template_fields, "branch")
@@ -121,18 +126,17 @@ class QuarantineOperator(PipelineOperator):
         self.branch = branch
 
     def execute(self, context: Context) -> dict[str, Any]:
+        """Quarantine the branch for the faults that the tasks before left."""
         from include.ingestion.quarantine import quarantine
 
         upstream = sorted(self.upstream_task_ids)
-        faults = [found for found in context["ti"].xcom_pull(task_ids=upstream, key=FAULT) or [] if found]
+        faults = [fault for fault in context["ti"].xcom_pull(task_ids=upstream, key=FAULT) or [] if fault]
         if not faults:
             raise AirflowSkipException("the data is not to blame: see the log of the task that failed")
-        spec, reasons = self.spec(), [str(reason) for fault in faults for reason in fault["reasons"]]
-        kept = quarantine(
-            self.lake(spec),
-            self.branch,
-            reasons=reasons,
-            run=identity(context),
-            keep=spec.validation.on_failure is OnFailure.QUARANTINE,
-        )
-        return {"branch": kept, "reasons": reasons}
+        pipeline, reasons = self.load_pipeline(), [str(text) for fault in faults for text in fault["reasons"]]
+        lake = self.connect_lake(pipeline)
+        return quarantine(pipeline, lake, self.branch, reasons=reasons, run=identity(context)).to_json()
+
+
+def _sql_url(source: Source) -> str | None:
+    return SqlHook(str(source.conn_id)).url if source.reader is Reader.SQL else None

@@ -10,54 +10,72 @@ from airflow.sdk import BaseOperator
 
 from include.contract import loader
 from include.contract.pipeline import Pipeline
+from include.governance.ledger import Ledger
 from include.lake.client import Lake
 from include.lake.table import Table
 from include.settings import settings
+from include.tracking.names import ledger_runs
+from include.tracking.registry import Registry
+from include.tracking.server import TrackingServer
 from millrace.hooks.lakefs import LakeFSHook
 from millrace.hooks.mlflow import MlflowHook
 
 
 class PipelineMixin:
-    """What operators and sensors of a pipeline share: its contract, its lake, its MLflow.
+    """A pipeline by its name, with the collaborators that its tasks use: lake, MLflow, registry, ledger.
 
-    The contract is read when the task runs, so a DAG holds nothing but the pipeline's name.
+    The contract is read when the task runs, so that a DAG holds nothing but the pipeline's name.
+
+    :param pipeline_name: the pipeline's name.
+    :param lakefs_conn_id: the Airflow connection of the lake.
+    :param mlflow_conn_id: the Airflow connection of MLflow.
     """
 
-    pipeline: str
-    lakefs_conn_id: str = LakeFSHook.default_conn_name
-    mlflow_conn_id: str = MlflowHook.default_conn_name
+    def __init__(
+        self,
+        *,
+        pipeline_name: str,
+        lakefs_conn_id: str = LakeFSHook.default_conn_name,
+        mlflow_conn_id: str = MlflowHook.default_conn_name,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.pipeline_name = pipeline_name
+        self.lakefs_conn_id = lakefs_conn_id
+        self.mlflow_conn_id = mlflow_conn_id
 
     @property
     def folder(self) -> Path:
         """The pipeline's folder."""
-        return settings().pipelines / self.pipeline
+        return settings().pipelines / self.pipeline_name
 
-    def spec(self) -> Pipeline:
-        """The pipeline's contract; raises PipelineInvalid."""
+    def load_pipeline(self) -> Pipeline:
+        """Read the pipeline's contract; raises PipelineInvalid."""
         return loader.load(self.folder)
 
-    def lake(self, spec: Pipeline) -> Lake:
-        """The repository of the pipeline's table."""
-        return LakeFSHook(self.lakefs_conn_id).lake(spec.lake.repository)
+    def connect_lake(self, pipeline: Pipeline) -> Lake:
+        """Return the repository of the pipeline's table."""
+        return LakeFSHook(self.lakefs_conn_id).lake(pipeline.lake.repository)
 
-    @property
-    def tracking_uri(self) -> str:
-        """Where MLflow is; this process is logged in there."""
-        server = MlflowHook(self.mlflow_conn_id).connection
-        server.log_in()
-        return server.uri
+    def connect_table(self, pipeline: Pipeline) -> Table:
+        """Return the pipeline's table."""
+        return Table(self.connect_lake(pipeline), pipeline.lake.table)
 
-    def table(self, spec: Pipeline) -> Table:
-        """The pipeline's table."""
-        return Table(self.lake(spec), spec.lake.table)
+    def connect_tracking(self) -> TrackingServer:
+        """Return MLflow, and log this process in there."""
+        return MlflowHook(self.mlflow_conn_id).get_conn()
+
+    def connect_registry(self) -> Registry:
+        """Return the model registry."""
+        return Registry(self.connect_tracking())
+
+    def connect_ledger(self) -> Ledger:
+        """Return the pipeline's ledger."""
+        return Ledger(ledger_runs(self.connect_tracking(), self.pipeline_name))
 
 
 class PipelineOperator(PipelineMixin, BaseOperator):
-    """Base of the operators that work for one pipeline, named by `pipeline`."""
+    """Base of the operators that work for one pipeline."""
 
-    template_fields: Sequence[str] = ("pipeline",)
+    template_fields: Sequence[str] = ("pipeline_name",)
     ui_color = "#dfe7fd"
-
-    def __init__(self, *, pipeline: str, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.pipeline = pipeline

@@ -1,4 +1,4 @@
-"""Ending a run early and green: a task that says no succeeds, and what follows is skipped."""
+"""End a run early and successfully: the task succeeds and everything downstream is skipped."""
 
 from __future__ import annotations
 
@@ -9,12 +9,14 @@ from airflow.sdk import Context
 
 
 class ShortCircuitMixin:
-    """Mixed into operators that may decide that nothing more is to be done in this run."""
+    """Mixin for operators that may decide that nothing else remains to be done in this run."""
 
-    inherits_from_skipmixin = True  # a cleared task downstream asks for what was skipped here
+    # Read by the scheduler: a downstream task that is cleared alone is skipped again.
+    # https://github.com/apache/airflow/blob/3.3.2/airflow-core/src/airflow/ti_deps/deps/not_previously_skipped_dep.py
+    inherits_from_skipmixin = True
 
-    def end_here(self, context: Context, result: dict[str, Any]) -> None:
-        """Leave `result` as the task's return value, and skip everything downstream."""
+    def skip_downstream(self, context: Context, result: dict[str, Any]) -> None:
+        """Push `result` as the task's return value and skip every task downstream."""
         ti = context["ti"]
         ti.xcom_push("return_value", result)
         SkipMixin().skip(ti, context["task"].get_direct_relatives(upstream=False))

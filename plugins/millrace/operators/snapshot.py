@@ -13,12 +13,14 @@ from millrace.operators.pipeline import PipelineOperator
 
 
 class PinOperator(PipelineOperator):
-    """Turns a ref into a commit, tags it, and says up to which day to learn; returns `{commit, until, tag}`.
+    """Resolves a ref to a commit, tags it, and finds the last day to learn from.
 
-    The tag derives from the run, so a second try pins the same commit even if the branch has moved on.
+    Returns `{commit, until, tag}`. The tag derives from the run, so a second try pins the same commit even if
+    the branch has moved on.
 
     :param ref: a branch, tag or commit; empty: the pipeline's branch.
     :param until: the last day to learn from (ISO date); empty: the newest partition of that commit.
+    :param tag: the name of the tag.
     """
 
     template_fields: Sequence[str] = (*PipelineOperator.template_fields, "ref", "until", "tag")
@@ -30,18 +32,20 @@ class PinOperator(PipelineOperator):
         self.tag = tag
 
     def execute(self, context: Context) -> dict[str, str]:
-        spec = self.spec()
-        table = self.table(spec)
+        """Pin the version."""
+        pipeline = self.load_pipeline()
+        table = self.connect_table(pipeline)
         try:
-            commit = table.lake.create_tag(self.tag, self.ref or spec.lake.branch)
+            commit = table.lake.create_tag(self.tag, self.ref or pipeline.lake.branch)
         except Absent as error:
             raise Misconfigured(
-                f"ref {self.ref!r} does not exist; give a branch, tag or commit of {spec.lake.repository!r}"
+                f"ref {self.ref!r} does not exist; give a branch, tag or commit of "
+                f"{pipeline.lake.repository!r}"
             ) from error
         days = table.days(commit)
         if not days:
             raise NotEnoughData(
-                f"{spec.lake.table!r} has no partition at {commit}; run {spec.name}.ingest first"
+                f"{table.name!r} has no partition at {commit}; run {pipeline.name}.ingest first"
             )
         until = min(date.fromisoformat(self.until), days[-1]) if self.until else days[-1]
         return {"commit": commit, "until": until.isoformat(), "tag": self.tag}

@@ -1,4 +1,4 @@
-"""From a job to the operator that runs it, by the pipeline's runtime."""
+"""The factory of job tasks: the operator for a job, by the pipeline's runtime."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ def _process(_: Pipeline, **task: Any) -> BaseOperator:
     return ProcessJobOperator(**task)
 
 
-def _docker(spec: Pipeline, **task: Any) -> BaseOperator:
+def _docker(pipeline: Pipeline, **task: Any) -> BaseOperator:
     # Imported here: a deployment without containers does not pay for the provider.
     from millrace.runtimes.docker.engine import gpus
     from millrace.runtimes.docker.operator import DockerJobOperator
 
-    given, limits = settings(), spec.training.resources
+    given, limits = settings(), pipeline.training.resources
     return DockerJobOperator(
         **task,
         deployment=given.deployment,
-        image=spec.training.image or given.job_image,
+        image=pipeline.training.image or given.job_image,
         pull=given.image_pull,
         docker_conn_id=given.registry_conn_id or None,
         network_mode=given.job_network,
@@ -40,14 +40,14 @@ def _docker(spec: Pipeline, **task: Any) -> BaseOperator:
     )
 
 
-def _kubernetes(spec: Pipeline, **task: Any) -> BaseOperator:
+def _kubernetes(pipeline: Pipeline, **task: Any) -> BaseOperator:
     # Imported here, as above.
     from kubernetes.client import V1LocalObjectReference, V1Toleration
 
     from millrace.runtimes.kubernetes.operator import KubernetesJobOperator
     from millrace.runtimes.kubernetes.pods import resources
 
-    given, training = settings(), spec.training
+    given, training = settings(), pipeline.training
     pull_secret = given.job_pull_secret
     return KubernetesJobOperator(
         **task,
@@ -81,20 +81,20 @@ _RUNTIMES: dict[Runtime, Callable[..., BaseOperator]] = {
 }
 
 
-def job_operator(job: Job, pipeline: Pipeline, **arguments: str) -> BaseOperator:
-    """The task that runs a job of a pipeline; `arguments` are templates for the fields of `JobSpec`."""
+def job_operator(job: Job, pipeline: Pipeline, **job_args: str) -> BaseOperator:
+    """Return the task that runs a job of a pipeline; `job_args` are templates for the fields of `JobSpec`."""
     runtime = pipeline.training.runtime
     runtime = settings().runtime if runtime is Runtime.AUTO else runtime
     if runtime not in _RUNTIMES:
         allowed = ", ".join(repr(name.value) for name in _RUNTIMES)
         raise Misconfigured(
-            f"runtime {runtime.value!r} of {pipeline.name!r} is none of {allowed}; set RUNTIME"
+            f"runtime {runtime.value!r} of {pipeline.name!r} is not one of {allowed}; set RUNTIME"
         )
     return _RUNTIMES[runtime](
         pipeline,
         task_id=job.value,
-        pipeline=pipeline.name,
+        pipeline_name=pipeline.name,
         job=job.value,
-        told=arguments,
+        job_args=job_args,
         execution_timeout=pipeline.training.timeout,
     )

@@ -1,4 +1,4 @@
-"""What containers and pods of jobs are labelled with: for whom they work, and until when."""
+"""Labels of the containers and pods of jobs: which task they work for, and when they expire."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import hashlib
 from include.tracking.tags import Tag
 
 DEPLOYMENT = "millrace.deployment"
-"""Whose container it is, on an engine that has several deployments."""
+"""The deployment that a container belongs to, on an engine that several deployments share."""
 RUN_KEY = Tag.RUN_KEY.value
-"""Of its task; the MLflow run that it makes has the same."""
+"""The run key of its task, equal to that of the MLflow run that it makes."""
 EXPIRES_AT = "millrace.over"
-"""The Unix time after which nobody waits for it any more."""
+"""Expiry (Unix seconds); later, any task may remove it."""
 
 
 def digest(run_key: str) -> str:
-    """What stands for a run key in names, which take no more than letters and digits."""
+    """Return the digest of a run key for names, which may hold letters and digits only."""
     return hashlib.sha256(run_key.encode()).hexdigest()[:16]

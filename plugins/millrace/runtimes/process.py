@@ -19,25 +19,31 @@ from millrace.ui.links import ReportLink
 
 
 class JobMixin(PipelineMixin):
-    """What a task that runs a job knows: which one, and templates for the fields of its `JobSpec`."""
+    """A job of a pipeline, with templates for the fields of its `JobSpec`.
 
-    job: str
-    told: dict[str, str]
+    :param job: the job's name.
+    :param job_args: templates for the remaining fields of `JobSpec`; a field of objects is given as JSON.
+    """
+
+    def __init__(self, *, job: str, job_args: dict[str, str], **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.job = job
+        self.job_args = job_args
 
     def job_spec(self, context: Context) -> JobSpec:
-        """What the job is told; its key is the same for every try of this run."""
-        told: dict[str, Any] = dict(self.told)
-        if "params" in told:
-            told["params"] = json.loads(told["params"])
+        """Return the job's specification; its key is the same for every try of this run."""
+        fields: dict[str, Any] = dict(self.job_args)
+        if "params" in fields:
+            fields["params"] = json.loads(fields["params"])
         return JobSpec(
             job=Job(self.job),
-            pipeline=self.pipeline,
+            pipeline_name=self.pipeline_name,
             run_key=f"{identity(context).key}/{self.job}",
-            **told,
+            **fields,
         )
 
-    def told_variables(self, context: Context) -> dict[str, str]:
-        """The same for a container, as variables; secrets among it."""
+    def job_variables(self, context: Context) -> dict[str, str]:
+        """Return the specification and the services as a container's variables, secrets among them."""
         return variables(
             self.job_spec(context),
             LakeFSHook(self.lakefs_conn_id).container_connection,
@@ -48,33 +54,25 @@ class JobMixin(PipelineMixin):
 
     @property
     def seconds(self) -> int:
-        """How long a container may take; 0: for ever."""
+        """The time limit of a container in seconds; 0: none."""
         limit: timedelta | None = getattr(self, "execution_timeout", None)
         return int(limit.total_seconds()) if limit else 0
 
 
 class ProcessJobOperator(JobMixin, PipelineOperator):
-    """Runs a job of `include.jobs` in this process, already isolated and warm; returns its small JSON result.
+    """Runs a job of `include.jobs` in this process, already isolated and warm; returns the job's result."""
 
-    :param job: which job.
-    :param told: templates for the remaining fields of `JobSpec`; a field of objects is given as JSON.
-    """
-
-    template_fields: Sequence[str] = (*PipelineOperator.template_fields, "told")
+    template_fields: Sequence[str] = (*PipelineOperator.template_fields, "job_args")
     operator_extra_links = (ReportLink(),)
 
-    def __init__(self, *, job: str, told: dict[str, str], **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.job = job
-        self.told = told
-
     def execute(self, context: Context) -> dict[str, Any]:
+        """Run the job."""
         from include.jobs.context import Services
-        from include.jobs.runner import run
+        from include.jobs.runner import run_job
 
         services = Services(
             lake=LakeFSHook(self.lakefs_conn_id).connection,
-            tracking_uri=self.tracking_uri,
+            tracking=self.connect_tracking(),
             pipelines=self.folder.parent,
         )
-        return run(self.job_spec(context), services, identity(context))
+        return run_job(self.job_spec(context), services, identity(context)).to_json()

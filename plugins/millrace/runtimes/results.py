@@ -1,66 +1,63 @@
-"""What a job in a container said: its answer, or why there is none. The same for every runtime."""
+"""The outcome of a job in a container or a pod: its result, or the error that explains why there is none."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from include.exceptions import JobFailed, MillraceError, Misconfigured, Transient
 from include.jobs.exit_codes import error_of, last_json
+from include.jobs.results import parse_result
 from include.jobs.spec import Job
+from include.record import Record
 from millrace.hooks.mlflow import MlflowHook
 
 STOP_SECONDS = 3
-"""Between SIGTERM and SIGKILL; Airflow kills the task's own process five seconds after asking it to end."""
-
-_ANSWERS = {
-    Job.TRAIN: {"run_id", "link"},
-    Job.EVALUATE: {"training_run", "metric", "rows", "candidate"},
-    Job.SCORE: {"commit", "days", "rows"},
-    Job.MEASURE: {"run_id", "link"},
-}
+"""Between SIGTERM and SIGKILL; Airflow kills the task's own process five seconds after SIGTERM."""
 _KILLED, _STOPPED = 137, 143
 
 
-def answer(job: str, image: str, lines: Sequence[str], mlflow: MlflowHook) -> dict[str, Any]:
-    """The result that a job which ended well printed; its link as people's browsers see it."""
-    found, wanted = last_json(list(lines)), _ANSWERS[Job(job)]
-    if found is None or not wanted <= found.keys():
+def result(job: str, image: str, lines: Sequence[str], mlflow: MlflowHook) -> Record:
+    """Return the result that a successful job printed, with its link as browsers can follow it.
+
+    Raises Misconfigured naming the image and each field that is missing or wrong.
+    """
+    value = last_json(list(lines))
+    if value is None:
         raise Misconfigured(
-            f"image {image!r} ended well without an answer for {job!r}: the last line that is "
-            f"a JSON object must have {sorted(wanted)}; see docs/job-contract.md"
+            f"image {image!r} ended with 0 and printed no result of {job!r}: the last line that is a JSON "
+            "object has to be the result; see docs/job-contract.md"
         )
-    if "link" in found:
-        inside, outside = mlflow.container_connection.uri, mlflow.connection.uri
-        found["link"] = str(found["link"]).replace(inside, outside, 1)
-    return found
+    record = parse_result(Job(job), value, source=f"the result of {job!r} from image {image!r}")
+    inside, outside = mlflow.container_connection.uri, mlflow.connection.uri
+    link = getattr(record, "link", None)
+    return record.model_copy(update={"link": link.replace(inside, outside, 1)}) if link else record
 
 
 def failure(job: str, image: str, code: int, lines: Sequence[str]) -> MillraceError:
-    """Why a container ended with an exit code, as one of our errors."""
+    """Return the error that explains why a container ended with an exit code."""
     if code in (_KILLED, _STOPPED):
         return Transient(f"the job's container was stopped from outside (exit code {code})")
-    said = last_json(list(lines)) or {}
-    message = said.get("message") or f"the last line of its log: {lines[-1] if lines else ''}"
+    error = last_json(list(lines)) or {}
+    message = error.get("message") or f"the last line of its log: {lines[-1] if lines else ''}"
     return error_of(code, f"job {job!r} of image {image!r} ended with exit code {code}: {message}")
 
 
 def stopped_early() -> MillraceError:
-    """A task that was told to end before its container or pod was at work."""
+    """Return the error for a task that was stopped before its container or pod had begun."""
     return Transient("the task was stopped from outside before its job began")
 
 
-def too_much_memory(pipeline: str, limit: str) -> MillraceError:
-    """A job that was killed for its memory; `limit` as people write it."""
+def too_much_memory(pipeline_name: str, limit: str) -> MillraceError:
+    """Return the error for a job that was killed for its memory; `limit` in a unit that people read."""
     return Misconfigured(
         f"the job was killed for using more than its {limit} of memory; raise training.resources.memory "
-        f"of {pipeline!r}, or shorten training.window"
+        f"of {pipeline_name!r}, or shorten training.window"
     )
 
 
-def too_long(pipeline: str, seconds: int) -> MillraceError:
-    """A job whose time was over."""
+def too_long(pipeline_name: str, seconds: int) -> MillraceError:
+    """Return the error for a job that exceeded its time limit."""
     return JobFailed(
-        f"the job was not done after {seconds} s, its training.timeout; raise that of {pipeline!r}, or "
+        f"the job was not done after {seconds} s, its training.timeout; raise that of {pipeline_name!r}, or "
         "shorten training.window"
     )

@@ -7,42 +7,34 @@ from datetime import date
 from typing import Any
 
 from airflow.sdk import BaseSensorOperator, Context, PokeReturnValue
-from airflow.sdk.exceptions import AirflowSkipException
 
 from include.exceptions import Absent
 from millrace.operators.pipeline import PipelineMixin
-from millrace.sensors.lakefs import WAITING
+from millrace.sensors.lakefs import WAIT_DEFAULTS
 
 
 class PartitionSensor(PipelineMixin, BaseSensorOperator):
-    """Waits until a day's partition is published; returns `{commit, champion}`.
-
-    Skips itself, and so the run, while the pipeline has no champion: there is nothing to watch yet.
+    """Waits until a day's partition is published; returns `{commit}`.
 
     :param day: the partition's day (ISO date).
     """
 
-    template_fields: Sequence[str] = ("pipeline", "day")
+    template_fields: Sequence[str] = ("pipeline_name", "day")
 
-    def __init__(self, *, pipeline: str, day: str, **kwargs: Any) -> None:
-        super().__init__(**{**WAITING, **kwargs})
-        self.pipeline = pipeline
+    def __init__(self, *, day: str, **kwargs: Any) -> None:
+        super().__init__(**{**WAIT_DEFAULTS, **kwargs})
         self.day = day
 
     def poke(self, context: Context) -> bool | PokeReturnValue:
-        from include.tracking.registry import Alias, Registry
-
-        spec, day = self.spec(), date.fromisoformat(self.day)
-        champion = Registry(self.tracking_uri).version_of(spec.name, Alias.CHAMPION)
-        if champion is None:
-            raise AirflowSkipException(f"{spec.name!r} has no champion: train one with {spec.name}.train")
-        table = self.table(spec)
+        """Look for the partition at the head of the pipeline's branch."""
+        pipeline, day = self.load_pipeline(), date.fromisoformat(self.day)
+        table = self.connect_table(pipeline)
         try:
-            commit = table.lake.resolve(spec.lake.branch)
+            commit = table.lake.resolve(pipeline.lake.branch)
         except Absent as absent:
             self.log.info("%s", absent)
             return False
         if not table.parts(commit, day, day):
             self.log.info("no partition dt=%s at %s yet", self.day, commit)
             return False
-        return PokeReturnValue(True, {"commit": commit, "champion": champion})
+        return PokeReturnValue(True, {"commit": commit})

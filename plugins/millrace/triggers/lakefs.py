@@ -1,8 +1,8 @@
-"""Triggers of the lake: one that ends a sensor's wait, one that turns commits into asset events.
+"""Triggers of the lake: one ends the wait of a sensor, one turns commits into asset events.
 
-The client's calls block, so they run in threads: one client means one way of asking, of checking
-certificates and of telling faults apart, and a look takes milliseconds every poll. Neither trigger holds
-a secret or a state of its own: the connection is looked up where it runs.
+Both poll with the client that tasks use, so that TLS settings and errors are handled in one place. Its calls
+block, so they run in threads; a poll takes milliseconds. The triggers hold no secrets and no state: the
+connection is looked up in the triggerer.
 """
 
 from __future__ import annotations
@@ -20,77 +20,82 @@ from airflow.triggers.shared_stream import AdvanceItem, SharedStreamProducer
 
 from include.exceptions import Absent, MillraceError, Transient
 from include.lake.client import Commit, Lake
-from include.lake.conditions import check, commits_since
+from include.lake.conditions import commits_since, evaluate_condition
 from millrace.hooks.lakefs import LakeFSHook
 
 log = logging.getLogger(__name__)
 P = ParamSpec("P")
 T = TypeVar("T")
 
-_LOOKS = ThreadPoolExecutor(16, thread_name_prefix="lakefs-look")
-"""Threads of our own: a lake that hangs holds up looks at it, and no other trigger."""
+_POLL_THREADS = ThreadPoolExecutor(16, thread_name_prefix="lakefs-poll")
+"""Not the event loop's default pool, so that a lake that hangs delays no other trigger."""
 
 
 async def _in_thread(call: Callable[P, T], *arguments: P.args, **options: P.kwargs) -> T:
-    return await asyncio.get_running_loop().run_in_executor(_LOOKS, partial(call, *arguments, **options))
+    return await asyncio.get_running_loop().run_in_executor(
+        _POLL_THREADS, partial(call, *arguments, **options)
+    )
 
 
 class LakeFSTrigger(BaseTrigger):
-    """Fires once a look at the lake finds something; or with the fault, if waiting cannot mend it.
+    """Trigger that fires once a condition is met, or with an error that waiting cannot fix.
 
-    What is absent and what is transient is waited out, as long as the sensor's timeout allows.
+    The event is `{match}` or `{error, message}`. A missing ref, object or tag and transient errors are waited
+    out, as long as the sensor's timeout allows.
 
-    :param wanted: the name of one of `include.lake.conditions.LOOKS`.
-    :param arguments: its arguments.
-    :param poll_interval: seconds between two looks.
+    :param condition: a name of `include.lake.conditions.CONDITIONS`.
+    :param condition_arguments: the arguments of the condition.
+    :param poll_interval: seconds between two evaluations.
     """
 
     def __init__(
         self,
         *,
-        wanted: str,
-        arguments: dict[str, Any],
+        condition: str,
+        condition_arguments: dict[str, Any],
         repository: str | None,
         lakefs_conn_id: str,
         poll_interval: float,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self.wanted = wanted
-        self.arguments = arguments
+        self.condition = condition
+        self.condition_arguments = condition_arguments
         self.repository = repository
         self.lakefs_conn_id = lakefs_conn_id
         self.poll_interval = poll_interval
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
-        names = ("wanted", "arguments", "repository", "lakefs_conn_id", "poll_interval")
+        names = ("condition", "condition_arguments", "repository", "lakefs_conn_id", "poll_interval")
         return f"{__name__}.LakeFSTrigger", {name: getattr(self, name) for name in names}
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         try:
-            yield TriggerEvent({"found": await self._wait()})
-        except MillraceError as fault:
-            yield TriggerEvent({"fault": type(fault).__name__, "message": str(fault)})
+            yield TriggerEvent({"match": await self._wait()})
+        except MillraceError as error:
+            yield TriggerEvent({"error": type(error).__name__, "message": str(error)})
 
     async def _wait(self) -> dict[str, Any]:
         lake = await LakeFSHook(self.lakefs_conn_id).alake(self.repository)
         while True:
             try:
-                if found := await _in_thread(check, lake, self.wanted, **self.arguments):
-                    return found
-            except Transient as fault:
-                log.warning("waiting on: %s", fault)
+                if match := await _in_thread(
+                    evaluate_condition, lake, self.condition, **self.condition_arguments
+                ):
+                    return match
+            except Transient as error:
+                log.warning("still waiting after an error: %s", error)
             await asyncio.sleep(self.poll_interval)
 
 
 class LakeFSBranchTrigger(BaseEventTrigger):
-    """Turns every commit on a branch into an event of an asset; made by `millrace.assets.branch_asset`.
+    """Trigger that turns every commit on a branch into an event of an asset.
 
-    The event's payload is `{repository, branch, commit, created}`. How far it is is kept in the asset's
-    own state store, and moved on when Airflow has stored the event and not before. So none is lost when a
-    triggerer dies, and one may come twice if it dies within the second or two in between.
+    `millrace.assets.branch_asset` creates it. The event's payload is `{repository, branch, commit, created}`.
+    The last commit is kept in the asset's state store, and updated after Airflow has stored the event. So no
+    event is lost if the triggerer dies; if it dies in the second or two between, the event is emitted twice.
 
     :param asset: the asset's name.
-    :param poll_interval: seconds between two looks.
+    :param poll_interval: seconds between two polls.
     """
 
     def __init__(
@@ -112,24 +117,24 @@ class LakeFSBranchTrigger(BaseEventTrigger):
 
     @classmethod
     def create_shared_stream_producer(cls, kwargs: dict[str, Any]) -> SharedStreamProducer:
-        return Commits(**kwargs)
+        return BranchCommitProducer(**kwargs)
 
     async def filter_shared_stream(self, shared_stream: AsyncIterator[Any]) -> AsyncIterator[TriggerEvent]:
         async for event in shared_stream:
             yield TriggerEvent(event)
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        raise NotImplementedError("Airflow runs this trigger by its shared stream")
-        yield  # an async generator by its signature
+        raise NotImplementedError("Airflow runs this trigger through its shared stream")
+        yield  # makes this method an async generator
 
 
-class Commits(SharedStreamProducer):
-    """The commits of a branch as they come, from the one that the asset's state store names.
+class BranchCommitProducer(SharedStreamProducer):
+    """Stream of the commits of a branch, from the commit in the asset's state store on.
 
-    The first look at a branch only notes where it stands: what was there before is no news.
+    The first poll only stores the branch's current commit: earlier commits are not events.
     """
 
-    KEY = "commit"
+    STATE_KEY = "commit"
 
     def __init__(
         self, *, repository: str, branch: str, asset: str, lakefs_conn_id: str, poll_interval: float
@@ -139,46 +144,48 @@ class Commits(SharedStreamProducer):
         self._hook = LakeFSHook(lakefs_conn_id)
         self._poll_interval = poll_interval
         self._state = AssetStateStoreAccessor(name=asset)
-        self._said = ""
+        self._last_logged = ""
 
     async def open_stream(self) -> AsyncIterator[tuple[Any, Any]]:
-        known, lake = await self._state.aget(self.KEY), None
+        known_commit, lake = await self._state.aget(self.STATE_KEY), None
         while True:
             try:
                 lake = lake or await self._hook.alake(self._repository)
-                if known is None:
-                    known = await self._start(lake)
-                for commit in await _in_thread(commits_since, lake, self._branch, str(known)):
+                if known_commit is None:
+                    known_commit = await self._store_current_commit(lake)
+                for commit in await _in_thread(commits_since, lake, self._branch, str(known_commit)):
                     yield self._event(commit), commit.id
-                    known = commit.id
-                self._said = ""
-            except (Absent, Transient) as fault:
-                self._say(logging.WARNING, fault)
-            except MillraceError as fault:  # a person may mend it meanwhile, and nothing is lost until then
-                self._say(logging.ERROR, fault)
+                    known_commit = commit.id
+                self._last_logged = ""
+            except (Absent, Transient) as error:
+                self._log_once(logging.WARNING, error)
+            except MillraceError as error:  # no commit is lost until a person fixes the cause
+                self._log_once(logging.ERROR, error)
                 lake = None
             await asyncio.sleep(self._poll_interval)
 
     async def advance(self, batch: Sequence[AdvanceItem]) -> None:
         for item in batch:
             if not item.outcome.is_clean:
-                raise MillraceError(f"Airflow did not store the event of commit {item.broker_payload}: again")
-            await self._state.aset(self.KEY, item.broker_payload)
+                raise MillraceError(
+                    f"Airflow did not store the event of commit {item.broker_payload!r}; it is emitted again"
+                )
+            await self._state.aset(self.STATE_KEY, item.broker_payload)
 
-    async def _start(self, lake: Lake) -> str:
-        """Note the commit to start from; empty for a branch that does not exist yet: its first is news."""
+    async def _store_current_commit(self, lake: Lake) -> str:
+        """Store the commit to start from; empty if there is no branch, so its first commit is an event."""
         try:
-            known = await _in_thread(lake.resolve, self._branch)
+            commit = await _in_thread(lake.resolve, self._branch)
         except Absent:
-            known = ""
-        await self._state.aset(self.KEY, known)
-        return known
+            commit = ""
+        await self._state.aset(self.STATE_KEY, commit)
+        return commit
 
-    def _say(self, level: int, fault: MillraceError) -> None:
-        """Tell once what keeps the branch from being seen, not at every look."""
-        if str(fault) != self._said:
-            self._said = str(fault)
-            log.log(level, "no commits to be seen for now: %s", fault)
+    def _log_once(self, level: int, error: MillraceError) -> None:
+        """Log an error, unless the previous poll logged the same."""
+        if str(error) != self._last_logged:
+            self._last_logged = str(error)
+            log.log(level, "cannot read the branch's commits, trying again: %s", error)
 
     def _event(self, commit: Commit) -> dict[str, str]:
         return {

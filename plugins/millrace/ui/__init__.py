@@ -1,1 +1,1 @@
-"""What Millrace adds to the web UI and the API server."""
+"""Parts of the web UI and the API server: links to lakeFS and MLflow, lakeFS's webhook."""

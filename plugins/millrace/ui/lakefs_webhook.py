@@ -1,11 +1,14 @@
-"""The way in for lakeFS's webhooks: a commit on a branch becomes an asset event.
+"""Route for lakeFS's webhooks: a commit on a branch becomes an asset event.
 
-lakeFS sends a body of its own, which Airflow's `POST /api/v2/assets/events` does not take; and the hook
-for Airflow that lakeFS has calls an API that Airflow removed. So this route takes lakeFS's body, finds the
-asset, and does what that endpoint does, for the same tokens and the same rights. (Airflow does not guard
-what a plugin mounts: the dependencies below do.) docs/lakefs.md tells how to set it up.
+Airflow's `POST /api/v2/assets/events` does not accept the body of a lakeFS webhook. This route accepts it,
+finds the asset and does what that endpoint does, with the same tokens and permissions. Airflow does not
+authenticate requests to apps that a plugin mounts, so the dependencies below do:
+https://github.com/apache/airflow/pull/72655
 
-Body: https://docs.lakefs.io/howto/hooks/webhooks.html
+Drop once lakeFS's own hook for Airflow no longer calls the REST API that Airflow 3 removed:
+https://docs.lakefs.io/latest/howto/hooks/airflow
+
+Setup: docs/lakefs.md. Body of a webhook: https://docs.lakefs.io/howto/hooks/webhooks.html
 """
 
 from __future__ import annotations
@@ -23,12 +26,12 @@ from pydantic import BaseModel, Field
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-_LATEST = 100
-"""Events of an asset among which one that lakeFS sends again is recognised."""
+_MAX_SEARCHED_EVENTS = 100
+"""Latest events of an asset that are searched for a commit that lakeFS sends a second time."""
 
 
 class LakeFSEvent(BaseModel):
-    """What lakeFS says of a commit that a branch got; it may say more."""
+    """Body of a lakeFS webhook about a new commit on a branch; additional fields are ignored."""
 
     event_type: Literal["post-commit", "post-merge", "post-revert", "post-cherry-pick"]
     event_time: str
@@ -40,11 +43,11 @@ class LakeFSEvent(BaseModel):
 
     @property
     def asset(self) -> str:
-        """The URI of the branch, as `millrace.assets.branch_asset` has it."""
+        """URI of the branch's asset, as `millrace.assets.branch_asset` makes it."""
         return f"lakefs://{self.repository_id}/{self.branch_id}"
 
     def extra(self) -> dict[str, str]:
-        """What goes on the asset event."""
+        """Return the `extra` of the asset event."""
         return {
             "repository": self.repository_id,
             "branch": self.branch_id,
@@ -55,8 +58,8 @@ class LakeFSEvent(BaseModel):
         }
 
 
-class Noted(BaseModel):
-    """The answer: which asset event stands for the commit, and whether this request made it."""
+class AssetEventResponse(BaseModel):
+    """Response: the asset event of the commit; `created` is false if an earlier request created it."""
 
     asset: str
     event_id: int
@@ -71,24 +74,24 @@ app = FastAPI(title="Millrace", docs_url=None, redoc_url=None, openapi_url=None)
 )
 def lakefs_event(
     body: LakeFSEvent, session: SessionDep, user: GetUserDep, asset: Annotated[str, Query()] = ""
-) -> Noted:
-    """Make an asset event of a commit, once; the asset is the branch unless the query names another URI."""
+) -> AssetEventResponse:
+    """Create the asset event of a commit once; the query can name another asset than the branch's."""
     uri = asset or body.asset
-    found = session.scalar(select(AssetModel).where(AssetModel.uri == uri, AssetModel.active.has()))
-    if found is None:
+    model = session.scalar(select(AssetModel).where(AssetModel.uri == uri, AssetModel.active.has()))
+    if model is None:
         raise HTTPException(
-            404, f"no DAG has an asset {uri!r}; schedule one by it, or mend `asset` in the query"
+            404, f"no DAG has an asset {uri!r}; schedule a DAG by it, or correct `asset` in the query"
         )
-    if (known := _known(session, found.id, body.commit_id)) is not None:
-        return Noted(asset=uri, event_id=known, created=False)
-    made: Any = create_asset_event(
-        CreateAssetEventsBody(asset_id=found.id, extra=body.extra()), session=session, user=user
+    if (event_id := _find_event(session, model.id, body.commit_id)) is not None:
+        return AssetEventResponse(asset=uri, event_id=event_id, created=False)
+    event: Any = create_asset_event(
+        CreateAssetEventsBody(asset_id=model.id, extra=body.extra()), session=session, user=user
     )
-    return Noted(asset=uri, event_id=made.id, created=True)
+    return AssetEventResponse(asset=uri, event_id=event.id, created=True)
 
 
-def _known(session: Session, asset_id: int, commit: str) -> int | None:
-    """The event that an earlier request made of a commit."""
+def _find_event(session: Session, asset_id: int, commit: str) -> int | None:
+    """Return the id of the event that an earlier request created for a commit; None without one."""
     latest = select(AssetEvent).where(AssetEvent.asset_id == asset_id).order_by(AssetEvent.id.desc())
-    events = session.scalars(latest.limit(_LATEST))
+    events = session.scalars(latest.limit(_MAX_SEARCHED_EVENTS))
     return next((event.id for event in events if (event.extra or {}).get("commit") == commit), None)

@@ -271,7 +271,8 @@ def test_what_was_saved_is_back_after_a_wipe(server: Server, tmp_path: Path) -> 
 def contents(server: Server) -> dict[str, str]:
     """What people would miss, each with its digest: objects of the lake, what runs left in MLflow."""
     found = {
-        path: server.lake.download("main", path) for path in (row.path for row in server.lake.list("main"))
+        path: server.lake.download("main", path)
+        for path in (row.path for row in server.lake.list_objects("main"))
     }
     runs = server.mlflow("runs/search", {"experiment_ids": ["1", "2", "3"], "max_results": 100}).json()
     for run_id in (row["info"]["run_id"] for row in runs.get("runs", [])):

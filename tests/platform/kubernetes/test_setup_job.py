@@ -99,7 +99,7 @@ def set_up_twice(cluster: Cluster, where: Gateway, lake: LakeConnection) -> None
             start(cluster, address)
             ended, said = end(cluster)
             version = Lake(lake, "any").ping()  # raises if the keys are not taken
-            words = f"lakeFS {version} at {address} is set up and takes the keys"
+            words = f"lakeFS {version} at {address} is set up and accepts the keys"
             assert (ended, said) == ("Complete", words)
 
 

@@ -1,4 +1,4 @@
-"""The lake's connection as a record."""
+"""Airflow's connection as the record of a lake."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ def test_a_connection_becomes_a_record(
     assert hook(monkeypatch, **KEYS, **fields).connection == expected
 
 
-def test_certificates_are_checked_unless_the_extra_says_no(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_certificates_are_verified_unless_the_extra_disables_it(monkeypatch: pytest.MonkeyPatch) -> None:
     assert hook(monkeypatch, **KEYS, host="h").connection.verify_tls is True
-    found = hook(monkeypatch, **KEYS, host="h", extra={"verify_tls": False}).connection
-    assert found.verify_tls is False
+    connection = hook(monkeypatch, **KEYS, host="h", extra={"verify_tls": False}).connection
+    assert connection.verify_tls is False
 
 
 @pytest.mark.parametrize(
@@ -48,7 +48,7 @@ def test_certificates_are_checked_unless_the_extra_says_no(monkeypatch: pytest.M
     [({}, "host, login, password"), ({"host": "h", "login": "key"}, "password"), (KEYS, "host")],
     ids=["all", "password", "host"],
 )
-def test_all_missing_fields_are_told_at_once(
+def test_all_missing_fields_are_reported_at_once(
     monkeypatch: pytest.MonkeyPatch, fields: dict[str, Any], missing: str
 ) -> None:
     with pytest.raises(Misconfigured, match=f"connection 'lake' lacks {missing}: host is the lake's URL"):
@@ -64,17 +64,17 @@ def test_a_hook_opens_nothing_when_it_is_made_nor_for_a_repository(monkeypatch: 
     assert hook(monkeypatch, **KEYS, host=f"http://127.0.0.1:{free_port()}").lake("shop").repository == "shop"
 
 
-def test_a_connection_can_be_tried_from_the_web_ui(
+def test_a_connection_can_be_tested_in_the_web_ui(
     monkeypatch: pytest.MonkeyPatch, lake_server: LakeServer
 ) -> None:
-    found = lake_server.connection
-    keys = {"login": found.access_key_id, "password": found.secret_access_key}
-    works, said = hook(monkeypatch, host=found.endpoint, **keys).test_connection()
-    assert (works, said.endswith(f"at {found.endpoint}")) == (True, True)
+    connection = lake_server.connection
+    keys = {"login": connection.access_key_id, "password": connection.secret_access_key}
+    works, message = hook(monkeypatch, host=connection.endpoint, **keys).test_connection()
+    assert (works, message.endswith(f"at {connection.endpoint}")) == (True, True)
     for fields, fault in (
-        ({"host": found.endpoint, **KEYS}, "refused access key 'key'"),
+        ({"host": connection.endpoint, **KEYS}, "refused access key 'key'"),
         ({"host": f"http://127.0.0.1:{free_port()}", **keys}, "does not answer"),
         ({}, "lacks host, login, password"),
     ):
-        works, said = hook(monkeypatch, **fields).test_connection()
-        assert (works, fault in said) == (False, True)
+        works, message = hook(monkeypatch, **fields).test_connection()
+        assert (works, fault in message) == (False, True)

@@ -53,7 +53,7 @@ def test_a_connection_without_a_host_is_refused(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_a_hook_opens_nothing_when_it_is_made() -> None:
-    assert vars(MlflowHook("not there")).keys() & {"_found", "connection"} == set()
+    assert vars(MlflowHook("not there")).keys() & {"_connection", "connection"} == set()
 
 
 @pytest.mark.parametrize(("given", "lacking"), [("login", "password"), ("password", "login")])
@@ -80,8 +80,8 @@ def test_an_operator_logs_in_where_mlflow_asks_for_it(
     login = {"login": private_mlflow.username, "password": private_mlflow.password}
     fields = {"conn_type": "http", "host": private_mlflow.uri, **login}
     monkeypatch.setenv("AIRFLOW_CONN_MLFLOW_DEFAULT", json.dumps(fields))
-    operator = PipelineOperator(task_id="any", pipeline="orders")
-    assert Experiment(operator.tracking_uri, "a").id
+    operator = PipelineOperator(task_id="any", pipeline_name="orders")
+    assert Experiment(operator.tracking, "a").id
 
 
 def test_one_ordinary_user_is_enough_for_airflow_and_its_jobs(

@@ -1,4 +1,4 @@
-"""A database's connection as SQLAlchemy wants it."""
+"""Airflow's connection as SQLAlchemy's URL."""
 
 from __future__ import annotations
 
@@ -47,9 +47,9 @@ def url(monkeypatch: pytest.MonkeyPatch, **fields: Any) -> str:
 def test_a_connection_becomes_a_url_of_sqlalchemy(
     monkeypatch: pytest.MonkeyPatch, fields: dict[str, Any], expected: str
 ) -> None:
-    found = url(monkeypatch, **fields)
-    assert found == expected
-    assert make_url(found).password == fields.get("password")
+    rendered = url(monkeypatch, **fields)
+    assert rendered == expected
+    assert make_url(rendered).password == fields.get("password")
 
 
 def test_a_connection_without_a_host_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,6 @@ from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import DAG
 
 from include.exceptions import Misconfigured, NotEnoughData
-from include.governance.ledger import Ledger
 from include.tracking.registry import Alias, Registry
 from millrace.operators.governance import ApproveOperator, GateOperator, PromoteOperator, RegisterOperator
 from millrace.operators.snapshot import PinOperator
@@ -33,7 +32,7 @@ SCORES = {
 
 def pin(shop: Loop, ref: str = "", until: str = "", tag: str = "") -> Any:
     tag = tag or f"train-{shop.folder.name}"
-    return run(PinOperator(task_id="pin", pipeline=shop.folder.name, ref=ref, until=until, tag=tag))
+    return run(PinOperator(task_id="pin", pipeline_name=shop.folder.name, ref=ref, until=until, tag=tag))
 
 
 def test_a_pin_holds_the_newest_day_of_the_branch_though_the_branch_moves_on(shop: Loop) -> None:
@@ -68,7 +67,7 @@ def test_a_version_that_is_not_there_or_has_no_data_is_refused(shop: Loop) -> No
 
 def gate(shop: Loop, candidate: float) -> Task:
     with DAG(f"{shop.folder.name}.train", schedule=None):
-        task = GateOperator(task_id="gate", pipeline=shop.folder.name, scores_from="evaluate")
+        task = GateOperator(task_id="gate", pipeline_name=shop.folder.name, scores_from="evaluate")
         task >> EmptyOperator(task_id="register") >> EmptyOperator(task_id="promote")
     return Task(task, xcoms={("evaluate", "return_value"): {**SCORES, "candidate": candidate}})
 
@@ -86,18 +85,18 @@ def test_a_candidate_that_fails_ends_the_run_green_with_one_line_in_the_ledger(s
             task.run()
         assert caught.value.tasks == ["register"]
         assert task.xcoms["gate", "return_value"]["reasons"] == [reason]
-    [line] = Ledger(shop.tracking_uri, shop.folder.name).lines()
-    assert (line.event.value, line.reason) == ("rejected", reason)
+    [entry] = shop.ledger.entries()
+    assert (entry.event.value, entry.reason) == ("rejected", reason)
 
 
 def register(shop: Loop, training: str) -> Any:
-    return run(RegisterOperator(task_id="register", pipeline=shop.folder.name, training_run=training))
+    return run(RegisterOperator(task_id="register", pipeline_name=shop.folder.name, training_run=training))
 
 
 def promote(shop: Loop, version: int, run_id: str) -> Any:
     """With the version as text, as a template gives it."""
     task = PromoteOperator(
-        task_id="promote", pipeline=shop.folder.name, version=f"{version}", reason="because {{ run_id }}"
+        task_id="promote", pipeline_name=shop.folder.name, version=f"{version}", reason="because {{ run_id }}"
     )
     return run(task, run_id)
 
@@ -107,7 +106,7 @@ def answer(shop: Loop, choice: str, who: str | None) -> Task:
     with DAG(f"{shop.folder.name}.train", schedule=None):
         task = ApproveOperator(
             task_id="approve",
-            pipeline=shop.folder.name,
+            pipeline_name=shop.folder.name,
             version="1",
             subject="?",
             response_timeout=timedelta(days=3),
@@ -125,35 +124,35 @@ def answer(shop: Loop, choice: str, who: str | None) -> Task:
 
 
 def test_a_yes_leaves_the_decision_to_what_follows(shop: Loop) -> None:
-    register(shop, training_run(shop.tracking_uri))
+    register(shop, training_run(shop.tracking))
     answer(shop, "Approve", "Ada")
-    assert Registry(shop.tracking_uri).version_of(shop.folder.name, Alias.CANDIDATE) == 1
-    assert list(Ledger(shop.tracking_uri, shop.folder.name).lines()) == []
+    assert Registry(shop.tracking).version_of(shop.folder.name, Alias.CANDIDATE) == 1
+    assert list(shop.ledger.entries()) == []
 
 
 @pytest.mark.parametrize(
-    ("who", "reason"), [("Ada", "Ada said no"), (None, "nobody answered in 3 days, 0:00:00")]
+    ("who", "reason"), [("Ada", "refused by Ada"), (None, "no response within 3 days, 0:00:00")]
 )
 def test_a_no_is_one_line_in_the_ledger_and_no_candidate_is_left(
     shop: Loop, who: str | None, reason: str
 ) -> None:
-    register(shop, training_run(shop.tracking_uri))
+    register(shop, training_run(shop.tracking))
     for _ in range(2):
         with pytest.raises(DownstreamTasksSkipped) as caught:
             answer(shop, "Reject", who)
         assert caught.value.tasks == ["promote"]
-    assert Registry(shop.tracking_uri).version_of(shop.folder.name, Alias.CANDIDATE) is None
-    [line] = Ledger(shop.tracking_uri, shop.folder.name).lines()
-    assert (line.event.value, line.version, line.reason) == ("rejected", 1, reason)
+    assert Registry(shop.tracking).version_of(shop.folder.name, Alias.CANDIDATE) is None
+    [entry] = shop.ledger.entries()
+    assert (entry.event.value, entry.version, entry.reason) == ("rejected", 1, reason)
 
 
 def test_versions_are_registered_and_promoted_once(shop: Loop) -> None:
-    training = [training_run(shop.tracking_uri) for _ in range(2)]
+    training = [training_run(shop.tracking) for _ in range(2)]
     for number, trained in enumerate(training, 1):
         assert register(shop, trained) == register(shop, trained) == {"version": number}
         told = promote(shop, number, f"r{number}")
         assert told == promote(shop, number, f"r{number}")
     assert told == {"champion": 2, "previous": 1}
-    assert Registry(shop.tracking_uri).version_of(shop.folder.name, Alias.CANDIDATE) is None
-    lines = Ledger(shop.tracking_uri, shop.folder.name).lines()
-    assert [(line.version, line.reason) for line in lines] == [(2, "because r2"), (1, "because r1")]
+    assert Registry(shop.tracking).version_of(shop.folder.name, Alias.CANDIDATE) is None
+    entries = shop.ledger.entries()
+    assert [(entry.version, entry.reason) for entry in entries] == [(2, "because r2"), (1, "because r1")]

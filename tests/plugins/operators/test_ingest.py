@@ -15,8 +15,9 @@ from airflow.sdk.exceptions import AirflowSkipException
 from include.exceptions import BadData
 from include.lake.client import Lake
 from include.tracking.runs import Experiment
+from include.tracking.server import TrackingServer
 from millrace.operators.ingest import LoadOperator, QuarantineOperator, ValidateOperator
-from millrace.ui.links import FAULT
+from millrace.xcom import FAULT
 from tests.support.pipeline import orders, write_csv, write_pipeline
 from tests.support.task import Task
 
@@ -41,20 +42,20 @@ def make(tmp_path: Path, lake: Lake, connections: None, use_pipelines: Callable[
 
 
 def load(folder: Path) -> Task:
-    return Task(LoadOperator(task_id="load", pipeline=folder.name, **DAYS))
+    return Task(LoadOperator(task_id="load", pipeline_name=folder.name, **DAYS))
 
 
 def validate(folder: Path) -> Task:
-    return Task(ValidateOperator(task_id="validate", pipeline=folder.name, **DAYS))
+    return Task(ValidateOperator(task_id="validate", pipeline_name=folder.name, **DAYS))
 
 
 def quarantine(folder: Path, left: dict[tuple[str, str], Any]) -> Task:
     with DAG("orders.ingest", schedule=None):
         before = [
-            LoadOperator(task_id="load", pipeline=folder.name, **DAYS),
-            ValidateOperator(task_id="validate", pipeline=folder.name, **DAYS),
+            LoadOperator(task_id="load", pipeline_name=folder.name, **DAYS),
+            ValidateOperator(task_id="validate", pipeline_name=folder.name, **DAYS),
         ]
-        last = QuarantineOperator(task_id="quarantine", pipeline=folder.name, branch=BRANCH)
+        last = QuarantineOperator(task_id="quarantine", pipeline_name=folder.name, branch=BRANCH)
         before >> last
     return Task(last, xcoms=left)
 
@@ -77,13 +78,13 @@ def test_a_source_that_cannot_be_read_leaves_its_fault(make: MakeShop) -> None:
     assert task.xcoms == {("load", FAULT): {"reasons": [str(caught.value)]}}
 
 
-def test_good_rows_have_a_verdict_and_a_report(make: MakeShop, tracking_uri: str) -> None:
+def test_good_rows_have_a_verdict_and_a_report(make: MakeShop, tracking: TrackingServer) -> None:
     folder = make()
     load(folder).run()
     found = validate(folder).run()
     assert (found["passed"], found["numbers"]["rows"]) == (True, 8)
-    experiment = Experiment(tracking_uri, f"{folder.name}.ingest")
-    assert found["link"].startswith(f"{tracking_uri}/#/experiments/{experiment.id}/runs/")
+    experiment = Experiment(tracking, f"{folder.name}.ingest")
+    assert found["link"].startswith(f"{tracking}/#/experiments/{experiment.id}/runs/")
 
 
 def bad(make: MakeShop, on_failure: str) -> Path:
@@ -107,7 +108,7 @@ def test_bad_rows_fail_with_their_rule_and_go_where_the_contract_says(
     told = quarantine(folder, failed.xcoms).run()
     name = BRANCH.replace("ingest-", "quarantine-")
     assert told == {"branch": name if kept else None, "reasons": fault["reasons"]}
-    assert (lake.exists(name), lake.exists(BRANCH)) == (kept, False)
+    assert (lake.ref_exists(name), lake.ref_exists(BRANCH)) == (kept, False)
     assert quarantine(folder, failed.xcoms).run() == told
 
 
@@ -120,4 +121,4 @@ def test_without_a_fault_of_the_data_nothing_is_put_away(make: MakeShop, lake: L
     folder = make()
     with pytest.raises(AirflowSkipException, match="the data is not to blame"):
         quarantine(folder, {}).run()
-    assert lake.exists(BRANCH)
+    assert lake.ref_exists(BRANCH)

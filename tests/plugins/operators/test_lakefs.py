@@ -1,4 +1,4 @@
-"""Operators of the lake do their work once, and say the same the second time."""
+"""Operators of the lake act once and return the same result on a retry."""
 
 from __future__ import annotations
 
@@ -60,22 +60,22 @@ def test_a_branch_is_made_once_and_stays_where_it_is(lake: Lake, tmp_path: Path)
     first = lake.resolve("main")
     assert create_branch(lake) == {"branch": "work", "commit": first}
     upload(lake, tmp_path / "a")
-    made = commit(lake)["commit"]
-    assert create_branch(lake) == {"branch": "work", "commit": made}
+    commit_id = commit(lake)["commit"]
+    assert create_branch(lake) == {"branch": "work", "commit": commit_id}
 
 
 def test_a_branch_is_deleted_once_and_then_it_is_gone(lake: Lake) -> None:
     create_branch(lake)
     for _ in range(2):
         run(LakeFSDeleteBranchOperator(task_id="t", repository=lake.repository, branch="work"))
-        assert not lake.exists("work")
+        assert not lake.ref_exists("work")
 
 
-def test_an_upload_says_what_is_stored_and_is_committed_later(lake: Lake, tmp_path: Path) -> None:
+def test_an_upload_returns_what_is_stored_and_is_uncommitted(lake: Lake, tmp_path: Path) -> None:
     create_branch(lake)
-    told = upload(lake, tmp_path / "a", "hello")
-    assert told == upload(lake, tmp_path / "a", "hello")
-    assert told == {"path": "a.txt", "size": 5, "checksum": "5d41402abc4b2a76b9719d911017c592"}
+    result = upload(lake, tmp_path / "a", "hello")
+    assert result == upload(lake, tmp_path / "a", "hello")
+    assert result == {"path": "a.txt", "size": 5, "checksum": "5d41402abc4b2a76b9719d911017c592"}
     assert lake.download("work", "a.txt") == b"hello"
     with pytest.raises(Absent):
         lake.download("main", "a.txt")
@@ -95,8 +95,8 @@ def test_a_commit_names_its_run_and_the_second_try_finds_it(lake: Lake, tmp_path
     first, second = commit(lake), commit(lake)
     assert first == second == {"commit": lake.resolve("work"), "changed": True}
     assert commit(lake, "r2") == {**first, "changed": False}
-    found = lake.get_commit("work")
-    assert (found.message, found.metadata["rows"], found.metadata["run_id"]) == ("rows", "7", "r1")
+    head = lake.get_commit("work")
+    assert (head.message, head.metadata["rows"], head.metadata["run_id"]) == ("rows", "7", "r1")
 
 
 def test_a_merge_is_made_once_and_found_when_its_branch_is_gone(lake: Lake, tmp_path: Path) -> None:
@@ -106,16 +106,16 @@ def test_a_merge_is_made_once_and_found_when_its_branch_is_gone(lake: Lake, tmp_
     first = merge(lake, metadata={"rows": "7"}, delete_source=True)
     assert first == {"commit": lake.resolve("main"), "changed": True}
     assert merge(lake, delete_source=True) == first
-    assert not lake.exists("work")
+    assert not lake.ref_exists("work")
     assert lake.get_commit("main").metadata["rows"] == "7"
     with pytest.raises(Absent, match="work"):
         merge(lake, "r2", delete_source=True)
 
 
-def test_a_merge_leaves_its_branch_unless_told_otherwise(lake: Lake) -> None:
+def test_a_merge_leaves_its_branch_by_default(lake: Lake) -> None:
     create_branch(lake)
     assert merge(lake) == {"commit": lake.resolve("main"), "changed": False}
-    assert lake.exists("work")
+    assert lake.ref_exists("work")
 
 
 def test_the_asset_event_of_a_merge_names_what_it_brought(lake: Lake, tmp_path: Path) -> None:
@@ -131,7 +131,7 @@ def test_the_asset_event_of_a_merge_names_what_it_brought(lake: Lake, tmp_path: 
 def test_a_merge_without_changes_may_send_no_event(lake: Lake) -> None:
     create_branch(lake)
     task = merge_task(lake, skip_unchanged=True)
-    with pytest.raises(AirflowSkipException, match="'main' has all of 'work' already"):
+    with pytest.raises(AirflowSkipException, match="'main' already contains 'work'"):
         task.run()
     assert task.xcoms["t", "return_value"] == {"commit": lake.resolve("main"), "changed": False}
 

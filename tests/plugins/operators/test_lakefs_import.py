@@ -1,4 +1,4 @@
-"""Imports by a real lakeFS from a folder that it is allowed to import from."""
+"""Imports by a lakeFS server from a folder of its storage."""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ class Storage:
             (self.folder / name).write_text(text)
 
     def operator(self, **arguments: Any) -> LakeFSImportOperator:
-        given = {"branch": "main", "sources": {self.uri: "t/"}, "message": "a day", **arguments}
+        options = {"branch": "main", "sources": {self.uri: "t/"}, "message": "a day", **arguments}
         return LakeFSImportOperator(
-            task_id="fill", repository=self.lake.repository, poll_interval=0.1, **given
+            task_id="fill", repository=self.lake.repository, poll_interval=0.1, **options
         )
 
     def run(self, *, try_number: int = 1, run_id: str = "r1", **arguments: Any) -> Any:
@@ -52,7 +52,7 @@ class Storage:
 
     @property
     def contents(self) -> dict[str, bytes]:
-        return {found.path: self.lake.download("main", found.path) for found in self.lake.list("main")}
+        return {item.path: self.lake.download("main", item.path) for item in self.lake.list_objects("main")}
 
 
 @pytest.fixture(scope="module")
@@ -71,22 +71,22 @@ def lakefs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Storage]:
 def storage(lakefs: Storage, monkeypatch: pytest.MonkeyPatch) -> Storage:
     connection, name = lakefs.lake.connection, f"import-{uuid4().hex[:8]}"
     account = {"login": connection.access_key_id, "password": connection.secret_access_key}
-    told = {"conn_type": "lakefs", "host": connection.endpoint, **account}
-    monkeypatch.setenv("AIRFLOW_CONN_LAKEFS_DEFAULT", json.dumps(told))
-    found = Storage(Lake(connection, name), lakefs.folder / name)
-    found.lake.ensure_repository(f"local://{name}")
-    found.folder.mkdir()
-    found.hold(a="1", b="2")
-    return found
+    fields = {"conn_type": "lakefs", "host": connection.endpoint, **account}
+    monkeypatch.setenv("AIRFLOW_CONN_LAKEFS_DEFAULT", json.dumps(fields))
+    storage = Storage(Lake(connection, name), lakefs.folder / name)
+    storage.lake.ensure_repository(f"local://{name}")
+    storage.folder.mkdir()
+    storage.hold(a="1", b="2")
+    return storage
 
 
 def test_what_lies_in_the_storage_is_taken_in_as_one_commit(storage: Storage) -> None:
-    told = storage.run(metadata={"why": "first"})
+    result = storage.run(metadata={"why": "first"})
     commit = storage.lake.get_commit("main")
-    assert (told, storage.contents) == ({"commit": commit.id, "changed": True}, {"t/a": b"1", "t/b": b"2"})
+    assert (result, storage.contents) == ({"commit": commit.id, "changed": True}, {"t/a": b"1", "t/b": b"2"})
     assert commit.metadata.items() >= {"run_id": "r1", "step": "fill", "why": "first"}.items()
     assert (storage.messages[0], len(storage.messages), len(commit.parents)) == ("a day", 2, 1)
-    assert list(storage.lake.branches()) == ["main"]
+    assert list(storage.lake.list_branches()) == ["main"]
 
 
 def test_a_second_try_finds_the_first_and_another_run_takes_what_is_new(storage: Storage) -> None:
@@ -114,19 +114,19 @@ def test_an_import_that_a_killed_try_left_running_comes_to_nothing(
         Task(operator).run()
     assert storage.run(try_number=2)["changed"] is True
     ended = time.monotonic() + 20
-    while not ((state := storage.lake.import_state("main", str(killed.value))).completed or state.error):
+    while not ((state := storage.lake.import_status("main", str(killed.value))).completed or state.error):
         assert time.monotonic() < ended
         time.sleep(0.1)
-    assert (storage.messages.count("a day"), list(storage.lake.branches())) == (1, ["main"])
+    assert (storage.messages.count("a day"), list(storage.lake.list_branches())) == (1, ["main"])
 
 
 @pytest.mark.parametrize(
-    ("uri", "said"), [("local:///elsewhere/", "forbidden"), ("{uri}none/", "no such file or directory")]
+    ("uri", "message"), [("local:///elsewhere/", "forbidden"), ("{uri}none/", "no such file or directory")]
 )
-def test_an_import_that_fails_says_why_and_leaves_nothing(storage: Storage, uri: str, said: str) -> None:
-    with pytest.raises(Transient, match=rf"import of \['local://.*{said}"):
+def test_an_import_that_fails_says_why_and_leaves_nothing(storage: Storage, uri: str, message: str) -> None:
+    with pytest.raises(Transient, match=rf"import of \['local://.*{message}"):
         storage.run(sources={uri.format(uri=storage.uri): "t/"})
-    assert (storage.contents, list(storage.lake.branches())) == ({}, ["main"])
+    assert (storage.contents, list(storage.lake.list_branches())) == ({}, ["main"])
 
 
 def test_a_task_that_is_ended_by_a_person_stops_its_import(
@@ -136,12 +136,15 @@ def test_a_task_that_is_ended_by_a_person_stops_its_import(
     monkeypatch.setattr(time, "sleep", lambda seconds: operator.on_kill())
     with pytest.raises((Absent, Transient)):
         Task(operator).run()
-    assert (storage.messages.count("a day"), list(storage.lake.branches())) == (0, ["main"])
+    assert (storage.messages.count("a day"), list(storage.lake.list_branches())) == (0, ["main"])
 
 
 def test_a_server_that_may_not_import_says_so(tmp_path: Path) -> None:
     with run_lakefs(tmp_path) as connection:
         lake = Lake(connection, "orders")
         lake.ensure_repository("local://orders")
-        with pytest.raises(Misconfigured, match=r"cannot do it: .* import is not supported for this storage"):
+        with pytest.raises(
+            Misconfigured,
+            match=r"does not support the operation: .* import is not supported for this storage",
+        ):
             lake.start_import("main", {"local:///elsewhere/": "t/"}, "a day", {})

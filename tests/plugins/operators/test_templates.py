@@ -70,7 +70,7 @@ CASES: list[tuple[type[BaseOperator], dict[str, Any]]] = [
     (GateOperator, {"pipeline": T, "scores_from": "evaluate"}),
     (RegisterOperator, {"pipeline": T, "training_run": T}),
     (PromoteOperator, {"pipeline": T, "version": T, "reason": T}),
-    (LakeFSCommitSensor, {"repository": T, "ref": T, "known": T}),
+    (LakeFSCommitSensor, {"repository": T, "ref": T, "known_commit": T}),
     (LakeFSObjectSensor, {"repository": T, "ref": T, "path": T}),
     (LakeFSPrefixSensor, {"repository": T, "ref": T, "prefix": T}),
     (LakeFSTagSensor, {"repository": T, "tag": T}),

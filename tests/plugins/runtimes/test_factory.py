@@ -43,7 +43,7 @@ def test_a_deployment_must_name_a_runtime_that_is_there(
     monkeypatch.setenv("RUNTIME", "auto")
     use_pipelines(tmp_path)
     with pytest.raises(
-        Misconfigured, match="runtime 'auto' of 'orders' is none of 'process', 'docker', 'kubernetes'; set"
+        Misconfigured, match="runtime 'auto' of 'orders' is not one of 'process', 'docker', 'kubernetes'; set"
     ):
         job_operator(Job.TRAIN, pipeline(tmp_path, "auto"))
 

@@ -15,7 +15,7 @@ from tests.support.task import Task
 
 def task(job: str = "train", run_id: str = "r1", **arguments: str) -> Task:
     told = {"commit": "{{ params.commit }}", "until": "2024-03-30", **arguments}
-    operator = ProcessJobOperator(task_id=job, pipeline="orders", job=job, told=told)
+    operator = ProcessJobOperator(task_id=job, pipeline_name="orders", job=job, job_args=told)
     found = Task(operator, run_id, params={"commit": "c0ffee", "given": {"C": 0.5}})
     operator.render_template_fields(found.context)
     return found
@@ -28,7 +28,7 @@ def spec(found: Task) -> JobSpec:
 def test_a_job_is_told_what_its_templates_say() -> None:
     assert spec(task(params="{{ params.given | tojson }}")) == JobSpec(
         job=Job.TRAIN,
-        pipeline="orders",
+        pipeline_name="orders",
         commit="c0ffee",
         until="2024-03-30",
         run_key="orders.stage/r1/train",
@@ -55,9 +55,9 @@ def test_what_a_template_leaves_empty_is_refused(wrong: dict[str, Any]) -> None:
 def test_a_job_runs_in_the_tasks_own_process_and_again_finds_its_result(shop: Loop) -> None:
     operator = ProcessJobOperator(
         task_id="train",
-        pipeline=shop.folder.name,
+        pipeline_name=shop.folder.name,
         job="train",
-        told={"commit": shop.head, "until": "2024-03-30", "params": '{"C": 0.5}'},
+        job_args={"commit": shop.head, "until": "2024-03-30", "params": '{"C": 0.5}'},
     )
     told = Task(operator).run()
     assert told == Task(operator, try_number=2).run()

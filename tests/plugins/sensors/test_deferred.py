@@ -30,8 +30,8 @@ def _connected(lake_connection: None) -> None:
     """Every test here uses the test server."""
 
 
-def made(trigger: LakeFSTrigger) -> LakeFSTrigger:
-    """The trigger as another triggerer makes it, from what Airflow has stored of it."""
+def restored(trigger: LakeFSTrigger) -> LakeFSTrigger:
+    """Return the trigger as another triggerer restores it from Airflow's database."""
     path, arguments = trigger.serialize()
     assert path == "millrace.triggers.lakefs.LakeFSTrigger"
     return LakeFSTrigger(**json.loads(json.dumps(arguments)))
@@ -46,11 +46,11 @@ def deferred(kind: type[LakeFSSensor], lake: Lake, **arguments: Any) -> tuple[La
     assert caught.value.method_name == "execute_complete"
     assert caught.value.timeout is not None
     assert isinstance(caught.value.trigger, LakeFSTrigger)
-    return sensor, made(caught.value.trigger)
+    return sensor, restored(caught.value.trigger)
 
 
 def waited(trigger: LakeFSTrigger, meanwhile: Any = lambda: None) -> Any:
-    """The trigger's event; something happens in the lake while it waits."""
+    """Return the payload of the trigger's event; `meanwhile` runs while it waits."""
 
     async def both() -> TriggerEvent:
         waiting = asyncio.create_task(anext(trigger.run()))  # type: ignore[arg-type]
@@ -63,7 +63,7 @@ def waited(trigger: LakeFSTrigger, meanwhile: Any = lambda: None) -> Any:
 
 
 @pytest.mark.parametrize(
-    ("kind", "arguments", "found"),
+    ("kind", "arguments", "expected"),
     [
         (LakeFSCommitSensor, {"ref": "work"}, {"ref": "work"}),
         (LakeFSObjectSensor, {"ref": "work", "path": "t/a"}, {"ref": "work", "path": "t/a", "size": 3}),
@@ -72,8 +72,8 @@ def waited(trigger: LakeFSTrigger, meanwhile: Any = lambda: None) -> Any:
     ],
     ids=["commit", "object", "prefix", "tag"],
 )
-def test_each_sensor_waits_in_the_triggerer_for_what_comes(
-    lake: Lake, kind: type[LakeFSSensor], arguments: dict[str, Any], found: dict[str, Any]
+def test_each_sensor_waits_in_the_triggerer(
+    lake: Lake, kind: type[LakeFSSensor], arguments: dict[str, Any], expected: dict[str, Any]
 ) -> None:
     def come() -> None:
         lake.create_branch("work", "main")
@@ -81,9 +81,9 @@ def test_each_sensor_waits_in_the_triggerer_for_what_comes(
         lake.create_tag("v", "main")
 
     sensor, trigger = deferred(kind, lake, **arguments)
-    told = sensor.execute_complete({}, waited(trigger, come))
-    assert found.items() <= told.items()
-    assert Task(sensor).run() == told  # what is there is found without waiting
+    match = sensor.execute_complete({}, waited(trigger, come))
+    assert expected.items() <= match.items()
+    assert Task(sensor).run() == match  # what exists is returned without waiting
 
 
 def test_a_trigger_holds_no_secret(lake: Lake) -> None:
@@ -98,19 +98,19 @@ def test_a_trigger_waits_out_a_lake_that_is_gone(lake_server: LakeServer, lake: 
         lake.create_tag("v", "main")
 
     _, trigger = deferred(LakeFSTagSensor, lake, tag="v")
-    assert waited(trigger, outage) == {"found": {"tag": "v", "commit": lake.resolve("v")}}
+    assert waited(trigger, outage) == {"match": {"tag": "v", "commit": lake.resolve("v")}}
 
 
-def test_a_fault_that_waiting_cannot_mend_ends_the_wait(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_error_that_waiting_cannot_fix_ends_the_wait(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
     sensor, trigger = deferred(LakeFSTagSensor, lake, tag="v")
     wrong = {"conn_type": "lakefs", "host": lake.connection.endpoint, "login": "a", "password": "b"}
     monkeypatch.setenv("AIRFLOW_CONN_LAKEFS_DEFAULT", json.dumps(wrong))
     event = asyncio.run(anext(trigger.run())).payload  # type: ignore[arg-type]
-    assert event["fault"] == "Unauthorized"
+    assert event["error"] == "Unauthorized"
     with pytest.raises(Unauthorized, match="refused access key 'a'"):
         sensor.execute_complete({}, event)
 
 
 def test_an_empty_prefix_needs_no_sensor() -> None:
-    with pytest.raises(ValueError, match="give 1 or more"):
-        LakeFSPrefixSensor(task_id="t", repository="r", ref="main", prefix="t/", at_least=0)
+    with pytest.raises(ValueError, match="set 1 or more"):
+        LakeFSPrefixSensor(task_id="t", repository="r", ref="main", prefix="t/", min_objects=0)

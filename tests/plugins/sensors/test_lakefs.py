@@ -1,28 +1,24 @@
-"""Sensors of the lake wait for what is absent, and only for that."""
+"""Sensors of the lake wait for what does not exist yet, and for nothing else."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import pytest
-from airflow.sdk.exceptions import AirflowRescheduleException, AirflowSkipException
+from airflow.sdk.exceptions import AirflowRescheduleException
 
 from include.exceptions import Unauthorized, Unavailable
 from include.lake.client import Lake
-from include.tracking.registry import Alias, Registry
 from millrace.sensors.lakefs import LakeFSCommitSensor
-from millrace.sensors.partition import PartitionSensor
 from tests.support.lake import free_port
-from tests.support.loop import Loop, rows
-from tests.support.models import training_run
 from tests.support.task import run
 
 
 def wait(lake: Lake, ref: str = "main", known: str = "") -> object:
-    return run(LakeFSCommitSensor(task_id="wait", repository=lake.repository, ref=ref, known=known))
+    return run(LakeFSCommitSensor(task_id="wait", repository=lake.repository, ref=ref, known_commit=known))
 
 
-def test_a_commit_sensor_tells_the_commit_of_its_ref(lake: Lake, connections: None) -> None:
+def test_a_commit_sensor_returns_the_commit_of_its_ref(lake: Lake, connections: None) -> None:
     assert wait(lake) == {"ref": "main", "commit": lake.resolve("main")}
 
 
@@ -36,8 +32,8 @@ def test_it_waits_for_a_ref_and_for_another_commit_than_the_known_one(
         wait(lake, known=known)
     (tmp_path / "a").write_text("a")
     lake.upload("main", "a", tmp_path / "a")
-    made = lake.commit("main", "a", {})
-    assert wait(lake, known=known) == {"ref": "main", "commit": made}
+    commit = lake.commit("main", "a", {})
+    assert wait(lake, known=known) == {"ref": "main", "commit": commit}
 
 
 def test_it_does_not_wait_for_a_lake_that_is_silent_or_refuses(
@@ -51,25 +47,3 @@ def test_it_does_not_wait_for_a_lake_that_is_silent_or_refuses(
     monkeypatch.setenv("AIRFLOW_CONN_LAKEFS_DEFAULT", f'{{{host}, "login": "a", "password": "b"}}')
     with pytest.raises(Unauthorized):
         wait(lake)
-
-
-def wait_for_day(shop: Loop, day: str) -> object:
-    return run(PartitionSensor(task_id="wait", pipeline=shop.folder.name, day=day))
-
-
-def test_a_pipeline_without_a_champion_has_nothing_to_watch(shop: Loop) -> None:
-    with pytest.raises(
-        AirflowSkipException, match=f"has no champion: train one with {shop.folder.name}.train"
-    ):
-        wait_for_day(shop, "2024-03-30")
-
-
-def test_a_partition_sensor_waits_for_its_day_and_tells_data_and_champion(shop: Loop) -> None:
-    registry = Registry(shop.tracking_uri)
-    registry.point(
-        shop.folder.name, Alias.CHAMPION, registry.register(shop.folder.name, training_run(shop.tracking_uri))
-    )
-    with pytest.raises(AirflowRescheduleException):
-        wait_for_day(shop, "2024-03-31")
-    shop.put({30: rows(30)})
-    assert wait_for_day(shop, "2024-03-31") == {"commit": shop.head, "champion": 1}

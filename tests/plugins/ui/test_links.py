@@ -1,4 +1,4 @@
-"""The link from a task to its report."""
+"""Links from a task to MLflow and lakeFS."""
 
 from __future__ import annotations
 
@@ -12,20 +12,21 @@ from airflow.sdk.execution_time import task_runner
 from airflow.sdk.execution_time.comms import GetXCom, XComResult
 
 from millrace.operators.lakefs import LakeFSCreateBranchOperator, LakeFSOperator, LakeFSUploadOperator
-from millrace.ui.links import FAULT, BranchLink, CommitLink, ObjectLink, ReportLink
+from millrace.ui.links import BranchLink, CommitLink, ObjectLink, ReportLink
+from millrace.xcom import FAULT
 
 KEY: Any = SimpleNamespace(dag_id="d", task_id="t", run_id="r", map_index=-1)
 
 
 class Supervisor:
-    """What a task's process asks for XComs."""
+    """The supervisor, which serves XComs to a task's process."""
 
     def __init__(self, xcoms: dict[str, Any]) -> None:
         self.xcoms = xcoms
 
-    def send(self, asked: GetXCom) -> XComResult:
-        assert (asked.dag_id, asked.task_id, asked.run_id) == ("d", "t", "r")
-        return XComResult(key=asked.key, value=self.xcoms.get(asked.key))
+    def send(self, request: GetXCom) -> XComResult:
+        assert (request.dag_id, request.task_id, request.run_id) == ("d", "t", "r")
+        return XComResult(key=request.key, value=self.xcoms.get(request.key))
 
 
 @pytest.mark.parametrize(
@@ -39,7 +40,7 @@ class Supervisor:
     ],
     ids=["result", "fault", "no link", "nothing returned", "nothing"],
 )
-def test_a_report_is_where_the_result_or_the_fault_says(
+def test_a_report_link_comes_from_the_result_or_the_fault(
     monkeypatch: pytest.MonkeyPatch, xcoms: dict[str, Any], link: str
 ) -> None:
     monkeypatch.setattr(task_runner, "SUPERVISOR_COMMS", Supervisor(xcoms), raising=False)
@@ -47,7 +48,7 @@ def test_a_report_is_where_the_result_or_the_fault_says(
     assert ReportLink().get_link(BaseOperator(task_id="t"), ti_key=KEY) == link
 
 
-def test_a_report_leads_people_to_the_address_that_is_theirs(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_report_link_uses_the_url_for_browsers(monkeypatch: pytest.MonkeyPatch) -> None:
     returned = {"return_value": {"link": "http://mlflow:5000/#/runs/1"}}
     monkeypatch.setattr(task_runner, "SUPERVISOR_COMMS", Supervisor(returned), raising=False)
     shown = {"ui_url": "https://mlflow.example/"}
@@ -84,8 +85,8 @@ def test_a_link_leads_to_the_page_in_lakefs(
     extra: dict[str, str],
     base: str | None,
 ) -> None:
-    found = {"conn_type": "lakefs", "host": "http://l:8000", "login": "k", "password": "s", "extra": extra}
-    monkeypatch.setenv("AIRFLOW_CONN_LAKEFS_DEFAULT", json.dumps(found))
+    fields = {"conn_type": "lakefs", "host": "http://l:8000", "login": "k", "password": "s", "extra": extra}
+    monkeypatch.setenv("AIRFLOW_CONN_LAKEFS_DEFAULT", json.dumps(fields))
     monkeypatch.setattr(
         task_runner, "SUPERVISOR_COMMS", Supervisor({"return_value": returned}), raising=False
     )

@@ -1,4 +1,4 @@
-"""Operators of the lake, by what they work on: branches, objects, commits, tags."""
+"""Operators of the lake: branches, objects, commits, tags."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the operators and sensors of the lake share."""
+"""Bases of the operators and sensors of the lake."""
 
 from __future__ import annotations
 
@@ -10,29 +10,29 @@ from airflow.sdk import BaseOperator, Context
 
 from include.lake.client import Lake
 from millrace.hooks.lakefs import LakeFSHook
-from millrace.run import identity, step
+from millrace.run import identity, task_step
 
 
 class LakeFSMixin:
-    """Mixed into what works on one repository."""
+    """Mixin for operators and sensors of one repository."""
 
     repository: str | None
     lakefs_conn_id: str
 
     @cached_property
     def hook(self) -> LakeFSHook:
-        """The connection."""
+        """The hook of the connection."""
         return LakeFSHook(self.lakefs_conn_id)
 
     def lake(self) -> Lake:
-        """The repository, by the connection."""
+        """Return a client of the repository."""
         return self.hook.lake(self.repository)
 
 
 class LakeFSOperator(LakeFSMixin, BaseOperator):
-    """Base of the operators that work on one repository.
+    """Base of the operators of one repository.
 
-    :param repository: the repository's name; none: the connection's default one.
+    :param repository: the repository's name; default: the connection's default repository.
     :param lakefs_conn_id: the Airflow connection of the lake.
     """
 
@@ -52,28 +52,31 @@ class LakeFSOperator(LakeFSMixin, BaseOperator):
 
 
 class CommitOperatorBase(LakeFSOperator):
-    """Base of the operators that leave one commit on a branch, however often they are tried."""
+    """Base of the operators that make exactly one commit on a branch, however often they are retried."""
 
     branch: str
     metadata: dict[str, str]
 
-    def once(
+    def commit_once(
         self,
         context: Context,
-        act: Callable[[Lake, dict[str, str]], str | None],
+        make_commit: Callable[[Lake, dict[str, str]], str | None],
         *,
-        look_first: bool = True,
+        search_first: bool = True,
     ) -> dict[str, Any]:
-        """Let `act` commit with the metadata it is given, unless an earlier try did; `{commit, changed}`."""
+        """Run `make_commit` unless an earlier try of this task committed; return `{commit, changed}`.
+
+        `make_commit` takes the lake and the metadata of the commit, see `include.lake.idempotency`.
+        """
         from include.lake.idempotency import commit_once
 
         lake = self.lake()
         return commit_once(
             lake,
             self.branch,
-            step(context),
-            partial(act, lake),
+            task_step(context),
+            partial(make_commit, lake),
             run=identity(context),
             metadata=self.metadata,
-            look_first=look_first,
+            search_first=search_first,
         ).to_json()

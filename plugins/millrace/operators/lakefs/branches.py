@@ -13,12 +13,12 @@ from millrace.ui.links import BranchLink
 
 
 class LakeFSCreateBranchOperator(LakeFSOperator):
-    """Creates a branch unless it exists; returns `{branch, commit}`.
+    """Create a branch unless it exists; returns `{branch, commit}`.
 
     :param branch: the branch's name.
-    :param source: the ref that it starts from.
-    :param replace: delete a branch of that name first, with all that was put on it: for branches of one
-        run, which start from `source` as it is now when the run is started over.
+    :param source: the ref that the branch starts from.
+    :param replace: delete an existing branch of that name first, with everything on it. Use it for the
+        branch of one run, so that a run that starts over begins at the current `source`.
     """
 
     template_fields: Sequence[str] = (*LakeFSOperator.template_fields, "branch", "source")
@@ -38,7 +38,7 @@ class LakeFSCreateBranchOperator(LakeFSOperator):
 
 
 class LakeFSDeleteBranchOperator(LakeFSOperator):
-    """Deletes a branch; fine if there is none.
+    """Delete a branch; does nothing if there is no such branch.
 
     :param branch: the branch's name.
     """
@@ -54,11 +54,11 @@ class LakeFSDeleteBranchOperator(LakeFSOperator):
 
 
 class LakeFSResetBranchOperator(LakeFSOperator):
-    """Throws away what was changed on a branch and not committed; returns `{branch, commit}`.
+    """Discard uncommitted changes of a branch; returns `{branch, commit}`.
 
     :param branch: the branch's name.
-    :param path: of this object only; never empty.
-    :param prefix: of the objects below it only; never empty.
+    :param path: only discard the changes of this object; not empty.
+    :param prefix: only discard changes below this prefix; not empty.
     """
 
     template_fields: Sequence[str] = (*LakeFSOperator.template_fields, "branch", "path", "prefix")
@@ -69,14 +69,18 @@ class LakeFSResetBranchOperator(LakeFSOperator):
     ) -> None:
         super().__init__(**kwargs)
         if path is not None and prefix is not None:
-            raise ValueError(f"path {path!r} and prefix {prefix!r} are both given; give one, or none for all")
+            raise ValueError(
+                f"path {path!r} and prefix {prefix!r} are both set; set one, or none to reset it all"
+            )
         self.branch = branch
         self.path = path
         self.prefix = prefix
 
     def execute(self, context: Context) -> dict[str, str]:
-        if "" in (self.path, self.prefix):  # a template that came to nothing must not mean everything
-            raise Misconfigured(f"path or prefix is empty and would reset all of {self.branch!r}; give one")
+        if "" in (self.path, self.prefix):  # an empty template must not reset everything
+            raise Misconfigured(
+                f"path or prefix is empty and would reset all of {self.branch!r}; set one, or omit both"
+            )
         lake = self.lake()
         lake.reset_branch(self.branch, path=self.path or "", prefix=self.prefix or "")
         return {"branch": self.branch, "commit": lake.resolve(self.branch)}

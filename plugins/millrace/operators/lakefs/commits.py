@@ -1,4 +1,4 @@
-"""Operators for versions of the lake: commit, merge, undo, take over, compare, look up."""
+"""Operators for commits of the lake: commit, merge, revert, cherry-pick, diff, look up."""
 
 from __future__ import annotations
 
@@ -13,17 +13,16 @@ from millrace.operators.lakefs.base import CommitOperatorBase, LakeFSOperator
 from millrace.run import identity, set_event_extra
 from millrace.ui.links import CommitLink
 
-_FIRST = 10
-"""Changes that a diff names."""
+_MAX_LISTED_CHANGES = 10
 
 
 class LakeFSCommitOperator(CommitOperatorBase):
-    """Commits what was uploaded to a branch; returns `{commit, changed}`.
+    """Commit the changes of a branch; returns `{commit, changed}`.
 
-    A second try finds the commit of the first by the run's identity on it. With nothing uploaded since
-    somebody else's commit, that one is returned with `changed: false`.
+    A retry finds the commit of the first try by the run's identity in its metadata. Without changes, returns
+    the branch's latest commit with `changed: false`.
 
-    :param metadata: goes on the commit beside the run's identity.
+    :param metadata: metadata of the commit, in addition to the run's identity.
     """
 
     template_fields: Sequence[str] = (*LakeFSOperator.template_fields, "branch", "message", "metadata")
@@ -38,22 +37,24 @@ class LakeFSCommitOperator(CommitOperatorBase):
         self.metadata = metadata or {}
 
     def execute(self, context: Context) -> dict[str, Any]:
-        return self.once(
-            context, lambda lake, metadata: lake.commit(self.branch, self.message, metadata), look_first=False
+        return self.commit_once(
+            context,
+            lambda lake, metadata: lake.commit(self.branch, self.message, metadata),
+            search_first=False,
         )
 
 
 class LakeFSMergeOperator(LakeFSOperator):
-    """Merges a branch into another, atomically; returns `{commit, changed}`; its asset events carry them.
+    """Merge a branch into another, atomically; returns `{commit, changed}`, also in its asset events' extra.
 
-    A second try finds the merge of the first by the run's identity on the merge commit, also when the
-    branch is gone already. Raises Conflict if both sides changed the same object.
+    A retry finds the merge of the first try by the run's identity in the merge commit's metadata, even if the
+    branch was deleted. Raises Conflict if both sides changed the same object.
 
-    :param metadata: goes on the merge commit beside the run's identity, and on the asset events.
-    :param delete_source: delete the merged branch, and what was not committed on it.
-    :param skip_unchanged: end as skipped where there was nothing to merge, so that no asset event is sent.
-    :param strategy: `dest-wins` or `source-wins`: who counts in a conflict.
-    :param squash: make one commit of all that are merged, without the branch as its parent.
+    :param metadata: metadata of the merge commit and its asset events, in addition to the run's identity.
+    :param delete_source: delete the merged branch, with its uncommitted changes.
+    :param skip_unchanged: skip the task if there is nothing to merge, so that no asset event is emitted.
+    :param strategy: the side that wins a conflict: `dest-wins` or `source-wins`.
+    :param squash: merge as one commit that does not have the branch as a parent.
     """
 
     template_fields: Sequence[str] = (
@@ -89,7 +90,7 @@ class LakeFSMergeOperator(LakeFSOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         from include.lake.merge import publish
 
-        made = publish(
+        merge = publish(
             self.lake(),
             self.source,
             into=self.into,
@@ -99,21 +100,21 @@ class LakeFSMergeOperator(LakeFSOperator):
             strategy=self.strategy,
             squash=self.squash,
         )
-        if self.skip_unchanged and not made.changed:
-            context["ti"].xcom_push("return_value", made.to_json())
-            raise AirflowSkipException(f"{self.into!r} has all of {self.source!r} already")
-        set_event_extra(context, {**self.metadata, **made.to_json()})
-        return made.to_json()
+        if self.skip_unchanged and not merge.changed:
+            context["ti"].xcom_push("return_value", merge.to_json())
+            raise AirflowSkipException(f"{self.into!r} already contains {self.source!r}")
+        set_event_extra(context, {**self.metadata, **merge.to_json()})
+        return merge.to_json()
 
 
-class _PickOperator(CommitOperatorBase):
-    """Base of the two that take up one commit.
+class _ApplyCommitOperator(CommitOperatorBase):
+    """Base of the operators that apply one commit, or its inverse, to a branch.
 
-    :param branch: the branch that gets the new commit.
-    :param ref: the commit (or what stands for one) that is taken up.
-    :param parent: of a merge, against which of its parents, from 1.
-    :param message: of the new commit; none: says what was done.
-    :param metadata: goes on the new commit beside the run's identity.
+    :param branch: the branch that receives the new commit.
+    :param ref: the commit to apply, or a ref that points to it.
+    :param parent_number: for a merge commit, the parent to compare with, from 1.
+    :param message: message of the new commit; default: the operation and the ref.
+    :param metadata: metadata of the new commit, in addition to the run's identity.
     """
 
     template_fields: Sequence[str] = (
@@ -126,7 +127,7 @@ class _PickOperator(CommitOperatorBase):
         *,
         branch: str,
         ref: str,
-        parent: int = 0,
+        parent_number: int = 0,
         message: str = "",
         metadata: dict[str, str] | None = None,
         **kwargs: Any,
@@ -134,47 +135,48 @@ class _PickOperator(CommitOperatorBase):
         super().__init__(**kwargs)
         self.branch = branch
         self.ref = ref
-        self.parent = parent
+        self.parent_number = parent_number
         self.message = message
         self.metadata = metadata or {}
 
-    def _take_up(self, context: Context, operation: str) -> dict[str, Any]:
+    def _apply(self, context: Context, operation: str) -> dict[str, Any]:
         message = self.message or f"{operation.replace('_', '-')} {self.ref}"
-        return self.once(
+        return self.commit_once(
             context,
             lambda lake, metadata: getattr(lake, operation)(
-                self.branch, self.ref, message, metadata, parent=self.parent
+                self.branch, self.ref, message, metadata, parent_number=self.parent_number
             ),
         )
 
 
-class LakeFSRevertOperator(_PickOperator):
-    """Commits the reverse of a commit to a branch; returns `{commit, changed}`.
+class LakeFSRevertOperator(_ApplyCommitOperator):
+    """Commit the inverse of a commit to a branch; returns `{commit, changed}`.
 
-    A second try finds the commit of the first by the run's identity on it, and so does not undo the undoing.
+    A retry finds the commit of the first try by the run's identity in its metadata, so it reverts only once.
     """
 
     def execute(self, context: Context) -> dict[str, Any]:
-        return self._take_up(context, "revert")
+        return self._apply(context, "revert")
 
 
-class LakeFSCherryPickOperator(_PickOperator):
-    """Commits what another commit changed to a branch; returns `{commit, changed}`.
+class LakeFSCherryPickOperator(_ApplyCommitOperator):
+    """Commit the changes of another commit to a branch; returns `{commit, changed}`.
 
-    A second try finds the commit of the first by the run's identity on it.
+    A retry finds the commit of the first try by the run's identity in its metadata.
     """
 
     def execute(self, context: Context) -> dict[str, Any]:
-        return self._take_up(context, "cherry_pick")
+        return self._apply(context, "cherry_pick")
 
 
 class LakeFSDiffOperator(LakeFSOperator):
-    """Compares two refs; returns `{added, changed, removed, conflict, first}`: counts, and ten changes.
+    """Compare two refs; returns `{added, changed, removed, conflict, first}`: counts and ten changes.
 
-    :param left: the ref that `right` is held against.
-    :param right: the other ref.
-    :param prefix: only objects below it.
-    :param three_dot: what a merge of `right` into `left` would change; else what makes `right` of `left`.
+    :param left: the ref to compare with.
+    :param right: the ref whose changes are listed.
+    :param prefix: only compare objects below this prefix.
+    :param three_dot: list what a merge of `right` into `left` would change; else what turns `left` into
+        `right`.
     """
 
     template_fields: Sequence[str] = (*LakeFSOperator.template_fields, "left", "right", "prefix")
@@ -192,7 +194,7 @@ class LakeFSDiffOperator(LakeFSOperator):
         counts, first = Counter[str](), list[dict[str, str]]()
         for change in self.lake().diff(self.left, self.right, prefix=self.prefix, three_dot=self.three_dot):
             counts[change.kind] += 1
-            if len(first) < _FIRST:
+            if len(first) < _MAX_LISTED_CHANGES:
                 first.append({"path": change.path, "kind": change.kind})
         return {
             **{kind: counts[kind] for kind in ("added", "changed", "removed", "conflict")},
@@ -201,9 +203,9 @@ class LakeFSDiffOperator(LakeFSOperator):
 
 
 class LakeFSGetRefOperator(LakeFSOperator):
-    """Looks up what a ref stands for; returns `{ref, commit, message, created, metadata, parents}`.
+    """Look up the commit of a ref; returns `{ref, commit, message, created, metadata, parents}`.
 
-    Raises Absent if it stands for nothing: to wait for it, take `LakeFSCommitSensor`.
+    Raises Absent if there is no such ref. To wait for a commit, use `LakeFSCommitSensor`.
     """
 
     template_fields: Sequence[str] = (*LakeFSOperator.template_fields, "ref")
@@ -214,12 +216,12 @@ class LakeFSGetRefOperator(LakeFSOperator):
         self.ref = ref
 
     def execute(self, context: Context) -> dict[str, Any]:
-        found = self.lake().get_commit(self.ref)
+        commit = self.lake().get_commit(self.ref)
         return {
             "ref": self.ref,
-            "commit": found.id,
-            "message": found.message,
-            "created": found.created.isoformat(),
-            "metadata": found.metadata,
-            "parents": list(found.parents),
+            "commit": commit.id,
+            "message": commit.message,
+            "created": commit.created.isoformat(),
+            "metadata": commit.metadata,
+            "parents": list(commit.parents),
         }

@@ -14,16 +14,16 @@ from include.exceptions import MillraceError, Misconfigured, Transient
 from include.lake.client import Lake
 from include.lake.types import LakeObject
 from millrace.operators.lakefs.base import LakeFSOperator
-from millrace.run import identity, step
+from millrace.run import identity, task_step
 from millrace.ui.links import CommitLink, ObjectLink
 
 
 class LakeFSUploadOperator(LakeFSOperator):
-    """Uploads a file of the worker to a branch, to be committed later; returns `{path, size, checksum}`.
+    """Upload a file of the worker to a branch, uncommitted; returns `{path, size, checksum}`.
 
-    The file is sent as it is read, whatever its size, and what the lake stored is held against it.
+    The file is streamed, whatever its size, and compared with what the lake reports it stored.
 
-    :param path: where it lies in the lake.
+    :param path: the object's path in the lake.
     :param file: the file on the worker.
     """
 
@@ -39,17 +39,18 @@ class LakeFSUploadOperator(LakeFSOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         file = Path(self.file)
         if not file.is_file():
-            raise Misconfigured(f"file {self.file!r} is not on this worker; upload runs where the file is")
-        return _told(self.lake().upload(self.branch, self.path, file))
+            raise Misconfigured(
+                f"file {self.file!r} is not on this worker; run the task on the worker that has the file"
+            )
+        return _to_json(self.lake().upload(self.branch, self.path, file))
 
 
 class LakeFSUploadStreamOperator(LakeFSOperator):
-    """Uploads what a function opens to a branch, to be committed later; returns `{path, size, checksum}`.
+    """Upload the stream that a function opens to a branch, uncommitted; returns `{path, size, checksum}`.
 
-    Nothing is kept on the worker: the stream (a response's body, a pipe, an unpacked archive) is sent as it
-    is read.
+    The worker stores nothing: a response's body, a pipe or an unpacked archive is sent while it is read.
 
-    :param path: where it lies in the lake.
+    :param path: the object's path in the lake.
     :param open_stream: takes the task's context and returns a readable, closable stream of bytes.
     """
 
@@ -66,17 +67,17 @@ class LakeFSUploadStreamOperator(LakeFSOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         with closing(self.open_stream(context)) as stream:
-            return _told(self.lake().upload(self.branch, self.path, stream))
+            return _to_json(self.lake().upload(self.branch, self.path, stream))
 
 
 class LakeFSDownloadOperator(LakeFSOperator):
-    """Downloads an object to a file of the worker, whole or not at all.
+    """Download an object to a file of the worker, which appears complete or not at all.
 
     Returns `{file, path, size, checksum}`.
 
     :param ref: a branch, tag, commit or expression.
-    :param path: where the object lies in the lake.
-    :param file: the file on the worker; its folder is made.
+    :param path: the object's path in the lake.
+    :param file: the file on the worker; its folder is created.
     """
 
     template_fields: Sequence[str] = (*LakeFSOperator.template_fields, "ref", "path", "file")
@@ -91,15 +92,15 @@ class LakeFSDownloadOperator(LakeFSOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         file = Path(self.file)
         file.parent.mkdir(parents=True, exist_ok=True)
-        return {"file": self.file, **_told(self.lake().download_to(self.ref, self.path, file))}
+        return {"file": self.file, **_to_json(self.lake().download_to(self.ref, self.path, file))}
 
 
 class LakeFSCopyObjectOperator(LakeFSOperator):
-    """Copies an object to a branch without moving its content; returns `{path, size, checksum}`.
+    """Copy an object to a branch without moving its content; returns `{path, size, checksum}`.
 
-    :param path: where the copy lies.
-    :param source_path: the object that is copied.
-    :param source_ref: the ref that it is taken from; none: the branch itself.
+    :param path: the path of the copy.
+    :param source_path: the path of the object to copy.
+    :param source_ref: the ref of the object to copy; default: the branch.
     """
 
     template_fields: Sequence[str] = (
@@ -117,14 +118,15 @@ class LakeFSCopyObjectOperator(LakeFSOperator):
         self.source_ref = source_ref
 
     def execute(self, context: Context) -> dict[str, Any]:
-        return _told(self.lake().copy(self.branch, self.path, self.source_path, self.source_ref))
+        return _to_json(self.lake().copy(self.branch, self.path, self.source_path, self.source_ref))
 
 
 class LakeFSDeleteObjectsOperator(LakeFSOperator):
-    """Deletes objects from a branch, to be committed later; returns `{deleted}`; fine for absent ones.
+    """Delete objects from a branch, uncommitted; returns `{deleted}`, which counts missing objects, too.
 
     :param paths: the objects' paths; an empty list deletes nothing.
-    :param prefix: or all objects below it; never empty, which would mean every object.
+    :param prefix: instead of `paths`, delete all objects below this prefix; not empty, which would mean
+        every object.
     """
 
     template_fields: Sequence[str] = (*LakeFSOperator.template_fields, "branch", "paths", "prefix")
@@ -134,33 +136,33 @@ class LakeFSDeleteObjectsOperator(LakeFSOperator):
     ) -> None:
         super().__init__(**kwargs)
         if (paths is None) == (prefix is None):
-            raise ValueError("give either paths or prefix: the objects to delete")
+            raise ValueError("set either paths or prefix: the objects to delete")
         self.branch = branch
         self.paths = paths
         self.prefix = prefix
 
     def execute(self, context: Context) -> dict[str, int]:
         lake = self.lake()
-        return {"deleted": lake.delete_many(self.branch, self._wanted(lake))}
+        return {"deleted": lake.delete_objects(self.branch, self._paths_to_delete(lake))}
 
-    def _wanted(self, lake: Lake) -> Iterable[str]:
-        """What to delete, of what templates have become: nothing given must never mean everything."""
+    def _paths_to_delete(self, lake: Lake) -> Iterable[str]:
+        """Return the rendered paths; raises Misconfigured if an empty template would mean everything."""
         if isinstance(self.paths, str):
             raise Misconfigured(
-                f"paths is the text {self.paths!r}; give a list, such as another task's output, or set "
+                f"paths is the text {self.paths!r}; pass a list, such as another task's output, or set "
                 "render_template_as_native_obj on the DAG"
             )
         if self.paths is not None:
             return self.paths
         if not self.prefix:
-            raise Misconfigured(f"prefix is empty and would delete all of {self.branch!r}; give one")
-        return (found.path for found in lake.list(self.branch, self.prefix))
+            raise Misconfigured(f"prefix is empty and would delete all of {self.branch!r}; set a prefix")
+        return (item.path for item in lake.list_objects(self.branch, self.prefix))
 
 
 class LakeFSGetObjectOperator(LakeFSOperator):
-    """Looks up an object; returns `{path, size, checksum}`: content never goes through Airflow's database.
+    """Look up an object; returns `{path, size, checksum}`, not its content.
 
-    Raises Absent if there is none: to wait for it, take `LakeFSObjectSensor`.
+    Raises Absent if there is no such object. To wait for an object, use `LakeFSObjectSensor`.
     """
 
     template_fields: Sequence[str] = (*LakeFSOperator.template_fields, "ref", "path")
@@ -172,19 +174,19 @@ class LakeFSGetObjectOperator(LakeFSOperator):
         self.path = path
 
     def execute(self, context: Context) -> dict[str, Any]:
-        return _told(self.lake().stat(self.ref, self.path))
+        return _to_json(self.lake().stat(self.ref, self.path))
 
 
 class LakeFSImportOperator(LakeFSOperator):
-    """Takes objects of the lake's own storage into a branch as they lie there; returns `{commit, changed}`.
+    """Import objects of the lake's own storage into a branch without a copy; returns `{commit, changed}`.
 
-    Needs a lakeFS server that may import: the embedded one has no storage to import from. The import goes to
-    a branch of its own (`import-<hash>`), which is merged as one commit and deleted; a second try finds that
-    commit by the run's identity on it, and an import that a killed try left running comes to nothing.
+    Needs a lakeFS server that allows imports; the embedded lake has no storage to import from. The import
+    goes to a branch of its own (`import-<hash>`), which is merged as one commit and deleted. A retry finds
+    that commit by the run's identity in its metadata. An import that a killed try left running has no effect.
 
-    :param sources: storage URI (ending in `/`: all below it) to path in the lake; it replaces all objects
-        whose paths begin with that path.
-    :param poll_interval: seconds between two looks at how far it is.
+    :param sources: storage URI to path in the lake. A URI that ends in `/` stands for all objects below it.
+        Every object whose path begins with that path is replaced.
+    :param poll_interval: seconds between two requests for the import's status.
     """
 
     template_fields: Sequence[str] = (
@@ -218,18 +220,18 @@ class LakeFSImportOperator(LakeFSOperator):
             self.branch,
             self.sources,
             run=identity(context),
-            step=step(context),
+            step=task_step(context),
             message=self.message,
             metadata=self.metadata,
             wait=self._wait,
         ).to_json()
 
-    def _wait(self, branch: str, number: str) -> None:
-        lake, self._running = self.lake(), (branch, number)
-        while not (state := lake.import_state(branch, number)).completed:
-            if state.error:
-                raise Transient(f"import of {list(self.sources)} into {self.branch!r} failed: {state.error}")
-            self.log.info("%s objects so far", state.objects)
+    def _wait(self, branch: str, import_id: str) -> None:
+        lake, self._running = self.lake(), (branch, import_id)
+        while not (status := lake.import_status(branch, import_id)).completed:
+            if status.error:
+                raise Transient(f"import of {list(self.sources)} into {self.branch!r} failed: {status.error}")
+            self.log.info("%s objects so far", status.ingested_objects)
             time.sleep(self.poll_interval)
         self._running = None
 
@@ -240,5 +242,5 @@ class LakeFSImportOperator(LakeFSOperator):
                 self.lake().delete_branch(self._running[0])
 
 
-def _told(found: LakeObject) -> dict[str, Any]:
-    return {"path": found.path, "size": found.size, "checksum": found.checksum}
+def _to_json(item: LakeObject) -> dict[str, Any]:
+    return {"path": item.path, "size": item.size, "checksum": item.checksum}

@@ -13,10 +13,10 @@ from millrace.ui.links import CommitLink
 
 
 class LakeFSCreateTagOperator(LakeFSOperator):
-    """Tags the commit that a ref stands for unless the tag exists; returns `{tag, commit}`.
+    """Tag the commit that a ref points to unless the tag exists; returns `{tag, commit}`.
 
     :param tag: the tag's name.
-    :param ref: what is tagged.
+    :param ref: the ref to tag.
     """
 
     template_fields: Sequence[str] = (*LakeFSOperator.template_fields, "tag", "ref")
@@ -31,11 +31,13 @@ class LakeFSCreateTagOperator(LakeFSOperator):
         try:
             return {"tag": self.tag, "commit": self.lake().create_tag(self.tag, self.ref)}
         except Absent as error:
-            raise Misconfigured(f"ref {self.ref!r} cannot be tagged: {error}") from error
+            raise Misconfigured(
+                f"ref {self.ref!r} cannot be tagged: {error}; set ref to an existing branch, tag or commit"
+            ) from error
 
 
 class LakeFSDeleteTagOperator(LakeFSOperator):
-    """Deletes a tag; fine if there is none.
+    """Delete a tag; does nothing if there is no such tag.
 
     :param tag: the tag's name.
     """

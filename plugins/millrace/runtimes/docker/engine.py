@@ -1,4 +1,4 @@
-"""A Docker engine, as jobs use it: what every container is confined to, and what its errors mean."""
+"""A Docker engine as jobs use it: the limits of every container, and the meaning of the engine's errors."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from airflow.sdk.exceptions import AirflowException
 from include.exceptions import MillraceError, Misconfigured, Transient, Unauthorized, Unavailable
 
 PIDS = 512
-"""Processes and threads of a job at most."""
+"""Limit of a job's processes and threads together."""
 
 LOG_SIZE = "10m"
-"""What the engine keeps of a job's output at most."""
+"""Limit of a job's output that the engine keeps."""
 
 _REFUSALS = ("401 Unauthorized", "no basic auth credentials", "authentication required", "denied")
 
 
 def confinement(cpus: float, memory: int) -> dict[str, Any]:
-    """The part of the engine's host configuration that the provider has no argument for.
+    """Return the part of the engine's host configuration that the provider has no argument for.
 
     `cpus` in cores and `memory` in bytes are hard limits.
     """
@@ -41,14 +41,14 @@ def confinement(cpus: float, memory: int) -> dict[str, Any]:
 
 
 def gpus(number: int) -> list[Any] | None:
-    """The request for that many GPUs, any of the engine's."""
+    """Return the request for a number of GPUs, any of the engine's."""
     from docker.types import DeviceRequest
 
     return [DeviceRequest(count=number, capabilities=[["gpu"]])] if number else None
 
 
 class SandboxedClient:
-    """The engine's client, except that every container it makes has these limits.
+    """The engine's client, with these limits on every container that it makes.
 
     `check` may raise before an image is pulled on, and before a container is made and is started.
     """
@@ -60,23 +60,23 @@ class SandboxedClient:
         self.has_started = False
 
     def create_host_config(self, **asked: Any) -> Any:
-        """What the client makes of what is asked for, and the limits."""
+        """Return the client's host configuration with the limits."""
         return self._client.create_host_config(**{**asked, **self._limits})
 
     def pull(self, *asked: Any, **how: Any) -> Iterator[Any]:
-        """What the client says of a pull."""
+        """Return the client's progress of a pull."""
         with closing(self._client.pull(*asked, **how)) as lines:
             for line in lines:
                 self._check()
                 yield line
 
     def create_container(self, **asked: Any) -> Any:
-        """The client's."""
+        """Call the client."""
         self._check()
         return self._client.create_container(**asked)
 
     def start(self, container: str) -> None:
-        """The client's."""
+        """Call the client."""
         self._check()
         self._client.start(container)
         self.has_started = True
@@ -123,7 +123,7 @@ def _mapped(error: Any, engine: str, image: str) -> MillraceError:
 
 
 def _of_registry(error: Any, engine: str, image: str) -> MillraceError:
-    """What keeps an image from being pulled; a registry's refusal arrives as the engine's own 500."""
+    """Return why an image cannot be pulled; a registry's refusal arrives as the engine's own 500."""
     why = str(error.explanation)
     if any(sign in why for sign in _REFUSALS):
         return Unauthorized(

@@ -1,8 +1,8 @@
-"""The operator that runs a job in a container of a Docker engine: the provider's own, confined.
+"""The operator that runs a job in a container of a Docker engine: the provider's, with limits.
 
-What the provider's operator has an argument for is given by `millrace.runtimes.factory`. Here is what it
-has none for (limits of the host configuration), and what is known only when the task runs: the spec, the
-secrets, and what became of the container. docs/deployment.md lists what is enforced.
+`millrace.runtimes.factory` sets what the provider's operator has arguments for. This module adds what it has
+none for (limits of the host configuration), and what is known only when the task runs: the specification, the
+secrets, and the outcome of the container. docs/deployment.md lists what is enforced.
 """
 
 from __future__ import annotations
@@ -24,42 +24,38 @@ from millrace.operators.pipeline import PipelineOperator
 from millrace.runtimes.docker.engine import SandboxedClient, confinement, errors
 from millrace.runtimes.labels import DEPLOYMENT, EXPIRES_AT, RUN_KEY, digest
 from millrace.runtimes.process import JobMixin
-from millrace.runtimes.results import STOP_SECONDS, answer, failure, stopped_early, too_much_memory
+from millrace.runtimes.results import STOP_SECONDS, failure, result, stopped_early, too_much_memory
 from millrace.ui.links import ReportLink
 
 USER = "10001:10001"
-"""Whoever the image says: no job is root."""
+"""Overrides the image's user, so that no job runs as root."""
 _GONE_SECONDS = 30
-"""How long an earlier container may take to go."""
+"""The longest wait for the removal of an earlier container."""
 
 
 class DockerJobOperator(JobMixin, DockerOperator):
-    """Runs a job in a container and returns its small JSON result, as `ProcessJobOperator` does.
+    """Runs a job in a container and returns its result, as `ProcessJobOperator` does.
 
-    :param pipeline: the pipeline's name.
-    :param job: which job; the container's command.
-    :param told: templates for the remaining fields of `JobSpec`; a field of objects is given as JSON.
-    :param deployment: whose containers they are, on an engine that others use too.
-    :param pull: when the image is pulled.
+    :param deployment: the deployment that the containers belong to, on an engine that others use too.
+    :param pull: when to pull the image.
 
     `cpus` and `mem_limit` (bytes) are hard limits here; the provider takes the first as a weight.
     """
 
-    template_fields: Sequence[str] = ("pipeline", "told", "image")
+    template_fields: Sequence[str] = ("pipeline_name", "job_args", "image")
     operator_extra_links = (ReportLink(),)
     ui_color = PipelineOperator.ui_color
 
     def __init__(
         self,
         *,
-        pipeline: str,
         job: str,
-        told: dict[str, str],
         deployment: str,
         pull: Pull = Pull.MISSING,
         **kwargs: Any,
     ) -> None:
         super().__init__(
+            job=job,
             command=[job],
             user=USER,
             mount_tmp_dir=False,
@@ -68,22 +64,19 @@ class DockerJobOperator(JobMixin, DockerOperator):
             force_pull=pull is Pull.ALWAYS,
             **kwargs,
         )
-        self.pipeline = pipeline
-        self.job = job
-        self.told = told
         self.deployment = deployment
         self.pull = pull
         self._killed = False
 
     @cached_property
     def cli(self) -> Any:
-        """The engine's client; every container that it makes is confined, and none starts after `on_kill`."""
+        """The engine's client, which limits every container and starts none after `on_kill`."""
         limits = confinement(self.cpus, int(self.mem_limit or 0))
         return SandboxedClient(super().cli, limits, check=self._refuse_if_killed)
 
     def execute(self, context: Context) -> Any:
         with errors(f"the Docker engine at {self.docker_url!r}", self.image):
-            self._tell(context)
+            self._prepare(context)
             self._remove_leftovers()
             self._find_image()
             try:
@@ -94,10 +87,10 @@ class DockerJobOperator(JobMixin, DockerOperator):
                 if self.container:
                     self._stop(self.container["Id"], remove=True)
                 self.cli.close()
-        return answer(self.job, self.image, lines or [], MlflowHook(self.mlflow_conn_id))
+        return result(self.job, self.image, lines or [], MlflowHook(self.mlflow_conn_id)).to_json()
 
     def on_kill(self) -> None:
-        """Stop the container, and let none start; `execute` goes on, removes what there is and fails.
+        """Stop the container, and prevent the start of another; `execute` goes on, cleans up and fails.
 
         Airflow calls this from a handler of SIGTERM, between any two steps of `execute`, and lets that go on.
         """
@@ -111,17 +104,17 @@ class DockerJobOperator(JobMixin, DockerOperator):
         if self._killed:
             raise stopped_early()
 
-    def _tell(self, context: Context) -> None:
-        """Set what only a running task knows; secrets go where Airflow never shows them."""
+    def _prepare(self, context: Context) -> None:
+        """Set what is known only to a running task; secrets go where Airflow never shows them."""
         if not self.deployment:
             raise Misconfigured(
                 "DEPLOYMENT is '': containers of this Airflow and of others on the engine cannot be told "
                 "apart; set it to a name that no other Airflow there has, for all parts of this one"
             )
         spec = self.job_spec(context)
-        self._private_environment = self.told_variables(context)
+        self._private_environment = self.job_variables(context)
         self.labels: dict[str, str] = {
-            "millrace.pipeline": self.pipeline,
+            "millrace.pipeline": self.pipeline_name,
             "millrace.job": self.job,
             DEPLOYMENT: self.deployment,
             RUN_KEY: spec.run_key,
@@ -130,22 +123,22 @@ class DockerJobOperator(JobMixin, DockerOperator):
         # The engine allows one container a name: two tries can never train at once. Runs of two deployments
         # have the same key, as two Airflows count days alike.
         whose = digest(f"{self.deployment}/{spec.run_key}")
-        self.container_name = f"millrace-{self.pipeline}-{self.job}-{whose}"
+        self.container_name = f"millrace-{self.pipeline_name}-{self.job}-{whose}"
 
     def _remove_leftovers(self) -> None:
-        """Remove what a dead worker left: an earlier try of this task, and what outlived its own task."""
+        """Remove what a dead worker left: an earlier try of this task, and expired containers of others."""
         now, mine = time.time() - 2 * STOP_SECONDS, [RUN_KEY, f"{DEPLOYMENT}={self.deployment}"]
         for found in self.cli.containers(all=True, filters={"label": mine}):
             labels, over = found["Labels"], found["Labels"].get(EXPIRES_AT)
             own = labels[RUN_KEY] == self.labels[RUN_KEY]
             if own or (over and int(over) < now):
-                self.log.warning("removing container %s that nobody waits for", found["Id"][:12])
+                self.log.warning("removing expired container %s", found["Id"][:12])
                 self._stop(found["Id"], remove=True)
             if own:
                 self._wait_gone(found["Id"])
 
     def _wait_gone(self, container: str) -> None:
-        """Wait until its name is free: where its own task removes it at this moment, that takes a while."""
+        """Wait until a container's name is free: its own task may be removing it at this moment."""
         from docker.errors import NotFound
 
         deadline = time.monotonic() + _GONE_SECONDS
@@ -154,12 +147,12 @@ class DockerJobOperator(JobMixin, DockerOperator):
                 self.cli.inspect_container(container)
                 time.sleep(0.1)
             raise Transient(
-                f"container {container[:12]} of an earlier try does not go, and may be training still, so no "
-                f"other is started; see what `docker rm --force {container[:12]}` says"
+                f"container {container[:12]} of an earlier try cannot be removed and may still be training, "
+                f"so no other is started; see what `docker rm --force {container[:12]}` says"
             )
 
     def _stop(self, container: str, *, remove: bool = False) -> None:
-        """Stop a container if it runs, and maybe remove it; fine if it is gone, or if others remove it."""
+        """Stop a container if it is running, and remove it if requested; it may be gone already."""
         from docker.errors import APIError
 
         try:
@@ -178,7 +171,7 @@ class DockerJobOperator(JobMixin, DockerOperator):
             )
 
     def _run_image(self) -> Any:
-        """The provider's step after the pull: from here on the image is known by its digest."""
+        """Extend the provider's step after the pull, from which on the image is known by its digest."""
         found = self.cli.inspect_image(self.image)
         name = next(iter(found["RepoDigests"]), "") or f"{self.image}@{found['Id']}"
         self.log.info("image %s", name)
@@ -186,8 +179,8 @@ class DockerJobOperator(JobMixin, DockerOperator):
         return super()._run_image()
 
     def _failure(self, lines: list[Any]) -> MillraceError:
-        """Why a container ended, as one of our errors."""
+        """Return the error that explains why a container ended."""
         state = self.cli.inspect_container(self.container["Id"])["State"]
         if state["OOMKilled"]:
-            return too_much_memory(self.pipeline, f"{int(self.mem_limit or 0) >> 20} MiB")
+            return too_much_memory(self.pipeline_name, f"{int(self.mem_limit or 0) >> 20} MiB")
         return failure(self.job, self.image, state["ExitCode"], lines)

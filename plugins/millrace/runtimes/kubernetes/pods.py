@@ -1,4 +1,4 @@
-"""A Kubernetes cluster, as jobs use it: what is asked of it for a pod, and what its errors mean."""
+"""Pods of a Kubernetes cluster as jobs use them: resources, states, and the meaning of errors."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ CONTAINER = "base"
 """The one container of a job's pod."""
 _IMAGE = {"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "ImageInspectError"}
 _UNMADE = {"CreateContainerConfigError", "CreateContainerError", "RunContainerError"}
-_PASSING = re.compile(
+_TRANSIENT = re.compile(
     r"timed? ?out|timeout|deadline exceeded|connection (refused|reset)|no such host|too ?many ?requests"
     r"|rate limit|\b50[0-9]\b|failed to sync",
     re.IGNORECASE,
 )
-"""What registries and nodes say of trouble that goes away by itself."""
+"""Messages of registries and nodes about transient faults."""
 _UNSTARTED = {"ContainerCannotRun", "StartError"}
 
 
 def resources(limits: Resources) -> V1ResourceRequirements:
-    """What a pod is given: as much as its limits, so that nothing on its node takes any of it away."""
+    """Return a pod's resources: requests equal to limits, so that no neighbour can take any of them away."""
     from kubernetes.client import V1ResourceRequirements
 
     given = {"cpu": f"{limits.cpu:g}", "memory": limits.memory}
@@ -41,93 +41,93 @@ def resources(limits: Resources) -> V1ResourceRequirements:
     return V1ResourceRequirements(requests=dict(given), limits=given)
 
 
-def pod_name(pipeline: str, job: str, run_key: str) -> str:
-    """The name of the pod of a run: the cluster allows one pod a name, so two tries never train at once."""
-    return f"{pipeline.replace('_', '-')[:30].rstrip('-')}-{job}-{digest(run_key)}"
+def pod_name(pipeline_name: str, job: str, run_key: str) -> str:
+    """Return the name of a run's pod: a cluster allows one pod per name, so two tries never train at once."""
+    return f"{pipeline_name.replace('_', '-')[:30].rstrip('-')}-{job}-{digest(run_key)}"
 
 
 def state(pod: V1Pod) -> Any:
-    """The state of a pod's container; None before there is one."""
+    """Return the state of a pod's container; None before there is one."""
     found = [one.state for one in pod.status.container_statuses or () if one.name == CONTAINER]
     return found[0] if found else None
 
 
 def is_at_work(pod: V1Pod) -> bool:
-    """Whether a pod's container runs."""
+    """Return whether a pod's container is running."""
     now = state(pod)
     return bool(now and now.running) and pod.status.phase != "Failed"
 
 
 def has_begun(pod: V1Pod) -> bool:
-    """Whether a pod's container runs, or did."""
+    """Return whether a pod's container is running or has run."""
     now = state(pod)
     return bool(now and (now.running or now.terminated))
 
 
 def has_ended(pod: V1Pod) -> bool:
-    """Whether a pod is done, well or not."""
+    """Return whether a pod has ended, with success or without."""
     now = state(pod)
     return pod.status.phase in ("Succeeded", "Failed") or bool(now and now.terminated)
 
 
 def has_succeeded(pod: V1Pod) -> bool:
-    """Whether a pod ended well."""
+    """Return whether a pod has succeeded."""
     now = state(pod)
     return bool(now and now.terminated and now.terminated.exit_code == 0) and pod.status.phase != "Failed"
 
 
 def is_hopeless(pod: V1Pod) -> bool:
-    """Whether a pod's container cannot be made."""
+    """Return whether a pod's container cannot be made."""
     now = state(pod)
     return bool(now and now.waiting) and now.waiting.reason in _IMAGE | _UNMADE
 
 
 def is_refused(waiting: V1ContainerStateWaiting | None) -> bool:
-    """Whether a container waits for what nobody brings, as for a secret that is not there."""
+    """Return whether a container waits in vain, such as for a secret that does not exist."""
     if waiting is None or waiting.reason not in _UNMADE:
         return False
-    return not _PASSING.search(waiting.message or "")
+    return not _TRANSIENT.search(waiting.message or "")
 
 
 def is_idle(pod: V1Pod) -> bool:
-    """Whether nothing of a pod runs, nor will."""
+    """Return whether nothing of a pod is running, nor ever will."""
     return has_ended(pod) or is_hopeless(pod)
 
 
 def has_failed(pod: V1Pod) -> bool:
-    """Whether a pod ended, and not well."""
+    """Return whether a pod has failed."""
     return has_ended(pod) and not has_succeeded(pod)
 
 
 def is_leaving(pod: V1Pod) -> bool:
-    """Whether a pod has been told to go, and may still be at work."""
+    """Return whether a pod is being deleted, and may still be at work."""
     return pod.metadata.deletion_timestamp is not None
 
 
 def image_of(pod: V1Pod, image: str) -> str:
-    """The image that a pod runs, by digest."""
+    """Return the image that a pod runs, by digest."""
     [found] = [one.image_id for one in pod.status.container_statuses or () if one.name == CONTAINER]
     found = found.removeprefix("docker-pullable://")
     return found if "@" in found else f"{image}@{found}"
 
 
-def failure(pod: V1Pod, *, pipeline: str, job: str, seconds: int, lines: Sequence[str]) -> MillraceError:
-    """Why a pod did not do its job, as one of our errors, each with its remedy."""
+def failure(pod: V1Pod, *, pipeline_name: str, job: str, seconds: int, lines: Sequence[str]) -> MillraceError:
+    """Return the error that explains why a pod did not do its job, with the remedy."""
     now, [container] = state(pod), pod.spec.containers
     if pod.status.reason == "DeadlineExceeded":
-        return results.too_long(pipeline, seconds)
+        return results.too_long(pipeline_name, seconds)
     if pod.status.reason:
         return _taken_away(pod.status.reason, pod.status.message or "")
     if now and now.terminated:
         ended, memory = now.terminated, (container.resources.limits or {}).get("memory", "")
         if ended.reason == "OOMKilled":
-            return results.too_much_memory(pipeline, memory)
+            return results.too_much_memory(pipeline_name, memory)
         if ended.reason in _UNSTARTED:
             return Misconfigured(f"image {container.image!r} cannot be started: {ended.message}")
         return results.failure(job, container.image, ended.exit_code, lines)
     if is_hopeless(pod):
         return _unmade(now.waiting.reason, now.waiting.message or "", container.image)
-    return _late(pod, pipeline)
+    return _late(pod, pipeline_name)
 
 
 def _taken_away(reason: str, message: str) -> MillraceError:
@@ -141,7 +141,7 @@ def _taken_away(reason: str, message: str) -> MillraceError:
 
 
 def _unmade(reason: str, message: str, image: str) -> MillraceError:
-    if _PASSING.search(message):
+    if _TRANSIENT.search(message):
         return Unavailable(
             f"the cluster cannot make a container of image {image!r} at the moment ({reason}: {message})"
         )
@@ -156,19 +156,19 @@ def _unmade(reason: str, message: str, image: str) -> MillraceError:
     )
 
 
-def _late(pod: V1Pod, pipeline: str) -> MillraceError:
+def _late(pod: V1Pod, pipeline_name: str) -> MillraceError:
     found = [one for one in pod.status.conditions or () if one.type == "PodScheduled"]
     if found and found[0].status != "True":
         return Misconfigured(
-            f"no node takes the pod of {pipeline!r} ({found[0].message}); lower its training.resources, "
+            f"no node takes the pod of {pipeline_name!r} ({found[0].message}); lower its training.resources, "
             "correct its training.node_selector or training.tolerations, or add a node; JOB_START_SECONDS "
             "is how long one is waited for"
         )
     now = state(pod)
     waits = now.waiting.reason if now and now.waiting else pod.status.phase
     return Transient(
-        f"the pod of {pipeline!r} has a node and does not start there ({waits}); where its image is large, "
-        "JOB_START_SECONDS waits longer"
+        f"the pod of {pipeline_name!r} has a node and does not start there ({waits}); where its image is "
+        "large, JOB_START_SECONDS waits longer"
     )
 
 
@@ -220,7 +220,7 @@ def _mapped(error: Any, namespace: str) -> MillraceError:
 
 
 def _over_quota(said: str) -> MillraceError:
-    """Whether others have to be done first, or the pod is too large for its quota however empty that is."""
+    """Return the error for a pod beyond its quota: busy now, or too large even for an empty one."""
     from kubernetes.utils.quantity import parse_quantity
 
     def told(word: str) -> dict[str, Any]:

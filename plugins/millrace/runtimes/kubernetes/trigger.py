@@ -1,4 +1,4 @@
-"""The wait for a job's pod: the provider's own, which also gives up on a container that cannot be made."""
+"""The trigger that waits for a job's pod: the provider's, which also gives up on an unstartable container."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from airflow.providers.cncf.kubernetes.utils.pod_manager import AsyncPodManager
 from millrace.runtimes.kubernetes.pods import is_refused
 
 
-class _Impatient(AsyncPodManager):
-    """Reads pods, and refuses to wait for one whose container cannot be made."""
+class _ImpatientPodManager(AsyncPodManager):
+    """A pod manager that refuses to wait for a pod whose container cannot be made."""
 
     async def read_pod(self, pod: Any) -> Any:
         found = await super().read_pod(pod)
@@ -26,14 +26,14 @@ class _Impatient(AsyncPodManager):
 
 
 class JobPodTrigger(KubernetesPodTrigger):
-    """Fires when a job's pod has ended, or never will begin.
+    """Fires when a job's pod has ended, or can never begin.
 
     It holds no secret: how to reach the cluster is looked up where it runs.
     """
 
     @classmethod
     def like(cls, other: KubernetesPodTrigger) -> JobPodTrigger:
-        """The same, without the cluster's credentials that the provider gives its own on the way."""
+        """Return a copy of a provider's trigger, without the cluster's credentials in it."""
         return cls(**{**other.serialize()[1], "config_dict": None, "connection_extras": None})
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
@@ -41,5 +41,5 @@ class JobPodTrigger(KubernetesPodTrigger):
 
     @cached_property
     def pod_manager(self) -> AsyncPodManager:
-        """What it reads the pod with."""
-        return _Impatient(async_hook=self.hook)
+        """The manager that reads the pod."""
+        return _ImpatientPodManager(async_hook=self.hook)

@@ -46,7 +46,7 @@ def send(lake: Lake, branch: str, path: str, folder: Path) -> None:
 
 def whole(lake: Lake, ref: str) -> set[str]:
     """Paths at a ref, each read and found to hold its own path."""
-    paths = {item.path for item in lake.list(ref)}
+    paths = {item.path for item in lake.list_objects(ref)}
     with ThreadPoolExecutor(4) as pool:
         contents = pool.map(lambda path: lake.download(ref, path).decode(), paths)
         assert dict(zip(paths, contents, strict=True)) == {path: path for path in paths}
@@ -89,7 +89,7 @@ def test_commits_and_merges_are_all_or_nothing(mortal: LakeServer, tmp_path: Pat
     assert all(not paths & visible or paths <= visible for paths in expected.values())
     assert all(expected[name] <= visible for name in merged)
     for name in begun:
-        committed = {item.path for item in lake.list(f"{name}@")}
+        committed = {item.path for item in lake.list_objects(f"{name}@")}
         assert committed & expected[name] in (set(), expected[name])
 
 
@@ -176,7 +176,7 @@ def test_a_reader_never_misses_what_is_committed_meanwhile(
         mine, lost, looks = lake_server.lake(lake.repository), set(), 0
         while not over.is_set():
             known = set(written)
-            lost |= known - {item.path for item in mine.list("main")}
+            lost |= known - {item.path for item in mine.list_objects("main")}
             looks += 1
         assert looks > 10
         return lost

@@ -298,4 +298,4 @@ def test_beside_a_busy_server_nothing_is_lost(mortal: LakeServer, tmp_path: Path
         over.set()
     assert min(turn.result() for turn in turns) > 0
     assert any("removed 0 commits" not in text for text in said), said
-    assert list(lake.list("main")) == []
+    assert list(lake.list_objects("main")) == []

@@ -60,7 +60,7 @@ def shop(loop: Loop, services: Services, monkeypatch: pytest.MonkeyPatch, use_pi
     monkeypatch.setenv("RUNTIME", Runtime.DOCKER.value)
     monkeypatch.setenv("DEPLOYMENT", DEPLOYMENT)
     use_pipelines(loop.folder.parent)
-    return Loop(loop.folder, loop.lake, services.tracking_uri)
+    return Loop(loop.folder, loop.lake, services.tracking)
 
 
 def use_image(shop: Loop, image: str) -> None:
@@ -80,7 +80,7 @@ def image_of(shop: Loop, engine: Engine, dockerfile: str = WITH_PIPELINES) -> st
 def task(shop: Loop, job: Job, run_id: str = "r1", until: int = DAYS - 1, **told: str) -> Task:
     given = {"commit": shop.head, "until": day(until).isoformat(), **told}
     stage = "train" if job in (Job.TRAIN, Job.EVALUATE) else "monitor"
-    return Task(job_operator(job, shop.spec, **given), run_id, dag_id=f"{shop.folder.name}.{stage}")
+    return Task(job_operator(job, shop.pipeline, **given), run_id, dag_id=f"{shop.folder.name}.{stage}")
 
 
 def runs(shop: Loop) -> list[str]:
@@ -103,14 +103,16 @@ def run_all(shop: Loop, **params: Any) -> dict[Job, dict[str, Any]]:
     found[Job.EVALUATE] = task(shop, Job.EVALUATE, candidate=run_id).run()
     champion = {"version": f"{shop.promote(run_id)}", "commit": shop.head}
     found[Job.SCORE] = task(shop, Job.SCORE, **champion).run()
-    found[Job.MEASURE] = task(shop, Job.MEASURE, **champion, scored=found[Job.SCORE]["commit"]).run()
+    found[Job.MEASURE] = task(
+        shop, Job.MEASURE, **champion, predictions_commit=found[Job.SCORE]["commit"]
+    ).run()
     return found
 
 
 def judge(shop: Loop) -> dict[str, Any]:
     """What the drift sensor makes of the night."""
     night, run = day(DAYS - 1), shop.identity("monitor")
-    found = decision.decide(shop.spec, tracking_uri=shop.tracking_uri, night=night, version=1, run=run)
+    found = decision.decide(shop.pipeline, tracking=shop.tracking, night=night, version=1, run=run)
     assert found
     return found
 
@@ -120,7 +122,7 @@ def test_every_job_of_the_loop_runs_in_a_container(shop: Loop, engine: Engine) -
     found = run_all(shop, C=0.5)
     trained, scores, scored, measured = found.values()
     assert trained == task(shop, Job.TRAIN, params='{"C": 0.5}').run()
-    assert trained["link"].startswith(f"{shop.tracking_uri}/#/experiments/")
+    assert trained["link"].startswith(f"{shop.tracking}/#/experiments/")
     assert (scores["rows"], scored["days"], scored["rows"]) == (600, 3, 360)
     digest = f"{image}@{engine.client.images.get(image).id}"
     tags = [shop.logged(trained["run_id"]).data.tags, shop.logged(measured["run_id"], "monitor").data.tags]
@@ -159,7 +161,7 @@ def test_a_try_that_overtakes_a_dead_workers_container_trains_alone(shop: Loop, 
         image_of(shop, engine)
         answer = task(shop, Job.TRAIN).run()
     assert runs(shop) == ["KILLED", "FINISHED"]
-    assert Registry(shop.tracking_uri).model_of(answer["run_id"])
+    assert Registry(shop.tracking).model_id_of(answer["run_id"])
 
 
 def built(shop: Loop, engine: Engine, dockerfile: str, *files: Path) -> None:
@@ -217,7 +219,7 @@ def test_an_image_from_scratch_does_all_jobs_once(foreign: Loop) -> None:
     assert (scores["rows"], scored["days"], scored["rows"]) == (600, 3, 360)
     assert 0.6 < scores["candidate"] < 1
     run = foreign.identity("train")
-    assert promotion.evaluate_gate(foreign.spec, scores, tracking_uri=foreign.tracking_uri, run=run).passed
+    assert promotion.evaluate_gate(foreign.spec, scores, tracking=foreign.tracking, run=run).passed
     assert scored == task(foreign, Job.SCORE, version="1", commit=commit).run()
     assert judge(foreign)["verdict"]["numbers"]["rows"] == 360
     # What it answers for a second candidate is compared with the first one.

@@ -47,9 +47,9 @@ def connections(registry: ImageRegistry, monkeypatch: pytest.MonkeyPatch) -> Non
 def task(image: str, connection: str | None, **options: Any) -> Task:
     operator = DockerJobOperator(
         task_id="train",
-        pipeline="orders",
+        pipeline_name="orders",
         job="train",
-        told={"commit": "c", "until": "2024-03-30"},
+        job_args={"commit": "c", "until": "2024-03-30"},
         image=image,
         docker_conn_id=connection,
         cpus=0.5,

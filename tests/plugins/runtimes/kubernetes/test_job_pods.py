@@ -59,14 +59,14 @@ def shop(
     for name, value in {**deployment, "JOB_SERVICE_ACCOUNT": ACCOUNT}.items():
         monkeypatch.setenv(name, value)
     use_pipelines(loop.folder.parent)
-    return Loop(loop.folder, loop.lake, services.tracking_uri)
+    return Loop(loop.folder, loop.lake, services.tracking)
 
 
 def task(shop: Loop, cluster: Cluster, job: Job, **told: str) -> PodTask:
     """A task of the pipeline; its pod has the folder as it is now."""
     given = {"commit": shop.head, "until": day(DAYS - 1).isoformat(), **told}
     stage = "train" if job in (Job.TRAIN, Job.EVALUATE) else "monitor"
-    operator: Any = job_operator(job, shop.spec, **given)
+    operator: Any = job_operator(job, shop.pipeline, **given)
     folder, name = shop.folder.name, f"{shop.folder.name}-{len(cluster.config_maps())}".replace("_", "-")
     cluster.config_map(name, {file.name: file.read_text() for file in shop.folder.iterdir()})
     items = [
@@ -93,7 +93,7 @@ def test_every_job_of_the_loop_runs_in_a_pod(shop: Loop, cluster: Cluster) -> No
     version = f"{shop.promote(trained['run_id'])}"
     scored = task(shop, cluster, Job.SCORE, version=version).run()
     measured = task(shop, cluster, Job.MEASURE, version=version, commit=scored["commit"]).run()
-    assert trained["link"].startswith(f"{shop.tracking_uri}/#/experiments/")
+    assert trained["link"].startswith(f"{shop.tracking}/#/experiments/")
     assert (scores["rows"], scored["days"], scored["rows"]) == (600, 3, 360)
     tags = [shop.logged(trained["run_id"]).data.tags, shop.logged(measured["run_id"], "monitor").data.tags]
     [image] = {found["millrace.image"] for found in tags}

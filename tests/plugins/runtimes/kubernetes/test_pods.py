@@ -45,7 +45,7 @@ def asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     }
     spec = loader.load(write_pipeline(tmp_path, "orders", training=training))
     task = PodTask(job_operator(Job.TRAIN, spec, commit="c", until="2024-03-30"))
-    task.operator._tell(task.context)
+    task.operator._prepare(task.context)
     return ApiClient().sanitize_for_serialization(
         task.operator.build_pod_request_obj(task.context, dry_run=True)
     )
@@ -123,7 +123,7 @@ def test_what_takes_a_pod_away_is_told_apart(
     reason: str, message: str, kind: type[MillraceError], said: str
 ) -> None:
     """What a cluster of one node cannot be brought to do in a test."""
-    found = failure(pod(reason, message), pipeline="orders", job="train", seconds=60, lines=[])
+    found = failure(pod(reason, message), pipeline_name="orders", job="train", seconds=60, lines=[])
     assert (type(found), said in str(found)) == (kind, True)
 
 
@@ -151,7 +151,7 @@ def test_trouble_that_passes_is_tried_again_and_what_is_wrong_is_not(
 ) -> None:
     waiting = client.V1ContainerStateWaiting(reason=reason, message=message)
     found = pod(waiting=waiting)
-    said = failure(found, pipeline="orders", job="train", seconds=60, lines=[])
+    said = failure(found, pipeline_name="orders", job="train", seconds=60, lines=[])
     assert type(said) is kind
     assert message in str(said)
     assert is_refused(waiting) == (kind is Misconfigured and reason.startswith("Create"))

@@ -1,0 +1,106 @@
+"""Predictions: the table in which a champion's predictions lie beside the rows that they are for.
+
+The file of a day is aligned with its partition row by row, and named after the model's version and the
+partition's content, so that corrected data and a new champion are scored again, and nothing twice.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, NamedTuple
+
+from include.contract.model import PREDICTION
+from include.contract.pipeline import Pipeline
+from include.contract.windows import MonitoringWindow
+from include.exceptions import Conflict, NotEnoughData
+from include.lake.table import Table, checksum
+from include.lake.types import LakeObject
+from include.modelling.metrics import latency_ms
+from include.modelling.scorer import Scorer
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+DAY = "_day"
+"""Column of `Predictions.join` with the day of a row's partition."""
+
+
+class Written(NamedTuple):
+    """What `Predictions.write` uploaded: the number of rows, and the latency for one row in ms."""
+
+    rows: int
+    latency_ms: float
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """The predictions of one model version for the rows of a pipeline's table."""
+
+    pipeline: Pipeline
+    data: Table
+    version: int
+
+    @property
+    def table(self) -> Table:
+        """The table of predictions, in the repository of the data."""
+        return Table(self.data.lake, self.pipeline.predictions)
+
+    def path(self, day: date, partition: Sequence[LakeObject]) -> str:
+        """Return where the predictions for a day's partition lie."""
+        return f"{self.table.prefix(day)}v{self.version}-{checksum(partition)}.parquet"
+
+    def missing(self, window: MonitoringWindow, commit: str, *, at: str) -> dict[date, str]:
+        """Return the days of `commit` that have no predictions at the ref `at`, and where those belong."""
+        days = window.first, window.last
+        present = {item.path for items in self.table.parts(at, *days).values() for item in items}
+        expected = {day: self.path(day, parts) for day, parts in self.data.parts(commit, *days).items()}
+        return {day: path for day, path in expected.items() if path not in present}
+
+    def write(self, branch: str, missing: dict[date, str], scorer: Scorer, *, commit: str) -> Written:
+        """Score days of `commit`, and upload their predictions to a branch."""
+        time_column = self.pipeline.model.time
+        columns = list(dict.fromkeys([time_column, *scorer.model.features.all]))
+        rows, latency = 0, 0.0
+        with TemporaryDirectory(prefix="millrace-") as scratch:
+            file = Path(scratch) / "predictions.parquet"
+            for day, path in missing.items():
+                frame = self.data.frame(commit, day, day, columns)
+                latency = latency or latency_ms(scorer.estimator, scorer.matrix(frame))
+                predictions = frame[[time_column]].assign(**{PREDICTION: scorer.predict(frame)})
+                predictions.to_parquet(file, index=False)
+                self.data.lake.upload(branch, path, file)
+                rows += len(frame)
+        return Written(rows, latency)
+
+    def join(
+        self, window: MonitoringWindow, columns: Sequence[str], *, commit: str, predictions_commit: str
+    ) -> pd.DataFrame:
+        """Return the rows of the window at `commit` with their predictions and, as `_day`, their day.
+
+        There are two commits, as a day may have been corrected after it was scored. Raises NotEnoughData if
+        the window is empty, Conflict if predictions are not aligned with their partition.
+        """
+        import pandas as pd
+
+        parts = self.data.parts(commit, window.first, window.last)
+        frames = []
+        for day, rows in self.data.partitions(commit, window.first, window.last, columns):
+            path = self.path(day, parts[day])
+            content = self.data.lake.download(predictions_commit, path)
+            predictions = pd.read_parquet(io.BytesIO(content))
+            if len(predictions) != rows.num_rows:
+                raise Conflict(
+                    f"{path!r} has {len(predictions)} rows, its partition {rows.num_rows}; run score again"
+                )
+            frames.append(rows.to_pandas().assign(**{PREDICTION: predictions[PREDICTION], DAY: day}))
+        if not frames:
+            raise NotEnoughData(
+                f"no partition from {window.first} to {window.last} at {commit}; "
+                f"run {self.pipeline.name}.ingest for these days"
+            )
+        return pd.concat(frames, ignore_index=True)
