@@ -5,7 +5,7 @@ BIN = .venv/bin
 # On a server `make compose` needs no .venv, only Python 3.11 or later.
 COMPOSE = $(firstword $(wildcard $(BIN)/python) python3) -m include.platform.compose
 READY = .venv/.ready
-SCRIPTS = $(shell grep -lE '^.!/.*sh$$' .ci/* include/platform/images/* include/platform/images/*/* tests/platform/compose/images/*/* 2>/dev/null)
+SCRIPTS = $(shell grep -lE '^.!/.*sh$$' .ci/* findings/* include/platform/images/* include/platform/images/*/* tests/platform/compose/images/*/* 2>/dev/null)
 COMPILE = $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes $(if $(UPGRADE),--upgrade)
 
 # Without bytecode every cold import takes twice as long.
@@ -40,11 +40,12 @@ status: setup ## Show the state of each part
 logs: setup ## Follow the logs of all parts
 	@$(BIN)/python -m include.platform.embedded logs
 
-lint: setup ## Check style, types, layers, and the files of the CI
+lint: setup ## Check style, types, layers, words, and the files of the CI
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	PYTHONPATH=plugins $(BIN)/lint-imports
+	$(BIN)/python .ci/words.py
 	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yaml
 	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.gitlab-ci .ci/gitlab-ci.yaml
 	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.renovate .github/renovate.json

@@ -1,10 +1,13 @@
-"""The settings of a deployment: the one module that reads the environment.
+"""The settings of a deployment, read from variables that begin with `MILLRACE_`.
 
 Which value counts:
 
 - a variable of the environment, if set and not empty;
 - else its line in `.env` in the project's root;
 - else the default below, as listed in `.env.example`.
+
+A variable is named after its place here: `settings().jobs.image` is `MILLRACE_JOB_IMAGE`. What another
+program reads keeps the name that it has there (`LAKECTL_…`, `MLFLOW_TRACKING_…`).
 """
 
 from __future__ import annotations
@@ -13,17 +16,20 @@ from datetime import timedelta
 from enum import StrEnum
 from functools import cache
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, DotEnvSettingsSource, SettingsConfigDict
 
+from include import environment
 from include.exceptions import Misconfigured
 
 ROOT = Path(__file__).resolve().parents[1]
 """The project's folder."""
+ENV_FILE = ROOT / ".env"
 
-Port = int
+Port = Annotated[int, Field(ge=1, le=65535)]
 KubernetesLabel = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
 KubernetesName = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?$")]
 
@@ -45,144 +51,192 @@ class Pull(StrEnum):
     NEVER = "never"
 
 
-class _Settings(BaseSettings):
+class FrozenSettings(BaseSettings):
+    """Base of all settings: from the environment, then `.env`, and never changed afterwards."""
+
     model_config = SettingsConfigDict(
-        env_file=ROOT / ".env", env_ignore_empty=True, extra="ignore", frozen=True, populate_by_name=True
+        env_file=ENV_FILE, env_ignore_empty=True, extra="ignore", frozen=True, populate_by_name=True
     )
 
 
-class Settings(_Settings):
-    """What an operator of Millrace may change."""
+class SettingsGroup(FrozenSettings):
+    """Base of the groups: a field's variable is the group's prefix and the field's name."""
 
-    var: Path = Field(
-        ROOT / "var",
-        alias="MILLRACE_VAR",
-        description="Everything that is kept: databases, lake, logs, secrets; paths count from this folder.",
-    )
-    pipelines: Path = Field(
-        ROOT / "include/pipelines", alias="MILLRACE_PIPELINES", description="The folder of the pipelines."
-    )
-    airflow_port: Port = Field(
-        8080, alias="AIRFLOW_PORT", ge=1, le=65535, description="Airflow's web UI and API."
-    )
-    mlflow_port: Port = Field(5000, alias="MLFLOW_PORT", ge=1, le=65535, description="MLflow.")
-    lakefs_port: Port = Field(8000, alias="LAKEFS_PORT", ge=1, le=65535, description="The lake.")
-    lakefs_binary: str = Field(
-        "",
-        alias="LAKEFS_BINARY",
-        description="A lakeFS program to start as the lake; empty: the embedded server.",
-    )
-    runtime: Runtime = Field(
-        Runtime.PROCESS, alias="RUNTIME", description="Where jobs run whose pipeline says `auto`."
-    )
-    deployment: str = Field(
-        "",
-        alias="DEPLOYMENT",
-        pattern=r"^[A-Za-z0-9_.-]{0,63}$",
-        description="Whose jobs are whose on one engine: a name like no other's there; `make up` and "
-        "Compose give one.",
-    )
-    job_image: str = Field(
-        "millrace-job:latest",
-        alias="JOB_IMAGE",
-        min_length=1,
-        description="The image of jobs in containers whose pipeline names none; `make images` builds it.",
-    )
-    image_pull: Pull = Field(
-        Pull.MISSING,
-        alias="IMAGE_PULL",
-        description="When images are pulled: missing, always, or never (an absent image is an error).",
-    )
-    registry_conn_id: str = Field(
-        "", alias="REGISTRY_CONN_ID", description="Airflow connection (type docker) with a registry's login."
-    )
-    job_network: str = Field(
-        "millrace", alias="JOB_NETWORK", min_length=1, description="The engine's network for jobs."
-    )
-    job_namespace: KubernetesLabel = Field(
-        "millrace-jobs", alias="JOB_NAMESPACE", description="Kubernetes: the namespace of jobs, theirs alone."
-    )
-    job_service_account: KubernetesName = Field(
-        "millrace-job",
-        alias="JOB_SERVICE_ACCOUNT",
-        description="Kubernetes: the jobs' service account; it needs no rights, and gets no token.",
-    )
-    job_secret: KubernetesName = Field(
-        "millrace-job",
-        alias="JOB_SECRET",
-        description="Kubernetes: the Secret with the jobs' logins; docs/deployment.md lists its keys.",
-    )
-    job_pull_secret: str = Field(
-        "", alias="JOB_PULL_SECRET", description="Kubernetes: the Secret with a registry's login."
-    )
-    job_start_seconds: int = Field(
-        300,
-        alias="JOB_START_SECONDS",
-        ge=1,
-        description="Kubernetes: how long a job waits for a node, and then for its image.",
-    )
-    kubernetes_conn_id: str = Field(
-        "",
-        alias="KUBERNETES_CONN_ID",
-        description="Airflow connection (type kubernetes) to the cluster; empty: this pod's or KUBECONFIG's.",
-    )
-    job_gateway: str = Field(
-        "",
-        alias="JOB_GATEWAY",
-        pattern=r"^([0-9.]+%[\w.-]+)?$",
-        description="Kubernetes, embedded stack: `address%interface` of this machine as pods reach it; "
-        "empty: found out.",
-    )
-    parallelism: int = Field(4, alias="PARALLELISM", ge=1, description="Tasks at once.")
-    threads: int = Field(
-        1,
-        alias="JOB_THREADS",
-        ge=1,
-        description="Threads of one task's numerical libraries; tasks run beside each other.",
-    )
+    @classmethod
+    def variable(cls, field: str) -> str:
+        """Return the name of the variable that sets a field."""
+        return f"{cls.model_config['env_prefix']}{field}".upper()
+
+    @classmethod
+    def groups(cls) -> dict[str, type[SettingsGroup]]:
+        """Return those fields that are groups themselves."""
+        kinds = {name: field.annotation for name, field in cls.model_fields.items()}
+        return {
+            name: kind
+            for name, kind in kinds.items()
+            if isinstance(kind, type) and issubclass(kind, SettingsGroup)
+        }
+
+    @classmethod
+    def declared(cls) -> dict[str, FieldInfo]:
+        """Return the other fields, each by its variable."""
+        groups = cls.groups()
+        return {cls.variable(name): field for name, field in cls.model_fields.items() if name not in groups}
+
+    def variables(self) -> dict[str, str]:
+        """Return the same settings as environment variables, for a child process."""
+        variables: dict[str, str] = {}
+        for name in type(self).model_fields:
+            value = getattr(self, name)
+            own = {self.variable(name): str(value)}
+            variables |= value.variables() if isinstance(value, SettingsGroup) else own
+        return variables
+
+
+class AirflowGroup(SettingsGroup):
+    """Airflow, and the retries of its tasks."""
+
+    model_config = SettingsConfigDict(title="Airflow", env_prefix="MILLRACE_AIRFLOW_")
+
+    port: Port = Field(8080, description="Port of the web UI and the API on this machine.")
+    parallelism: int = Field(4, ge=1, description="Tasks that run at the same time.")
     retry_seconds: float = Field(
-        10, alias="RETRY_SECONDS", gt=0, description="Wait before a task's second try; doubles each time."
+        10, gt=0, description="Seconds before a task's second attempt; doubled for each further one."
     )
     examples: bool = Field(
-        False,
-        alias="MILLRACE_EXAMPLES",
-        description="Show the DAGs of dags/examples, one a group of operators.",
+        False, description="Show the DAGs of dags/examples, one for each group of operators."
     )
-    code_version: str = Field(
+
+    @property
+    def retry_delay(self) -> timedelta:
+        """The wait before a task's second attempt."""
+        return timedelta(seconds=self.retry_seconds)
+
+
+class MLflowGroup(SettingsGroup):
+    """MLflow's tracking server."""
+
+    model_config = SettingsConfigDict(title="MLflow", env_prefix="MILLRACE_MLFLOW_")
+
+    port: Port = Field(5000, description="Port of the tracking server on this machine.")
+
+
+class LakeFSGroup(SettingsGroup):
+    """The lake."""
+
+    model_config = SettingsConfigDict(title="Lake", env_prefix="MILLRACE_LAKEFS_")
+
+    port: Port = Field(8000, description="Port of the lake on this machine.")
+    binary: str = Field(
         "",
-        alias="CODE_VERSION",
-        description="Git commit written on what is made; empty: as found by `make up`.",
+        description="Embedded stack: path of a lakeFS program to start as the lake; empty: our own server.",
     )
 
-    @field_validator("var", "pipelines")
-    @classmethod
-    def _absolute(cls, value: Path) -> Path:
-        # From the project's folder, not from wherever a process runs: all have to mean the same one.
-        return (ROOT / value.expanduser()).resolve()
-
-    @field_validator("lakefs_binary")
+    @field_validator("binary")
     @classmethod
     def _absolute_if_set(cls, value: str) -> str:
         return str(ROOT / Path(value).expanduser()) if value else ""
 
-    @property
-    def retry_delay(self) -> timedelta:
-        """The wait before a task's second try."""
-        return timedelta(seconds=self.retry_seconds)
 
-    def variables(self) -> dict[str, str]:
-        """The same settings as variables, for another process."""
-        return {str(field.alias): str(getattr(self, name)) for name, field in type(self).model_fields.items()}
+class JobsGroup(SettingsGroup):
+    """Jobs, in whichever runtime."""
+
+    model_config = SettingsConfigDict(title="Jobs", env_prefix="MILLRACE_JOB_")
+
+    image: str = Field(
+        "millrace-job:latest",
+        min_length=1,
+        description="Image of jobs in containers whose pipeline names none; `make images` builds it.",
+    )
+    image_pull: Pull = Field(
+        Pull.MISSING,
+        description="When images are pulled: missing, always, or never (an absent image is an error).",
+    )
+    registry_conn_id: str = Field(
+        "", description="Airflow connection (type docker) with the address and login of an image registry."
+    )
+    network: str = Field("millrace", min_length=1, description="Docker network that jobs are attached to.")
+    threads: int = Field(
+        1,
+        ge=1,
+        description="Threads that the numerical libraries use in one task; tasks run in parallel.",
+    )
 
 
-class LakeLogin(_Settings):
-    """Where the lake is and who asks, in the words of `lakectl`."""
+class KubernetesGroup(SettingsGroup):
+    """Jobs in pods of a cluster."""
+
+    model_config = SettingsConfigDict(title="Jobs in Kubernetes", env_prefix="MILLRACE_KUBERNETES_")
+
+    conn_id: str = Field(
+        "",
+        description="Airflow connection (type kubernetes) to the cluster; empty: the cluster that Airflow "
+        "runs in, or that of KUBECONFIG.",
+    )
+    namespace: KubernetesLabel = Field(
+        "millrace-jobs", description="Namespace of jobs, used by nothing else."
+    )
+    service_account: KubernetesName = Field(
+        "millrace-job",
+        description="Service account of jobs; it needs no rights, and its token is not mounted.",
+    )
+    secret: KubernetesName = Field(
+        "millrace-job", description="Secret with the jobs' logins; docs/deployment.md lists its keys."
+    )
+    pull_secret: str = Field("", description="Secret with the login of an image registry; empty: none.")
+    start_seconds: int = Field(
+        300, ge=1, description="Seconds that a job waits for a node, and then for its image."
+    )
+    gateway: str = Field(
+        "",
+        pattern=r"^([0-9.]+%[\w.-]+)?$",
+        description="Embedded stack: `address%interface` at which pods reach this machine; empty: detected.",
+    )
+
+
+class Settings(SettingsGroup):
+    """Everything that an operator of Millrace may change."""
+
+    model_config = SettingsConfigDict(title="Deployment", env_prefix="MILLRACE_")
+
+    var: Path = Field(
+        ROOT / "var",
+        description="Folder of all data: databases, lake, logs, secrets; paths are relative to this folder.",
+    )
+    pipelines: Path = Field(ROOT / "include/pipelines", description="Folder of the pipelines.")
+    runtime: Runtime = Field(
+        Runtime.PROCESS, description="Where jobs run whose pipeline has `training.runtime: auto`."
+    )
+    deployment: str = Field(
+        "",
+        pattern=r"^[A-Za-z0-9_.-]{0,63}$",
+        description="Name that tells this deployment's jobs from others' on the same Docker engine; "
+        "`make up` and Compose set one.",
+    )
+    code_version: str = Field(
+        "", description="Git commit recorded with every run; empty: detected by `make up`."
+    )
+    airflow: AirflowGroup = Field(default_factory=AirflowGroup)
+    mlflow: MLflowGroup = Field(default_factory=MLflowGroup)
+    lakefs: LakeFSGroup = Field(default_factory=LakeFSGroup)
+    jobs: JobsGroup = Field(default_factory=JobsGroup)
+    kubernetes: KubernetesGroup = Field(default_factory=KubernetesGroup)
+
+    @field_validator("var", "pipelines")
+    @classmethod
+    def _absolute(cls, value: Path) -> Path:
+        # Relative to the project's folder, not to each process's own: all have to mean the same one.
+        return (ROOT / value.expanduser()).resolve()
+
+
+class LakeLogin(FrozenSettings):
+    """Address and keys of the lake, under the names that `lakectl` gives them."""
 
     lake_endpoint: str = Field(
         alias="LAKECTL_SERVER_ENDPOINT_URL", min_length=1, description="The lake's URL."
     )
     lake_access_key_id: str = Field(
-        alias="LAKECTL_CREDENTIALS_ACCESS_KEY_ID", min_length=1, description="Who asks the lake."
+        alias="LAKECTL_CREDENTIALS_ACCESS_KEY_ID", min_length=1, description="The lake's access key id."
     )
     lake_secret_access_key: SecretStr = Field(
         alias="LAKECTL_CREDENTIALS_SECRET_ACCESS_KEY", min_length=1, description="The key's secret."
@@ -193,7 +247,7 @@ class LakeLogin(_Settings):
 
 
 class JobSettings(LakeLogin):
-    """What a job in a container is told (docs/job-contract.md)."""
+    """Inputs of a job in a container (docs/job-contract.md)."""
 
     job: str = Field("", alias="MILLRACE_JOB", description="The job's spec, as JSON.")
     run: str = Field("", alias="MILLRACE_RUN", description="The Airflow run that asks for it, as JSON.")
@@ -214,18 +268,54 @@ class JobSettings(LakeLogin):
 
 @cache
 def settings() -> Settings:
-    """The deployment's settings, read once a process; raises Misconfigured with every one that is wrong."""
+    """Return the deployment's settings, which a process reads once; raises as `read` does."""
+    return read(ENV_FILE)
+
+
+def read(env_file: Path) -> Settings:
+    """Read the settings from the environment and a `.env` file.
+
+    Raises Misconfigured with every variable that is set under an old name, else with every wrong value.
+    """
+    environment.refuse_old_names(
+        DotEnvSettingsSource(Settings, env_file=env_file, case_sensitive=True).env_vars
+    )
+    groups: dict[str, Any] = {}
+    faults: list[str] = []
+    for name, kind in Settings.groups().items():
+        try:
+            groups[name] = kind(_env_file=env_file)
+        except ValidationError as error:
+            faults += _faults(kind, error)
+            groups[name] = kind.model_construct()  # so that the remaining settings are checked too
     try:
-        return Settings()
+        found = Settings(_env_file=env_file, **groups)
     except ValidationError as error:
-        wrong = [f"{found['loc'][0]}={found['input']!r}: {found['msg']}" for found in error.errors()]
-        raise Misconfigured("\n".join([*wrong, "set it in the environment or in .env"])) from error
+        faults += _faults(Settings, error)
+    if faults:
+        raise Misconfigured("\n".join([*faults, "set it in the environment or in .env"]))
+    return found
+
+
+def _faults(kind: type[SettingsGroup], error: ValidationError) -> list[str]:
+    return [
+        f"{kind.variable(str(fault['loc'][0]))}={fault['input']!r}: {fault['msg']}"
+        for fault in error.errors()
+    ]
+
+
+def inherited_environment() -> dict[str, str]:
+    """Return a copy of this process's environment, for a child process to start from."""
+    return environment.inherited()
 
 
 def example() -> str:
-    """The content of .env.example: every setting with its default."""
+    """Return the content of .env.example: every setting with its default, by group."""
     lines = ["# Settings of Millrace: copy to .env and change. A variable of the environment counts more."]
-    for field in Settings.model_fields.values():
-        default = field.default.relative_to(ROOT) if isinstance(field.default, Path) else field.default
-        lines += ["", f"# {field.description}", f"#{field.alias}={default}"]
+    groups: list[type[SettingsGroup]] = [Settings, *Settings.groups().values()]
+    for group in groups:
+        lines += ["", f"# ---- {group.model_config['title']} ----"]
+        for variable, field in group.declared().items():
+            default = field.default.relative_to(ROOT) if isinstance(field.default, Path) else field.default
+            lines += ["", f"# {field.description}", f"#{variable}={default}"]
     return "\n".join(lines) + "\n"

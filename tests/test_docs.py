@@ -1,4 +1,4 @@
-"""What the documents claim, held against the code."""
+"""The claims of the documents, checked against the code."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from pydantic.fields import FieldInfo
 
 from include.contract.pipeline import Pipeline
 from include.settings import ROOT
+from tests.support.dags import dag_bag, stages_of
 
 DOCUMENTS = sorted(
     [
@@ -52,11 +53,9 @@ WRITTEN_BY_READERS = "include/pipelines/parcels"
 
 @pytest.fixture(scope="module")
 def dags() -> dict[str, Any]:
-    from airflow.dag_processing.dagbag import DagBag
-
-    found = DagBag(ROOT / "dags", safe_mode=False).dags
-    assert found
-    return found
+    dags: dict[str, Any] = dag_bag().dags
+    assert dags
+    return dags
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda file: str(file.relative_to(ROOT)))
@@ -112,9 +111,10 @@ def test_the_page_shows_every_dag_with_its_tasks(dags: dict[str, Any]) -> None:
 
 
 def test_the_page_shows_every_param(dags: dict[str, Any]) -> None:
-    rows = re.findall(r"^\| `(ingest|train|monitor)` \| (.+) \|$", DAGS_PAGE, re.MULTILINE)
-    named = {dag: set(re.findall(r"`([\w.]+)`", params)) - {"model.params"} for dag, params in rows}
-    assert named == {dag: set(dags[f"flights.{dag}"].params) for dag in ("ingest", "train", "monitor")}
+    stages = stages_of(dags)
+    rows = re.findall(rf"^\| `({'|'.join(stages)})` \| (.+) \|$", DAGS_PAGE, re.MULTILINE)
+    named = {stage: set(re.findall(r"`([\w.]+)`", params)) - {"model.params"} for stage, params in rows}
+    assert named == {stage: set(dags[f"flights.{stage}"].params) for stage in stages}
 
 
 def test_the_curl_of_the_page_sends_what_the_dag_takes(dags: dict[str, Any]) -> None:

@@ -8,7 +8,7 @@ import os
 from rich.console import Console
 from rich.table import Table as Picture
 
-from include.settings import Settings
+from include.settings import settings
 
 
 def connect_nowhere() -> None:
@@ -20,7 +20,7 @@ def connect_nowhere() -> None:
 
 def tell(name: str, title: str, facts: dict[str, float]) -> None:
     """Print medians in seconds, and write them to `var/bench/<name>.json`."""
-    file = Settings().var / "bench" / f"{name}.json"
+    file = settings().var / "bench" / f"{name}.json"
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(json.dumps(facts, indent=2) + "\n")
     picture = Picture(title, "seconds, median")

@@ -34,7 +34,7 @@ from include.lake.client import LakeConnection
 from include.platform.embedded.lakefs.database import Database, Repository
 from include.platform.embedded.lakefs.repository import Store
 from include.platform.embedded.lakefs.tree import Entry
-from include.settings import Settings
+from include.settings import settings
 from tests.support.contract import Wire, real_lakefs
 from tests.support.lake import run_lake_server
 
@@ -166,7 +166,7 @@ def main() -> None:
     parser = ArgumentParser(prog="python -m tests.bench.lake", description=__doc__)
     parser.add_argument("--mebibytes", type=int, default=1024, help="size of the large object")
     given = parser.parse_args()
-    var = Settings().var
+    var = settings().var
     var.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(prefix="bench-lake-", dir=var) as folder, Progress(transient=True) as progress:
         facts = dict(_measure(Path(folder), given.mebibytes, progress))

@@ -32,7 +32,7 @@ from rich.table import Table as Picture
 from include.platform.demo.airflow import Airflow
 from include.platform.embedded.environment import environment
 from include.platform.embedded.stack import Stack
-from include.settings import ROOT, Settings
+from include.settings import ROOT, Settings, settings
 from tests.bench.script import PIPELINE
 from tests.support.stack import RunningStack, database_folder, settings_in
 
@@ -63,7 +63,7 @@ def main() -> None:
         finally:
             stack.down(lambda text: None)
     facts = _facts(turns)
-    file = Settings().var / "bench" / "loop.json"
+    file = settings().var / "bench" / "loop.json"
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(json.dumps(facts, indent=2) + "\n")
     _show(turns, facts)

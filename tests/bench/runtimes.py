@@ -22,7 +22,7 @@ from include.exceptions import MillraceError
 from include.platform.embedded.stack import Stack
 from include.settings import Runtime
 from tests.bench.facts import tell
-from tests.support.stack import RunningStack, database_folder, settings_in
+from tests.support.stack import RunningStack, changed, database_folder, settings_in
 
 _JOBS = ("train", "evaluate")
 _console = Console(highlight=False)
@@ -73,8 +73,8 @@ def _train(running: RunningStack, run_id: str) -> dict[str, float]:
 def _stack(runtime: Runtime) -> Iterator[RunningStack]:
     namespace = f"millrace-bench-{uuid4().hex[:8]}"
     with database_folder() as folder:
-        told = {"runtime": runtime, "job_namespace": namespace}
-        stack = Stack(settings_in(folder / "var").model_copy(update=told))
+        settings = changed(settings_in(folder / "var"), runtime=runtime, kubernetes={"namespace": namespace})
+        stack = Stack(settings)
         try:
             stack.up(lambda text: None)
             yield RunningStack(stack)

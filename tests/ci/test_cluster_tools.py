@@ -46,7 +46,10 @@ def test_kind_has_the_job_image_and_tells_where_pods_reach_this_machine(tmp_path
     settings = dict(setting.split("=", 1) for setting in told.splitlines())
     state = Path(settings.pop("KUBECONFIG")).parent
     assert status == 0
-    assert settings == {"JOB_GATEWAY": "172.18.0.1%br-34d02a75e671", "IMAGE_PULL": "never"}
+    assert settings == {
+        "MILLRACE_KUBERNETES_GATEWAY": "172.18.0.1%br-34d02a75e671",
+        "MILLRACE_JOB_IMAGE_PULL": "never",
+    }
     assert state.parent == tmp_path
     asked = (tmp_path / "asked").read_text()
     assert "kind load docker-image --name millrace millrace-job:latest" in asked

@@ -35,7 +35,7 @@ case $verb in
             >.venv/bin/python
         chmod +x .venv/bin/python ;;
     test) echo '{CLOSING_LINE}' ;;
-    demo) echo "demo${{RUNTIME:+ $RUNTIME}}" >>"$TOLD" ;;
+    demo) echo "demo${{MILLRACE_RUNTIME:+ $MILLRACE_RUNTIME}}" >>"$TOLD" ;;
 esac
 """
 
@@ -49,7 +49,7 @@ def project(tmp_path: Path) -> Path:
     program(folder / ".ci/base-image", "echo some-base")
     for name in ("run", "cluster"):
         shutil.copy(ROOT / ".ci" / name, folder / ".ci" / name)
-    (folder / ".env.example").write_text("#RUNTIME=auto\n#JOB_NAMESPACE=\n")
+    (folder / ".env.example").write_text("#MILLRACE_RUNTIME=auto\n#MILLRACE_KUBERNETES_NAMESPACE=\n")
     program(tmp_path / "bin/make", MAKE)
     program(tmp_path / "bin/docker", "exit 0")
     return folder

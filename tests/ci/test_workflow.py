@@ -77,7 +77,7 @@ def test_the_loop_is_closed_and_judged_in_every_runtime() -> None:
         for demo, judge in pairwise(steps):
             if demo["run"].startswith("make demo"):
                 assert judge["run"] == "python3 .ci/check_demo.py var/demo/summary.json"
-                judged.add((job.get("env", {}) | demo.get("env", {}))["RUNTIME"])
+                judged.add((job.get("env", {}) | demo.get("env", {}))["MILLRACE_RUNTIME"])
     # In processes it is .ci/run that does both.
     assert judged == set(Runtime) - {Runtime.AUTO, Runtime.PROCESS}
 

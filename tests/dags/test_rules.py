@@ -11,23 +11,26 @@ import pytest
 from include.contract import loader
 from include.settings import settings
 from millrace.dags.retries import RETRY_POLICY
-
-ROOT = Path(__file__).resolve().parents[2]
-STAGES = ("ingest", "train", "monitor")
+from tests.support.dags import dag_bag, stages_of
 
 
 @pytest.fixture(scope="module")
 def bag() -> Any:
-    from airflow.dag_processing.dagbag import DagBag
-
-    return DagBag(ROOT / "dags", safe_mode=False)
+    return dag_bag()
 
 
 def test_the_bag_holds_every_stage_of_every_pipeline(bag: Any) -> None:
     assert bag.import_errors == {}
     names = loader.names(settings().pipelines)
     assert names
-    assert set(bag.dags) == {f"{name}.{stage}" for name in names for stage in STAGES}
+    assert bag.dags
+    assert set(bag.dags) == {f"{name}.{stage}" for name in names for stage in stages_of(bag.dags)}
+
+
+def test_every_stage_is_a_file_of_its_name(bag: Any) -> None:
+    for dag in bag.dags.values():
+        stage = dag.dag_id.partition(".")[2]
+        assert Path(dag.fileloc).stem == stage, f"{dag.dag_id}: build it in dags/{stage}.py"
 
 
 def test_every_dag_tells_what_it_is_for(bag: Any) -> None:
@@ -39,7 +42,7 @@ def test_every_dag_tells_what_it_is_for(bag: Any) -> None:
 
 def test_every_dag_has_an_owner_tags_and_a_bound_of_runs(bag: Any) -> None:
     for dag in bag.dags.values():
-        assert {dag.dag_id.split(".")[0], dag.dag_id.split(".")[1]} <= set(dag.tags), f"{dag.dag_id}: tags"
+        assert set(dag.dag_id.split(".")) <= set(dag.tags), f"{dag.dag_id}: tags"
         assert dag.max_active_runs <= 4, f"{dag.dag_id}: set max_active_runs"
         assert not dag.catchup or dag.start_date, f"{dag.dag_id}: catchup needs schedule.since"
         assert not dag.is_paused_upon_creation, f"{dag.dag_id}: cron schedules are on"
@@ -77,5 +80,8 @@ def test_what_is_published_is_announced_as_an_asset(bag: Any) -> None:
         for task in dag.tasks
         if task.outlets
     }
-    assert outlets["flights.ingest.publish"] == ["lakefs://flights/main/departures"]
-    assert outlets["flights.train.promote"] == ["mlflow://flights/"]  # Airflow adds the slash
+    for pipeline in loader.valid(settings().pipelines):
+        name, lake = pipeline.name, pipeline.lake
+        table = f"lakefs://{lake.repository}/{lake.branch}/{lake.table}"
+        assert outlets[f"{name}.ingest.publish"] == [table]
+        assert outlets[f"{name}.train.promote"] == [f"mlflow://{name}/"]  # Airflow adds the slash

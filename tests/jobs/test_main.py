@@ -42,7 +42,7 @@ def told(loop: Loop, *, seconds: int = 0, **changes: Any) -> dict[str, str]:
     run = RunIdentity(dag_id=f"{loop.folder.name}.train", run_id="r1", try_number=2)
     tracking = loop.tracking
     found = variables(JobSpec(**spec), loop.lake.connection, tracking, run, seconds=seconds)
-    return {**found, "MILLRACE_PIPELINES": str(loop.folder.parent), "CODE_VERSION": "c0de"}
+    return {**found, "MILLRACE_PIPELINES": str(loop.folder.parent), "MILLRACE_CODE_VERSION": "c0de"}
 
 
 def start(environment: dict[str, str], *arguments: str) -> subprocess.Popen[str]:

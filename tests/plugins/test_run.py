@@ -133,7 +133,7 @@ def test_identity_is_the_same_for_every_try_but_for_the_try() -> None:
 
 
 def test_identity_names_the_code_that_runs(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("CODE_VERSION", "0123abc")
+    monkeypatch.setenv("MILLRACE_CODE_VERSION", "0123abc")
     settings.cache_clear()
     try:
         assert identity(context()).metadata()["code_version"] == "0123abc"

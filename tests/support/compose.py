@@ -29,7 +29,7 @@ from tests.support.stack import free_ports
 IMAGES = ROOT / "tests/platform/compose/images"
 PREFIX = "millrace-standin"
 _FILES = ("docker-compose.yaml", "Makefile", "pyproject.toml", "dags", "plugins", "include")
-_PORTS = ("AIRFLOW_PORT", "MLFLOW_PORT", "LAKEFS_PORT", "GRAFANA_PORT")
+_PORTS = ("MILLRACE_AIRFLOW_PORT", "MILLRACE_MLFLOW_PORT", "MILLRACE_LAKEFS_PORT", "GRAFANA_PORT")
 
 
 def build_images(base: str) -> None:
@@ -105,12 +105,12 @@ class Server:
 
     @property
     def airflow(self) -> Airflow:
-        return Airflow(self.url("AIRFLOW_PORT"), "admin", self.told["AIRFLOW_ADMIN_PASSWORD"])
+        return Airflow(self.url("MILLRACE_AIRFLOW_PORT"), "admin", self.told["AIRFLOW_ADMIN_PASSWORD"])
 
     @property
     def lake(self) -> Lake:
         connection = LakeConnection(
-            endpoint=self.url("LAKEFS_PORT"),
+            endpoint=self.url("MILLRACE_LAKEFS_PORT"),
             access_key_id=self.told["LAKE_ACCESS_KEY_ID"],
             secret_access_key=self.told["LAKE_SECRET_ACCESS_KEY"],
         )
@@ -154,14 +154,14 @@ class Server:
         """A call of MLflow's API as `admin`, or as nobody with an empty password."""
         password = self.told["MLFLOW_ADMIN_PASSWORD"] if password is None else password
         who = headers | (urllib3.make_headers(basic_auth=f"admin:{password}") if password else {})
-        url = f"{self.url('MLFLOW_PORT')}/api/2.0/mlflow/{path}"
+        url = f"{self.url('MILLRACE_MLFLOW_PORT')}/api/2.0/mlflow/{path}"
         return urllib3.request("POST", url, json=body, headers=who, timeout=30)
 
     def artifact(self, run_id: str, path: str) -> bytes | None:
         """A file that a run left in MLflow; None if it left none of this name."""
         who = urllib3.make_headers(basic_auth=f"admin:{self.told['MLFLOW_ADMIN_PASSWORD']}")
         asked = {"run_uuid": run_id, "path": path}
-        url = f"{self.url('MLFLOW_PORT')}/get-artifact"
+        url = f"{self.url('MILLRACE_MLFLOW_PORT')}/get-artifact"
         answer = urllib3.request("GET", url, fields=asked, headers=who, timeout=30)
         return answer.data if answer.status == 200 else None
 
@@ -208,7 +208,7 @@ def _furnish(folder: Path) -> None:
     told = {
         "COMPOSE_PROJECT_NAME": f"millrace-test-{uuid4().hex[:8]}",
         "COMPOSE_FILE": "docker-compose.yaml:standins.yaml",
-        "JOB_IMAGE": "millrace-job:latest",
+        "MILLRACE_JOB_IMAGE": "millrace-job:latest",
         "MLFLOW_MORE_HOSTS": "mlflow.example.org",
         **ports,
     }

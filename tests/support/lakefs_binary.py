@@ -15,16 +15,16 @@ from include.lake.client import LakeConnection
 from include.platform.embedded import lake_process, postgres, secrets
 from include.platform.embedded.secrets import Secrets
 from tests.support.lake import free_port
-from tests.support.stack import database_folder, settings_in
+from tests.support.stack import changed, database_folder, settings_in
 
-BINARY = os.environ.get("LAKEFS_BINARY", "")
-NO_BINARY = "LAKEFS_BINARY names no lakeFS program"
+BINARY = os.environ.get("MILLRACE_LAKEFS_BINARY", "")
+NO_BINARY = "MILLRACE_LAKEFS_BINARY names no lakeFS program"
 
 
 @contextmanager
 def run_lakefs(folder: Path, **settings: str) -> Iterator[LakeConnection]:
     """A real lakeFS below a folder, told as the embedded stack tells it, and these settings beside."""
-    told = settings_in(folder).model_copy(update={"lakefs_binary": BINARY})
+    told = changed(settings_in(folder), lakefs={"binary": BINARY})
     made, address = secrets.ensure(told.var), f"127.0.0.1:{free_port()}"
     variables = {**os.environ, **lake_process.variables(told, made, address), **settings}
     with (folder / "lakefs.log").open("wb") as log:

@@ -35,16 +35,20 @@ def restricted(one: Object, _: list[Object]) -> Iterator[str]:
         if "hostPath" in volume:
             yield f"mounts {volume['hostPath']['path']!r} of the host"
     for container in containers(pod):
-        own = container.get("securityContext") or {}
-        either = {**shared, **own}
-        if not either.get("runAsNonRoot") or either.get("runAsUser") == 0:
-            yield f"container {container['name']!r} may run as root"
-        if (either.get("seccompProfile") or {}).get("type") != "RuntimeDefault":
-            yield f"container {container['name']!r} has no seccomp profile"
-        if own.get("privileged") or own.get("allowPrivilegeEscalation") is not False:
-            yield f"container {container['name']!r} may gain privileges"
-        if own.get("capabilities") != {"drop": ["ALL"]}:
-            yield f"container {container['name']!r} keeps capabilities"
+        yield from _unrestricted(container, shared)
+
+
+def _unrestricted(container: Object, shared: Object) -> Iterator[str]:
+    own = container.get("securityContext") or {}
+    either = {**shared, **own}
+    if not either.get("runAsNonRoot") or either.get("runAsUser") == 0:
+        yield f"container {container['name']!r} may run as root"
+    if (either.get("seccompProfile") or {}).get("type") != "RuntimeDefault":
+        yield f"container {container['name']!r} has no seccomp profile"
+    if own.get("privileged") or own.get("allowPrivilegeEscalation") is not False:
+        yield f"container {container['name']!r} may gain privileges"
+    if own.get("capabilities") != {"drop": ["ALL"]}:
+        yield f"container {container['name']!r} keeps capabilities"
 
 
 def limited(one: Object, _: list[Object]) -> Iterator[str]:
@@ -78,8 +82,12 @@ def without_secrets(one: Object, _: list[Object]) -> Iterator[str]:
     for container in containers(pod_of(one) or {"spec": {"containers": []}}):
         for variable in container.get("env") or []:
             name, words = variable["name"], ("PASSWORD", "SECRET", "TOKEN", "ACCESS_KEY", "CONNECTION_STRING")
-            # JOB_SECRET is the name of one.
-            if variable.get("value") and name != "JOB_SECRET" and any(word in name for word in words):
+            # MILLRACE_KUBERNETES_SECRET is the name of one.
+            if (
+                variable.get("value")
+                and name != "MILLRACE_KUBERNETES_SECRET"
+                and any(word in name for word in words)
+            ):
                 yield f"container {container['name']!r} is given {name} as a literal"
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import psutil
 
@@ -18,7 +19,7 @@ from include.platform.demo.airflow import Airflow
 from include.platform.embedded import secrets
 from include.platform.embedded.environment import urls
 from include.platform.embedded.stack import Stack
-from include.settings import ROOT, Settings
+from include.settings import ROOT, AirflowGroup, LakeFSGroup, MLflowGroup, Settings
 
 PIPELINES = ROOT / "include/pipelines"
 
@@ -30,18 +31,25 @@ def free_ports(number: int) -> list[int]:
         return [probe.getsockname()[1] for probe in probes]
 
 
-def settings_in(folder: Path, *, examples: bool = False, pipelines: Path | None = None) -> Settings:
+def settings_in(folder: Path, *, examples: bool = False, pipelines: Path = PIPELINES) -> Settings:
     """Settings of a stack of its own below a folder, by default with the pipelines of the project."""
     airflow, mlflow, lake = free_ports(3)
     return Settings(
         var=folder,
-        airflow_port=airflow,
-        mlflow_port=mlflow,
-        lakefs_port=lake,
-        retry_seconds=1.0,
+        airflow=AirflowGroup(port=airflow, retry_seconds=1.0, examples=examples),
+        mlflow=MLflowGroup(port=mlflow),
+        lakefs=LakeFSGroup(port=lake),
         code_version="0123abc",
-        examples=examples,
-        pipelines=pipelines or PIPELINES,
+        pipelines=pipelines,
+    )
+
+
+def changed(settings: Settings, **fields: Any) -> Settings:
+    """The same settings with other values; those of a group as a dictionary."""
+    groups = {name: value for name, value in fields.items() if isinstance(value, dict)}
+    return settings.model_copy(
+        update=fields
+        | {name: getattr(settings, name).model_copy(update=value) for name, value in groups.items()}
     )
 
 
@@ -92,7 +100,7 @@ def database_folder() -> Iterator[Path]:
 
 
 @contextmanager
-def run_stack(*, examples: bool = False, pipelines: Path | None = None) -> Iterator[RunningStack]:
+def run_stack(*, examples: bool = False, pipelines: Path = PIPELINES) -> Iterator[RunningStack]:
     """A running stack, stopped at the end also when its start or the test fails."""
     with database_folder() as folder:
         stack = Stack(settings_in(folder / "var", examples=examples, pipelines=pipelines))

@@ -10,15 +10,15 @@ if TYPE_CHECKING:
     from include.contract.model import Model
 
 TRUSTED_TYPES = ["sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor"]
-"""What a stored model may hold beyond what skops trusts by itself: one grown tree, plain arrays inside."""
+"""Types that a stored model may contain beyond those skops trusts: one grown tree, plain arrays inside."""
 
 
 def build(model: Model) -> Pipeline:
-    """An unfitted estimator with `predict_proba`, of the contract's columns, parameters and seed.
+    """Return an unfitted estimator with `predict_proba`, from the contract's columns, parameters and seed.
 
-    Categories are ordered by name, which trees split well; those not seen in training, and missing numbers,
-    go a way of their own. (The trees' own `categorical_features` would store a `functools.partial`, which
-    is too much to trust in a model that others load.)
+    Categories are encoded in the order of their names, which trees split well; categories not seen in
+    training, and missing numbers, get a branch of their own. (`categorical_features` of the trees would
+    store a `functools.partial`, which is too much to trust in a model that others load.)
     """
     from sklearn.compose import ColumnTransformer
     from sklearn.ensemble import HistGradientBoostingClassifier

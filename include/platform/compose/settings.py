@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pydantic import Field, SecretStr
 
-from include.settings import _Settings
+from include.settings import FrozenSettings
 
 
-class DatabaseSettings(_Settings):
+class DatabaseSettings(FrozenSettings):
     """What makes the databases of the Compose file is told; where they are says the `PG…` of PostgreSQL."""
 
     airflow: SecretStr = Field(alias="AIRFLOW_DB_PASSWORD", min_length=1)
@@ -20,7 +20,7 @@ class DatabaseSettings(_Settings):
         return {name: getattr(self, name).get_secret_value() for name in type(self).model_fields}
 
 
-class InitSettings(_Settings):
+class InitSettings(FrozenSettings):
     """What `airflow-init` of the Compose file is told."""
 
     profiles: str = Field("", alias="COMPOSE_PROFILES")

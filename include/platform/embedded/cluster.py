@@ -22,12 +22,13 @@ _STACK = "millrace.stack"
 
 
 def gateway(settings: Settings) -> Gateway:
-    """This machine as pods reach it: JOB_GATEWAY, else the bridge that leads to the cluster's nodes.
+    """Return this machine's address as pods reach it.
 
+    That is MILLRACE_KUBERNETES_GATEWAY, else the bridge that leads to the cluster's nodes.
     Raises Misconfigured if there is no such bridge: the lake is opened to no network that others are in.
     """
-    if settings.job_gateway:
-        return Gateway.parse(settings.job_gateway)
+    if settings.kubernetes.gateway:
+        return Gateway.parse(settings.kubernetes.gateway)
     with _api() as api:
         nodes = [one.address for node in api.list_node().items for one in node.status.addresses or ()]
     for node in nodes:
@@ -35,8 +36,9 @@ def gateway(settings: Settings) -> Gateway:
         if found and Path(f"/sys/class/net/{found.bridge}/bridge").exists():
             return found
     raise Misconfigured(
-        f"no bridge of this machine leads to the cluster's nodes ({', '.join(nodes)}); set JOB_GATEWAY to "
-        "`address%interface` of this machine as pods reach it, or use an MLflow and a lake that pods reach"
+        f"no bridge of this machine leads to the cluster's nodes ({', '.join(nodes)}); set "
+        "MILLRACE_KUBERNETES_GATEWAY to `address%interface` of this machine as pods reach it, or use an "
+        "MLflow and a lake that pods reach"
     )
 
 
@@ -47,9 +49,9 @@ def prepare(settings: Settings, secret: Mapping[str, str], deployment: str) -> N
     """
     from kubernetes.client import V1Namespace, V1ObjectMeta, V1ServiceAccount
 
-    name, labels = settings.job_namespace, {"pod-security.kubernetes.io/enforce": "restricted"}
+    name, labels = settings.kubernetes.namespace, {"pod-security.kubernetes.io/enforce": "restricted"}
     account = V1ServiceAccount(
-        metadata=V1ObjectMeta(name=settings.job_service_account), automount_service_account_token=False
+        metadata=V1ObjectMeta(name=settings.kubernetes.service_account), automount_service_account_token=False
     )
     with _api() as api:
         # Who may not make the first two was given them.
@@ -65,7 +67,7 @@ def prepare(settings: Settings, secret: Mapping[str, str], deployment: str) -> N
 def _put_secret(api: Any, settings: Settings, content: Mapping[str, str], deployment: str) -> None:
     from kubernetes.client import V1ObjectMeta, V1Secret
 
-    name, namespace = settings.job_secret, settings.job_namespace
+    name, namespace = settings.kubernetes.secret, settings.kubernetes.namespace
     mine = hashlib.sha256(deployment.encode()).hexdigest()[:16]  # a label takes less than a name may have
     about = V1ObjectMeta(name=name, labels={_STACK: mine})
     body = V1Secret(metadata=about, string_data=dict(content))
@@ -74,8 +76,9 @@ def _put_secret(api: Any, settings: Settings, content: Mapping[str, str], deploy
     there = api.read_namespaced_secret(name, namespace)
     if (there.metadata.labels or {}).get(_STACK) != mine:
         raise Misconfigured(
-            f"namespace {namespace!r} has a Secret {name!r} that is not this stack's; set JOB_NAMESPACE or "
-            "JOB_SECRET to another name, or, if its stack is gone, remove it "
+            f"namespace {namespace!r} has a Secret {name!r} that is not this stack's; set "
+            "MILLRACE_KUBERNETES_NAMESPACE or MILLRACE_KUBERNETES_SECRET to another name, or, if its stack "
+            "is gone, remove it "
             f"(`kubectl delete secret {name} --namespace {namespace}`)"
         )
     api.replace_namespaced_secret(name, namespace, body)
@@ -116,13 +119,13 @@ def _api() -> Iterator[Any]:
     from kubernetes.config.config_exception import ConfigException
     from urllib3.exceptions import HTTPError
 
-    wanted = "RUNTIME=kubernetes needs the cluster of KUBECONFIG"
+    wanted = "MILLRACE_RUNTIME=kubernetes needs the cluster of KUBECONFIG"
     try:
         load_kube_config()
         with ApiClient() as client:
             yield CoreV1Api(client)
     except ConfigException as error:
-        raise Misconfigured(f"{wanted} ({error}); set it, or set RUNTIME=process") from error
+        raise Misconfigured(f"{wanted} ({error}); set it, or set MILLRACE_RUNTIME=process") from error
     except HTTPError as error:
         raise Unavailable(f"{wanted}, which does not answer ({type(error).__name__}); start it") from error
     except ApiException as error:
@@ -135,7 +138,10 @@ def _mapped(error: Any, wanted: str) -> MillraceError:
         return Unauthorized(f"{said}; name an account that may read nodes and write a Secret")
     if error.status == 429 or error.status >= 500:
         return Unavailable(f"{said}; try again")
-    return Misconfigured(f"{said}; correct JOB_NAMESPACE, JOB_SERVICE_ACCOUNT or JOB_SECRET")
+    return Misconfigured(
+        f"{said}; correct MILLRACE_KUBERNETES_NAMESPACE, MILLRACE_KUBERNETES_SERVICE_ACCOUNT or "
+        "MILLRACE_KUBERNETES_SECRET"
+    )
 
 
 def main() -> None:

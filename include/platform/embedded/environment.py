@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -15,7 +16,7 @@ from include.platform import airflow_config
 from include.platform.embedded.gateway import Gateway
 from include.platform.embedded.lake_process import variables
 from include.platform.embedded.secrets import USER, Secrets, password_file
-from include.settings import ROOT, Settings
+from include.settings import ROOT, Settings, inherited_environment
 
 HOST = "127.0.0.1"
 _NO_PROXY = ("NO_PROXY", "no_proxy")
@@ -24,9 +25,9 @@ _NO_PROXY = ("NO_PROXY", "no_proxy")
 def urls(settings: Settings) -> dict[str, str]:
     """Where the parts are reached."""
     return {
-        "airflow": f"http://{HOST}:{settings.airflow_port}",
-        "mlflow": f"http://{HOST}:{settings.mlflow_port}",
-        "lake": f"http://{HOST}:{settings.lakefs_port}",
+        "airflow": f"http://{HOST}:{settings.airflow.port}",
+        "mlflow": f"http://{HOST}:{settings.mlflow.port}",
+        "lake": f"http://{HOST}:{settings.lakefs.port}",
     }
 
 
@@ -42,32 +43,33 @@ def environment(
 
     `database` is the socket folder of PostgreSQL, `gateway` where containers come in, if they do.
     """
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW__")}
-    inherited.pop("PYTHONDONTWRITEBYTECODE", None)  # without bytecode every cold import costs twice
+    inherited = inherited_environment()
+    own = {name: value for name, value in inherited.items() if not name.startswith("AIRFLOW__")}
+    own.pop("PYTHONDONTWRITEBYTECODE", None)  # without bytecode every cold import costs twice
     return {
-        **inherited,
-        **_python(settings),
-        "DEPLOYMENT": deployment(settings, secrets),
+        **own,
+        **_python(settings, inherited),
+        "MILLRACE_DEPLOYMENT": deployment(settings, secrets),
         **_services(settings, secrets, gateway),
         **_airflow(settings, secrets, database, airflow_config.sections(settings.runtime)),
         # More threads than cores only fight for them: on the few rows of a day waiting costs more than work.
-        "OMP_NUM_THREADS": str(settings.threads),
-        "OPENBLAS_NUM_THREADS": str(settings.threads),
-        **_quiet(),
-        "MLFLOW_BACKEND": _database_url("mlflow", database),
-        "MLFLOW_ARTIFACTS": str(settings.var / "mlflow"),
+        "OMP_NUM_THREADS": str(settings.jobs.threads),
+        "OPENBLAS_NUM_THREADS": str(settings.jobs.threads),
+        **_quiet(inherited),
+        "MILLRACE_MLFLOW_BACKEND": _database_url("mlflow", database),
+        "MILLRACE_MLFLOW_ARTIFACTS": str(settings.var / "mlflow"),
     }
 
 
-def _python(settings: Settings) -> dict[str, str]:
+def _python(settings: Settings, inherited: Mapping[str, str]) -> dict[str, str]:
     bin_folder = Path(sys.executable).parent
     return {
-        "PATH": f"{bin_folder}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
+        "PATH": f"{bin_folder}{os.pathsep}{inherited.get('PATH', os.defpath)}",
         # Airflow adds its plugins itself, but later than workers are forked.
         "PYTHONPATH": os.pathsep.join((str(ROOT), str(ROOT / "plugins"))),
         "PYTHONUNBUFFERED": "1",
         **settings.variables(),
-        "CODE_VERSION": settings.code_version or _git_commit(),
+        "MILLRACE_CODE_VERSION": settings.code_version or _git_commit(),
     }
 
 
@@ -79,14 +81,14 @@ def _services(settings: Settings, secrets: Secrets, gateway: Gateway | None) -> 
         "login": secrets.lake_access_key_id,
         "password": secrets.lake_secret_access_key,
         # The embedded lake has no pages to link to.
-        "extra": {"ui_url": "none", **_inside(gateway, settings.lakefs_port)},
+        "extra": {"ui_url": "none", **_inside(gateway, settings.lakefs.port)},
     }
-    mlflow = {"conn_type": "http", "host": found["mlflow"], "extra": _inside(gateway, settings.mlflow_port)}
+    mlflow = {"conn_type": "http", "host": found["mlflow"], "extra": _inside(gateway, settings.mlflow.port)}
     hosts = [HOST, "localhost", *([gateway.address] if gateway else [])]
     return {
-        "CONTAINER_GATEWAY": str(gateway or ""),
-        "MLFLOW_HOSTS": ",".join(f"{host}:{settings.mlflow_port}" for host in hosts),
-        **variables(settings, secrets, f"{HOST}:{settings.lakefs_port}"),
+        "MILLRACE_CONTAINER_GATEWAY": str(gateway or ""),
+        "MILLRACE_MLFLOW_HOSTS": ",".join(f"{host}:{settings.mlflow.port}" for host in hosts),
+        **variables(settings, secrets, f"{HOST}:{settings.lakefs.port}"),
         "AIRFLOW_CONN_LAKEFS_DEFAULT": json.dumps(lake),
         "AIRFLOW_CONN_MLFLOW_DEFAULT": json.dumps(mlflow),
         "MLFLOW_TRACKING_URI": found["mlflow"],
@@ -108,7 +110,7 @@ def _airflow(
             "plugins_folder": ROOT / "plugins",
             "test_connection": "Enabled",  # one user, this machine only
             "executor": "LocalExecutor",
-            "parallelism": settings.parallelism,
+            "parallelism": settings.airflow.parallelism,
             "fernet_key": secrets.fernet_key,
             "simple_auth_manager_users": f"{USER}:admin",
             "simple_auth_manager_passwords_file": password_file(settings.var),
@@ -118,7 +120,7 @@ def _airflow(
         "database": {"sql_alchemy_conn": _database_url("airflow", database)},
         "api": {
             "host": HOST,
-            "port": settings.airflow_port,
+            "port": settings.airflow.port,
             "base_url": url,
             "workers": 1,
             "secret_key": secrets.api_secret,
@@ -137,11 +139,11 @@ def _database_url(name: str, socket: str) -> str:
     return f"postgresql+psycopg2://postgres@/{name}?host={quote(socket)}"
 
 
-def _quiet() -> dict[str, str]:
+def _quiet(inherited: Mapping[str, str]) -> dict[str, str]:
     return {
         **airflow_config.QUIET,
         # A company's proxy would be asked for this machine's own addresses.
-        **{name: ",".join(filter(None, (os.environ.get(name), HOST, "localhost"))) for name in _NO_PROXY},
+        **{name: ",".join(filter(None, (inherited.get(name), HOST, "localhost"))) for name in _NO_PROXY},
     }
 
 

@@ -53,8 +53,8 @@ def job_gateway(network: str) -> Gateway:
             return _gateway(network, found.attrs)
     except DockerException as error:
         raise Unavailable(
-            f"RUNTIME=docker needs a Docker engine, and none answers ({error}); start it (.ci/engine), or "
-            "set RUNTIME=process"
+            f"MILLRACE_RUNTIME=docker needs a Docker engine, and none answers ({error}); start it "
+            "(.ci/engine), or set MILLRACE_RUNTIME=process"
         ) from error
 
 
@@ -80,8 +80,8 @@ def _gateway(network: str, attributes: dict[str, Any]) -> Gateway:
     found = [row["Gateway"] for row in attributes["IPAM"]["Config"] or [] if "Gateway" in row]
     if attributes["Driver"] != "bridge" or not found:
         raise Misconfigured(
-            f"network {network!r} is no bridge with a gateway; name another by JOB_NETWORK, or remove it "
-            f"(`docker network rm {network}`): it is made anew"
+            f"network {network!r} is no bridge with a gateway; name another by MILLRACE_JOB_NETWORK, or "
+            f"remove it (`docker network rm {network}`): it is made anew"
         )
     name = attributes["Options"].get("com.docker.network.bridge.name", f"br-{attributes['Id'][:12]}")
     return Gateway(str(found[0]).partition("/")[0], name)

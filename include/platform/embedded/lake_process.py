@@ -1,4 +1,4 @@
-"""The lake of the embedded stack: our own server, or the lakeFS program that `LAKEFS_BINARY` names.
+"""The lake of the embedded stack: our own server, or the lakeFS program that `MILLRACE_LAKEFS_BINARY` names.
 
 Both are told where and who by the same variables; each keeps its data in a folder of its own, so that
 changing from one to the other loses nothing and mixes nothing.
@@ -19,11 +19,12 @@ FOLDERS = ("lakefs", "lakefs-binary")
 
 def check(settings: Settings) -> None:
     """Raise Misconfigured if the lakeFS program that is to be started cannot be."""
-    binary = Path(settings.lakefs_binary)
-    if settings.lakefs_binary and not (binary.is_file() and os.access(binary, os.X_OK)):
+    binary = Path(settings.lakefs.binary)
+    if settings.lakefs.binary and not (binary.is_file() and os.access(binary, os.X_OK)):
         raise Misconfigured(
-            f"LAKEFS_BINARY={settings.lakefs_binary!r} is no program that you may run; set it to the path of "
-            "a lakeFS binary (and make that executable), or leave it empty for the embedded server"
+            f"MILLRACE_LAKEFS_BINARY={settings.lakefs.binary!r} is no program that you may run; set it to "
+            "the path of a lakeFS binary (and make that executable), or leave it empty for the embedded "
+            "server"
         )
 
 
@@ -43,7 +44,7 @@ def variables(settings: Settings, secrets: Secrets, address: str) -> dict[str, s
         "LAKEFS_INSTALLATION_ACCESS_KEY_ID": secrets.lake_access_key_id,
         "LAKEFS_INSTALLATION_SECRET_ACCESS_KEY": secrets.lake_secret_access_key,
     }
-    if not settings.lakefs_binary:
+    if not settings.lakefs.binary:
         return {
             **common,
             "LAKEFS_BLOCKSTORE_LOCAL_PATH": str(own),

@@ -6,10 +6,10 @@ from pathlib import Path
 
 from pydantic import Field, model_validator
 
-from include.settings import _Settings, settings
+from include.settings import FrozenSettings, settings
 
 
-class LakeFolder(_Settings):
+class LakeFolder(FrozenSettings):
     """Where the embedded lake server keeps everything."""
 
     path: Path | None = Field(None, alias="LAKEFS_BLOCKSTORE_LOCAL_PATH")

@@ -27,10 +27,10 @@ from include.platform.embedded.gateway import Gateway
 from include.platform.embedded.processes import Record
 from include.settings import ROOT, Runtime, Settings
 
-PORTS = {"airflow": "AIRFLOW_PORT", "mlflow": "MLFLOW_PORT", "lake": "LAKEFS_PORT"}
+PORTS = {"airflow": "MILLRACE_AIRFLOW_PORT", "mlflow": "MILLRACE_MLFLOW_PORT", "lake": "MILLRACE_LAKEFS_PORT"}
 PARTS = ("postgres", "lake", "mlflow", "airflow", "scheduler", "dag-processor", "triggerer")
 GATEWAY = "gateway"
-"""The part that lets containers in; only with RUNTIME=docker or kubernetes."""
+"""The part that lets containers in; only with MILLRACE_RUNTIME=docker or kubernetes."""
 _START_SECONDS = 180
 _STOP_SECONDS = 12
 
@@ -71,7 +71,7 @@ class Stack:
 
     @property
     def _ports(self) -> tuple[int, ...]:
-        return self.settings.airflow_port, self.settings.mlflow_port, self.settings.lakefs_port
+        return self.settings.airflow.port, self.settings.mlflow.port, self.settings.lakefs.port
 
     def record(self) -> Record | None:
         """What is known of the started processes."""
@@ -98,7 +98,7 @@ class Stack:
                 )
             elif record.runtime != self.settings.runtime:
                 raise Misconfigured(
-                    f"the stack runs with RUNTIME={record.runtime}, not {self.settings.runtime}; "
+                    f"the stack runs with MILLRACE_RUNTIME={record.runtime}, not {self.settings.runtime}; "
                     "run `make down` first"
                 )
             self._wait(say)
@@ -213,7 +213,7 @@ class Stack:
     def _gateway(self, made: secrets.Secrets) -> Gateway | None:
         """Where containers come in, and in a cluster what else they need there."""
         if self.settings.runtime is Runtime.DOCKER:
-            return gateway.job_gateway(self.settings.job_network)
+            return gateway.job_gateway(self.settings.jobs.network)
         if self.settings.runtime is not Runtime.KUBERNETES:
             return None
         found = cluster.gateway(self.settings)

@@ -60,7 +60,7 @@ def stage_dag(
         catchup=since is not None,
         max_active_runs=max_active_runs,
         is_paused_upon_creation=False,
-        default_args=retries.default_args(owner=pipeline.owner, delay=settings().retry_delay),
+        default_args=retries.default_args(owner=pipeline.owner, delay=settings().airflow.retry_delay),
         params=dict(params),
         tags=[pipeline.name, stage, *pipeline.tags],
         user_defined_macros=macros(pipeline, cron),

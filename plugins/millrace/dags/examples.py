@@ -17,13 +17,13 @@ REPOSITORY = "flights"
 
 
 def example(name: str, *, doc: str, asset: Callable[[], Asset] | None = None) -> Iterator[DAG]:
-    """The DAG `example.<name>`, entered, in a loop of one turn; of none if `MILLRACE_EXAMPLES` is off.
+    """The DAG `example.<name>`, entered, in a loop of one turn; none if `MILLRACE_AIRFLOW_EXAMPLES` is off.
 
     `asset` makes the asset that it is scheduled by: what is not shown shall not cost imports either.
     """
-    if not settings().examples:
+    if not settings().airflow.examples:
         return
-    arguments = retries.default_args(owner="examples", delay=settings().retry_delay)
+    arguments = retries.default_args(owner="examples", delay=settings().airflow.retry_delay)
     with DAG(
         dag_id=f"example.{name}",
         description=doc.splitlines()[0],

@@ -79,3 +79,7 @@ class PipelineOperator(PipelineMixin, BaseOperator):
 
     template_fields: Sequence[str] = ("pipeline_name",)
     ui_color = "#dfe7fd"
+
+    # Airflow wraps only a constructor that the operator's own class defines (BaseOperatorMeta).
+    def __init__(self, *, pipeline_name: str, **kwargs: Any) -> None:
+        super().__init__(pipeline_name=pipeline_name, **kwargs)

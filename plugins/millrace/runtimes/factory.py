@@ -29,10 +29,10 @@ def _docker(pipeline: Pipeline, **task: Any) -> BaseOperator:
     return DockerJobOperator(
         **task,
         deployment=given.deployment,
-        image=pipeline.training.image or given.job_image,
-        pull=given.image_pull,
-        docker_conn_id=given.registry_conn_id or None,
-        network_mode=given.job_network,
+        image=pipeline.training.image or given.jobs.image,
+        pull=given.jobs.image_pull,
+        docker_conn_id=given.jobs.registry_conn_id or None,
+        network_mode=given.jobs.network,
         cpus=limits.cpu,
         mem_limit=limits.memory_bytes,
         environment=_threads(limits),
@@ -48,22 +48,22 @@ def _kubernetes(pipeline: Pipeline, **task: Any) -> BaseOperator:
     from millrace.runtimes.kubernetes.pods import resources
 
     given, training = settings(), pipeline.training
-    pull_secret = given.job_pull_secret
+    pull_secret = given.kubernetes.pull_secret
     return KubernetesJobOperator(
         **task,
-        image=training.image or given.job_image,
-        image_pull_policy=_PULL_POLICIES[given.image_pull],
+        image=training.image or given.jobs.image,
+        image_pull_policy=_PULL_POLICIES[given.jobs.image_pull],
         image_pull_secrets=[V1LocalObjectReference(name=pull_secret)] if pull_secret else None,
-        kubernetes_conn_id=given.kubernetes_conn_id or None,
-        namespace=given.job_namespace,
-        service_account_name=given.job_service_account,
-        secret=given.job_secret,
+        kubernetes_conn_id=given.kubernetes.conn_id or None,
+        namespace=given.kubernetes.namespace,
+        service_account_name=given.kubernetes.service_account,
+        secret=given.kubernetes.secret,
         environment=_threads(training.resources),
         container_resources=resources(training.resources),
         node_selector=dict(training.node_selector),
         tolerations=[V1Toleration(**one.model_dump()) for one in training.tolerations],
-        schedule_timeout_seconds=given.job_start_seconds,
-        startup_timeout_seconds=given.job_start_seconds,
+        schedule_timeout_seconds=given.kubernetes.start_seconds,
+        startup_timeout_seconds=given.kubernetes.start_seconds,
         active_deadline_seconds=int(training.timeout.total_seconds()),
     )
 
@@ -88,7 +88,7 @@ def job_operator(job: Job, pipeline: Pipeline, **job_args: str) -> BaseOperator:
     if runtime not in _RUNTIMES:
         allowed = ", ".join(repr(name.value) for name in _RUNTIMES)
         raise Misconfigured(
-            f"runtime {runtime.value!r} of {pipeline.name!r} is not one of {allowed}; set RUNTIME"
+            f"runtime {runtime.value!r} of {pipeline.name!r} is not one of {allowed}; set MILLRACE_RUNTIME"
         )
     return _RUNTIMES[runtime](
         pipeline,

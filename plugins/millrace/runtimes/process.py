@@ -65,6 +65,10 @@ class ProcessJobOperator(JobMixin, PipelineOperator):
     template_fields: Sequence[str] = (*PipelineOperator.template_fields, "job_args")
     operator_extra_links = (ReportLink(),)
 
+    # Airflow wraps only a constructor that the operator's own class defines (BaseOperatorMeta).
+    def __init__(self, *, job: str, job_args: dict[str, str], **kwargs: Any) -> None:
+        super().__init__(job=job, job_args=job_args, **kwargs)
+
     def execute(self, context: Context) -> dict[str, Any]:
         """Run the job."""
         from include.jobs.context import Services

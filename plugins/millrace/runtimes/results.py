@@ -24,10 +24,10 @@ def result(job: str, image: str, lines: Sequence[str], mlflow: MlflowHook) -> Re
     value = last_json(list(lines))
     if value is None:
         raise Misconfigured(
-            f"image {image!r} ended with 0 and printed no result of {job!r}: the last line that is a JSON "
+            f"image {image!r} ended with 0 and printed no result of '{job}': the last line that is a JSON "
             "object has to be the result; see docs/job-contract.md"
         )
-    record = parse_result(Job(job), value, source=f"the result of {job!r} from image {image!r}")
+    record = parse_result(Job(job), value, source=f"the result of '{job}' from image {image!r}")
     inside, outside = mlflow.container_connection.uri, mlflow.connection.uri
     link = getattr(record, "link", None)
     return record.model_copy(update={"link": link.replace(inside, outside, 1)}) if link else record
@@ -39,7 +39,7 @@ def failure(job: str, image: str, code: int, lines: Sequence[str]) -> MillraceEr
         return Transient(f"the job's container was stopped from outside (exit code {code})")
     error = last_json(list(lines)) or {}
     message = error.get("message") or f"the last line of its log: {lines[-1] if lines else ''}"
-    return error_of(code, f"job {job!r} of image {image!r} ended with exit code {code}: {message}")
+    return error_of(code, f"job '{job}' of image {image!r} ended with exit code {code}: {message}")
 
 
 def stopped_early() -> MillraceError:

@@ -1,4 +1,4 @@
-"""docs/compose.md, held against the file."""
+"""docs/compose.md, compared with the file."""
 
 from __future__ import annotations
 

@@ -86,7 +86,9 @@ def test_only_the_proxy_has_the_engines_socket_and_only_tasks_reach_the_proxy(na
 def test_the_networks_of_jobs_and_of_the_engine_lead_nowhere_else() -> None:
     assert READ["networks"]["jobs"]["internal"] is True
     assert READ["networks"]["engine"]["internal"] is True
-    [name] = {service["environment"]["JOB_NETWORK"] for service in SERVICES.values() if tasks(service)}
+    [name] = {
+        service["environment"]["MILLRACE_JOB_NETWORK"] for service in SERVICES.values() if tasks(service)
+    }
     assert READ["networks"]["jobs"]["name"] == name
 
 
@@ -152,7 +154,11 @@ def test_compose_reads_it(tool: tuple[str, ...], profiles: str, tmp_path: Path) 
     wanted = {name for name, service in SERVICES.items() if profiles or "profiles" not in service}
     assert wanted <= found["services"].keys()
     told = found["services"]["airflow-scheduler"]["environment"]
-    assert (told["RUNTIME"], told["DEPLOYMENT"], told["JOB_NETWORK"]) == ("docker", "x", "x-jobs")
+    assert (told["MILLRACE_RUNTIME"], told["MILLRACE_DEPLOYMENT"], told["MILLRACE_JOB_NETWORK"]) == (
+        "docker",
+        "x",
+        "x-jobs",
+    )
 
 
 @pytest.mark.parametrize("tool", TOOLS, ids=" ".join)

@@ -207,7 +207,7 @@ def test_two_days_without_success_are_told(tmp_path: Path, capsys: pytest.Captur
 def test_a_wrong_number_of_days_ends_it_with_what_is_allowed(value: str) -> None:
     command = [sys.executable, "-m", "include.platform.compose.retention", value]
     ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    said = f"KEPT_DAYS={value!r} is no whole number of days from 1 to 36500; set it in .env\n"
+    said = f"MILLRACE_KEPT_DAYS={value!r} is no whole number of days from 1 to 36500; set it in .env\n"
     assert (ended.returncode, ended.stderr) == (1, said)
 
 

@@ -69,7 +69,7 @@ def test_what_is_old_was_looked_for_in_the_database_and_the_logs(server: Server)
 
 def token(server: Server, password: str) -> urllib3.BaseHTTPResponse:
     body = {"username": "admin", "password": password}
-    return urllib3.request("POST", f"{server.url('AIRFLOW_PORT')}/auth/token", json=body)
+    return urllib3.request("POST", f"{server.url('MILLRACE_AIRFLOW_PORT')}/auth/token", json=body)
 
 
 def test_airflow_opens_to_its_password_only_and_has_its_roles(server: Server) -> None:
@@ -78,7 +78,7 @@ def test_airflow_opens_to_its_password_only_and_has_its_roles(server: Server) ->
     assert opened.status == 201
     found = urllib3.request(
         "GET",
-        f"{server.url('AIRFLOW_PORT')}/auth/fab/v1/roles",
+        f"{server.url('MILLRACE_AIRFLOW_PORT')}/auth/fab/v1/roles",
         headers={"Authorization": f"Bearer {opened.json()['access_token']}"},
     )
     assert {role["name"] for role in found.json()["roles"]} >= {"Viewer", "User", "Op", "Admin"}
@@ -105,7 +105,7 @@ def test_behind_a_proxy_with_tls_airflows_login_is_for_tls_only(server: Server) 
         # As a browser asks, and a proxy passes on.
         page = "https://airflow.example.org/auth/login/"
         browser.headers.update({"X-Forwarded-Proto": "https", "Host": "airflow.example.org", "Referer": page})
-        url = f"{server.url('AIRFLOW_PORT')}/auth/login/"
+        url = f"{server.url('MILLRACE_AIRFLOW_PORT')}/auth/login/"
         (csrf,) = re.findall(r'name="csrf_token"[^>]*value="([^"]+)"', browser.get(url, timeout=30).text)
         form = {"username": "admin", "password": server.told["AIRFLOW_ADMIN_PASSWORD"], "csrf_token": csrf}
         answer = browser.post(url, data=form, allow_redirects=False, timeout=30)

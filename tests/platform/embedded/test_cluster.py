@@ -16,9 +16,9 @@ from include.platform.embedded.cluster import gateway, prepare
 from include.platform.embedded.environment import environment
 from include.platform.embedded.gateway import Gateway
 from include.platform.embedded.stack import GATEWAY, PARTS, Stack
-from include.settings import Runtime, Settings
+from include.settings import KubernetesGroup, Runtime, Settings, read
 from tests.support.cluster import Cluster, account_config, run_cluster, score_task
-from tests.support.stack import database_folder, settings_in
+from tests.support.stack import changed, database_folder, settings_in
 
 
 @pytest.fixture(scope="module")
@@ -28,13 +28,18 @@ def cluster() -> Iterator[Cluster]:
 
 
 def test_a_gateway_that_is_named_is_taken() -> None:
-    assert gateway(Settings(job_gateway="10.0.0.1%br-0")) == Gateway("10.0.0.1", "br-0")
+    assert gateway(Settings(kubernetes=KubernetesGroup(gateway="10.0.0.1%br-0"))) == Gateway(
+        "10.0.0.1", "br-0"
+    )
 
 
 @pytest.mark.parametrize("wrong", ["10.0.0.1", "%br-0", "host%br-0", "10.0.0.1%br 0"])
-def test_a_gateway_is_an_address_and_an_interface(wrong: str) -> None:
-    with pytest.raises(ValueError, match="JOB_GATEWAY"):
-        Settings.model_validate({"JOB_GATEWAY": wrong})
+def test_a_gateway_is_an_address_and_an_interface(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wrong: str
+) -> None:
+    monkeypatch.setenv("MILLRACE_KUBERNETES_GATEWAY", wrong)
+    with pytest.raises(Misconfigured, match="MILLRACE_KUBERNETES_GATEWAY"):
+        read(tmp_path / "none")
 
 
 @pytest.mark.kubernetes
@@ -50,7 +55,8 @@ def test_a_machine_without_a_bridge_to_the_cluster_is_not_opened(
 ) -> None:
     monkeypatch.setattr(psutil, "net_if_addrs", dict)
     with pytest.raises(
-        Misconfigured, match=r"no bridge of this machine leads to the cluster's nodes .*JOB_GATEW"
+        Misconfigured,
+        match=r"no bridge of this machine leads to the cluster's nodes .*MILLRACE_KUBERNETES_GATEW",
     ):
         gateway(Settings())
 
@@ -60,14 +66,14 @@ def test_what_jobs_need_is_put_there_and_replaced_by_the_same_stack_only(
     cluster: Cluster, tmp_path: Path
 ) -> None:
     # Two machines may have their checkouts at the same path.
-    both = Settings(var=tmp_path, job_namespace=cluster.namespace, job_secret="keys")
+    both = Settings(var=tmp_path, kubernetes=KubernetesGroup(namespace=cluster.namespace, secret="keys"))
     for key in ("old", "new"):
         prepare(both, {"LAKECTL_CREDENTIALS_ACCESS_KEY_ID": key}, "mine")
     held = cluster.client.read_namespaced_secret("keys", cluster.namespace).data
     assert b64decode(held["LAKECTL_CREDENTIALS_ACCESS_KEY_ID"]) == b"new"
     with pytest.raises(
         Misconfigured,
-        match=r"has a Secret 'keys' that is not this stack's; set JOB_NAMESPACE .* remove it",
+        match=r"has a Secret 'keys' that is not this stack's; set MILLRACE_KUBERNETES_NAMESPACE .* remove it",
     ):
         prepare(both, {}, "another")
     assert cluster.client.read_namespaced_secret("keys", cluster.namespace).data == held
@@ -99,12 +105,8 @@ print(json.dumps({"commit": said, "days": 0, "rows": 0}))
 @pytest.mark.stack
 def test_pods_reach_a_stack_with_its_keys(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
     with database_folder() as folder:
-        deployment = {
-            "runtime": Runtime.KUBERNETES,
-            "job_namespace": cluster.namespace,
-            "job_secret": "stack",
-        }
-        stack = Stack(settings_in(folder / "var").model_copy(update=deployment))
+        where = {"namespace": cluster.namespace, "secret": "stack"}
+        stack = Stack(changed(settings_in(folder / "var"), runtime=Runtime.KUBERNETES, kubernetes=where))
         try:
             stack.up(lambda text: None)
             assert stack.health() == dict.fromkeys((*PARTS, GATEWAY), "well")
@@ -122,7 +124,11 @@ def test_pods_reach_a_stack_with_its_keys(cluster: Cluster, monkeypatch: pytest.
 @pytest.mark.parametrize(
     ("config", "kind", "message"),
     [
-        ({}, Misconfigured, r"needs the cluster of KUBECONFIG \(Invalid kube-config.*or set RUNTIME=process"),
+        (
+            {},
+            Misconfigured,
+            r"needs the cluster of KUBECONFIG \(Invalid kube-config.*or set MILLRACE_RUNTIME=process",
+        ),
         (
             {"server": "http://127.0.0.1:1"},
             Unavailable,

@@ -11,12 +11,14 @@ from sqlalchemy.engine import make_url
 from include.platform.embedded import secrets
 from include.platform.embedded.environment import environment
 from include.platform.embedded.gateway import Gateway
-from include.settings import Settings
+from include.settings import AirflowGroup, LakeFSGroup, MLflowGroup, Settings
 
 
 def made(var: Path, database: str = "/sockets", **fields: object) -> dict[str, str]:
     """The environment of a stack below `var`."""
-    settings = Settings.model_validate({"var": var, "mlflow_port": 5001, "lakefs_port": 8001, **fields})
+    settings = Settings.model_validate(
+        {"var": var, "mlflow": {"port": 5001}, "lakefs": {"port": 8001}, **fields}
+    )
     return environment(settings, secrets.ensure(var), database)
 
 
@@ -44,7 +46,7 @@ def test_a_proxy_is_not_asked_for_the_stack(tmp_path: Path, monkeypatch: pytest.
 
 
 def test_every_address_is_loopback_and_follows_its_port(tmp_path: Path) -> None:
-    found = made(tmp_path, airflow_port=8081)
+    found = made(tmp_path, airflow={"port": 8081})
 
     assert found["AIRFLOW__API__BASE_URL"] == "http://127.0.0.1:8081"
     assert found["AIRFLOW__CORE__EXECUTION_API_SERVER_URL"] == "http://127.0.0.1:8081/execution/"
@@ -60,13 +62,13 @@ def test_the_databases_are_reached_below_any_folder(tmp_path: Path, socket: str)
     found = made(tmp_path, socket)
 
     assert make_url(found["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"]).query["host"] == socket
-    assert make_url(found["MLFLOW_BACKEND"]).query["host"] == socket
+    assert make_url(found["MILLRACE_MLFLOW_BACKEND"]).query["host"] == socket
 
 
 def test_the_parts_read_the_settings_they_were_started_with(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settings = Settings(var=tmp_path, airflow_port=8081, retry_seconds=0.5, code_version="abc")
+    settings = Settings(var=tmp_path, airflow=AirflowGroup(port=8081, retry_seconds=0.5), code_version="abc")
     variables = environment(settings, secrets.ensure(tmp_path), "/sockets")
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
@@ -75,16 +77,16 @@ def test_the_parts_read_the_settings_they_were_started_with(
 
 
 def test_a_stack_is_told_from_all_others_wherever_it_lies(tmp_path: Path) -> None:
-    first = made(tmp_path / "first")["DEPLOYMENT"]
-    other = made(tmp_path / "other")["DEPLOYMENT"]
+    first = made(tmp_path / "first")["MILLRACE_DEPLOYMENT"]
+    other = made(tmp_path / "other")["MILLRACE_DEPLOYMENT"]
 
     assert len({first, other, ""}) == 3
-    assert made(tmp_path / "first")["DEPLOYMENT"] == first
-    assert made(tmp_path / "first", deployment="ours")["DEPLOYMENT"] == "ours"
+    assert made(tmp_path / "first")["MILLRACE_DEPLOYMENT"] == first
+    assert made(tmp_path / "first", deployment="ours")["MILLRACE_DEPLOYMENT"] == "ours"
 
 
 def test_containers_are_told_of_the_gateway_and_mlflow_lets_them_in(tmp_path: Path) -> None:
-    settings = Settings(var=tmp_path, mlflow_port=5001, lakefs_port=8001)
+    settings = Settings(var=tmp_path, mlflow=MLflowGroup(port=5001), lakefs=LakeFSGroup(port=8001))
     made = secrets.ensure(tmp_path)
 
     found = environment(settings, made, "/sockets", Gateway("172.19.0.1", "br-1"))
@@ -96,7 +98,7 @@ def test_containers_are_told_of_the_gateway_and_mlflow_lets_them_in(tmp_path: Pa
     assert json.loads(found["AIRFLOW_CONN_MLFLOW_DEFAULT"])["extra"] == {
         "container_host": "http://172.19.0.1:5001"
     }
-    assert found["MLFLOW_HOSTS"] == "127.0.0.1:5001,localhost:5001,172.19.0.1:5001"
-    assert found["CONTAINER_GATEWAY"] == "172.19.0.1%br-1"
+    assert found["MILLRACE_MLFLOW_HOSTS"] == "127.0.0.1:5001,localhost:5001,172.19.0.1:5001"
+    assert found["MILLRACE_CONTAINER_GATEWAY"] == "172.19.0.1%br-1"
     assert found["LAKEFS_LISTEN_ADDRESS"] == "127.0.0.1:8001"
-    assert environment(settings, made, "/sockets")["MLFLOW_HOSTS"] == "127.0.0.1:5001,localhost:5001"
+    assert environment(settings, made, "/sockets")["MILLRACE_MLFLOW_HOSTS"] == "127.0.0.1:5001,localhost:5001"

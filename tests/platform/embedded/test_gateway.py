@@ -26,7 +26,7 @@ def engine() -> Iterator[Engine]:
 
 def test_without_an_engine_it_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere.sock")
-    with pytest.raises(Unavailable, match=r"RUNTIME=docker needs a Docker engine, and none answers"):
+    with pytest.raises(Unavailable, match=r"MILLRACE_RUNTIME=docker needs a Docker engine, and none answers"):
         job_gateway("millrace")
 
 
@@ -53,17 +53,19 @@ def test_a_network_without_a_bridge_is_refused(engine: Engine) -> None:
 def test_a_stack_for_containers_listens_on_the_gateway_too_and_nowhere_else(engine: Engine) -> None:
     with database_folder() as folder:
         settings = settings_in(folder / "var").model_copy(update={"runtime": Runtime.DOCKER})
-        stack, inside = Stack(settings), job_gateway(settings.job_network)
+        stack, inside = Stack(settings), job_gateway(settings.jobs.network)
         try:
             stack.up(_quiet)
             assert stack.health() == dict.fromkeys((*PARTS, GATEWAY), "well")
             assert _listening(RunningStack(stack)) == {
-                ("127.0.0.1", settings.airflow_port),
-                *((host, settings.mlflow_port) for host in ("127.0.0.1", inside.address)),
-                *((host, settings.lakefs_port) for host in ("127.0.0.1", inside.address)),
+                ("127.0.0.1", settings.airflow.port),
+                *((host, settings.mlflow.port) for host in ("127.0.0.1", inside.address)),
+                *((host, settings.lakefs.port) for host in ("127.0.0.1", inside.address)),
             }
-            assert _asked(engine, f"http://{inside.address}:{settings.mlflow_port}/api/2.0/mlflow/x") == 404
-            with pytest.raises(Misconfigured, match="the stack runs with RUNTIME=docker, not process"):
+            assert _asked(engine, f"http://{inside.address}:{settings.mlflow.port}/api/2.0/mlflow/x") == 404
+            with pytest.raises(
+                Misconfigured, match="the stack runs with MILLRACE_RUNTIME=docker, not process"
+            ):
                 Stack(settings.model_copy(update={"runtime": Runtime.PROCESS})).up(_quiet)
         finally:
             stack.down(_quiet)

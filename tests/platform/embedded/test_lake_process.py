@@ -21,7 +21,7 @@ from include.platform.embedded.environment import environment
 from include.platform.embedded.stack import Stack
 from include.settings import ROOT, Settings
 from tests.support.lakefs_binary import BINARY, NO_BINARY
-from tests.support.stack import settings_in
+from tests.support.stack import changed, settings_in
 
 
 @contextmanager
@@ -43,7 +43,7 @@ def started(settings: Settings) -> Iterator[Stack]:
     ]
     process = subprocess.Popen([sys.executable, *command], env=variables, start_new_session=True)
     try:
-        wait_for(f"http://127.0.0.1:{settings.lakefs_port}/api/v1/healthcheck", process)
+        wait_for(f"http://127.0.0.1:{settings.lakefs.port}/api/v1/healthcheck", process)
         yield Stack(settings)
     finally:
         os.killpg(process.pid, signal.SIGTERM)
@@ -75,14 +75,14 @@ def use(found: Lake, file: Path) -> None:
 
 @pytest.mark.skipif(not BINARY, reason=NO_BINARY)
 def test_a_lakefs_program_takes_our_servers_place(tmp_path: Path) -> None:
-    settings = settings_in(tmp_path / "var").model_copy(update={"lakefs_binary": BINARY})
+    settings = changed(settings_in(tmp_path / "var"), lakefs={"binary": BINARY})
     with started(settings) as stack:
         use(Lake(stack.connection(), "flights"), tmp_path / "file")
     assert [folder.name for folder in settings.var.glob("lakefs*")] == ["lakefs-binary"]
 
 
 def test_the_second_pair_of_keys_may_read_only(tmp_path: Path) -> None:
-    settings = settings_in(tmp_path / "var").model_copy(update={"lakefs_binary": ""})
+    settings = changed(settings_in(tmp_path / "var"), lakefs={"binary": ""})
     with started(settings) as stack:
         use(Lake(stack.connection(), "flights"), tmp_path / "file")
         made = secrets.ensure(settings.var)
@@ -103,7 +103,9 @@ def test_a_program_that_cannot_be_run_is_told_before_anything_starts(tmp_path: P
         binary.mkdir()
     elif made == "file":
         binary.touch(mode=0o644)
-    stack = Stack(settings_in(tmp_path / "var").model_copy(update={"lakefs_binary": str(binary)}))
-    with pytest.raises(Misconfigured, match=f"LAKEFS_BINARY='{binary}' is no program that you may run"):
+    stack = Stack(changed(settings_in(tmp_path / "var"), lakefs={"binary": str(binary)}))
+    with pytest.raises(
+        Misconfigured, match=f"MILLRACE_LAKEFS_BINARY='{binary}' is no program that you may run"
+    ):
         stack.up(lambda text: None)
     assert not (tmp_path / "var/secrets").exists()

@@ -19,7 +19,8 @@ from include.exceptions import Absent, Misconfigured, Unauthorized
 from include.platform.demo.airflow import Airflow, RunFailed
 from include.platform.embedded import postgres, processes
 from include.platform.embedded.stack import PARTS, Stack
-from tests.support.stack import RunningStack, run_stack, settings_in
+from tests.support.dags import dag_bag
+from tests.support.stack import RunningStack, changed, run_stack, settings_in
 
 WELL = dict.fromkeys(PARTS, "well")
 
@@ -42,8 +43,8 @@ def test_every_part_is_well(running: RunningStack) -> None:
 
 @pytest.mark.stack
 def test_every_dag_is_there_without_an_import_error(running: RunningStack) -> None:
-    for stage in ("ingest", "train", "monitor"):
-        running.airflow.wait_for_dag(f"flights.{stage}")
+    for dag_id in dag_bag().dags:
+        running.airflow.wait_for_dag(dag_id)
 
     assert running.airflow._api("ImportErrorApi").get_import_errors().import_errors == []
 
@@ -59,7 +60,7 @@ def test_it_listens_on_loopback_only(running: RunningStack) -> None:
 
     settings = running.settings
     assert listening == {
-        ("127.0.0.1", port) for port in (settings.airflow_port, settings.mlflow_port, settings.lakefs_port)
+        ("127.0.0.1", port) for port in (settings.airflow.port, settings.mlflow.port, settings.lakefs.port)
     }
 
 
@@ -80,7 +81,7 @@ def test_a_second_up_changes_nothing(running: RunningStack) -> None:
 
 @pytest.mark.stack
 def test_an_up_on_other_ports_says_so_at_once(running: RunningStack) -> None:
-    moved = running.settings.model_copy(update={"mlflow_port": running.settings.mlflow_port + 1})
+    moved = changed(running.settings, mlflow={"port": running.settings.mlflow.port + 1})
 
     with pytest.raises(Misconfigured, match=r"the stack runs on the ports .*run `make down` first"):
         Stack(moved).up(quiet)
@@ -149,7 +150,9 @@ def test_bad_params_are_refused_and_start_nothing(
         running.airflow.state(dag_id, "bad")
 
 
-@pytest.mark.parametrize("variable", ["AIRFLOW_PORT", "MLFLOW_PORT", "LAKEFS_PORT"])
+@pytest.mark.parametrize(
+    "variable", ["MILLRACE_AIRFLOW_PORT", "MILLRACE_MLFLOW_PORT", "MILLRACE_LAKEFS_PORT"]
+)
 def test_a_taken_port_is_named_with_its_owner_and_its_variable(tmp_path: Path, variable: str) -> None:
     stack = Stack(settings_in(tmp_path))
     port = int(stack.settings.variables()[variable])
@@ -163,9 +166,12 @@ def test_a_taken_port_is_named_with_its_owner_and_its_variable(tmp_path: Path, v
 
 def test_equal_ports_are_refused(tmp_path: Path) -> None:
     settings = settings_in(tmp_path)
-    stack = Stack(settings.model_copy(update={"mlflow_port": settings.airflow_port}))
+    stack = Stack(changed(settings, mlflow={"port": settings.airflow.port}))
 
-    with pytest.raises(Misconfigured, match="AIRFLOW_PORT, MLFLOW_PORT, LAKEFS_PORT have to differ"):
+    with pytest.raises(
+        Misconfigured,
+        match="MILLRACE_AIRFLOW_PORT, MILLRACE_MLFLOW_PORT, MILLRACE_LAKEFS_PORT have to differ",
+    ):
         stack.up(quiet)
 
 
@@ -200,7 +206,7 @@ def test_a_power_cut_loses_nothing(doomed: RunningStack, tmp_path: Path) -> None
 
 @pytest.mark.stack
 def test_down_leaves_no_process_no_socket_and_no_lock(doomed: RunningStack) -> None:
-    ports = [doomed.settings.airflow_port, doomed.settings.mlflow_port, doomed.settings.lakefs_port]
+    ports = [doomed.settings.airflow.port, doomed.settings.mlflow.port, doomed.settings.lakefs.port]
     members = doomed.processes()
     assert len(members) > len(PARTS)
 

@@ -13,6 +13,7 @@ import pytest
 
 from include.platform import airflow_config
 from include.settings import ROOT, JobSettings
+from tests.support.dags import dag_bag
 from tests.support.program import program
 
 DOCKERFILES = sorted((ROOT / "include/platform/images").glob("*/Dockerfile"))
@@ -97,6 +98,18 @@ def test_a_password_that_would_stay_in_an_image_is_refused(name: str, login: str
     assert "secret" not in ended.stderr
 
 
+def test_the_commit_under_its_old_name_is_refused() -> None:
+    ended = subprocess.run(
+        ["/bin/sh", ROOT / "include/platform/images/build", "job"],
+        env={"PATH": os.environ["PATH"], "CODE_VERSION": "0123abc"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    said = "build: CODE_VERSION is called MILLRACE_CODE_VERSION now; rename it, and keep its value\n"
+    assert (ended.returncode, ended.stderr) == (64, said)
+
+
 def test_what_an_image_is_made_of_is_readable_whatever_the_umask_of_the_checkout(tmp_path: Path) -> None:
     made = tmp_path / "checkout"
     for name in ("include", "plugins"):
@@ -177,4 +190,4 @@ def test_what_the_airflow_image_holds_is_enough_for_every_dag(tmp_path: Path) ->
         text=True,
         check=True,
     )
-    assert told.stdout.splitlines()[-1] == "['flights.ingest', 'flights.monitor', 'flights.train'] {}"
+    assert told.stdout.splitlines()[-1] == f"{sorted(dag_bag().dags)} {{}}"

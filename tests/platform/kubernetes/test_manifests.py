@@ -174,19 +174,29 @@ def test_lakefs_is_set_up_where_its_service_is() -> None:
     assert told["LAKECTL_SERVER_ENDPOINT_URL"] == where
 
 
-def test_mlflow_does_not_start_on_a_bucket_that_nobody_has_named() -> None:
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ({}, "MILLRACE_MLFLOW_ARTIFACTS is 's3://<bucket>'; name your own bucket there"),
+        (
+            {"MLFLOW_ARTIFACTS": "s3://bucket"},
+            "MLFLOW_ARTIFACTS is called MILLRACE_MLFLOW_ARTIFACTS now; rename it, and keep its value",
+        ),
+    ],
+    ids=["none", "old name"],
+)
+def test_mlflow_does_not_start_on_a_bucket_that_nobody_has_named(more: dict[str, str], said: str) -> None:
     pod = pod_of(named(overlay("production"), "Deployment")["mlflow"])
     assert pod
     told = {one["name"]: one.get("value", "from a secret") for one in pod["spec"]["containers"][0]["env"]}
     ended = subprocess.run(
         ["/bin/sh", ROOT / "include/platform/images/mlflow/serve"],
-        env={"PATH": os.environ["PATH"], **told},
+        env={"PATH": os.environ["PATH"], **told, **more},
         capture_output=True,
         text=True,
         check=False,
     )
-    said = "serve: MLFLOW_ARTIFACTS is 's3://<bucket>'; name your own bucket there\n"
-    assert (ended.returncode, ended.stderr) == (64, said)
+    assert (ended.returncode, ended.stderr) == (64, f"serve: {said}\n")
 
 
 def test_tasks_may_do_what_the_guide_says_that_a_job_needs() -> None:

@@ -15,7 +15,7 @@ import yaml
 from tests.support.manifests import KUBERNETES, OVERLAYS, chart, objects, overlay, values
 
 EXAMPLE = objects((KUBERNETES / "secrets.example.yaml").read_text())
-# What the pods of jobs are given (JOB_SECRET), in the words of docs/job-contract.md.
+# What the pods of jobs are given (MILLRACE_KUBERNETES_SECRET), in the words of docs/job-contract.md.
 OF_JOBS = {
     ("millrace-job", "LAKECTL_CREDENTIALS_ACCESS_KEY_ID"),
     ("millrace-job", "LAKECTL_CREDENTIALS_SECRET_ACCESS_KEY"),

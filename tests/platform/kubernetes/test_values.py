@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-from include.settings import ROOT, Settings
+from include.settings import ROOT, Settings, SettingsGroup
 from tests.support.manifests import KUBERNETES, containers, overlay, own_values, pod_of, values
 
 VERSION = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
@@ -35,7 +35,7 @@ def test_a_release_is_one_version_everywhere() -> None:
         if container["image"].startswith("millrace-")
     }
     assert images["airflow"] == images["pod_template"] == {"repository": "millrace-airflow", "tag": VERSION}
-    assert environment["JOB_IMAGE"] == f"millrace-job:{VERSION}"
+    assert environment["MILLRACE_JOB_IMAGE"] == f"millrace-job:{VERSION}"
     assert ours == {f"millrace-mlflow:{VERSION}", f"millrace-job:{VERSION}"}
     assert bundle_settings()["kwargs"]["tracking_ref"] == f"v{VERSION}"
     assert APPLICATION["sources"][0]["targetRevision"] == f"v{VERSION}"
@@ -72,13 +72,29 @@ def test_no_user_with_a_known_password_and_no_database_of_the_charts() -> None:
 
 def test_jobs_run_where_the_manifests_have_made_room_for_them() -> None:
     told = {one["name"]: one["value"] for one in values()["env"]}
-    known = {str(field.alias): field.default for field in Settings.model_fields.values()}
+    groups: list[type[SettingsGroup]] = [Settings, *Settings.groups().values()]
+    known = {name: field.default for group in groups for name, field in group.declared().items()}
     made = {f"{one['kind']}/{one['metadata']['name']}" for one in overlay("production")}
     assert set(told) - set(known) == {"PGSSLMODE"}
-    assert {name: told[name] for name in ("JOB_NAMESPACE", "JOB_SERVICE_ACCOUNT", "JOB_SECRET")} == {
-        name: known[name] for name in ("JOB_NAMESPACE", "JOB_SERVICE_ACCOUNT", "JOB_SECRET")
+    assert {
+        name: told[name]
+        for name in (
+            "MILLRACE_KUBERNETES_NAMESPACE",
+            "MILLRACE_KUBERNETES_SERVICE_ACCOUNT",
+            "MILLRACE_KUBERNETES_SECRET",
+        )
+    } == {
+        name: known[name]
+        for name in (
+            "MILLRACE_KUBERNETES_NAMESPACE",
+            "MILLRACE_KUBERNETES_SERVICE_ACCOUNT",
+            "MILLRACE_KUBERNETES_SECRET",
+        )
     }
-    assert {f"Namespace/{told['JOB_NAMESPACE']}", f"ServiceAccount/{told['JOB_SERVICE_ACCOUNT']}"} <= made
+    assert {
+        f"Namespace/{told['MILLRACE_KUBERNETES_NAMESPACE']}",
+        f"ServiceAccount/{told['MILLRACE_KUBERNETES_SERVICE_ACCOUNT']}",
+    } <= made
 
 
 def test_every_setting_is_said_as_text() -> None:

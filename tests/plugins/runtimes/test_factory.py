@@ -40,7 +40,7 @@ def test_a_job_runs_in_the_tasks_process_by_default(tmp_path: Path, runtime: str
 def test_a_deployment_must_name_a_runtime_that_is_there(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, use_pipelines: Callable[[Path], None]
 ) -> None:
-    monkeypatch.setenv("RUNTIME", "auto")
+    monkeypatch.setenv("MILLRACE_RUNTIME", "auto")
     use_pipelines(tmp_path)
     with pytest.raises(
         Misconfigured, match="runtime 'auto' of 'orders' is not one of 'process', 'docker', 'kubernetes'; set"
@@ -51,8 +51,12 @@ def test_a_deployment_must_name_a_runtime_that_is_there(
 def test_a_job_in_a_container_has_what_the_contract_and_the_deployment_say(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, use_pipelines: Callable[[Path], None]
 ) -> None:
-    deployment = {"RUNTIME": "docker", "REGISTRY_CONN_ID": "registry", "IMAGE_PULL": "always"}
-    for name, value in {**deployment, "JOB_NETWORK": "jobs", "DEPLOYMENT": "ours"}.items():
+    deployment = {
+        "MILLRACE_RUNTIME": "docker",
+        "MILLRACE_JOB_REGISTRY_CONN_ID": "registry",
+        "MILLRACE_JOB_IMAGE_PULL": "always",
+    }
+    for name, value in {**deployment, "MILLRACE_JOB_NETWORK": "jobs", "MILLRACE_DEPLOYMENT": "ours"}.items():
         monkeypatch.setenv(name, value)
     use_pipelines(tmp_path)
     training = {"image": "own:1", "resources": {"cpu": 1.5, "memory": "512Mi", "gpu": 2}, "timeout": "5m"}
@@ -72,12 +76,16 @@ def test_a_job_in_a_pod_has_what_the_contract_and_the_deployment_say(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, use_pipelines: Callable[[Path], None]
 ) -> None:
     deployment = {
-        "RUNTIME": "kubernetes",
-        "JOB_NAMESPACE": "jobs",
-        "JOB_SECRET": "keys",
-        "JOB_PULL_SECRET": "pull",
+        "MILLRACE_RUNTIME": "kubernetes",
+        "MILLRACE_KUBERNETES_NAMESPACE": "jobs",
+        "MILLRACE_KUBERNETES_SECRET": "keys",
+        "MILLRACE_KUBERNETES_PULL_SECRET": "pull",
     }
-    for name, value in {**deployment, "IMAGE_PULL": "always", "JOB_START_SECONDS": "60"}.items():
+    for name, value in {
+        **deployment,
+        "MILLRACE_JOB_IMAGE_PULL": "always",
+        "MILLRACE_KUBERNETES_START_SECONDS": "60",
+    }.items():
         monkeypatch.setenv(name, value)
     use_pipelines(tmp_path)
     resources = {"cpu": 1.5, "memory": "512Mi", "gpu": 2}

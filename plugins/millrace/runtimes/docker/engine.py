@@ -119,7 +119,7 @@ def _mapped(error: Any, engine: str, image: str) -> MillraceError:
     # An engine without GPUs says so with a 500.
     if error.is_server_error() and "device driver" not in str(error.explanation):
         return Transient(said)
-    return Misconfigured(f"{said}; correct the image, training.resources or JOB_NETWORK")
+    return Misconfigured(f"{said}; correct the image, training.resources or MILLRACE_JOB_NETWORK")
 
 
 def _of_registry(error: Any, engine: str, image: str) -> MillraceError:
@@ -127,12 +127,12 @@ def _of_registry(error: Any, engine: str, image: str) -> MillraceError:
     why = str(error.explanation)
     if any(sign in why for sign in _REFUSALS):
         return Unauthorized(
-            f"the registry of image {image!r} refused the login ({why}); set REGISTRY_CONN_ID to an Airflow "
-            "connection of type docker that may pull it"
+            f"the registry of image {image!r} refused the login ({why}); set "
+            "MILLRACE_JOB_REGISTRY_CONN_ID to an Airflow connection of type docker that may pull it"
         )
     if error.is_server_error():
         return Unavailable(f"the registry of image {image!r} does not answer {engine} ({why})")
     return Misconfigured(
         f"{engine} has no image {image!r} and cannot pull it ({why}); build it with `make images`, or "
-        "correct JOB_IMAGE or training.image"
+        "correct MILLRACE_JOB_IMAGE or training.image"
     )

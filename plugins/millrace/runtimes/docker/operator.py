@@ -108,8 +108,8 @@ class DockerJobOperator(JobMixin, DockerOperator):
         """Set what is known only to a running task; secrets go where Airflow never shows them."""
         if not self.deployment:
             raise Misconfigured(
-                "DEPLOYMENT is '': containers of this Airflow and of others on the engine cannot be told "
-                "apart; set it to a name that no other Airflow there has, for all parts of this one"
+                "MILLRACE_DEPLOYMENT is '': containers of this Airflow and of others on the engine cannot be "
+                "told apart; set it to a name that no other Airflow there has, for all parts of this one"
             )
         spec = self.job_spec(context)
         self._private_environment = self.job_variables(context)
@@ -166,7 +166,7 @@ class DockerJobOperator(JobMixin, DockerOperator):
     def _find_image(self) -> None:
         if self.pull is Pull.NEVER and not self.cli.images(name=self.image):
             raise Misconfigured(
-                f"image {self.image!r} is not on the engine, and IMAGE_PULL is 'never'; "
+                f"image {self.image!r} is not on the engine, and MILLRACE_JOB_IMAGE_PULL is 'never'; "
                 "build it with `make images`, or load it"
             )
 

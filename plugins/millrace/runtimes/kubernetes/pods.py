@@ -148,11 +148,13 @@ def _unmade(reason: str, message: str, image: str) -> MillraceError:
     if reason in _IMAGE:
         return Misconfigured(
             f"the cluster cannot pull image {image!r} ({reason}: {message}); correct its name, push it "
-            "(`make images` builds the job image), or set JOB_PULL_SECRET to a Secret that may pull it"
+            "(`make images` builds the job image), or set MILLRACE_KUBERNETES_PULL_SECRET to a Secret "
+            "that may pull it"
         )
     return Misconfigured(
         f"the cluster cannot make a container of image {image!r} ({reason}: {message}); where it misses "
-        "a secret, put it into the namespace of JOB_NAMESPACE, or correct JOB_SECRET"
+        "a secret, put it into the namespace of MILLRACE_KUBERNETES_NAMESPACE, or correct "
+        "MILLRACE_KUBERNETES_SECRET"
     )
 
 
@@ -161,14 +163,14 @@ def _late(pod: V1Pod, pipeline_name: str) -> MillraceError:
     if found and found[0].status != "True":
         return Misconfigured(
             f"no node takes the pod of {pipeline_name!r} ({found[0].message}); lower its training.resources, "
-            "correct its training.node_selector or training.tolerations, or add a node; JOB_START_SECONDS "
-            "is how long one is waited for"
+            "correct its training.node_selector or training.tolerations, or add a node; "
+            "MILLRACE_KUBERNETES_START_SECONDS is the limit of the wait"
         )
     now = state(pod)
     waits = now.waiting.reason if now and now.waiting else pod.status.phase
     return Transient(
         f"the pod of {pipeline_name!r} has a node and does not start there ({waits}); where its image is "
-        "large, JOB_START_SECONDS waits longer"
+        "large, raise MILLRACE_KUBERNETES_START_SECONDS"
     )
 
 
@@ -195,11 +197,11 @@ def errors(namespace: str) -> Iterator[None]:
         raise Unavailable(f"the cluster does not answer; start it, or {_WHERE}") from error
 
 
-_WHERE = "name another by KUBECONFIG or KUBERNETES_CONN_ID"
+_WHERE = "name another by KUBECONFIG or MILLRACE_KUBERNETES_CONN_ID"
 _REMEDIES = (
     (r"cannot \w+ resource", Unauthorized, "give Airflow's account the role in this namespace"),
-    (r"service ?account", Misconfigured, "make it, or correct JOB_SERVICE_ACCOUNT"),
-    (r"namespaces? .* not found", Misconfigured, "make it, or correct JOB_NAMESPACE"),
+    (r"service ?account", Misconfigured, "make it, or correct MILLRACE_KUBERNETES_SERVICE_ACCOUNT"),
+    (r"namespaces? .* not found", Misconfigured, "make it, or correct MILLRACE_KUBERNETES_NAMESPACE"),
 )  # fmt: skip
 
 

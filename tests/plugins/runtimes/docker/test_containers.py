@@ -57,8 +57,8 @@ def services(
 def shop(loop: Loop, services: Services, monkeypatch: pytest.MonkeyPatch, use_pipelines: Any) -> Loop:
     """A pipeline with a month of orders, whose jobs run in containers."""
     services.connect(monkeypatch)
-    monkeypatch.setenv("RUNTIME", Runtime.DOCKER.value)
-    monkeypatch.setenv("DEPLOYMENT", DEPLOYMENT)
+    monkeypatch.setenv("MILLRACE_RUNTIME", Runtime.DOCKER.value)
+    monkeypatch.setenv("MILLRACE_DEPLOYMENT", DEPLOYMENT)
     use_pipelines(loop.folder.parent)
     return Loop(loop.folder, loop.lake, services.tracking)
 

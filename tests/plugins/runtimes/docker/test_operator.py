@@ -78,7 +78,7 @@ def test_the_limits_of_the_documents_are_what_the_engine_enforces(
     engine: Engine, sleeper: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, use_pipelines: Any
 ) -> None:
     """The table of docs/deployment.md, for a pipeline that says nothing about resources."""
-    monkeypatch.setenv("DEPLOYMENT", DEPLOYMENT)
+    monkeypatch.setenv("MILLRACE_DEPLOYMENT", DEPLOYMENT)
     folder = write_pipeline(tmp_path, "orders", training={"runtime": "docker", "image": sleeper})
     use_pipelines(tmp_path)
     operator = job_operator(Job.TRAIN, loader.load(folder), commit="c", until="2024-03-30")
@@ -145,7 +145,10 @@ def test_ending_well_without_an_answer_is_an_error(engine: Engine) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"image": "millrace-none:1", "pull": Pull.NEVER}, "not on the engine, and IMAGE_PULL is 'never'"),
+        (
+            {"image": "millrace-none:1", "pull": Pull.NEVER},
+            "not on the engine, and MILLRACE_JOB_IMAGE_PULL is 'never'",
+        ),
         ({"network_mode": "no-such-network"}, "no-such-network not found; correct the image, training"),
         ({"cpus": 1000.0}, "Range of CPUs"),
         ({"mem_limit": 1024}, "Minimum memory limit"),

@@ -197,7 +197,9 @@ def test_the_same_run_of_two_deployments_runs_twice_on_one_engine(engine: Engine
 
 
 def test_a_deployment_without_a_name_is_told_so(sleeper: str) -> None:
-    with pytest.raises(Misconfigured, match=r"DEPLOYMENT is '': .* set it to a name that no other Airflow"):
+    with pytest.raises(
+        Misconfigured, match=r"MILLRACE_DEPLOYMENT is '': .* set it to a name that no other Airflow"
+    ):
         train_task(sleeper, deployment="").run()
 
 

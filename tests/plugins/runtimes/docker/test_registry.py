@@ -73,12 +73,16 @@ def test_an_image_is_pulled_with_the_connections_login_and_known_by_its_digest(
 
 @pytest.mark.parametrize("connection", ["stranger", None], ids=["wrong password", "no login"])
 def test_a_refused_login_is_told_at_once(image: str, connection: str | None) -> None:
-    with pytest.raises(Unauthorized, match=r"registry of image .* refused the login .*set REGISTRY_CONN_ID"):
+    with pytest.raises(
+        Unauthorized, match=r"registry of image .* refused the login .*set MILLRACE_JOB_REGISTRY_CONN_ID"
+    ):
         task(image, connection).run()
 
 
 def test_an_image_that_the_registry_has_not_is_told_at_once(registry: ImageRegistry) -> None:
-    with pytest.raises(Misconfigured, match=r"cannot pull it \(manifest for .* not found.*correct JOB_IMAGE"):
+    with pytest.raises(
+        Misconfigured, match=r"cannot pull it \(manifest for .* not found.*correct MILLRACE_JOB_IMAGE"
+    ):
         task(f"{registry.address}/nothing:1", "registry").run()
 
 

@@ -52,11 +52,11 @@ def shop(
     """A pipeline with a month of orders, whose jobs run in pods."""
     services.connect(monkeypatch)
     deployment = {
-        "RUNTIME": Runtime.KUBERNETES.value,
-        "JOB_NAMESPACE": cluster.namespace,
-        "JOB_SECRET": "keys",
+        "MILLRACE_RUNTIME": Runtime.KUBERNETES.value,
+        "MILLRACE_KUBERNETES_NAMESPACE": cluster.namespace,
+        "MILLRACE_KUBERNETES_SECRET": "keys",
     }
-    for name, value in {**deployment, "JOB_SERVICE_ACCOUNT": ACCOUNT}.items():
+    for name, value in {**deployment, "MILLRACE_KUBERNETES_SERVICE_ACCOUNT": ACCOUNT}.items():
         monkeypatch.setenv(name, value)
     use_pipelines(loop.folder.parent)
     return Loop(loop.folder, loop.lake, services.tracking)

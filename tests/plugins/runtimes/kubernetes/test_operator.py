@@ -103,7 +103,7 @@ def test_the_limits_of_the_documents_are_what_the_cluster_has(
     cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The table of docs/deployment.md, for a pipeline that says nothing about resources."""
-    monkeypatch.setenv("JOB_NAMESPACE", cluster.namespace)
+    monkeypatch.setenv("MILLRACE_KUBERNETES_NAMESPACE", cluster.namespace)
     settings.cache_clear()
     folder = write_pipeline(tmp_path, "orders", training={"runtime": "kubernetes"})
     operator = job_operator(Job.SCORE, loader.load(folder), commit="c", until="2024-03-30", version="1")

@@ -89,7 +89,10 @@ def test_ending_well_without_an_answer_is_an_error(cluster: Cluster) -> None:
             {"image": "millrace-none:1", "image_pull_policy": "Never"},
             r"cannot pull image 'millrace-none:1' \(ErrImageNeverPull",
         ),
-        ({"secret": "none"}, r'\(CreateContainerConfigError: secret "none" not found\).*correct JOB_SECRET'),
+        (
+            {"secret": "none"},
+            r'\(CreateContainerConfigError: secret "none" not found\).*correct MILLRACE_KUBERNETES_SECRET',
+        ),
         ({"cmds": ["/no/such/program"]}, r"image 'millrace-job:latest' cannot be started: .*no such file"),
         (
             {"container_resources": resources(Resources(cpu=1000)), "schedule_timeout_seconds": 2},
