@@ -12,7 +12,7 @@ COMPILE = $(BIN)/uv pip compile --universal --python-version 3.11 --generate-has
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL = help
-.PHONY: help setup up down status logs lint test lock generate images compose demo bench bench-lake bench-docker bench-pods bench-runtimes clean
+.PHONY: help setup up down status logs lint test lock generate images compose demo bench clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' Makefile
@@ -91,20 +91,12 @@ compose: ## Run one server: DO=env, up, backup (TO=folder), restore (FROM=folder
 demo: setup ## Show the closed loop on real data (ARGS="--from 2013-04-24" begins on a later day)
 	@$(BIN)/python -m include.platform.demo $(ARGS)
 
-bench: setup ## Measure the loop
-	@$(BIN)/python -m tests.bench.loop
-
-bench-lake: setup ## Measure the lake, and a real lakeFS beside it if there is one
-	@$(BIN)/python -m tests.bench.lake
-
-bench-docker: setup ## Measure what a container adds to a job
-	@PYTHONPATH=plugins $(BIN)/python -m tests.bench.containers
-
-bench-pods: setup ## Measure what a pod adds to a job
-	@PYTHONPATH=plugins $(BIN)/python -m tests.bench.pods
-
-bench-runtimes: setup ## Measure a job through Airflow, in its own process, in a container and in a pod
-	@PYTHONPATH=plugins $(BIN)/python -m tests.bench.runtimes
+bench: setup ## Measure the loop (WHAT=lake, docker, pods, runtimes or idle for something else)
+	@case '$(WHAT)' in \
+		''|loop|lake|pods|runtimes|idle) module='$(or $(WHAT),loop)' ;; \
+		docker) module=containers ;; \
+		*) echo "WHAT='$(WHAT)' is not measured; choose loop, lake, docker, pods, runtimes or idle" >&2; exit 2 ;; \
+	esac; PYTHONPATH=plugins $(BIN)/python -m "tests.bench.$$module" $(ARGS)
 
 clean: $(if $(filter garbage data,$(WHAT)),setup,$(if $(WHAT:caches=),,down)) ## Remove WHAT=caches (the default, .venv too), garbage (of the lake, ARGS=--dry-run) or data (all)
 	@case '$(or $(WHAT),caches)' in \

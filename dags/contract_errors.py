@@ -4,7 +4,6 @@ The stages leave a broken pipeline out, so that the DAGs of the others stay; thi
 becomes visible: in the banner of Airflow's home page, and from `airflow dags list-import-errors`.
 """
 
-from include.contract import loader
-from include.settings import settings
+from millrace.dags.builder import raise_faults
 
-loader.raise_faults(settings().pipelines)
+raise_faults()

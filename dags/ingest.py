@@ -1,24 +1,26 @@
-"""Brings the rows of `{pipeline}` into the lake, checked before anybody sees them.
+"""Brings the rows of `{pipeline}` into the lake, checked before readers see them.
 
 **Produces** one commit on the pipeline's branch with the partitions of the run's days, and an asset event
 with the commit, the days and the number of rows. Ingesting a day again replaces it; if nothing changed,
 `publish` is skipped: there is no commit and no event.
 
-**Flow**: `open_branch` makes a branch for this run, `load` streams the source into it, `validate` runs
-the Great Expectations suite on the branch, `publish` merges: the one moment at which readers see
+**Flow**: `open_branch` creates a branch for this run, `load` streams the source into it, `validate` runs
+the Great Expectations suite on the branch, `publish` merges it: the one moment at which readers see
 anything, atomically for all days.
 
 **When red**: `load` or `validate` is red when the data is bad; then `quarantine` has kept the branch
-(`quarantine-…`) with the reason in its commit, and readers still see the former state. With bad data
-nothing is lost and nothing is broken downstream; the partition is missing until it is mended. `publish` is
-red when another run brought other rows of the same day meanwhile.
+(`quarantine-…`) with the reason in its commit, and readers still see the former state. Bad data loses
+nothing and breaks nothing downstream; the partition is missing until the data is fixed. `publish` is red
+when another run published other rows of the same day in the meantime.
 
-**Look** at the log of the red task (rule, column and count), then at the report it links to in MLflow.
+**Look** at the log of the red task (rule, column and count), then at the report in MLflow that it links to.
 
-**Run again**: mend the source, clear `open_branch` with everything downstream: it starts on a new branch.
-To ingest other days, trigger the DAG with `start` and `end`; that is also the way to fill in days on which
-nothing ran, unless `schedule.since` lets cron catch up by itself.
+**Run again**: fix the source, then clear `open_branch` with everything downstream: it starts on a new branch.
+To ingest other days, trigger the DAG with `start` and `end`; this also fills in days that were missed,
+unless `schedule.since` lets cron catch up by itself.
 """
+
+from airflow.sdk import chain
 
 from millrace.dags.builder import pipelines, stage_dag, table_asset
 from millrace.dags.params import INTERVAL_PARAMS
@@ -64,5 +66,5 @@ for pipeline in pipelines("ingest"):
             task_id="quarantine", pipeline_name=pipeline.name, branch=BRANCH, trigger_rule="one_failed"
         )
 
-        open_branch >> load >> validate >> publish
+        chain(open_branch, load, validate, publish)
         [load, validate] >> quarantine

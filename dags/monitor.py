@@ -21,11 +21,10 @@ Nothing is changed by a red run; drift is assessed again the next day.
 from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
 from airflow.sdk import chain
 
-from include.jobs.spec import Job
 from millrace.dags.builder import dag_id, pipelines, stage_dag
 from millrace.dags.params import INTERVAL_PARAMS
 from millrace.operators.champion import ChampionOperator
-from millrace.runtimes.factory import job_operator
+from millrace.runtimes.factory import Job, job_operator
 from millrace.sensors.drift import DriftSensor
 from millrace.sensors.partition import PartitionSensor
 

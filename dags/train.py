@@ -1,16 +1,16 @@
 """Trains `{pipeline}` on one version of its data and lets the gate decide about the result.
 
-**Produces** a training run in MLflow; if the gate lets it pass, a registered version that becomes
-`champion` (the former one becomes `previous`); a line in the ledger either way.
+**Produces** a training run in MLflow; if the gate passes it, a registered version that becomes
+`champion` (the former one becomes `previous`); an entry in the ledger either way.
 
-**Flow**: `pin` turns the data version into a commit and tags it, `train` fits and logs the model,
-`evaluate` scores it and the champion on the same held-out rows, `gate` decides, `register` makes the
-version, `promote` moves the aliases. With `gate.approval` a person is asked before `promote`.
+**Flow**: `pin` resolves the data version to a commit and tags it, `train` fits and logs the model,
+`evaluate` scores it and the champion on the same held-out rows, `gate` decides, `register` creates the
+version, `promote` moves the aliases. With `gate.approval` a person has to approve before `promote`.
 
-**Green with skipped tasks** means that the gate (or the person) said no: a normal outcome. The reasons
-are in the log of `gate` and in the ledger.
+**Green with skipped tasks** means that the gate (or the person) refused the candidate: a normal outcome.
+The reasons are in the log of `gate` and in the ledger.
 
-**When red**: too little data, a service that stayed away, or model code that failed; the champion is
+**When red**: too little data, a service that was unavailable, or model code that failed; the champion is
 unchanged. **Look** at the log of the red task, then at the run in MLflow's experiment `{pipeline}.train`.
 
 **Run again**: clear the red task; finished steps are found and not repeated. The retrain trigger, other
@@ -19,14 +19,13 @@ systems and people start this DAG with `reason`, and optionally `ref`, `until` a
 
 from airflow.sdk import chain
 
-from include.jobs.spec import Job
 from millrace.dags.builder import approval, model_asset, pipelines, stage_dag
 from millrace.dags.params import TRAIN_PARAMS
 from millrace.operators.governance import GateOperator, PromoteOperator, RegisterOperator
 from millrace.operators.snapshot import PinOperator
-from millrace.runtimes.factory import job_operator
+from millrace.runtimes.factory import Job, job_operator
 
-SNAPSHOT = {
+PINNED = {
     "commit": "{{ ti.xcom_pull('pin')['commit'] }}",
     "until": "{{ ti.xcom_pull('pin')['until'] }}",
 }
@@ -49,8 +48,8 @@ for pipeline in pipelines("train"):
             until="{{ params.until or '' }}",
             tag="train-{{ run_hash() }}",
         )
-        train = job_operator(Job.TRAIN, pipeline, **SNAPSHOT, params="{{ params.params | tojson }}")
-        evaluate = job_operator(Job.EVALUATE, pipeline, **SNAPSHOT, candidate=TRAINED)
+        train = job_operator(Job.TRAIN, pipeline, **PINNED, params="{{ params.params | tojson }}")
+        evaluate = job_operator(Job.EVALUATE, pipeline, **PINNED, candidate=TRAINED)
         gate = GateOperator(task_id="gate", pipeline_name=pipeline.name, scores_from="evaluate")
         register = RegisterOperator(task_id="register", pipeline_name=pipeline.name, training_run=TRAINED)
         approve = approval(

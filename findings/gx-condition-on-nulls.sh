@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Great Expectations: which rows a row_condition selects depends on where the rows are.
 #
-# Guess: row_condition=Column("terminal") != 1 selects the same rows of one table, wherever they are.
+# Guess: row_condition=Column("terminal") != 1 selects the same rows of one table in every place.
 # Seen: A row without a terminal is checked where the column is a float (NaN is not 1), and left out where
 #     it is pandas' nullable Int64 or a column in SQL (NULL != 1 is unknown). Of three rows 2, 1 and 1 are
 #     checked: the bad one fails the expectation in the first place and passes it in the two others. A suite

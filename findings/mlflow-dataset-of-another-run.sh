@@ -2,7 +2,7 @@
 # MLflow: a run shows the data source of an earlier run.
 #
 # Guess: log_input records what it is given. Two runs that read two commits of a data set show two sources,
-#     and the digest tells the frames apart, as they differ.
+#     and the digests of the frames differ, as the frames do.
 # Seen: The digest reads the first 10,000 rows only. A dataset is stored once an experiment for its name and
 #     digest, and the second run is linked to the first one's: it shows the first commit as the source of
 #     its data, with no warning. Where the rows are really equal, as after a commit of other files, the same

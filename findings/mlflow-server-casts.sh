@@ -4,7 +4,7 @@
 # Guess: A signature holds everywhere: what pyfunc's predict refuses, the server refuses with status 400.
 # Seen: The server casts each column of its JSON to the type in the signature before predict looks at it.
 #     1.5 for a long becomes 1, 2**40 for an integer becomes 0, the text "false" becomes true; each answer
-#     is a 200 with a prediction for values that nobody sent. A caller whose types changed is never told.
+#     is a 200 with a prediction for values that nobody sent. A caller whose types changed never learns of it.
 # Versions: mlflow 3.17.2, pandas 2.3.3, numpy 2.4.6
 # Date: 2026-11-29
 # Source: mlflow/utils/proto_json_utils.py, cast_df_types_according_to_schema

@@ -4,7 +4,7 @@
 # Guess: An object that skops.io dumps and loads without an error is the same as before.
 # Seen: The items of a collections.deque are lost; its length limit is lost, too. get_untrusted_types names
 #     the deque among the types to review, the estimator loads, check_is_fitted passes, and predict answers
-#     from nothing. MLflow's flavour for scikit-learn stores models with skops unless told otherwise.
+#     from nothing. MLflow's flavour for scikit-learn stores models with skops by default.
 # Versions: skops 0.16.0, scikit-learn 1.9.1, numpy 2.4.6
 # Date: 2026-11-29
 # Source: skops/io/_general.py, object_get_state: of what __reduce__ gives, the items of a sequence are not

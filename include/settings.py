@@ -210,7 +210,7 @@ class Settings(SettingsGroup):
     deployment: str = Field(
         "",
         pattern=r"^[A-Za-z0-9_.-]{0,63}$",
-        description="Name that tells this deployment's jobs from others' on the same Docker engine; "
+        description="Unique name that separates this deployment's jobs from others' on a Docker engine; "
         "`make up` and Compose set one.",
     )
     code_version: str = Field(

@@ -65,7 +65,7 @@ def test_every_verb_is_one_of_make(document: Path) -> None:
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda file: str(file.relative_to(ROOT)))
-@pytest.mark.parametrize("verb", ["clean", "compose", "generate"])
+@pytest.mark.parametrize("verb", ["bench", "clean", "compose", "generate"])
 def test_every_parameter_of_a_verb_is_one_that_it_takes(document: Path, verb: str) -> None:
     rule = re.search(rf"^{verb}:.*?(?=\n\n|\Z)", MAKEFILE, re.MULTILINE | re.DOTALL)
     assert rule is not None

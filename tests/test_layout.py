@@ -37,6 +37,7 @@ OLD = {
 # Folders of tests and what they test; all others mirror a folder of `include/`.
 ELSEWHERE = {
     "ci": ".ci",
+    "findings": "findings",
     "dags": "dags",
     "loop": ".",  # the whole platform
     "platform/embedded/lakefs/contract": "include/platform/embedded/lakefs",  # the published API

@@ -8,7 +8,9 @@ object, `close` deletes the branch.
 **Run again** at any time: each run has its own branch.
 """
 
-from millrace.dags.examples import example
+from airflow.sdk import chain
+
+from millrace.dags.examples import example_dag
 from millrace.operators.lakefs import (
     LakeFSCreateBranchOperator,
     LakeFSDeleteBranchOperator,
@@ -26,12 +28,12 @@ def text(context):
     return BytesIO(f"of {context['run_id']}\n".encode())
 
 
-for _ in example("branches", doc=__doc__):
-    (
-        LakeFSCreateBranchOperator(task_id="open", branch=BRANCH)
-        >> LakeFSUploadStreamOperator(
+for _ in example_dag("branches", doc=__doc__):
+    chain(
+        LakeFSCreateBranchOperator(task_id="open", branch=BRANCH),
+        LakeFSUploadStreamOperator(
             task_id="scribble", branch=BRANCH, path="examples/scribble.txt", open_stream=text
-        )
-        >> LakeFSResetBranchOperator(task_id="reset", branch=BRANCH, prefix="examples/")
-        >> LakeFSDeleteBranchOperator(task_id="close", branch=BRANCH)
+        ),
+        LakeFSResetBranchOperator(task_id="reset", branch=BRANCH, prefix="examples/"),
+        LakeFSDeleteBranchOperator(task_id="close", branch=BRANCH),
     )

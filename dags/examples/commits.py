@@ -10,7 +10,9 @@ branches.
 **Run again** at any time: `example-target` gets two more commits.
 """
 
-from millrace.dags.examples import example
+from airflow.sdk import chain
+
+from millrace.dags.examples import example_dag
 from millrace.operators.lakefs import (
     LakeFSCherryPickOperator,
     LakeFSCommitOperator,
@@ -27,29 +29,29 @@ TARGET = "example-target"
 BRANCH, OTHER = "example-{{ run_hash() }}", "example-{{ run_hash() }}-other"
 COMMIT = "{{ ti.xcom_pull('commit')['commit'] }}"
 
-for _ in example("commits", doc=__doc__):
+for _ in example_dag("commits", doc=__doc__):
     target = LakeFSCreateBranchOperator(task_id="target", branch=TARGET)
     commit = LakeFSCommitOperator(task_id="commit", branch=BRANCH, message="an example")
-    (
-        target
-        >> LakeFSCreateBranchOperator(task_id="open", branch=BRANCH, source=TARGET)
-        >> LakeFSUploadOperator(
+    chain(
+        target,
+        LakeFSCreateBranchOperator(task_id="open", branch=BRANCH, source=TARGET),
+        LakeFSUploadOperator(
             task_id="upload", branch=BRANCH, path="examples/{{ run_hash() }}.py", file=__file__
-        )
-        >> commit
-        >> LakeFSDiffOperator(task_id="compare", left=TARGET, right=BRANCH)
-        >> LakeFSMergeOperator(task_id="merge", source=BRANCH, into=TARGET)
-        >> LakeFSRevertOperator(
+        ),
+        commit,
+        LakeFSDiffOperator(task_id="compare", left=TARGET, right=BRANCH),
+        LakeFSMergeOperator(task_id="merge", source=BRANCH, into=TARGET),
+        LakeFSRevertOperator(
             task_id="undo", branch=TARGET, ref="{{ ti.xcom_pull('merge')['commit'] }}", parent_number=1
-        )
-        >> LakeFSDeleteBranchOperator(task_id="close", branch=BRANCH)
+        ),
+        LakeFSDeleteBranchOperator(task_id="close", branch=BRANCH),
     )
-    (
-        commit
-        >> LakeFSCreateBranchOperator(
+    chain(
+        commit,
+        LakeFSCreateBranchOperator(
             task_id="open_other", branch=OTHER, source="{{ ti.xcom_pull('target')['commit'] }}"
-        )
-        >> LakeFSCherryPickOperator(task_id="take_over", branch=OTHER, ref=COMMIT)
-        >> LakeFSGetRefOperator(task_id="look_up", ref=OTHER)
-        >> LakeFSDeleteBranchOperator(task_id="clear", branch=OTHER)
+        ),
+        LakeFSCherryPickOperator(task_id="take_over", branch=OTHER, ref=COMMIT),
+        LakeFSGetRefOperator(task_id="look_up", ref=OTHER),
+        LakeFSDeleteBranchOperator(task_id="clear", branch=OTHER),
     )

@@ -8,7 +8,7 @@
 """
 
 from millrace.assets import branch_asset
-from millrace.dags.examples import REPOSITORY, example
+from millrace.dags.examples import REPOSITORY, example_dag
 from millrace.operators.lakefs import LakeFSGetRefOperator
 
 # The watcher's events have the commit in `extra["payload"]`, the webhook's events in `extra`.
@@ -23,5 +23,5 @@ def watched():
     return branch_asset(REPOSITORY, "example-watched", poll_interval=2.0)
 
 
-for _ in example("on_commit", doc=__doc__, asset=watched):
+for _ in example_dag("on_commit", doc=__doc__, asset=watched):
     LakeFSGetRefOperator(task_id="show", ref=COMMIT)

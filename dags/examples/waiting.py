@@ -7,7 +7,9 @@
 **Run again** at any time: each run has its own branch and tag.
 """
 
-from millrace.dags.examples import example
+from airflow.sdk import chain
+
+from millrace.dags.examples import example_dag
 from millrace.operators.lakefs import (
     LakeFSCommitOperator,
     LakeFSCreateBranchOperator,
@@ -28,7 +30,7 @@ TAG = f"{NAME}-tag"  # a branch and a tag cannot share a name
 PATH = "examples/code.py"
 WAITING = {"deferrable": True, "poke_interval": 1.0, "timeout": 600.0}
 
-for _ in example("waiting", doc=__doc__):
+for _ in example_dag("waiting", doc=__doc__):
     branch = LakeFSCreateBranchOperator(task_id="open", branch=NAME)
     upload = LakeFSUploadOperator(task_id="upload", branch=NAME, path=PATH, file=__file__)
     commit = LakeFSCommitOperator(task_id="commit", branch=NAME, message="an example")
@@ -43,8 +45,8 @@ for _ in example("waiting", doc=__doc__):
     ]
     branch >> upload >> commit >> tag
     branch >> sensors[-1]
-    (
-        [tag, *sensors]
-        >> LakeFSDeleteTagOperator(task_id="untag", tag=TAG)
-        >> LakeFSDeleteBranchOperator(task_id="close", branch=NAME)
+    chain(
+        [tag, *sensors],
+        LakeFSDeleteTagOperator(task_id="untag", tag=TAG),
+        LakeFSDeleteBranchOperator(task_id="close", branch=NAME),
     )

@@ -40,7 +40,7 @@ def _unknown_key(location: tuple[int | str, ...]) -> str:
     allowed = sorted(section.model_fields) if section else []
     close = get_close_matches(str(location[-1]), allowed, n=1)
     hint = f"did you mean {close[0]!r}? " if close else ""
-    return f"is no known key; {hint}allowed: {', '.join(allowed)}"
+    return f"is not a known key; {hint}allowed: {', '.join(allowed)}"
 
 
 def _model_in(annotation: Any) -> Any:

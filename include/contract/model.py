@@ -22,6 +22,7 @@ class Features(Section):
 
     @property
     def all(self) -> list[str]:
+        """Numerical and categorical features, in this order."""
         return [*self.numerical, *self.categorical]
 
 

@@ -2,7 +2,7 @@
 
 Each yields record batches with the name of their origin. Failures become one of `include.exceptions`,
 without the values that Arrow and databases quote in their messages; the cause is cut off (`from None`)
-wherever it may quote one, as logs show causes too.
+where it may quote one, as logs show causes too.
 """
 
 from __future__ import annotations
@@ -113,8 +113,10 @@ def _opened(uri: str, folder: Path) -> Iterator[Any]:
 
 
 def _csv(uri: str, folder: Path) -> Iterator[pa.RecordBatch]:
-    """Yield the batches of a CSV file. Types are inferred from the first block; later values that do not fit
-    are counted in the error."""
+    """Yield the batches of a CSV file.
+
+    Types are inferred from the first block; later values that do not fit are counted in the error.
+    """
     import pyarrow as pa
     from pyarrow import csv
 

@@ -1,4 +1,4 @@
-"""Job results: one record a job, parsed wherever a job's JSON arrives."""
+"""Job results: one record a job, parsed where a job's JSON arrives."""
 
 from __future__ import annotations
 

@@ -8,6 +8,7 @@ API: https://docs.lakefs.io/reference/api.html
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
@@ -36,6 +37,11 @@ REQUEST_OPTIONS = {
     "_check_return_type": False,
 }
 """Options of every operation of lakefs-client."""
+_REPOSITORY_NOT_FOUND = re.compile(r"\brepository\b.*\bnot found")
+_NO_REPOSITORY = (
+    "; `python -m include.platform.repositories <storage>` makes the repository of every pipeline "
+    "(docs/existing-airflow.md)"
+)
 
 
 class NoChanges(MillraceError):
@@ -171,7 +177,8 @@ class RepositoryClient:
                 "with this permission"
             )
         if error.status == 404:
-            return Absent(f"there is no {where}: {message}")
+            remedy = _NO_REPOSITORY if _REPOSITORY_NOT_FOUND.search(message) else ""
+            return Absent(f"there is no {where}: {message}{remedy}")
         if error.status in (409, 412):
             return Conflict(
                 f"{where}: {message}; it was changed in the meantime, run the step again from its start"

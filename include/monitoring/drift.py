@@ -37,7 +37,7 @@ class DriftResult:
 def measure(current: pd.DataFrame, reference: pd.DataFrame, model: Model, limits: Drift) -> DriftResult:
     """Compare features, predictions and target of some rows with a reference.
 
-    Raises NotEnoughData where no feature has any value on both sides: that is no data, never no drift.
+    Raises NotEnoughData where no feature has any value on both sides: missing data is not a lack of drift.
     """
     methods = _methods(model, limits)
     unmeasurable = tuple(

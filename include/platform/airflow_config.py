@@ -14,6 +14,9 @@ Sections = Mapping[str, Mapping[str, object]]
 
 # Forked once into every worker: what tasks import, and what Airflow itself imports late in a task.
 _PRELOADED = (
+    # First: its import asks every module that is there for scipy's functions, and Airflow's deprecated ones
+    # answer with 1,400 warnings. Drop once skops asks scipy alone (skops 0.16, skops/io/_utils.py).
+    "skops.io",
     "airflow.executors.local_executor",
     "airflow.sdk.execution_time.supervisor",
     "airflow.sdk.execution_time.task_runner",
@@ -55,8 +58,6 @@ def sections(runtime: Runtime) -> Sections:
     return {
         "core": {
             "load_examples": False,
-            # Else files are passed over that do not hold the word "airflow", as dags/ingest.py.
-            "dag_discovery_safe_mode": False,
             "mp_forkserver_preload": ",".join(preloaded),
         },
         "scheduler": {
@@ -70,7 +71,6 @@ def sections(runtime: Runtime) -> Sections:
             "orphaned_tasks_check_interval": 30,
         },
         "dag_processor": {"refresh_interval": 10, "min_file_process_interval": 10, "parsing_processes": 1},
-        "usage_data_collection": {"enabled": False},
     }
 
 

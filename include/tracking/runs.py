@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 _BY_START = "attributes.start_time"
 _PAGE_RUNS = 50
+_MAX_DIGEST = 36
+"""Characters that MLflow 3.17 keeps of a dataset's digest."""
 
 
 @dataclass(frozen=True)
@@ -191,7 +193,9 @@ class RunLog:
 
         dataset = Dataset(
             name=name,
-            digest=commit[:12],
+            # MLflow keeps one dataset for each name and digest of an experiment: the commit alone would show
+            # a second run the rows and the context of the first (findings/mlflow-dataset-of-another-run.sh).
+            digest=f"{commit[:12]}-{context}-{rows}"[:_MAX_DIGEST],
             source_type="lakefs",
             source=json.dumps({"uri": source}),
             profile=json.dumps({"rows": rows}),

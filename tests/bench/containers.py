@@ -1,4 +1,4 @@
-"""`make bench-docker`: what a container adds to a job over the task's own process.
+"""`make bench WHAT=docker`: what a container adds to a job over the task's own process.
 
 Three things, told apart: the container itself (made, started, waited for and removed by the operator, around
 a job that answers at once), Python with the job's command line in it, and the libraries that each job imports

@@ -1,4 +1,4 @@
-"""`make bench-lake`: what the embedded lake costs, and a real lakeFS beside it if the environment names one.
+"""`make bench WHAT=lake`: what the embedded lake costs, and a real lakeFS beside it if there is one.
 
 - Moving one large object up and down, against what the same disk takes with `dd conv=fsync` in between.
 - Uploading small objects, by one client and by eight.

@@ -168,6 +168,7 @@ def _facts(turns: list[Turn]) -> dict[str, float | int]:
         "tasks": len(warm[0].overheads),
         "repetitions": len(warm),
         "first_loop_seconds": round(first.loop, 2),
+        "first_to_later": round(first.loop / loop, 2),
     }
 
 

@@ -1,8 +1,8 @@
-"""`make bench-pods`: what a pod adds to a job over the task's own process.
+"""`make bench WHAT=pods`: what a pod adds to a job over the task's own process.
 
 Around a job that answers at once: the pod asked for, waited for by the trigger, read and removed. Not in it:
 that Airflow puts the task to sleep and wakes it, and the libraries that a job imports cold, which
-`make bench-docker` measures.
+`make bench WHAT=docker` measures.
 Medians; it needs the cluster of KUBECONFIG with the job image on its nodes.
 """
 

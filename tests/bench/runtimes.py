@@ -1,4 +1,4 @@
-"""`make bench-runtimes`: what a job costs in each runtime, through the whole of Airflow.
+"""`make bench WHAT=runtimes`: what a job costs in each runtime, through the whole of Airflow.
 
 The example's training is run again and again on one month, by a stack of this benchmark's own for each
 runtime. A job's seconds are from the end of the task before it to the end of its own task: the work, cold

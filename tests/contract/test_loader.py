@@ -59,7 +59,7 @@ def test_every_fault_of_a_file_is_told_at_once(tmp_path: Path) -> None:
         Fault("owner", "is missing"),
         Fault(
             "ownr",
-            "is no known key; did you mean 'owner'? allowed: description, gate, lake, model, monitoring, "
+            "is not a known key; did you mean 'owner'? allowed: description, gate, lake, model, monitoring, "
             "name, owner, privacy, schedule, source, tags, training, validation",
         ),
         Fault(
@@ -68,8 +68,8 @@ def test_every_fault_of_a_file_is_told_at_once(tmp_path: Path) -> None:
         ),
         Fault(
             "source.partition_bye",
-            "is no known key; did you mean 'partition_by'? allowed: callable, conn_id, partition_by, query, "
-            "reader, timezone, uri",
+            "is not a known key; did you mean 'partition_by'? allowed: callable, conn_id, partition_by, "
+            "query, reader, timezone, uri",
         ),
         Fault(
             "source.timezone",
@@ -109,14 +109,14 @@ def test_every_fault_of_a_file_is_told_at_once(tmp_path: Path) -> None:
             {"monitoring": {"drift": {"sharee": 1}}},
             Fault(
                 "monitoring.drift.sharee",
-                "is no known key; did you mean 'share'? allowed: methods, share",
+                "is not a known key; did you mean 'share'? allowed: methods, share",
             ),
         ),
         (
             {"gate": {"minimum": 0.5, "slices": {"column": "kind", "max_dropp": 1}}},
             Fault(
                 "gate.slices.max_dropp",
-                "is no known key; did you mean 'max_drop'? allowed: column, max_drop",
+                "is not a known key; did you mean 'max_drop'? allowed: column, max_drop",
             ),
         ),
         (

@@ -23,7 +23,7 @@ from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
 before = set(sys.modules)
 started = time.process_time()
-bag = dagbag.DagBag(sys.argv[1], safe_mode=False)
+bag = dagbag.DagBag(sys.argv[1])
 seconds = time.process_time() - started
 new = sorted(set(sys.modules) - before)
 found = {"dags": sorted(bag.dags), "errors": bag.import_errors, "seconds": seconds, "new": new}

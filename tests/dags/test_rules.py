@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,9 @@ from include.contract import loader
 from include.settings import settings
 from millrace.dags.retries import RETRY_POLICY
 from tests.support.dags import dag_bag, stages_of
+
+ROOT = Path(__file__).resolve().parents[2]
+FILES = sorted((ROOT / "dags").rglob("*.py"))
 
 
 @pytest.fixture(scope="module")
@@ -31,6 +35,25 @@ def test_every_stage_is_a_file_of_its_name(bag: Any) -> None:
     for dag in bag.dags.values():
         stage = dag.dag_id.partition(".")[2]
         assert Path(dag.fileloc).stem == stage, f"{dag.dag_id}: build it in dags/{stage}.py"
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
+def test_airflows_safe_mode_reads_every_file(file: Path) -> None:
+    """Airflow's default: a file without the words "airflow" and "dag" (or "asset") is skipped silently.
+
+    Both count anywhere in the file and in any case: an import from `airflow.sdk` and a name such as
+    `stage_dag` are enough.
+    """
+    from airflow.utils.file import might_contain_dag
+
+    assert might_contain_dag(str(file), safe_mode=True), f"{file}: neither imports airflow nor names a DAG"
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
+def test_no_dag_file_imports_the_library_itself(file: Path) -> None:
+    """The project's folder need not be on Python's path: importing `millrace` makes `include` importable."""
+    found = re.findall(r"^\s*(?:from|import) include\b.*", file.read_text(), re.MULTILINE)
+    assert found == [], f"{file}: import it from millrace"
 
 
 def test_every_dag_tells_what_it_is_for(bag: Any) -> None:

@@ -34,7 +34,7 @@ def header(script: Path) -> dict[str, str]:
 
 
 def installed(script: Path) -> list[str]:
-    """Return what a script tells pip to install."""
+    """Return what a script installs with pip."""
     (command,) = re.findall(r"pip install ((?:.*\\\n)*.*)\n", script.read_text())
     return [word for word in command.replace("\\\n", " ").split() if not word.startswith("-")]
 

@@ -11,7 +11,7 @@ def dag_bag() -> Any:
     """Parse every DAG file as Airflow does."""
     from airflow.dag_processing.dagbag import DagBag
 
-    return DagBag(ROOT / "dags", safe_mode=False)
+    return DagBag(ROOT / "dags")
 
 
 def stages_of(dags: dict[str, Any]) -> set[str]:

@@ -61,9 +61,18 @@ def test_a_finished_run_is_found_by_its_key_with_all_that_was_written(experiment
     assert json.loads(run.download_artifact("verdict.json")) == {"a": [1]}
     [data] = found.inputs.dataset_inputs
     assert (data.dataset.digest, json.loads(data.dataset.source)) == (
-        "c" * 12,
+        "cccccccccccc-training-7",
         {"uri": "lakefs://r/c/orders/"},
     )
+
+
+def test_two_runs_of_one_commit_show_their_own_rows(experiment: Experiment) -> None:
+    for rows in (100, 200):
+        with experiment.start(f"{rows}", name="n", tags={}) as run:
+            run.log_dataset(name="orders", commit="c" * 64, source="s", context="training", rows=rows)
+    runs = [experiment.find_finished(key) for key in ("100", "200")]
+    profiles = [run.inputs.dataset_inputs[0].dataset.profile for run in runs if run]
+    assert [json.loads(profile)["rows"] for profile in profiles] == [100, 200]
 
 
 def test_a_key_is_found_whole_and_in_its_own_experiment_only(experiment: Experiment) -> None:

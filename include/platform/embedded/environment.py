@@ -117,6 +117,8 @@ def _airflow(
             # Given in full: with a port other than 8080 tasks would call localhost:8080.
             "execution_api_server_url": f"{url}/execution/",
         },
+        # For what no file tells: plugins/millrace/components/dag_processor.py looks for changed ones.
+        "dag_processor": {"min_file_process_interval": 300, "refresh_interval": 60},
         "database": {"sql_alchemy_conn": _database_url("airflow", database)},
         "api": {
             "host": HOST,

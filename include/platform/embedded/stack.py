@@ -31,7 +31,7 @@ PORTS = {"airflow": "MILLRACE_AIRFLOW_PORT", "mlflow": "MILLRACE_MLFLOW_PORT", "
 PARTS = ("postgres", "lake", "mlflow", "airflow", "scheduler", "dag-processor", "triggerer")
 GATEWAY = "gateway"
 """The part that lets containers in; only with MILLRACE_RUNTIME=docker or kubernetes."""
-_START_SECONDS = 180
+_START_SECONDS = 240  # on a busy machine; the imports of the workers are among them
 _STOP_SECONDS = 12
 
 Say = Callable[[str], None]
@@ -140,8 +140,12 @@ class Stack:
             if _get(where[part] + path) is not None:
                 found[part] = "well"
         answer = _get(where["airflow"] + "/api/v2/monitor/health")
-        if answer is not None:
+        # Tasks ask another part of the server than people do. It is built by its first request, which takes
+        # seconds, longer than a task waits ([workers] execution_api_timeout): this one, not the first task's.
+        # Drop once cadwyn builds at start (https://github.com/zmievsa/cadwyn).
+        if answer is not None and _get(where["airflow"] + "/execution/health") is not None:
             found["airflow"] = "well"
+        if answer is not None:
             for part in ("scheduler", "dag-processor", "triggerer"):
                 state = (answer.get(part.replace("-", "_")) or {}).get("status")
                 found[part] = "well" if state == "healthy" else f"says {state!r}"

@@ -32,6 +32,11 @@ def pipelines(stage: str) -> Iterator[Pipeline]:
             yield found
 
 
+def raise_faults() -> None:
+    """Raise one Misconfigured with the faults of every invalid pipeline, if there are any."""
+    loader.raise_faults(settings().pipelines)
+
+
 def dag_id(pipeline_name: str, stage: str) -> str:
     """Return the id of a pipeline's DAG of one stage."""
     return f"{pipeline_name}.{stage}"

@@ -16,10 +16,10 @@ from millrace.run import identity
 REPOSITORY = "flights"
 
 
-def example(name: str, *, doc: str, asset: Callable[[], Asset] | None = None) -> Iterator[DAG]:
-    """The DAG `example.<name>`, entered, in a loop of one turn; none if `MILLRACE_AIRFLOW_EXAMPLES` is off.
+def example_dag(name: str, *, doc: str, asset: Callable[[], Asset] | None = None) -> Iterator[DAG]:
+    """Yield the DAG `example.<name>`, entered; nothing if `MILLRACE_AIRFLOW_EXAMPLES` is off.
 
-    `asset` makes the asset that it is scheduled by: what is not shown shall not cost imports either.
+    `asset` makes the asset that schedules it, so that a DAG which is not shown costs no imports.
     """
     if not settings().airflow.examples:
         return

@@ -64,7 +64,7 @@ class RegisterOperator(PipelineOperator):
 class ApproveOperator(PipelineMixin, ApprovalOperator):
     """Requests a person's approval of a version; a refusal, or no response in time, skips what follows.
 
-    A refusal is an entry in the ledger, and the version is no candidate any more.
+    A refusal is an entry in the ledger, and the version loses its alias `candidate`.
 
     :param version: the registered version.
     """

@@ -12,6 +12,8 @@ from include.jobs.spec import Job
 from include.settings import Pull, Runtime, settings
 from millrace.runtimes.process import ProcessJobOperator
 
+__all__ = ["Job", "job_operator"]
+
 if TYPE_CHECKING:
     from airflow.sdk import BaseOperator
 

@@ -178,7 +178,7 @@ def test_what_the_airflow_image_holds_is_enough_for_every_dag(tmp_path: Path) ->
         shutil.copytree(ROOT / name, tmp_path / name, ignore=left_out)
     parse = (
         "from airflow.dag_processing.dagbag import DagBag\n"
-        f"bag = DagBag({str(ROOT / 'dags')!r}, safe_mode=False)\n"
+        f"bag = DagBag({str(ROOT / 'dags')!r})\n"
         "print(sorted(bag.dags), bag.import_errors)"
     )
     path = os.pathsep.join(map(str, (tmp_path, tmp_path / "plugins")))

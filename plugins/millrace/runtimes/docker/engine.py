@@ -111,9 +111,9 @@ def _mapped(error: Any, engine: str, image: str) -> MillraceError:
     path = urlsplit(error.response.url).path if error.response is not None else ""
     if isinstance(error, ImageNotFound) or path.endswith(("/auth", "/images/create")):
         return _of_registry(error, engine, image)
-    # A network that is not there is told with the same status.
+    # A missing network has the same status.
     if error.status_code == 404 and "no such container" in str(error.explanation).lower():
-        return Transient(f"{said}; somebody removed it from outside")
+        return Transient(f"{said}; it was removed from outside")
     if error.status_code == 409:
         return Transient(f"{said}; another try of this task has just started its container")
     # An engine without GPUs says so with a 500.

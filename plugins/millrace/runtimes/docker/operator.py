@@ -108,8 +108,8 @@ class DockerJobOperator(JobMixin, DockerOperator):
         """Set what is known only to a running task; secrets go where Airflow never shows them."""
         if not self.deployment:
             raise Misconfigured(
-                "MILLRACE_DEPLOYMENT is '': containers of this Airflow and of others on the engine cannot be "
-                "told apart; set it to a name that no other Airflow there has, for all parts of this one"
+                "MILLRACE_DEPLOYMENT is '': this Airflow's containers cannot be distinguished from others' "
+                "on the engine; set it, for all parts of this Airflow, to a name that no other one there has"
             )
         spec = self.job_spec(context)
         self._private_environment = self.job_variables(context)

@@ -1,0 +1,58 @@
+"""The command that makes the repositories of pipelines in a lake that somebody else set up."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from include.exceptions import Absent
+from include.lake.client import Lake
+from include.settings import ROOT
+from tests.support.lake import LakeServer
+from tests.support.pipeline import write_pipeline
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> str:
+    """The repository of a pipeline that is the only one; it is not there."""
+    name = f"orders-{uuid4().hex[:12]}"
+    write_pipeline(tmp_path, "orders", lake={"repository": name, "branch": "trunk"})
+    return name
+
+
+def run(server: LakeServer, pipelines: Path, *arguments: str) -> tuple[int, str]:
+    variables = {
+        "LAKECTL_SERVER_ENDPOINT_URL": server.connection.endpoint,
+        "LAKECTL_CREDENTIALS_ACCESS_KEY_ID": server.connection.access_key_id,
+        "LAKECTL_CREDENTIALS_SECRET_ACCESS_KEY": server.connection.secret_access_key,
+        "MILLRACE_PIPELINES": str(pipelines),
+    }
+    command = [sys.executable, "-m", "include.platform.repositories", *arguments]
+    ended = subprocess.run(
+        command, cwd=ROOT, env=os.environ | variables, capture_output=True, text=True, check=False
+    )
+    return ended.returncode, (ended.stdout + ended.stderr).strip()
+
+
+@pytest.mark.parametrize("storage", ["local://", "local://lake", "local://lake/"])
+def test_repositories_are_listed_made_and_left_as_they_are(
+    storage: str, lake_server: LakeServer, repository: str, tmp_path: Path
+) -> None:
+    ready, missing = (0, f"{repository}: ready"), (1, f"{repository}: missing")
+    assert run(lake_server, tmp_path) == missing
+    assert [run(lake_server, tmp_path, storage) for _ in range(2)] == [ready, ready]
+    assert run(lake_server, tmp_path) == ready
+    assert Lake(lake_server.connection, repository).exists("trunk")
+
+
+def test_an_error_about_a_missing_repository_names_the_command(
+    lake_server: LakeServer, repository: str
+) -> None:
+    lake = Lake(lake_server.connection, repository)
+    with pytest.raises(Absent, match=r"`python -m include\.platform\.repositories <storage>` makes"):
+        lake.create_branch("ingest", "trunk")

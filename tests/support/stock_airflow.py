@@ -1,0 +1,101 @@
+"""An Airflow with stock settings: its database is SQLite, safe mode is on, nothing is tuned.
+
+A test names what it sets beyond `AIRFLOW_HOME`; of the environment of the tests only `PATH` is inherited.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from include.platform.demo.airflow import Airflow
+from tests.support.services import wait_until_it_answers
+from tests.support.stack import free_ports
+
+_PASSWORDS = "simple_auth_manager_passwords.json.generated"
+
+
+@dataclass(frozen=True)
+class StockAirflow:
+    """An Airflow below a folder, and the variables that were set for it."""
+
+    home: Path
+    variables: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What its processes are told: the variables, and where Python's programs are."""
+        path = os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))
+        return {"PATH": path, "HOME": str(self.home), "AIRFLOW_HOME": str(self.home), **self.variables}
+
+    def having(self, variables: dict[str, str]) -> StockAirflow:
+        """The same with more variables."""
+        return StockAirflow(self.home, {**self.variables, **variables})
+
+    def command(self, *words: str) -> str:
+        """Run one of Airflow's commands to its end; what it printed."""
+        ended = subprocess.run(
+            [sys.executable, "-m", "airflow", *words],
+            env=self.environment,
+            cwd=self.home,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert ended.returncode == 0, ended.stdout + ended.stderr
+        return ended.stdout
+
+    def rows(self, *words: str) -> list[dict[str, Any]]:
+        """The rows that a listing command prints; warnings of Airflow come before them."""
+        lines = self.command(*words, "--output", "json").splitlines()
+        found: list[dict[str, Any]] = json.loads(next(line for line in lines if line.startswith("[{")))
+        return found
+
+    def parse(self) -> None:
+        """Make the database, and let the DAG processor read every file once."""
+        self.command("db", "migrate")
+        self.command("dag-processor", "--num-runs", "1")
+
+
+@contextmanager
+def run_standalone(airflow: StockAirflow) -> Iterator[Airflow]:
+    """Run `airflow standalone` on free ports, its API as the user `admin`; stopped at the end."""
+    port, *logs = free_ports(3)
+    url = f"http://127.0.0.1:{port}"
+    ports = {
+        "AIRFLOW__API__PORT": f"{port}",
+        "AIRFLOW__API__BASE_URL": url,
+        "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{url}/execution/",
+        "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": f"{logs[0]}",
+        "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": f"{logs[1]}",
+    }
+    command = [sys.executable, "-m", "airflow", "standalone"]
+    environment = {**airflow.environment, **ports}
+    with (airflow.home / "standalone.log").open("wb") as log:
+        process = subprocess.Popen(
+            command, env=environment, cwd=airflow.home, stdout=log, stderr=log, start_new_session=True
+        )
+        try:
+            wait_until_it_answers(url)
+            password = json.loads((airflow.home / _PASSWORDS).read_text())["admin"]
+            yield Airflow(url, "admin", password)
+        finally:
+            _end(process)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Interrupt it, which is how it ends its parts, and kill what is left of its session a minute later."""
+    process.send_signal(signal.SIGINT)
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(60)
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
