@@ -1,8 +1,8 @@
-# One verb a chore; the CI calls the same ones. `make` lists them. Written for GNU make 3.81 and any sh.
+# One target per chore, which the CI calls too. `make` lists them. Written for GNU make 3.81 and any POSIX sh.
 
 SHELL = /bin/sh
 BIN = .venv/bin
-# On a server the verbs of Compose need no .venv, only some Python.
+# On a server `make compose` needs no .venv, only Python 3.11 or later.
 COMPOSE = $(firstword $(wildcard $(BIN)/python) python3) -m include.platform.compose
 READY = .venv/.ready
 SCRIPTS = $(shell grep -lE '^.!/.*sh$$' .ci/* findings/* include/platform/images/* include/platform/images/*/* tests/platform/compose/images/*/* 2>/dev/null)
@@ -12,9 +12,9 @@ COMPILE = $(BIN)/uv pip compile --universal --python-version 3.11 --generate-has
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL = help
-.PHONY: help setup up down status logs lint test lock schema compatibility limits images compose-env compose-up compose-backup compose-restore compose-upgrade demo bench lake-gc clean clean-var
+.PHONY: help setup up down status logs lint test lock generate images compose demo bench clean
 
-help: ## List the verbs
+help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' Makefile
 
 setup: $(READY) ## Make .venv with everything locked (PYTHON=… to choose the interpreter)
@@ -28,16 +28,16 @@ $(READY): requirements.txt requirements-dev.txt
 	$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes --compile-bytecode $^
 	@touch $@
 
-up: setup ## Start the whole platform on this machine; harmless if it runs
+up: setup ## Start the whole platform on this machine; safe to repeat
 	@$(BIN)/python -m include.platform.embedded up
 
-down: ## Stop it; data is kept
+down: ## Stop the platform; data is kept
 	@test ! -e $(READY) || $(BIN)/python -m include.platform.embedded down
 
-status: setup ## Show how each part is
+status: setup ## Show the state of each part
 	@$(BIN)/python -m include.platform.embedded status
 
-logs: setup ## Follow what the parts print
+logs: setup ## Follow the logs of all parts
 	@$(BIN)/python -m include.platform.embedded logs
 
 lint: setup ## Check style, types, layers, words, and the files of the CI
@@ -56,7 +56,7 @@ lint: setup ## Check style, types, layers, words, and the files of the CI
 		echo "$$actionlint .github/workflows"; \
 		"$$actionlint" -shellcheck $(BIN)/shellcheck -pyflakes '' .github/workflows/*.yaml; \
 	else \
-		echo "lint: without actionlint (above is why): the expressions and the shell of workflows are not read"; \
+		echo "lint: actionlint is skipped (the reason is above): expressions and shell of workflows are not checked"; \
 	fi
 
 test: setup ## Run the tests (ARGS=… for pytest)
@@ -68,35 +68,27 @@ lock: setup ## Compile requirements*.in into the locks (UPGRADE=1 takes newer ve
 	$(COMPILE) --quiet requirements-job.in -o requirements-job.txt
 	$(COMPILE) --quiet requirements-mlflow.in -o requirements-mlflow.txt
 
-schema: setup ## Generate the schema of pipeline.yaml and .env.example
-	$(BIN)/python -m include.platform.generate
-
-compatibility: setup ## Test the lake's contract and write what it has of lakeFS
-	@$(BIN)/python -m tests.support.compatibility
-
-limits: setup ## Write the tables of limits in docs/deployment.md from a running container and a running pod
-	@WRITE_LIMITS=yes $(BIN)/python -m pytest -q -p no:xdist tests/plugins/operators -k limits_of_the_documents
+generate: setup ## Write generated files: WHAT=files (default), compatibility or limits
+	@case '$(or $(WHAT),files)' in \
+	files) $(BIN)/python -m include.platform.generate && PYTHONPATH=plugins $(BIN)/python -m tests.support.picture ;; \
+	compatibility) $(BIN)/python -m tests.support.compatibility ;; \
+	limits) WRITE_LIMITS=yes $(BIN)/python -m pytest -q -p no:xdist tests/plugins/runtimes -k limits_of_the_documents ;; \
+	*) echo "make generate: WHAT is '$(WHAT)'; choose files, compatibility or limits" >&2; exit 2 ;; \
+	esac
 
 images: ## Build the job image (BASE_IMAGE=… for another base, IMAGES="job airflow mlflow" for all)
 	@include/platform/images/build $(or $(IMAGES),job)
 
-compose-env: ## Write what is missing of the secrets of docker-compose.yaml into .env
-	@$(COMPOSE) env
+compose: ## Run one server: DO=env, up, backup (TO=folder), restore (FROM=folder) or upgrade (TO=folder)
+	@case '$(DO)' in \
+	env | up) $(COMPOSE) $(DO) ;; \
+	backup | upgrade) $(COMPOSE) $(DO) $(if $(TO),--folder '$(TO)') ;; \
+	restore) test -n '$(FROM)' || { echo 'name the backup: make compose DO=restore FROM=var/backups/…' >&2; exit 2; }; \
+		$(COMPOSE) restore --folder '$(FROM)' ;; \
+	*) echo "make compose: DO is '$(DO)'; choose env, up, backup, restore or upgrade" >&2; exit 2 ;; \
+	esac
 
-compose-up: ## Build the images, start the platform on this server and wait until all services are healthy
-	@$(COMPOSE) up
-
-compose-backup: ## Save its databases and files, whether it runs or not (TO=folder)
-	@$(COMPOSE) backup $(if $(TO),--folder '$(TO)')
-
-compose-restore: ## Put a backup back (FROM=folder); what is there now is lost
-	@test -n '$(FROM)' || { echo 'name the backup: make compose-restore FROM=var/backups/…' >&2; exit 2; }
-	@$(COMPOSE) restore --folder '$(FROM)'
-
-compose-upgrade: ## Build this version's images, take a backup, migrate and restart (TO=folder)
-	@$(COMPOSE) upgrade $(if $(TO),--folder '$(TO)')
-
-demo: setup ## Show the closed loop on real data (ARGS="--from 2013-04-24" begins with a later day)
+demo: setup ## Show the closed loop on real data (ARGS="--from 2013-04-24" begins on a later day)
 	@$(BIN)/python -m include.platform.demo $(ARGS)
 
 bench: setup ## Measure the loop (WHAT=lake, docker, pods, runtimes or idle for something else)
@@ -106,12 +98,11 @@ bench: setup ## Measure the loop (WHAT=lake, docker, pods, runtimes or idle for 
 		*) echo "WHAT='$(WHAT)' is not measured; choose loop, lake, docker, pods, runtimes or idle" >&2; exit 2 ;; \
 	esac; PYTHONPATH=plugins $(BIN)/python -m "tests.bench.$$module" $(ARGS)
 
-lake-gc: setup ## Remove what nothing in the lake reaches (ARGS="--dry-run --retention DAYS")
-	@$(BIN)/python -m include.platform.embedded.lakefs gc $(ARGS)
-
-clean: down ## Stop, and remove .venv and caches; data is kept
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
-	find dags include plugins tests -name __pycache__ -type d -prune -exec rm -rf {} +
-
-clean-var: setup ## Stop, and remove all data: databases, lake, logs, secrets
-	@$(BIN)/python -m include.platform.embedded wipe
+clean: $(if $(filter garbage data,$(WHAT)),setup,$(if $(WHAT:caches=),,down)) ## Remove WHAT=caches (the default, .venv too), garbage (of the lake, ARGS=--dry-run) or data (all)
+	@case '$(or $(WHAT),caches)' in \
+	caches) rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache; \
+		find dags include plugins tests -name __pycache__ -type d -prune -exec rm -rf {} + ;; \
+	garbage) $(BIN)/python -m include.platform.embedded.lakefs gc $(ARGS) ;; \
+	data) $(BIN)/python -m include.platform.embedded wipe ;; \
+	*) echo "make clean: WHAT is '$(WHAT)'; choose caches, garbage or data" >&2; exit 2 ;; \
+	esac

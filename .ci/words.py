@@ -54,11 +54,9 @@ ALLOWED: tuple[tuple[str, str, str], ...] = ()
 """File, exact phrase in it and the reason, where a word is right."""
 
 TO_GO: tuple[str, ...] = (
-    "CHANGELOG.md",
-    "Makefile",
-    "README.md",
-    "docker-compose.yaml",
-    "docs/",
+    "docs/job-contract.md",
+    "docs/lakefs-compatibility.md",
+    "docs/examples/",
 )
 """Paths that are not checked yet; remove a line with the last word below it."""
 

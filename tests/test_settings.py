@@ -160,7 +160,7 @@ def test_no_old_name_is_written_anywhere() -> None:
 
 def test_the_example_lists_every_setting_with_its_default(tmp_path: Path) -> None:
     text = (ROOT / ".env.example").read_text()
-    assert text == example(), "run `make schema`"
+    assert text == example(), "run `make generate`"
 
     (tmp_path / ".env").write_text(re.sub(r"^#([A-Z_]+=)", r"\1", text, flags=re.MULTILINE))
 

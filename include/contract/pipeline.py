@@ -1,7 +1,7 @@
 """The contract of a pipeline: the models behind `pipeline.yaml`.
 
 One model a section, each frozen and closed (an unknown key is a fault). `include.contract.loader` reads the
-files; `include/pipelines/pipeline.schema.json` is generated from here (`make schema`), so that editors
+files; `include/pipelines/pipeline.schema.json` is generated from here (`make generate`), so that editors
 complete and check a `pipeline.yaml` while it is written.
 """
 

@@ -1,4 +1,4 @@
-"""`python -m include.platform.generate` (`make schema`): write the files that are generated from the code.
+"""`python -m include.platform.generate` (`make generate`): write the files that are generated from the code.
 
 A test compares each of them with what this module would write.
 """
@@ -16,7 +16,7 @@ from include.settings import ROOT, Runtime, example
 def airflow_env() -> str:
     """Return Airflow's common options as the `env_file` that Compose reads."""
     found = variables(sections(Runtime.DOCKER))
-    head = "# Generated from include/platform/airflow_config.py by `make schema`; the reasons are there."
+    head = "# Generated from include/platform/airflow_config.py by `make generate`; the reasons are there."
     return "\n".join([head, *(f"{name}={value}" for name, value in found.items()), ""])
 
 

@@ -25,8 +25,8 @@ OWN = objects((ROOT / ".ci/trial.d/postgres.yaml").read_text())
 EXAMPLE = objects((KUBERNETES / "secrets.example.yaml").read_text())
 # Each records its calls; kubectl's stand-in returns the same value for every secret.
 PROGRAMS = {
-    "make": 'if [ "$1" = compose-env ]; then echo AIRFLOW_ADMIN_PASSWORD=word >>.env; fi\n'
-    'case $2 in TO=*) mkdir "${2#TO=}" && echo saved >"${2#TO=}/manifest.json" ;; esac',
+    "make": 'if [ "$*" = "compose DO=env" ]; then echo AIRFLOW_ADMIN_PASSWORD=word >>.env; fi\n'
+    'case $3 in TO=*) mkdir "${3#TO=}" && echo saved >"${3#TO=}/manifest.json" ;; esac',
     "docker": """case $* in *query*) echo '{"value": [0, "2"]}' ;; esac""",
     "kubectl": "case $* in\n'config current-context') echo kind-millrace ;;\n"
     "port-forward*) exec sleep 60 ;;\napply*-) cat >/dev/null ;;\nget*secret*) printf 'd29yZA==' ;;\nesac",
@@ -76,14 +76,15 @@ def test_compose_is_started_used_saved_and_removed(checkout: Path) -> None:
 
     assert (status, output.splitlines()[-1]) == (0, "compose: started, ingested, read by Prometheus, saved")
     verbs = [" ".join(line.split()[:4]) for line in calls]
-    assert verbs[:3] == [
+    assert verbs[:4] == [
         "make setup",
-        "make compose-env compose-up",
+        "make compose DO=env",
+        "make compose DO=up",
         "python .ci/ingest_day.py http://localhost:8080 [word]",
     ]
-    assert verbs[3] == "docker compose exec -T"
-    assert verbs[4].startswith("make compose-backup TO=")
-    assert verbs[5] == "docker compose down --volumes"
+    assert verbs[4] == "docker compose exec -T"
+    assert verbs[5].startswith("make compose DO=backup TO=")
+    assert verbs[6] == "docker compose down --volumes"
     assert not (checkout / ".env").exists()
 
 

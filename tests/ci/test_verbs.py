@@ -43,6 +43,31 @@ def test_plain_make_lists_every_verb() -> None:
     assert re.findall(r"^  make ([a-z-]+) +\S", output, re.MULTILINE) == verbs.group(1).split()
 
 
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("compose", "make compose: DO is ''; choose env, up, backup, restore or upgrade"),
+        ("compose DO=start", "make compose: DO is 'start'; choose env, up, backup, restore or upgrade"),
+        ("compose DO=restore", "name the backup: make compose DO=restore FROM=var/backups/…"),
+        ("clean WHAT=lake", "make clean: WHAT is 'lake'; choose caches, garbage or data"),
+    ],
+)
+def test_a_verb_refuses_an_unknown_parameter_and_lists_the_known_ones(words: str, message: str) -> None:
+    status, printed = run("make", *words.split())
+
+    assert status == 2
+    assert printed.splitlines()[0] == message
+
+
+@pytest.mark.parametrize("verb", ["clean", "compose", "generate"])
+def test_a_verb_offers_the_parameters_that_it_takes(verb: str) -> None:
+    rule = re.search(rf"^{verb}:.*?(?=\n\n|\Z)", (ROOT / "Makefile").read_text(), re.MULTILINE | re.DOTALL)
+    assert rule is not None
+    taken = re.findall(r"^\t(?:@case .*\n\t)?([a-z][a-z |]*)\) ", rule[0], re.MULTILINE)
+    (offered,) = re.findall(r"choose ([a-z, ]+)\"", rule[0])
+    assert {word for words in taken for word in words.split(" | ")} == set(re.split(r", | or ", offered))
+
+
 def test_no_verb_keeps_python_from_writing_bytecode() -> None:
     probe = 'include Makefile\nprobe: ; @echo "[$$PYTHONDONTWRITEBYTECODE]"\n'
     ended = subprocess.run(

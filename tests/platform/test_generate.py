@@ -12,4 +12,4 @@ from include.settings import ROOT
 
 @pytest.mark.parametrize("file", GENERATED, ids=str)
 def test_a_generated_file_is_current(file: Path) -> None:
-    assert (ROOT / file).read_text() == GENERATED[file](), "run `make schema`"
+    assert (ROOT / file).read_text() == GENERATED[file](), "run `make generate`"

@@ -1,4 +1,4 @@
-"""`make compatibility`: document the part of lakeFS's published API that the embedded lake supports."""
+"""Documents the part of lakeFS's published API that the embedded lake supports."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ PAGE = ROOT / "docs" / "lakefs-compatibility.md"
 INTRODUCTION = """\
 # What the embedded lake has of lakeFS
 
-`make compatibility` writes this page from the API that `lakefs-sdk` {version} publishes and from the contract
-tests below `tests/platform/embedded/lakefs/contract/`, after these have passed. The same tests run against a
-real lakeFS if `LAKEFS_TEST_ENDPOINT`, `LAKEFS_TEST_ACCESS_KEY_ID` and `LAKEFS_TEST_SECRET_ACCESS_KEY` are
-set. Its behaviour decides what is correct.
+`make generate WHAT=compatibility` writes this page from the API that `lakefs-sdk` {version} publishes and
+from the contract tests below `tests/platform/embedded/lakefs/contract/`, after these have passed. The same
+tests run against a real lakeFS if `LAKEFS_TEST_ENDPOINT`, `LAKEFS_TEST_ACCESS_KEY_ID` and
+`LAKEFS_TEST_SECRET_ACCESS_KEY` are set. Its behaviour decides what is correct.
 
 - **supported**: covered by contract tests, whose number is given.
 - **partly**: supported and covered by contract tests, except for what is named, which is answered with 501.

@@ -1,6 +1,6 @@
 """The tables of limits in docs/deployment.md, whose values are those of a running container or pod.
 
-Tests compare them; `make limits` writes them.
+Tests compare them; `make generate WHAT=limits` writes them.
 """
 
 from __future__ import annotations
@@ -29,7 +29,9 @@ def hold(fields: str, inspected: Any, *, number: int) -> None:
     if os.environ.get("WRITE_LIMITS"):
         PAGE.write_text(rows.sub(lambda row: f"| `{row[1]}` | `{enforced[row[1]]}` |", page))
     else:
-        assert enforced == documented, "run `make limits` to write the limits that are enforced now"
+        assert enforced == documented, (
+            "run `make generate WHAT=limits` to write the limits that are enforced now"
+        )
 
 
 def _at(inspected: Any, field: str) -> Any:

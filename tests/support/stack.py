@@ -19,7 +19,9 @@ from include.platform.demo.airflow import Airflow
 from include.platform.embedded import stack_secrets
 from include.platform.embedded.environment import urls
 from include.platform.embedded.stack import Stack
-from include.settings import AirflowGroup, LakeFSGroup, MLflowGroup, Settings
+from include.settings import ROOT, AirflowGroup, LakeFSGroup, MLflowGroup, Settings
+
+PIPELINES = ROOT / "include/pipelines"
 
 
 def free_ports(number: int) -> list[int]:
@@ -29,7 +31,7 @@ def free_ports(number: int) -> list[int]:
         return [probe.getsockname()[1] for probe in probes]
 
 
-def settings_in(folder: Path, *, examples: bool = False) -> Settings:
+def settings_in(folder: Path, *, examples: bool = False, pipelines: Path = PIPELINES) -> Settings:
     """Return the settings of a separate stack below a folder."""
     airflow, mlflow, lake = free_ports(3)
     return Settings(
@@ -38,6 +40,7 @@ def settings_in(folder: Path, *, examples: bool = False) -> Settings:
         mlflow=MLflowGroup(port=mlflow),
         lakefs=LakeFSGroup(port=lake),
         code_version="0123abc",
+        pipelines=pipelines,
     )
 
 
@@ -97,10 +100,10 @@ def database_folder() -> Iterator[Path]:
 
 
 @contextmanager
-def run_stack(*, examples: bool = False) -> Iterator[RunningStack]:
+def run_stack(*, examples: bool = False, pipelines: Path = PIPELINES) -> Iterator[RunningStack]:
     """Yield a running stack, and stop it at the end even if its start or the test fails."""
     with database_folder() as folder:
-        stack = Stack(settings_in(folder / "var", examples=examples))
+        stack = Stack(settings_in(folder / "var", examples=examples, pipelines=pipelines))
         try:
             stack.up(lambda text: None)
             yield RunningStack(stack)

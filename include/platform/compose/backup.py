@@ -41,7 +41,7 @@ def backup(compose: Compose, target: Path, say: Say) -> None:
     if missing := {"postgres", *_VOLUMES} - compose.volumes():
         raise Misconfigured(
             f"there is nothing to save: this project has no volume {', '.join(sorted(missing))}; `make "
-            "compose-up` creates them, and COMPOSE_PROJECT_NAME in .env selects the project"
+            "compose DO=up` creates them, and COMPOSE_PROJECT_NAME in .env selects the project"
         )
     part = target.with_name(f"{target.name}.part-{os.getpid()}")
     part.mkdir(mode=0o700, parents=True)

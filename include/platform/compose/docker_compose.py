@@ -116,7 +116,7 @@ class Compose:
         for container in self.containers():
             if container.service == service:
                 return container
-        raise Misconfigured(f"service {service!r} has no container; run `make compose-up` first")
+        raise Misconfigured(f"service {service!r} has no container; run `make compose DO=up` first")
 
     def docker(
         self,
@@ -141,7 +141,7 @@ class Compose:
         """Name of the Compose project; raises Misconfigured if it is not set."""
         name = self._variable("COMPOSE_PROJECT_NAME")
         if not name:
-            raise Misconfigured("COMPOSE_PROJECT_NAME is not set; run `make compose-env`")
+            raise Misconfigured("COMPOSE_PROJECT_NAME is not set; run `make compose DO=env`")
         return name
 
     def _variable(self, name: str) -> str:

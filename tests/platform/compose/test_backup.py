@@ -116,7 +116,7 @@ def test_where_nothing_ever_ran_there_is_nothing_to_save(
 
 
 def test_a_project_without_a_name_is_told_how_to_have_one(tmp_path: Path) -> None:
-    with pytest.raises(Misconfigured, match=r"COMPOSE_PROJECT_NAME is not set; run `make compose-env`"):
+    with pytest.raises(Misconfigured, match=r"COMPOSE_PROJECT_NAME is not set; run `make compose DO=env`"):
         backup.backup(Compose(tmp_path, ("false",)), tmp_path / "new", print)
 
 

@@ -53,9 +53,13 @@ def test_every_service_that_is_spoken_of_exists() -> None:
     assert {"airflow-init", "databases", "docker-proxy"} <= told <= SERVICES.keys()
 
 
-def test_the_verbs_take_the_words_that_are_shown() -> None:
-    makefile = (ROOT / "Makefile").read_text()
-    shown = re.findall(r"^make (compose-[a-z]+)(?: (TO|FROM)=)?", PAGE, re.MULTILINE)
-    assert {verb for verb, _ in shown} == set(re.findall(r"^(compose-[a-z]+):", makefile, re.MULTILINE))
+def test_the_verb_takes_the_words_that_are_shown() -> None:
+    rule = (ROOT / "Makefile").read_text().partition("\ncompose:")[2].partition("\n\n")[0]
+    (offered,) = re.findall(r"choose ([a-z, ]+)\"", rule)
+    shown = re.findall(r"^make compose DO=([a-z]+)(?: +(TO|FROM)=)?", PAGE, re.MULTILINE)
+    assert {verb for verb, _ in shown} == set(re.split(r", | or ", offered))
     for verb, word in shown:
-        assert f"({word})" in makefile.partition(f"\n{verb}:")[2].partition("\n\n")[0] or not word
+        (taken,) = re.findall(
+            rf"^\t(?:[a-z]+ \| )?{verb}(?: \| [a-z]+)?\) ((?:.|\\\n\t\t)+) ;;", rule, re.MULTILINE
+        )
+        assert f"({word})" in taken or not word

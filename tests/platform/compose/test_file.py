@@ -104,7 +104,7 @@ def test_no_secret_has_a_default() -> None:
     own = [line for line in lines if "_S3_" not in line]  # set by the user, and empty by default
     assert len(own) > 15
     for line in own:
-        assert re.search(r": (\S*:)?\S*\$\{\w+:\?run make compose-env\}", line), line
+        assert re.search(r": (\S*:)?\S*\$\{\w+:\?run make compose DO=env\}", line), line
     for line in set(lines) - set(own):
         assert ":-}" in line
 
@@ -168,7 +168,7 @@ def test_without_a_secret_compose_refuses_and_says_what_to_do(tool: tuple[str, .
     )
 
     assert ended.returncode != 0
-    assert re.search("LAKE_ENCRYPT_KEY.*run make compose-env", ended.stderr)
+    assert re.search("LAKE_ENCRYPT_KEY.*run make compose DO=env", ended.stderr)
 
 
 def test_without_compose_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

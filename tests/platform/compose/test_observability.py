@@ -93,7 +93,7 @@ def test_grafana_finds_its_source_and_its_dashboards() -> None:
 def server() -> Iterator[Server]:
     """A server with only Prometheus and the exporter of Airflow's metrics."""
     with run_engine(), run_server(build_monitoring) as found:
-        found.make("compose-env")
+        found.make("compose", "DO=env")
         found.compose.up(lambda _: None, "statsd-exporter", "prometheus")
         yield found
 

@@ -49,8 +49,8 @@ print(json.dumps([host for host, port in places if opens(host, port)]))
 def server() -> Iterator[Server]:
     """A running platform, set up according to the documentation."""
     with run_engine(), run_server() as found:
-        found.make("compose-env")
-        output = found.make("compose-up")
+        found.make("compose", "DO=env")
+        output = found.make("compose", "DO=up")
         assert "building job airflow mlflow" in output
         assert {
             line.removesuffix(" ready") for line in output.splitlines() if line.endswith(" ready")
@@ -258,13 +258,13 @@ def test_what_was_saved_is_back_after_a_wipe(server: Server, tmp_path: Path) -> 
     train(server)
     run(server, "flights.ingest", "saved", start="2013-02-01", end="2013-02-01")
     saved = contents(server)
-    server.make("compose-backup", f"TO={tmp_path}/one")
+    server.make("compose", "DO=backup", f"TO={tmp_path}/one")
     assert (tmp_path / "one").stat().st_mode & 0o777 == 0o700
     run(server, "flights.ingest", "lost", start="2013-02-02", end="2013-02-02")
     assert contents(server) != saved
     server.wipe()
 
-    server.make("compose-restore", f"FROM={tmp_path}/one")
+    server.make("compose", "DO=restore", f"FROM={tmp_path}/one")
 
     assert contents(server) == saved
     assert server.airflow.state("flights.ingest", "saved") == "success"
@@ -292,7 +292,7 @@ def test_an_upgrade_saves_before_anything_new_starts(server: Server, tmp_path: P
     run(server, "flights.ingest", "kept", start="2013-02-04", end="2013-02-04")
     server.compose.call("down")  # even though it was down during the upgrade
 
-    output = server.make("compose-upgrade", f"TO={tmp_path}/before")
+    output = server.make("compose", "DO=upgrade", f"TO={tmp_path}/before")
 
     built, saved = output.index("building job airflow mlflow"), output.index("the backup is in")
     assert built < saved < output.index("airflow-init ready")

@@ -90,4 +90,4 @@ def test_marks_name_published_operations() -> None:
 
 
 def test_the_compatibility_page_is_current() -> None:
-    assert PAGE.read_text() == page(), "run `make compatibility`"
+    assert PAGE.read_text() == page(), "run `make generate WHAT=compatibility`"
