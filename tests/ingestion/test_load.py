@@ -17,6 +17,7 @@ from uuid import uuid4
 import pytest
 
 from include.exceptions import BadData, Transient
+from include.ingestion.results import ValidationResult
 from include.lake.client import Lake, LakeObject
 from include.settings import ROOT
 from include.tracking.server import TrackingServer
@@ -312,7 +313,7 @@ def test_a_part_that_arrives_damaged_is_not_committed(shop: IngestRun) -> None:
 def test_a_day_of_several_parts_is_checked_as_one(shop: IngestRun) -> None:
     write_csv(shop.folder / "orders.csv", orders(0, count=5))
     shop.load(0)
-    found = shop.check(0).verdict
+    found = shop.check(0)
     assert (found.passed, found.numbers["rows"], found.numbers["partitions"]) == (True, 5.0, 1.0)
 
 
@@ -329,18 +330,23 @@ def test_a_source_that_breaks_in_the_middle_leaves_nothing_and_is_completed_by_t
     assert content(shop, BRANCH) == THREE_DAYS
 
 
+def stored_verdict(shop: IngestRun, result: ValidationResult) -> ValidationResult:
+    """What MLflow holds of a result, with the result's own link."""
+    stored = json.loads(shop.artifact(result.link, "verdict.json"))
+    return ValidationResult.parse({**stored, "link": result.link}, source="verdict.json")
+
+
 def test_the_verdict_and_its_report_are_kept_in_mlflow(shop: IngestRun) -> None:
     loaded = shop.load(0, 2)
     checked = shop.check(0, 2)
-    run = shop.experiment.run(shop.run_of(checked.link))
+    run = shop.experiment.get_run(shop.run_of(checked.link))
     assert checked.link == shop.experiment.link(run.info.run_id, "validation.html")
-    assert run.data.metrics == checked.verdict.numbers
+    assert run.data.metrics == checked.numbers
     assert run.data.metrics | {"rows": 12.0, "partitions": 3.0, "failed": 0.0} == run.data.metrics
     assert (run.info.status, run.data.tags["millrace.commit"]) == ("FINISHED", loaded.commit)
     assert run.data.tags["millrace.run_key"] == f"{shop.run.key}/validate/{loaded.commit}"
     assert "passed" in shop.artifact(checked.link, "validation.html")
-    kept = json.loads(shop.artifact(checked.link, "verdict.json"))
-    assert {**kept, "link": checked.link} == checked.to_json()
+    assert stored_verdict(shop, checked) == checked
 
 
 def test_a_second_try_of_the_check_writes_to_the_same_run(shop: IngestRun) -> None:
@@ -353,7 +359,7 @@ def test_a_second_try_of_the_check_writes_to_the_same_run(shop: IngestRun) -> No
     assert (bad.passed, good.passed, good.link) == (False, True, bad.link)
     [run] = shop.experiment.client.search_runs([shop.experiment.id])
     assert run.data.metrics == good.numbers
-    assert json.loads(shop.artifact(good.link, "verdict.json")) == good.to_json()
+    assert stored_verdict(shop, good) == good
 
 
 def test_mended_data_gets_a_page_of_its_own(shop: IngestRun) -> None:
@@ -363,9 +369,8 @@ def test_mended_data_gets_a_page_of_its_own(shop: IngestRun) -> None:
     write_csv(shop.folder / "orders.csv", orders(0))
     shop.load(0)
     good = shop.check(0)
-    kept = [json.loads(shop.artifact(one.link, "verdict.json")) for one in (bad, good)]
-    assert kept == [bad.to_json(), good.to_json()]
-    assert [verdict["passed"] for verdict in kept] == [False, True]
+    assert [stored_verdict(shop, result) for result in (bad, good)] == [bad, good]
+    assert [bad.passed, good.passed] == [False, True]
 
 
 def test_a_check_sees_what_is_committed_and_nothing_else(shop: IngestRun, tmp_path: Path) -> None:

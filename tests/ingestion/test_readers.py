@@ -156,8 +156,7 @@ def test_a_database_url_that_is_none_is_told_without_its_password(tmp_path: Path
     with pytest.raises(Misconfigured) as raised:
         rows_of(sql_pipeline(tmp_path), sql_url=url)
     assert str(raised.value) == (
-        "the URL of connection 'shop' is none that SQLAlchemy can open; "
-        "correct its type, or install its driver"
+        "the URL of connection 'shop' cannot be opened by SQLAlchemy; correct its type, or install its driver"
     )
 
 
@@ -172,7 +171,7 @@ def test_a_query_column_of_mixed_types_is_named(tmp_path: Path) -> None:
 
 def test_a_python_source_that_yields_something_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = python_pipeline(tmp_path, monkeypatch, "shop_lists", "    yield [{'time': str(first)}]")
-    with pytest.raises(Misconfigured, match=r"gave a list; it must yield pyarrow\.RecordBatch"):
+    with pytest.raises(Misconfigured, match=r"yielded a list; it must yield pyarrow\.RecordBatch"):
         rows_of(folder)
 
 

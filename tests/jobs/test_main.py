@@ -93,7 +93,7 @@ def test_the_spec_may_be_given_by_hand(loop: Loop, tmp_path: Path) -> None:
     ("changes", "arguments", "message"),
     [
         ({}, ["fly"], "argument job: invalid choice: 'fly'"),
-        ({}, ["score"], "the command says 'score', the spec 'train'; they have to agree"),
+        ({}, ["score"], "the command names the job 'score', the spec 'train'; they have to agree"),
         ({"MILLRACE_JOB": "{"}, ["train"], "the job's spec: JSON: Invalid JSON"),
         ({"MILLRACE_RUN": "7"}, ["train"], "MILLRACE_RUN is not a run as JSON"),
         ({"MLFLOW_TRACKING_URI": ""}, ["train"], "MLFLOW_TRACKING_URI: Field required"),

@@ -43,21 +43,21 @@ def stored(tracking: TrackingServer, fitted: Any, rows: pd.DataFrame) -> str:
     """The id of the stored model."""
     example = features.matrix(rows, loader.load(FOLDER).model).head()
     with Experiment(tracking, "flights.train").start("types", name="types", tags={}) as run:
-        return run.model(fitted, example=example, trusted_types=TYPES)
+        return run.log_model(fitted, example=example, trusted_types=TYPES)
 
 
 def test_it_answers_the_same_after_it_was_stored(
     tracking: TrackingServer, stored: str, fitted: Any, rows: pd.DataFrame
 ) -> None:
     matrix = features.matrix(rows, loader.load(FOLDER).model)
-    found = Registry(tracking).load(stored, TYPES)
+    found = Registry(tracking).load_model(stored, TYPES)
     assert (found.predict_proba(matrix) == fitted.predict_proba(matrix)).all()
 
 
 @pytest.mark.parametrize("dropped", TYPES)
 def test_every_trusted_type_is_needed(tracking: TrackingServer, stored: str, dropped: str) -> None:
     with pytest.raises(Misconfigured, match=dropped.replace(".", r"\.")):
-        Registry(tracking).load(stored, [name for name in TYPES if name != dropped])
+        Registry(tracking).load_model(stored, [name for name in TYPES if name != dropped])
 
 
 def test_it_takes_categories_and_gaps_that_it_never_saw(fitted: Any, rows: pd.DataFrame) -> None:

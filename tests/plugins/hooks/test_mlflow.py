@@ -76,12 +76,12 @@ def test_an_operator_logs_in_where_mlflow_asks_for_it(
     monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", "stranger")
     monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", "wrong")
     with pytest.raises(Unauthorized, match=r"refused experiment 'a'.*correct the connection's credentials"):
-        _ = Experiment(private_mlflow.uri, "a").id
+        _ = Experiment(TrackingServer(uri=private_mlflow.uri), "a").id
     login = {"login": private_mlflow.username, "password": private_mlflow.password}
     fields = {"conn_type": "http", "host": private_mlflow.uri, **login}
     monkeypatch.setenv("AIRFLOW_CONN_MLFLOW_DEFAULT", json.dumps(fields))
     operator = PipelineOperator(task_id="any", pipeline_name="orders")
-    assert Experiment(operator.tracking, "a").id
+    assert Experiment(operator.connect_tracking(), "a").id
 
 
 def test_one_ordinary_user_is_enough_for_airflow_and_its_jobs(
@@ -97,7 +97,7 @@ def test_one_ordinary_user_is_enough_for_airflow_and_its_jobs(
     )
     monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", "millrace")
     monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", password)
-    shop = Loop(loop.folder, loop.lake, private_mlflow.uri)
+    shop = Loop(loop.folder, loop.lake, TrackingServer(uri=private_mlflow.uri))
     trained = shop.run(Job.TRAIN, DAYS - 1)
     assert asked.status == 200
     assert shop.promote(trained["run_id"]) == 1

@@ -84,7 +84,7 @@ def test_good_rows_have_a_verdict_and_a_report(make: MakeShop, tracking: Trackin
     found = validate(folder).run()
     assert (found["passed"], found["numbers"]["rows"]) == (True, 8)
     experiment = Experiment(tracking, f"{folder.name}.ingest")
-    assert found["link"].startswith(f"{tracking}/#/experiments/{experiment.id}/runs/")
+    assert found["link"].startswith(f"{tracking.uri}/#/experiments/{experiment.id}/runs/")
 
 
 def bad(make: MakeShop, on_failure: str) -> Path:

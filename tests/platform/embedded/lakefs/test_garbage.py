@@ -284,8 +284,10 @@ def test_beside_a_busy_server_nothing_is_lost(mortal: LakeServer, tmp_path: Path
             for content in "abc":
                 mine.upload(branch, f"{number}/{content}", tmp_path / content)
             mine.commit(branch, "m", {})
-            mine.delete(branch, f"{number}/a")
-            read = {item.path: mine.download(f"{branch}@", item.path) for item in mine.list(f"{branch}@")}
+            mine.delete_object(branch, f"{number}/a")
+            read = {
+                item.path: mine.download(f"{branch}@", item.path) for item in mine.list_objects(f"{branch}@")
+            }
             assert read == {f"{number}/{content}": content.encode() for content in "abc"}
             mine.delete_branch(branch)
             if over.is_set():
