@@ -33,6 +33,7 @@ _PRELOADED = (
     "millrace.operators.snapshot",
     "millrace.sensors.drift",
     "millrace.sensors.partition",
+    "millrace.preload",
 )
 _FREEZE = "include.platform.preload"  # last: it freezes what is there
 # With their providers, which deployments without that runtime do not load.
