@@ -17,13 +17,16 @@ def read_artifact(server: TrackingServer, location: str, file: str, *, what: str
     takes a server that does not answer for a file that is absent.
     """
     from mlflow.artifacts import download_artifacts
+    from requests import RequestException
 
     uri = f"{location}/{file}"
     with TemporaryDirectory(prefix="millrace-") as folder, mlflow_errors(what, server.uri):
         try:
             path = download_artifacts(artifact_uri=uri, dst_path=folder, tracking_uri=server.uri)
+        except RequestException:  # an OSError too
+            raise
         except OSError as error:
-            if error.errno is not None or hasattr(error, "response"):  # a full disk, or a server's answer
+            if error.errno is not None:  # a full disk, for example; MLflow's own error has no number
                 raise
             raise Absent(f"there is no {what} in MLflow at {server.uri!r}: {error}") from error
         return Path(path).read_bytes()
