@@ -17,6 +17,7 @@ from include.contract.checks import check
 from include.contract.faults import to_fault
 from include.contract.pipeline import Pipeline
 from include.exceptions import Fault, Misconfigured, PipelineInvalid
+from include.yaml_text import load_yaml
 
 CONTRACT = "pipeline.yaml"
 
@@ -82,7 +83,7 @@ def raise_faults(folder: Path) -> None:
 
 def _yaml(file: Path) -> dict[str, Any]:
     try:
-        raw = yaml.safe_load(file.read_text(encoding="utf-8"))
+        raw = load_yaml(file.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         where = getattr(error, "problem_mark", None)
         line = f"line {where.line + 1}" if where else "file"

@@ -58,7 +58,8 @@ class Ledger:
         details: dict[str, Any] | None = None,
     ) -> None:
         """Add an entry unless this event has one for this cause; `details` is kept beside it as JSON."""
-        if self.has(event, cause):
+        attempts = self._experiment.attempts(_key(event, cause))
+        if attempts.finished is not None:
             return
         tags: dict[str, str] = {
             Tag.EVENT: event.value,
@@ -67,7 +68,7 @@ class Ledger:
             Tag.CAUSE: cause,
             Tag.BY: run.key,
         }
-        with self._experiment.start(_key(event, cause), name=event.value, tags=tags) as run_log:
+        with attempts.start(name=event.value, tags=tags) as run_log:
             if details is not None:
                 run_log.log_json(details, Artifact.DETAILS)
 

@@ -54,10 +54,8 @@ def promote(
         ledger.append(Event.PROMOTED, cause=run.key, reason=reason, run=run, version=version)
     # Also for a run of long ago: registering its version again has made it the candidate again.
     _drop_candidate(registry, pipeline_name, version)
-    return Promotion(
-        champion=registry.version_of(pipeline_name, Alias.CHAMPION),
-        previous=registry.version_of(pipeline_name, Alias.PREVIOUS),
-    )
+    aliases = registry.aliases(pipeline_name)
+    return Promotion(champion=aliases.get(Alias.CHAMPION), previous=aliases.get(Alias.PREVIOUS))
 
 
 def _drop_candidate(registry: Registry, pipeline_name: str, version: int) -> None:

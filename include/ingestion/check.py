@@ -54,13 +54,12 @@ def _store(report: Report, validations: Experiment, ingestion: Ingestion, commit
     A finished run is written again: the suite may have been corrected since.
     """
     key = f"{ingestion.run.key}/validate/{commit}"
-    title, finished = f"{validations.name} {ingestion.label}", validations.find_finished(key)
-    if finished is not None:
-        run_log = validations.open_run(finished.info.run_id)
-        _write(report, run_log, title)
-        return run_log.link(Artifact.VALIDATION_REPORT)
+    title, attempts = f"{validations.name} {ingestion.label}", validations.attempts(key)
+    if (finished := attempts.finished) is not None:
+        _write(report, finished, title)
+        return finished.link(Artifact.VALIDATION_REPORT)
     tags: dict[str, str] = {Tag.COMMIT: commit, Tag.BRANCH: ingestion.branch, Tag.BY: ingestion.run.key}
-    with validations.start(key, name=ingestion.label, tags=tags) as run_log:
+    with attempts.start(name=ingestion.label, tags=tags) as run_log:
         _write(report, run_log, title)
     return run_log.link(Artifact.VALIDATION_REPORT)
 

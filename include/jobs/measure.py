@@ -30,12 +30,13 @@ def measure(context: JobContext) -> MeasureResult:
     pipeline, spec = context.pipeline, context.spec
     history = MonitoringHistory(monitoring_runs(context.services.tracking, pipeline.name))
     key = f"{spec.run_key}/{spec.commit}"  # another commit is other data, to be measured again
-    if (finished := history.find_finished(key)) is not None:
+    attempts = history.attempts(key)
+    if (finished := attempts.finished) is not None:
         return MeasureResult(run_id=finished.id, link=finished.link(Artifact.DRIFT_REPORT))
-    training_run = context.training_runs.get_run(context.champion_run.id)
+    training_run = context.champion_run.run
     model = scorer.trained_model(pipeline, context.champion_run)
     rows = _rows(context, model)
-    with history.start(key, _day(context, training_run), context.run) as run_log:
+    with history.start(attempts, _day(context, training_run), context.run) as run_log:
         drift_result = drift.measure(rows, _reference(context), model, pipeline.monitoring.drift)
         in_time = rows[rows[DAY] <= context.monitoring_window.labelled_until]
         verdict = assess(

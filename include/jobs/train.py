@@ -10,12 +10,12 @@ from include.tracking.tags import Tag, run_tags
 
 def train(context: JobContext) -> TrainResult:
     """Fit on the training window, and log everything to one MLflow run; return an earlier finished one."""
-    spec, runs = context.spec, context.training_runs
-    finished = runs.find_finished(spec.run_key)
-    if finished is not None:
-        return TrainResult(run_id=finished.info.run_id, link=runs.link(finished.info.run_id))
+    spec = context.spec
+    attempts = context.training_runs.attempts(spec.run_key)
+    if (finished := attempts.finished) is not None:
+        return TrainResult(run_id=finished.id, link=finished.link())
     tags = {Tag.COMMIT: spec.commit, Tag.TRAINED_UNTIL: spec.until, **run_tags(context.run)}
-    with runs.start(spec.run_key, name=f"until {spec.until}", tags=tags) as run_log:
+    with attempts.start(name=f"until {spec.until}", tags=tags) as run_log:
         fit(
             context.pipeline,
             context.table,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import date
@@ -65,13 +65,22 @@ class Table:
         return {day: sorted(items, key=_part_order) for day, items in parts.items()}
 
     def partitions(
-        self, ref: str, first: date, last: date, columns: Sequence[str] | None = None
+        self,
+        ref: str,
+        first: date,
+        last: date,
+        columns: Sequence[str] | None = None,
+        *,
+        only: Container[date] | None = None,
     ) -> Iterator[tuple[date, pa.Table]]:
         """Yield each day from `first` to `last` that has rows, with its rows; a few parts are read ahead.
 
+        With `only`, days outside of it are left out.
+
         Raises BadData if a part is not a Parquet file or lacks one of `columns`.
         """
-        items = [item for parts in self.parts(ref, first, last).values() for item in parts]
+        parts = self.parts(ref, first, last).items()
+        items = [item for day, items in parts if only is None or day in only for item in items]
         tables = map_ordered(lambda item: self._read(ref, item, columns), items, _MAX_PARALLEL_READS)
         for day, group in groupby(zip(items, tables, strict=True), lambda pair: _day_of(pair[0].path)):
             yield day, self._joined([table for _, table in group])

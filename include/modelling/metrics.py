@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 MIN_ROWS = 100
 """A metric of fewer rows is noise, and so is a model fitted on fewer."""
-_LATENCY_CALLS = 30
+_LATENCY_CALLS = 11
 
 Key = TypeVar("Key")
 

@@ -68,12 +68,12 @@ class Predictions:
         rows, latency = 0, 0.0
         with TemporaryDirectory(prefix="millrace-") as scratch:
             file = Path(scratch) / "predictions.parquet"
-            for day, path in missing.items():
-                frame = self.data.frame(commit, day, day, columns)
+            for day, part in self.data.partitions(commit, min(missing), max(missing), columns, only=missing):
+                frame = part.to_pandas()
                 latency = latency or latency_ms(scorer.estimator, scorer.matrix(frame))
                 predictions = frame[[time_column]].assign(**{PREDICTION: scorer.predict(frame)})
                 predictions.to_parquet(file, index=False)
-                self.data.lake.upload(branch, path, file)
+                self.data.lake.upload(branch, missing[day], file)
                 rows += len(frame)
         return Written(rows, latency)
 

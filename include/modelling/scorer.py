@@ -38,9 +38,8 @@ class Scorer:
 
 def load(pipeline: Pipeline, folder: Path, training_run: RunLog, registry: Registry) -> Scorer:
     """Return the model that a training run stored; raises Absent or Misconfigured."""
-    model_id = registry.model_id_of(training_run.id)
     return Scorer(
-        estimator=registry.load_model(model_id, training.trusted_types(folder)),
+        estimator=registry.load_model(training_run.model_id, training.trusted_types(folder)),
         model=trained_model(pipeline, training_run),
     )
 

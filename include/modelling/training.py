@@ -52,8 +52,9 @@ def fit(
     estimator.fit(matrix, features.target(rows, model))
     seconds = time.monotonic() - started
     _store_reference(rows, matrix, estimator, model, run_log)
-    run_log.log_metrics({"fit.rows": len(rows), "fit.seconds": seconds})
-    run_log.log_model(estimator, example=matrix.head(_EXAMPLE_ROWS), trusted_types=trusted_types(folder))
+    example = matrix.head(_EXAMPLE_ROWS)
+    model_id = run_log.log_model(estimator, example=example, trusted_types=trusted_types(folder))
+    run_log.log_metrics({"fit.rows": len(rows), "fit.seconds": seconds}, model_id=model_id)
 
 
 def trusted_types(folder: Path) -> list[str]:

@@ -14,7 +14,7 @@ from include.monitoring.policy import DailyResult
 from include.monitoring.verdict import MonitoringVerdict
 from include.run_identity import RunIdentity
 from include.tracking.names import ROWS, Artifact
-from include.tracking.runs import Experiment, RunLog
+from include.tracking.runs import Attempts, Experiment, RunLog
 from include.tracking.tags import Tag, run_tags
 
 if TYPE_CHECKING:
@@ -55,21 +55,20 @@ class MonitoringHistory:
         self._experiment = experiment
 
     @contextmanager
-    def start(self, key: str, day: MonitoringDay, run: RunIdentity) -> Iterator[RunLog]:
-        """Start the run of a day under a key; see `Experiment.start`."""
+    def start(self, attempts: Attempts, day: MonitoringDay, run: RunIdentity) -> Iterator[RunLog]:
+        """Start the run of a day after some attempts; see `Experiment.start`."""
         tags = {
             Tag.AS_OF: day.as_of.isoformat(),
             Tag.VERSION: str(day.version),
             Tag.TRAINED_UNTIL: day.trained_until.isoformat(),
             **run_tags(run),
         }
-        with self._experiment.start(key, name=f"{day.as_of}", tags=tags) as run_log:
+        with attempts.start(name=f"{day.as_of}", tags=tags) as run_log:
             yield run_log
 
-    def find_finished(self, key: str) -> RunLog | None:
-        """Return the run with this key that an earlier try finished, if there is one."""
-        run = self._experiment.find_finished(key)
-        return None if run is None else self._experiment.open_run(run.info.run_id)
+    def attempts(self, key: str) -> Attempts:
+        """Return the runs that earlier tries made under a key."""
+        return self._experiment.attempts(key)
 
     def find(self, as_of: date, version: int) -> MonitoringRun | None:
         """Return the newest run of a day and a champion version, if there is one."""
@@ -91,15 +90,14 @@ class MonitoringHistory:
             version=int(tags[Tag.VERSION]),
             trained_until=date.fromisoformat(tags[Tag.TRAINED_UNTIL]),
         )
-        return MonitoringRun(day, _result(run), self._experiment.open_run(run.info.run_id))
+        return MonitoringRun(day, _result(run), self._experiment.open_run(run))
 
 
 def store(run_log: RunLog, verdict: MonitoringVerdict, report_html: str) -> None:
     """Write a day's verdict and report to its run."""
     run_log.log_text(report_html, Artifact.DRIFT_REPORT)
     run_log.log_json(verdict.to_json(), Artifact.VERDICT)
-    run_log.log_metrics(verdict.numbers)
-    run_log.set_tags({Tag.VERDICT: _PASSED if verdict.passed else _FAILED})
+    run_log.log_metrics(verdict.numbers, tags={Tag.VERDICT: _PASSED if verdict.passed else _FAILED})
 
 
 def _result(run: Run) -> DailyResult:

@@ -33,6 +33,7 @@ _PRELOADED = (
     "millrace.operators.snapshot",
     "millrace.sensors.drift",
     "millrace.sensors.partition",
+    "millrace.preload",
 )
 _FREEZE = "include.platform.preload"  # last: it freezes what is there
 # With their providers, which deployments without that runtime do not load.
@@ -44,6 +45,7 @@ _OPERATORS = {
 QUIET = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",  # it fills the logs of tasks
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",  # it would fetch each run once more
     "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",  # the task's own retries wait longer, and say so
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "30",

@@ -19,11 +19,14 @@ import evidently
 import evidently.metrics
 import great_expectations
 import lakefs_client.client
+import lakefs_client.model.pagination
 import mlflow
 import mlflow.artifacts
 import mlflow.pyfunc
 import mlflow.sklearn
+import mlflow.tracking.request_header.registry
 import pandas
+import pandas.core.methods.to_dict
 import pyarrow.csv
 import pyarrow.dataset
 import pyarrow.parquet
@@ -51,7 +54,7 @@ rows: [{type: expect_column_values_to_not_be_null, kwargs: {column: number}}]
 
 
 def warm_up() -> None:
-    """Validate, compare, fit and store a few rows."""
+    """Validate, compare, fit and store a few rows, and make a client of MLflow."""
     rows = pandas.DataFrame({"number": [0.0, 1.0] * 8, "word": ["a", "b"] * 8, "target": [0.0, 1.0] * 8})
     with TemporaryDirectory(prefix="millrace-") as folder:
         suite = Path(folder) / "suite.yaml"
@@ -62,6 +65,14 @@ def warm_up() -> None:
     model = Model(target="target", time="time", features=Features(numerical=["number"], categorical=["word"]))
     scored = rows.assign(prediction=0.5)
     drift.measure(scored, scored, model, Drift())
+    _find_plugins()
+
+
+def _find_plugins() -> None:
+    """Let MLflow's client look for plug-ins among all installed packages; nothing is sent."""
+    client = mlflow.MlflowClient(tracking_uri="http://localhost", registry_uri="http://localhost")
+    # The registry's part is made by its first request; this makes it without one.
+    client._get_registry_client()
 
 
 def _fit(rows: pandas.DataFrame, folder: Path) -> None:

@@ -24,6 +24,8 @@ def mlflow_errors(what: str, uri: str) -> Iterator[None]:
     except MlflowException as error:
         raise _mapped(error, what, uri) from error
     except RequestException as error:
+        if error.response is not None and error.response.status_code == 404:  # of an artifact's address
+            raise Absent(f"there is no {what} in MLflow at {uri!r}") from error
         raise _unavailable(what, uri) from error
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from contextlib import AbstractContextManager
 from enum import StrEnum
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 from zipfile import BadZipFile
 
 from include.exceptions import Absent, BadData, Misconfigured
+from include.tracking.artifacts import read_artifact
 from include.tracking.errors import mlflow_errors
+from include.tracking.runs import stored_model_id
 from include.tracking.server import TrackingServer
 
 if TYPE_CHECKING:
@@ -40,17 +40,20 @@ class Registry:
     def _errors(self, what: str) -> AbstractContextManager[None]:
         return mlflow_errors(what, self.server.uri)
 
-    def version_of(self, name: str, alias: Alias) -> int | None:
-        """Return the version that has an alias, or None."""
+    def aliases(self, name: str) -> dict[Alias, int]:
+        """Return the version that each alias of a model marks; nothing where there is no such model."""
         with self._errors(f"model {name!r}"):
             try:
                 model = self._client.get_registered_model(name)
             except Exception as error:
                 if getattr(error, "error_code", "") != "RESOURCE_DOES_NOT_EXIST":
                     raise
-                return None
-        version = model.aliases.get(alias.value)
-        return None if version is None else int(version)
+                return {}
+        return {alias: int(model.aliases[alias]) for alias in Alias if alias in model.aliases}
+
+    def version_of(self, name: str, alias: Alias) -> int | None:
+        """Return the version that has an alias, or None."""
+        return self.aliases(name).get(alias)
 
     def get_version(self, name: str, version: int) -> ModelVersion:
         """Return a version; raises Absent."""
@@ -91,43 +94,35 @@ class Registry:
         """Return the id of the model that a training run stored; raises Absent if it stored none."""
         with self._errors(f"training run {run_id!r}"):
             run = self._client.get_run(run_id)
-        stored = run.outputs.model_outputs if run.outputs else []
-        if not stored:
-            raise Absent(f"run {run_id!r} of MLflow at {self.server.uri!r} stored no model; train again")
-        return str(stored[-1].model_id)
+        return stored_model_id(run, self.server)
 
     def load_model(self, model_id: str, trusted_types: list[str]) -> Any:
         """Return a stored estimator, trusting the pipeline's own list and not the one inside the model.
 
         Raises Misconfigured naming any type outside of the list: such a file is never unpacked.
         """
-        from mlflow.artifacts import download_artifacts
-        from skops.io import load
+        from skops.io import loads
         from skops.io.exceptions import UntrustedTypesFoundException
 
-        with TemporaryDirectory(prefix="millrace-") as folder:
-            with self._errors(f"model {model_id!r}"):
-                # By its location: for `models:/…` MLflow would ask its global server and not this one.
-                location = self._client.get_logged_model(model_id).artifact_location
-                download = download_artifacts(
-                    artifact_uri=location, dst_path=folder, tracking_uri=self.server.uri
-                )
-            file = Path(download) / _SKOPS
-            if not file.is_file():
-                raise Misconfigured(
-                    f"model {model_id!r} holds no {_SKOPS}; only models of this format are loaded"
-                )
-            try:
-                return load(file, trusted=trusted_types)
-            except UntrustedTypesFoundException as error:
-                raise Misconfigured(
-                    f"model {model_id!r} is not loaded: {error}. Add a type to TRUSTED_TYPES of the "
-                    "pipeline's model.py once you have reviewed it"
-                ) from error
-            except (BadZipFile, EOFError, KeyError, ValueError) as error:
-                raise BadData(
-                    f"model {model_id!r} is damaged ({type(error).__name__}); train again, or roll back"
-                ) from error
+        with self._errors(f"model {model_id!r}"):
+            location = self._client.get_logged_model(model_id).artifact_location
+        try:
+            # This file alone: the others describe the model to other programs.
+            content = read_artifact(self.server, location, _SKOPS, what=f"{_SKOPS} of model {model_id!r}")
+            return loads(content, trusted=trusted_types)
+        except Absent as error:
+            raise Misconfigured(
+                f"model {model_id!r} holds no {_SKOPS}; only models of this format are loaded"
+            ) from error
+        except UntrustedTypesFoundException as error:
+            raise Misconfigured(
+                f"model {model_id!r} is not loaded: {error}. Add a type to TRUSTED_TYPES of the "
+                "pipeline's model.py once you have reviewed it"
+            ) from error
+        except (BadZipFile, EOFError, KeyError, ValueError) as error:
+            raise BadData(
+                f"model {model_id!r} is damaged ({type(error).__name__}); train again, or roll back"
+            ) from error
 
     def _ensure(self, name: str) -> None:
         from mlflow.exceptions import MlflowException

@@ -1,7 +1,7 @@
 """Experiments and runs: MLflow as the store of reports and numbers, with runs that are found by a key.
 
 A run that was killed blocks nothing: the next try closes it as KILLED and starts anew; a finished one is
-the result. Only `RunLog.log_model` touches MLflow's global state, as it has no other way.
+the result. MLflow's global state (its tracking URI, its active run) is neither read nor set.
 """
 
 from __future__ import annotations
@@ -17,13 +17,14 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from include.exceptions import Misconfigured
+from include.exceptions import Absent, Misconfigured
+from include.tracking.artifacts import read_artifact
 from include.tracking.errors import mlflow_errors
 from include.tracking.server import TrackingServer
 from include.tracking.tags import Tag
 
 if TYPE_CHECKING:
-    from mlflow.entities import Run
+    from mlflow.entities import LoggedModel, Run
 
 _BY_START = "attributes.start_time"
 _PAGE_RUNS = 50
@@ -75,6 +76,9 @@ class Experiment:
         """Yield finished runs with these tags, newest first; a page of them is fetched when it is reached."""
         conditions = ["attributes.status = 'FINISHED'"]
         conditions += [f"tags.`{name}` = '{value}'" for name, value in (tags or {}).items()]
+        return self._iter_runs(conditions, newest, page)
+
+    def _iter_runs(self, conditions: list[str], newest: str, page: int) -> Iterator[Run]:
         token: str | None = None
         while True:
             with self._errors(f"runs of {self.name!r}"):
@@ -94,6 +98,11 @@ class Experiment:
         """Return the run with this key that an earlier try finished, if there is one."""
         return next(iter(self.find_runs({Tag.RUN_KEY: key}, limit=1)), None)
 
+    def attempts(self, key: str) -> Attempts:
+        """Return the runs that earlier tries made under a key, found in one search."""
+        conditions = [f"tags.`{Tag.RUN_KEY}` = '{key}'"]
+        return Attempts(self, key, tuple(self._iter_runs(conditions, _BY_START, _PAGE_RUNS)))
+
     def get_run(self, run_id: str) -> Run:
         """Return a run by its id; raises Absent."""
         with self._errors(f"run {run_id!r}"):
@@ -105,13 +114,45 @@ class Experiment:
 
         Runs that an earlier try left open are closed as KILLED.
         """
-        with self._errors(f"run {key!r} of {self.name!r}"):
-            for open_run in self.client.search_runs(
-                [self.id], filter_string=f"tags.`{Tag.RUN_KEY}` = '{key}' and attributes.status = 'RUNNING'"
-            ):
-                self.client.set_terminated(open_run.info.run_id, "KILLED")
-            created = self.client.create_run(self.id, run_name=name, tags={**tags, Tag.RUN_KEY: key})
-        run_log = RunLog(self, str(created.info.run_id))
+        with self.attempts(key).start(name=name, tags=tags) as run_log:
+            yield run_log
+
+    def open_run(self, run: str | Run) -> RunLog:
+        """Return an existing run, by its id or as it was found, to read its artifacts or to add to it."""
+        if isinstance(run, str):
+            return RunLog(self, run)
+        run_log = RunLog(self, str(run.info.run_id))
+        vars(run_log)["run"] = run  # where the cached property keeps what it fetched
+        return run_log
+
+    def _errors(self, what: str) -> AbstractContextManager[None]:
+        return mlflow_errors(what, self.server.uri)
+
+
+@dataclass(frozen=True)
+class Attempts:
+    """The runs that tries of one step made under its key, newest first."""
+
+    experiment: Experiment
+    key: str
+    runs: tuple[Run, ...]
+
+    @property
+    def finished(self) -> RunLog | None:
+        """The run that an earlier try finished, if there is one: it is the step's result."""
+        finished = (run for run in self.runs if run.info.status == "FINISHED")
+        return next((self.experiment.open_run(run) for run in finished), None)
+
+    @contextmanager
+    def start(self, *, name: str, tags: Mapping[str, str]) -> Iterator[RunLog]:
+        """Start one more run, after closing those that were left open; see `Experiment.start`."""
+        experiment, client = self.experiment, self.experiment.client
+        with mlflow_errors(f"run {self.key!r} of {experiment.name!r}", experiment.server.uri):
+            for run in self.runs:
+                if run.info.status == "RUNNING":
+                    client.set_terminated(run.info.run_id, "KILLED")
+            created = client.create_run(experiment.id, run_name=name, tags={**tags, Tag.RUN_KEY: self.key})
+        run_log = experiment.open_run(created)
         try:
             yield run_log
         except Exception:
@@ -122,18 +163,6 @@ class Experiment:
             raise
         run_log.end("FINISHED")
 
-    def open_run(self, run_id: str) -> RunLog:
-        """Return an existing run, to read its artifacts or to add to it."""
-        return RunLog(self, run_id)
-
-    def link(self, run_id: str, artifact: str = "") -> str:
-        """Return the URL of a run's page, or of one of its artifacts."""
-        path = f"/artifacts/{artifact}" if artifact else ""
-        return f"{self.server.uri}/#/experiments/{self.id}/runs/{run_id}{path}"
-
-    def _errors(self, what: str) -> AbstractContextManager[None]:
-        return mlflow_errors(what, self.server.uri)
-
 
 @dataclass(frozen=True)
 class RunLog:
@@ -142,9 +171,20 @@ class RunLog:
     experiment: Experiment
     id: str
 
+    @cached_property
+    def run(self) -> Run:
+        """The run as it was when it was opened or, if it was opened by its id, first needed."""
+        return self.experiment.get_run(self.id)
+
+    @property
+    def model_id(self) -> str:
+        """The id of the model that the run stored; raises Absent if it stored none."""
+        return stored_model_id(self.run, self.experiment.server)
+
     def link(self, artifact: str = "") -> str:
         """Return the URL of the run's page, or of one of its artifacts."""
-        return self.experiment.link(self.id, artifact)
+        page = f"{self.experiment.server.uri}/#/experiments/{self.run.info.experiment_id}/runs/{self.id}"
+        return f"{page}/artifacts/{artifact}" if artifact else page
 
     def log_params(self, params: Mapping[str, Any]) -> None:
         """Log parameters; nested ones as JSON."""
@@ -157,21 +197,35 @@ class RunLog:
         with self._errors("params"):
             self._client.log_batch(self.id, params=entities)
 
-    def log_metrics(self, numbers: Mapping[str, float]) -> None:
-        """Log numbers; names may hold letters, digits, `_`, `-`, `.`, `/` and spaces."""
-        from mlflow.entities import Metric
+    def log_metrics(
+        self,
+        numbers: Mapping[str, float],
+        *,
+        tags: Mapping[str, str] | None = None,
+        model_id: str | None = None,
+    ) -> None:
+        """Log numbers, and in the same request set tags; the numbers are those of a stored model, too.
+
+        Names may hold letters, digits, `_`, `-`, `.`, `/` and spaces.
+        """
+        from mlflow.entities import Metric, RunTag
 
         now_ms = int(time.time() * 1000)
-        entities = [Metric(name, float(value), now_ms, 0) for name, value in numbers.items()]
+        entities = [
+            Metric(name, float(value), now_ms, 0, model_id=model_id, run_id=self.id)
+            for name, value in numbers.items()
+        ]
         with self._errors("metrics"):
-            self._client.log_batch(self.id, metrics=entities)
+            self._client.log_batch(
+                self.id, metrics=entities, tags=[RunTag(*tag) for tag in (tags or {}).items()]
+            )
 
     def set_tags(self, tags: Mapping[str, str]) -> None:
         """Set tags."""
         from mlflow.entities import RunTag
 
         with self._errors("tags"):
-            self._client.log_batch(self.id, tags=[RunTag(name, value) for name, value in tags.items()])
+            self._client.log_batch(self.id, tags=[RunTag(*tag) for tag in tags.items()])
 
     def log_text(self, text: str, file: str) -> None:
         """Store a text as an artifact."""
@@ -210,32 +264,31 @@ class RunLog:
 
         `trusted_types` is what the file may hold beyond plain data. Raises Misconfigured naming any other
         type that it holds: nothing is stored that nobody reviewed.
-        """
-        import mlflow
-        from mlflow.models import infer_signature
 
-        mlflow.set_tracking_uri(self.experiment.server.uri)
+        These are the steps of `mlflow.sklearn.log_model`, which takes the server from a global setting and
+        reads back what this run has logged already, in five more requests.
+        """
+        from mlflow.entities import LoggedModelOutput, LoggedModelStatus
+
         with self._errors("model"):
             model = self._client.create_logged_model(
                 self.experiment.id, name="model", source_run_id=self.id, model_type="sklearn"
             )
-            mlflow.sklearn.log_model(
-                estimator,
-                name="model",
-                run_id=self.id,
-                model_id=model.model_id,
-                signature=infer_signature(example, estimator.predict_proba(example)),
-                pyfunc_predict_fn="predict_proba",
-                # Given, because to infer them MLflow would load the model in a new process, for seconds.
-                pip_requirements=_requirements(),
-                skops_trusted_types=list(trusted_types),
-            )
+            self._client.log_outputs(self.id, [LoggedModelOutput(model.model_id, step=0)])
+            state = LoggedModelStatus.FAILED
+            try:
+                with TemporaryDirectory(prefix="millrace-") as folder:
+                    _save(estimator, folder, model, self.id, example, trusted_types)
+                    self._client.log_model_artifacts(model.model_id, folder)
+                state = LoggedModelStatus.READY
+            finally:
+                self._client.finalize_logged_model(model.model_id, state)
         return str(model.model_id)
 
     def download_artifact(self, file: str) -> bytes:
         """Return the content of an artifact; raises Absent if there is none."""
-        with TemporaryDirectory(prefix="millrace-") as folder, self._errors(f"artifact {file!r}"):
-            return Path(self._client.download_artifacts(self.id, file, folder)).read_bytes()
+        what = f"artifact {file!r} of run {self.id!r}"
+        return read_artifact(self.experiment.server, self.run.info.artifact_uri, file, what=what)
 
     def end(self, status: str) -> None:
         """Close the run with a status of MLflow (`FINISHED`, `FAILED`, `KILLED`)."""
@@ -248,6 +301,38 @@ class RunLog:
 
     def _errors(self, what: str) -> AbstractContextManager[None]:
         return mlflow_errors(f"{what} of run {self.id!r}", self.experiment.server.uri)
+
+
+def stored_model_id(run: Run, server: TrackingServer) -> str:
+    """Return the id of the model that a run stored; raises Absent if it stored none."""
+    stored = run.outputs.model_outputs if run.outputs else []
+    if not stored:
+        raise Absent(f"run {run.info.run_id!r} of MLflow at {server.uri!r} stored no model; train again")
+    return str(stored[-1].model_id)
+
+
+def _save(
+    estimator: Any, folder: str, model: LoggedModel, run_id: str, example: Any, trusted_types: Sequence[str]
+) -> None:
+    """Save an estimator to a folder as the content of a logged model."""
+    from mlflow.models import Model, infer_signature
+    from mlflow.sklearn import save_model
+
+    save_model(
+        estimator,
+        folder,
+        mlflow_model=Model(
+            artifact_path=model.artifact_location,
+            model_uuid=model.model_id,
+            run_id=run_id,
+            model_id=model.model_id,
+        ),
+        signature=infer_signature(example, estimator.predict_proba(example)),
+        pyfunc_predict_fn="predict_proba",
+        # Given, because to infer them MLflow would load the model in a new process, for seconds.
+        pip_requirements=_requirements(),
+        skops_trusted_types=list(trusted_types),
+    )
 
 
 def _requirements() -> list[str]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from include.exceptions import Misconfigured
+from include.yaml_text import load_yaml
 
 if TYPE_CHECKING:
     pass
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 def read_suite(suite: Path) -> dict[str, list[Any]]:
     """Return the expectations of a suite file, by its two lists; raises Misconfigured with file and entry."""
     try:
-        raw = yaml.safe_load(suite.read_text(encoding="utf-8"))
+        raw = load_yaml(suite.read_text(encoding="utf-8"))
     except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
         raise Misconfigured(f"{suite} cannot be read: {error}") from error
     if (

@@ -75,7 +75,7 @@ def test_a_second_try_repeats_nothing(loop: Loop) -> None:
     assert loop.count("train") == 1
 
 
-@pytest.mark.parametrize("effects", [0, 1, 3, 6])
+@pytest.mark.parametrize("effects", [0, 1, 3, 6, 8, 10])
 def test_a_training_that_was_killed_is_done_anew_and_counts_once(loop: Loop, effects: int) -> None:
     with killed_after(effects) as done:
         loop.train()
@@ -85,6 +85,13 @@ def test_a_training_that_was_killed_is_done_anew_and_counts_once(loop: Loop, eff
     assert [found.info.run_id for found in finished] == [run]
     assert loop.count("train") == (2 if effects else 1)
     assert Registry(loop.tracking).model_id_of(run)
+
+
+def test_the_numbers_of_a_training_are_those_of_its_model_too(loop: Loop) -> None:
+    run = loop.logged(loop.train())
+    model = loop.tracking.client.get_logged_model(run.outputs.model_outputs[0].model_id)
+    assert {metric.key: metric.value for metric in model.metrics} == run.data.metrics
+    assert (model.status.value, model.source_run_id) == ("READY", run.info.run_id)
 
 
 def test_rows_without_a_target_are_left_out(loop: Loop) -> None:
@@ -154,7 +161,7 @@ def test_the_first_candidate_has_no_champion_beside_it(loop: Loop) -> None:
         "champion_version": None,
         "slice_drop": None,
         "latency_ms": 0,
-        "link": loop.experiment("train").link(run, "model_card.html"),
+        "link": loop.experiment("train").open_run(run).link("model_card.html"),
     }
 
 

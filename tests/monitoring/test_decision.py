@@ -61,7 +61,7 @@ class Days:
             drifted=("amount",) if failed else (),
         )
         about = MonitoringDay(as_of=day(number), version=version, trained_until=self.trained_until)
-        with self.history.start(uuid4().hex, about, self.identity()) as run_log:
+        with self.history.start(self.history.attempts(uuid4().hex), about, self.identity()) as run_log:
             store(run_log, verdict, "<p>")
 
     def decide(self, number: int, version: int = 1, run_id: str = "r1") -> RetrainDecision | None:
@@ -255,7 +255,7 @@ def test_a_cause_is_read_back_from_the_id_of_the_run_that_it_starts() -> None:
 
 def test_a_verdict_that_lacks_a_field_is_named(days: Days) -> None:
     about = MonitoringDay(as_of=day(0), version=1, trained_until=BEFORE)
-    with days.history.start("k", about, days.identity()) as run_log:
+    with days.history.start(days.history.attempts("k"), about, days.identity()) as run_log:
         run_log.log_metrics({"rows": 100.0})
         run_log.set_tags({Tag.VERDICT: "failed"})
         run_log.log_json({"reasons": []}, "verdict.json")

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from airflow.sdk import BaseOperator
+from airflow.sdk.bases.operator import BaseOperatorMeta
 
 from include.contract import loader
 from include.contract.pipeline import Pipeline
@@ -21,10 +22,12 @@ from millrace.hooks.lakefs import LakeFSHook
 from millrace.hooks.mlflow import MlflowHook
 
 
-class PipelineMixin:
+class PipelineMixin(metaclass=BaseOperatorMeta):
     """A pipeline by its name, with the collaborators that its tasks use: lake, MLflow, registry, ledger.
 
-    The contract is read when the task runs, so that a DAG holds nothing but the pipeline's name.
+    The contract is read when the task runs, so that a DAG holds nothing but the pipeline's name. The
+    metaclass is Airflow's: it prepares every `__init__` in an operator's hierarchy, and fails where one is
+    left out.
 
     :param pipeline_name: the pipeline's name.
     :param lakefs_conn_id: the Airflow connection of the lake.

@@ -25,7 +25,8 @@ def measured(shop: Loop, number: int, reason: str = "") -> None:
         drifted=("amount",) if reason else (),
     )
     about = MonitoringDay(as_of=day(number), version=1, trained_until=day(-1))
-    with shop.history.start(f"day {number}", about, shop.identity("monitor")) as run_log:
+    attempts = shop.history.attempts(f"day {number}")
+    with shop.history.start(attempts, about, shop.identity("monitor")) as run_log:
         store(run_log, verdict, "")
 
 
