@@ -91,7 +91,7 @@ def test_rows_reach_the_lake(lake_server: LakeServer, mlflow: TrackingServer, ai
         api.wait_for_dag("orders.ingest")
         api.run("orders.ingest", "first", {"start": f"{day(0)}", "end": f"{day(1)}"})
 
-    assert lake_server.lake(repository).commit("main").metadata["rows"] == "8"
+    assert lake_server.lake(repository).get_commit("main").metadata["rows"] == "8"
 
 
 def test_the_commands_that_remove_it_leave_the_dags_of_others(airflow: StockAirflow) -> None:

@@ -340,7 +340,7 @@ def test_the_verdict_and_its_report_are_kept_in_mlflow(shop: IngestRun) -> None:
     loaded = shop.load(0, 2)
     checked = shop.check(0, 2)
     run = shop.experiment.get_run(shop.run_of(checked.link))
-    assert checked.link == shop.experiment.link(run.info.run_id, "validation.html")
+    assert checked.link == shop.experiment.open_run(run.info.run_id).link("validation.html")
     assert run.data.metrics == checked.numbers
     assert run.data.metrics | {"rows": 12.0, "partitions": 3.0, "failed": 0.0} == run.data.metrics
     assert (run.info.status, run.data.tags["millrace.commit"]) == ("FINISHED", loaded.commit)

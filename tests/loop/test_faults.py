@@ -12,7 +12,9 @@ from include.governance.ledger import Event, Ledger
 from include.lake.table import Table
 from include.platform.demo.airflow import RunFailed
 from include.platform.embedded.environment import urls
+from include.tracking.names import ledger_runs
 from include.tracking.registry import Alias, Registry
+from include.tracking.server import TrackingServer
 from tests.support.faults import (
     announced,
     down,
@@ -48,8 +50,8 @@ def table(running: RunningStack) -> Table:
     return Table(running.lake("flights"), "departures")
 
 
-def rows(running: RunningStack, first: date, last: date) -> dict[date, list[int]]:
-    """The rows of each file of each day on main."""
+def rows(running: RunningStack, first: date, last: date) -> dict[date, int]:
+    """The number of rows of each day on main, where each day is one file."""
     found = table(running)
     parts = found.parts("main", first, last)
     counts = {day: part.num_rows for day, part in found.partitions("main", first, last, ["late"])}
@@ -103,10 +105,10 @@ def test_a_worker_killed_during_promote(harmed: RunningStack) -> None:
         time.sleep(0.5)
         kill_worker(harmed, *run, "promote")
     harmed.airflow.finish(*run)
-    where = urls(harmed.settings)["mlflow"]
-    found = {alias: Registry(where).version_of("flights", alias) for alias in Alias}
+    server = TrackingServer(uri=urls(harmed.settings)["mlflow"])
+    found = {alias: Registry(server).version_of("flights", alias) for alias in Alias}
     assert found == {Alias.CANDIDATE: None, Alias.CHAMPION: 1, Alias.PREVIOUS: None}
-    assert [line.version for line in Ledger(where, "flights").lines(Event.PROMOTED)] == [1]
+    assert [entry.version for entry in Ledger(ledger_runs(server, "flights")).entries(Event.PROMOTED)] == [1]
 
 
 def test_a_lake_that_is_down_is_retried_then_named_and_a_clear_finishes(harmed: RunningStack) -> None:

@@ -61,7 +61,7 @@ def test_workers_and_the_execution_api_are_there_when_the_stack_is(resting: Runn
     titles = [" ".join(process.cmdline()) for process in resting.stack.members()]
 
     workers = [title for title in titles if "airflow worker -- LocalExecutor: <idle>" in title]
-    assert len(workers) == resting.settings.parallelism
+    assert len(workers) == resting.settings.airflow.parallelism
 
 
 @pytest.mark.stack

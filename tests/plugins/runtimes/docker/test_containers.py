@@ -188,7 +188,7 @@ def test_the_image_with_another_library_does_all_jobs(shop: Loop, engine: Engine
     assert changed.logged(trained["run_id"]).data.params["n_estimators"] == "20"
     assert 0.6 < scores["candidate"] < 1
     assert (scored["days"], scored["rows"]) == (3, 360)
-    assert measured["run_id"] == changed.experiment("monitor").search(limit=1)[0].info.run_id
+    assert measured["run_id"] == changed.experiment("monitor").find_runs(limit=1)[0].info.run_id
     assert judge(changed)["verdict"]["numbers"]["rows"] == 360
 
 

@@ -36,7 +36,7 @@ def services(
     cluster: Cluster, lake_server: LakeServer, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Services]:
     try:
-        gateway = embedded.gateway(Settings())
+        gateway = embedded.find_gateway(Settings())
     except Misconfigured as error:
         pytest.skip(str(error))
     with run_services(lake_server, gateway, tmp_path_factory.mktemp("mlflow")) as found:
