@@ -79,8 +79,12 @@ class JobContext:
     @cached_property
     def champion_run(self) -> RunLog:
         """The training run of the champion's version."""
-        version = self.registry.get_version(self.pipeline.name, self.version)
-        return self.training_runs.open_run(str(version.run_id))
+        return self.training_run_of(self.version)
+
+    def training_run_of(self, version: int) -> RunLog:
+        """Return the training run of a version of the model; raises Absent."""
+        found = self.registry.get_version(self.pipeline.name, version)
+        return self.training_runs.open_run(str(found.run_id))
 
     @property
     def version(self) -> int:

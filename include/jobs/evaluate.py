@@ -41,8 +41,7 @@ def _scorers(context: JobContext, candidate: RunLog, champion: int | None) -> di
     """Load the candidate, and the champion if there is one."""
     runs = {Alias.CANDIDATE: candidate}
     if champion is not None:
-        version = context.registry.get_version(context.pipeline.name, champion)
-        runs[Alias.CHAMPION] = context.training_runs.open_run(str(version.run_id))
+        runs[Alias.CHAMPION] = context.training_run_of(champion)
     return {
         alias: scorer.load(context.pipeline, context.folder, run_log, context.registry)
         for alias, run_log in runs.items()

@@ -53,8 +53,8 @@ def parse_result(job: Job, value: object, *, source: str) -> Record:
 
 def set_image(result: RunResult, server: TrackingServer, image: str, *, instead_of: str) -> bool:
     """Tag the run that a job made with its image, where the tag still holds a placeholder; whether it did."""
-    run = server.client.get_run(result.run_id)
-    if run.data.tags.get(Tag.IMAGE) != instead_of:
+    run_log = RunLog(Experiment(server, ""), result.run_id)  # a tag needs no experiment
+    if run_log.run.data.tags.get(Tag.IMAGE) != instead_of:
         return False
-    RunLog(Experiment(server, ""), result.run_id).set_tags({Tag.IMAGE: image})
+    run_log.set_tags({Tag.IMAGE: image})
     return True

@@ -28,8 +28,8 @@ sub experiment($title) {
 sub start($experiment, $key, $title, %tags) {    # a new run's id; or the answer of an earlier try
     my $mine = "tags.`millrace.run_key` = '$key' and attributes.status";
     my $find = sub ($status) {
-        my $asked = {experiment_ids => [$experiment], filter => "$mine = '$status'"};
-        return @{mlflow(POST => 'runs/search', $asked)->{runs} // []};
+        my $search = {experiment_ids => [$experiment], filter => "$mine = '$status'"};
+        return @{mlflow(POST => 'runs/search', $search)->{runs} // []};
     };
     for my $done ($find->('FINISHED')) {
         my $id = $done->{info}{run_id};
@@ -37,9 +37,9 @@ sub start($experiment, $key, $title, %tags) {    # a new run's id; or the answer
     }
     update($_->{info}{run_id}, 'KILLED') for $find->('RUNNING');
     %tags = (%tags, 'millrace.run_key' => $key, 'millrace.image' => $ENV{MILLRACE_IMAGE} // '');
-    my $made = mlflow(POST => 'runs/create',
+    my $created = mlflow(POST => 'runs/create',
         {experiment_id => $experiment, run_name => $title, start_time => now(), tags => pairs(%tags)});
-    return $open_run = $made->{run}{info}{run_id};
+    return $open_run = $created->{run}{info}{run_id};
 }
 
 sub close_run($status) {
@@ -60,11 +60,11 @@ sub log_batch($run_id, $metrics, $params = {}, %tags) {
 }
 
 sub store_model($experiment, $run_id, $learned) {
-    my $asked = {experiment_id => $experiment, name => 'model', source_run_id => $run_id};
-    my $made = mlflow(POST => 'logged-models', $asked)->{model}{info};
-    artifacts(PUT => "$made->{artifact_uri}/model.json", $JSON->encode($learned));
-    mlflow(PATCH => "logged-models/$made->{model_id}", {model_id => $made->{model_id}, status => 'LOGGED_MODEL_READY'});
-    mlflow(POST => 'runs/outputs', {run_id => $run_id, models => [{model_id => $made->{model_id}, step => 0}]});
+    my $fields = {experiment_id => $experiment, name => 'model', source_run_id => $run_id};
+    my $created = mlflow(POST => 'logged-models', $fields)->{model}{info};
+    artifacts(PUT => "$created->{artifact_uri}/model.json", $JSON->encode($learned));
+    mlflow(PATCH => "logged-models/$created->{model_id}", {model_id => $created->{model_id}, status => 'LOGGED_MODEL_READY'});
+    mlflow(POST => 'runs/outputs', {run_id => $run_id, models => [{model_id => $created->{model_id}, step => 0}]});
 }
 
 sub store($run_id, $file, $content) { artifacts(PUT => artifact_uri($run_id) . "/$file", $content) }
@@ -99,8 +99,8 @@ sub link_to($experiment, $run_id, $file = undef) {
 # The lake
 
 sub lake($method, $path, $query = {}, $body = undef, $type = 'application/json') {
-    my $asked = %$query ? '?' . $HTTP->www_form_urlencode($query) : '';
-    my $url = "$ENV{LAKECTL_SERVER_ENDPOINT_URL}/api/v1/repositories/$repository/$path$asked";
+    my $suffix = %$query ? '?' . $HTTP->www_form_urlencode($query) : '';
+    my $url = "$ENV{LAKECTL_SERVER_ENDPOINT_URL}/api/v1/repositories/$repository/$path$suffix";
     my $login = join ':', @ENV{map { "LAKECTL_CREDENTIALS_$_" } qw(ACCESS_KEY_ID SECRET_ACCESS_KEY)};
     return call($method, $url, $login, $body, $type, $LAKE);
 }

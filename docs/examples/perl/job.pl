@@ -16,7 +16,7 @@ $SIG{TERM} = $SIG{ALRM} = sub { close_run('KILLED'); exit 143 };
 alarm($ENV{MILLRACE_SECONDS} || 0);
 mkdir $SCRATCH;
 
-my ($spec, $run) = map { told($_) } qw(MILLRACE_JOB MILLRACE_RUN);
+my ($spec, $run) = map { read_json($_) } qw(MILLRACE_JOB MILLRACE_RUN);
 my ($name, $until, $commit) = @$spec{qw(pipeline_name until commit)};
 my $contract = contract("/contracts/$name.json");
 my $model = $contract->{model};
@@ -63,14 +63,14 @@ sub evaluate {
     my $slice = $contract->{gate}{slices} && quoted($contract->{gate}{slices}{column});
     my $held = rows_of(parts($commit, $table, day($until, 1 - days('training', 'holdout')), $until));
     my (%worth, %slices, $rows);
-    for my $who (sort keys %models) {
-        my $scored = "SELECT *, " . probability($models{$who}) . " AS p FROM ($held) WHERE y IS NOT NULL";
-        ($worth{$who}, $rows) = auc($scored);
+    for my $alias (sort keys %models) {
+        my $scored = "SELECT *, " . probability($models{$alias}) . " AS p FROM ($held) WHERE y IS NOT NULL";
+        ($worth{$alias}, $rows) = auc($scored);
         next if !$slice;
         my @values = sql("SELECT DISTINCT $slice AS v FROM ($held) WHERE $slice IS NOT NULL");
         for my $value (map { $_->{v} } @values) {
             my ($auc, $count) = auc("SELECT * FROM ($scored) WHERE $slice = " . text($value));
-            $slices{$value}{$who} = $auc if defined $auc && $count >= 100;
+            $slices{$value}{$alias} = $auc if defined $auc && $count >= 100;
         }
     }
     refuse(65, 'NotEnoughData', "$rows held-out rows") if $rows < 100 || !defined $worth{candidate};
@@ -110,9 +110,9 @@ sub score {
     }
     my %note = (dag_id => $run->{dag_id}, run_id => $run->{run_id}, source_branch => $own, pipeline => $name,
         version => "$spec->{version}", rows => "$rows", latency_ms => '' . latency($answers, rows_of($parts)));
-    my $said = {message => "score until $until", metadata => \%note};
-    lake(POST => "branches/$own/commits", {}, $JSON->encode($said));    # 400: an earlier try did
-    my $merged = must(lake(POST => "refs/$own/merge/$branch", {}, $JSON->encode($said)));
+    my $body = {message => "score until $until", metadata => \%note};
+    lake(POST => "branches/$own/commits", {}, $JSON->encode($body));    # 400: an earlier try did
+    my $merged = must(lake(POST => "refs/$own/merge/$branch", {}, $JSON->encode($body)));
     lake(DELETE => "branches/$own", {});
     return {commit => $merged->{reference}, days => 0 + @missing, rows => $rows};
 }
@@ -228,7 +228,7 @@ sub distance($some, $others) {    # Jensen-Shannon, 0..1
     return sqrt max(0, $sum);
 }
 
-sub latency($answers, $rows) {    # of a whole call: this is how this model is asked
+sub latency($answers, $rows) {    # of a whole call, as this model is called
     my @times = map { my $began = time; sql("SELECT $answers AS p FROM ($rows) LIMIT 1"); time - $began } 1 .. 5;
     return 1000 * (sort { $a <=> $b } @times)[2];
 }
@@ -238,8 +238,8 @@ sub latency($answers, $rows) {    # of a whole call: this is how this model is a
 sub parts($ref, $below, $first, $last) {    # {day => [object, …]}, the parts of a day as their rows follow
     my ($after, %found) = ("$below/dt=$first");
     while (defined $after) {
-        my $asked = {prefix => "$below/dt=", after => $after, amount => 1000};
-        my $page = must(lake(GET => "refs/$ref/objects/ls", $asked));
+        my $query = {prefix => "$below/dt=", after => $after, amount => 1000};
+        my $page = must(lake(GET => "refs/$ref/objects/ls", $query));
         for my $object (@{$page->{results}}) {
             my ($day) = $object->{path} =~ m{/dt=(\d{4}-\d\d-\d\d)/};
             push @{$found{$day}}, $object if $day && $day le $last;
@@ -322,12 +322,12 @@ sub run_of($version) {
 sub sql($query) {
     open my $out, '-|', 'duckdb', '-json', '-bail', ':memory:', '-c', $query or die "duckdb: $!";
     local $/;
-    my $said = <$out> // '';
+    my $output = <$out> // '';
     close $out or die "duckdb ended with " . ($? >> 8) . ": $query";
-    return $said =~ /\S/ ? @{$JSON->decode($said)} : ();
+    return $output =~ /\S/ ? @{$JSON->decode($output)} : ();
 }
 
-sub told($variable) {
+sub read_json($variable) {
     return eval { $JSON->decode($ENV{$variable} || '{}') } || refuse(64, 'Misconfigured', "$variable: $@");
 }
 

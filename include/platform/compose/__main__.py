@@ -1,4 +1,4 @@
-"""`python -m include.platform.compose VERB`: the operator's CLI, which the `make compose-…` targets call."""
+"""`python -m include.platform.compose VERB`: the operator's CLI, which `make compose DO=VERB` calls."""
 
 from __future__ import annotations
 

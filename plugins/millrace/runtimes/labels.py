@@ -10,7 +10,7 @@ __all__ = ["DEPLOYMENT", "EXPIRES_AT", "RUN_KEY", "digest"]
 
 DEPLOYMENT = "millrace.deployment"
 """The deployment that a container belongs to, on an engine that several deployments share."""
-EXPIRES_AT = "millrace.over"
+EXPIRES_AT = "millrace.expires_at"
 """Expiry (Unix seconds); later, any task may remove it."""
 
 

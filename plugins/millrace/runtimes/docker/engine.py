@@ -59,21 +59,21 @@ class SandboxedClient:
         self._check = check
         self.has_started = False
 
-    def create_host_config(self, **asked: Any) -> Any:
+    def create_host_config(self, **options: Any) -> Any:
         """Return the client's host configuration with the limits."""
-        return self._client.create_host_config(**{**asked, **self._limits})
+        return self._client.create_host_config(**{**options, **self._limits})
 
-    def pull(self, *asked: Any, **how: Any) -> Iterator[Any]:
+    def pull(self, *args: Any, **options: Any) -> Iterator[Any]:
         """Return the client's progress of a pull."""
-        with closing(self._client.pull(*asked, **how)) as lines:
+        with closing(self._client.pull(*args, **options)) as lines:
             for line in lines:
                 self._check()
                 yield line
 
-    def create_container(self, **asked: Any) -> Any:
+    def create_container(self, **options: Any) -> Any:
         """Call the client."""
         self._check()
-        return self._client.create_container(**asked)
+        return self._client.create_container(**options)
 
     def start(self, container: str) -> None:
         """Call the client."""
@@ -107,19 +107,19 @@ def errors(engine: str, image: str) -> Iterator[None]:
 def _mapped(error: Any, engine: str, image: str) -> MillraceError:
     from docker.errors import ImageNotFound
 
-    said = f"{engine} answered {error.status_code}: {error.explanation}"
+    message = f"{engine} answered {error.status_code}: {error.explanation}"
     path = urlsplit(error.response.url).path if error.response is not None else ""
     if isinstance(error, ImageNotFound) or path.endswith(("/auth", "/images/create")):
         return _of_registry(error, engine, image)
     # A missing network has the same status.
     if error.status_code == 404 and "no such container" in str(error.explanation).lower():
-        return Transient(f"{said}; it was removed from outside")
+        return Transient(f"{message}; it was removed from outside")
     if error.status_code == 409:
-        return Transient(f"{said}; another try of this task has just started its container")
+        return Transient(f"{message}; another try of this task has just started its container")
     # An engine without GPUs says so with a 500.
     if error.is_server_error() and "device driver" not in str(error.explanation):
-        return Transient(said)
-    return Misconfigured(f"{said}; correct the image, training.resources or MILLRACE_JOB_NETWORK")
+        return Transient(message)
+    return Misconfigured(f"{message}; correct the image, training.resources or MILLRACE_JOB_NETWORK")
 
 
 def _of_registry(error: Any, engine: str, image: str) -> MillraceError:

@@ -274,21 +274,21 @@ class KubernetesJobOperator(JobMixin, KubernetesPodOperator):
         """Return the lines of a pod's log, None if its node lost it; write new ones to the task's log."""
         if not pods.has_begun(pod):
             return []
-        said = self.client.read_namespaced_pod_log(
+        response = self.client.read_namespaced_pod_log(
             pod.metadata.name,
             pod.metadata.namespace,
             container=pods.CONTAINER,
             timestamps=True,
             _preload_content=False,
         )
-        text = said.data.decode(errors="replace")
+        text = response.data.decode(errors="replace")
         if text.startswith(_LOST):  # with status 200
             self.log.warning("%s", text)
             return None
         stamped = [line.partition(" ") for line in text.splitlines()]
-        told_until = _second(since) if since else ""
+        logged_until = _second(since) if since else ""
         for moment, _, line in stamped:
-            if moment >= told_until:
+            if moment >= logged_until:
                 self.log.info("[%s] %s", pods.CONTAINER, line)
         return [line for _, _, line in stamped]
 

@@ -206,34 +206,34 @@ _REMEDIES = (
 
 
 def _mapped(error: Any, namespace: str) -> MillraceError:
-    said = f"the cluster answered {error.status} in namespace {namespace!r}: {_message(error)}"
-    if "exceeded quota" in said:
-        return _over_quota(said)
+    message = f"the cluster answered {error.status} in namespace {namespace!r}: {_message(error)}"
+    if "exceeded quota" in message:
+        return _over_quota(message)
     for pattern, kind, remedy in _REMEDIES:
-        if error.status in (403, 404) and re.search(pattern, said):
-            return kind(f"{said}; {remedy}")
+        if error.status in (403, 404) and re.search(pattern, message):
+            return kind(f"{message}; {remedy}")
     if error.status == 401:
-        return Unauthorized(f"{said}; {_WHERE}")
+        return Unauthorized(f"{message}; {_WHERE}")
     if error.status in (409, 429) or error.status >= 500:
-        return Transient(said)
+        return Transient(message)
     return Misconfigured(
-        f"{said}; correct the image, training.resources or include/platform/kubernetes/job-pod.yaml"
+        f"{message}; correct the image, training.resources or include/platform/kubernetes/job-pod.yaml"
     )
 
 
-def _over_quota(said: str) -> MillraceError:
+def _over_quota(message: str) -> MillraceError:
     """Return the error for a pod beyond its quota: busy now, or too large even for an empty one."""
     from kubernetes.utils.quantity import parse_quantity
 
-    def told(word: str) -> dict[str, Any]:
-        found = re.search(rf"{word}: (\S+=\w+)", said)
+    def amounts(label: str) -> dict[str, Any]:
+        found = re.search(rf"{label}: (\S+=\w+)", message)
         rows = [row.split("=") for row in found[1].split(",")] if found else []
         return {name: parse_quantity(amount) for name, amount in rows}
 
-    limits = told("limited")
-    if any(amount > limits.get(name, amount) for name, amount in told("requested").items()):
-        return Misconfigured(f"{said}; lower training.resources, or raise the quota")
-    return Busy(f"{said}; it is tried again when others are done")
+    limits = amounts("limited")
+    if any(amount > limits.get(name, amount) for name, amount in amounts("requested").items()):
+        return Misconfigured(f"{message}; lower training.resources, or raise the quota")
+    return Busy(f"{message}; it is tried again when others are done")
 
 
 def _message(error: Any) -> str:
