@@ -245,3 +245,15 @@ def symptoms() -> list[str]:
 def test_a_message_of_the_troubleshooting_page_is_one_of_the_code(symptom: str) -> None:
     pattern = re.compile(".*".join(map(re.escape, symptom.split("…"))), re.DOTALL)
     assert any(map(pattern.search, messages()))
+
+
+def test_the_output_of_the_demo_is_in_the_words_of_its_code() -> None:
+    source = "".join(file.read_text() for file in (ROOT / "include/platform/demo").glob("*.py"))
+    shown = README.split("$ make demo")[1].split("$ make test")[0]
+    messages = [
+        words.split(" 20")[0].split(" flights")[0] for words in re.findall(r"^ +\d+ s  (.+)", shown, re.M)
+    ]
+    rows = re.findall(r"^│ ([a-z ]+?) +│", shown, re.MULTILINE)
+    assert len(messages) >= 4
+    assert len(rows) >= 5
+    assert [text for text in [*messages, *rows] if text not in source] == []
