@@ -136,7 +136,7 @@ def test_too_much_memory_is_told_as_what_it_is(engine: Engine) -> None:
 
 
 def test_ending_well_without_an_answer_is_an_error(engine: Engine) -> None:
-    with pytest.raises(Misconfigured, match=r"ended well without an answer for 'train': .*'link', 'run_id'"):
+    with pytest.raises(Misconfigured, match=r"ended with 0 and printed no result of 'train'"):
         train_task(engine.script("echo done")).run()
 
 

@@ -139,7 +139,7 @@ def test_beside_a_container_that_does_not_go_none_is_started(
     for step in ("stop", "remove_container"):  # as where its storage hangs
         monkeypatch.setattr(found.operator.hook.api_client, step, lambda *_, **__: None)
     with pytest.raises(
-        Transient, match=f"{left.id[:12]} of an earlier try does not go, .* no other is started"
+        Transient, match=f"{left.id[:12]} of an earlier try cannot be removed .* so no other is started"
     ):
         found.run()
     assert [one.id for one in engine.containers("orders.stage/stays/train")] == [left.id]
@@ -162,7 +162,7 @@ def test_a_container_that_somebody_removed_is_run_again(
     with pytest.raises(Transient) as caught:
         found.run()
     assert type(caught.value) is Transient
-    gone = f"404: No such container: {found.operator.container['Id']}; somebody removed it from outside"
+    gone = f"404: No such container: {found.operator.container['Id']}; it was removed from outside"
     assert str(caught.value) == f"the Docker engine at {found.operator.docker_url!r} answered {gone}"
 
 
@@ -198,7 +198,7 @@ def test_the_same_run_of_two_deployments_runs_twice_on_one_engine(engine: Engine
 
 def test_a_deployment_without_a_name_is_told_so(sleeper: str) -> None:
     with pytest.raises(
-        Misconfigured, match=r"MILLRACE_DEPLOYMENT is '': .* set it to a name that no other Airflow"
+        Misconfigured, match=r"MILLRACE_DEPLOYMENT is '': .* set it, .* to a name that no other"
     ):
         train_task(sleeper, deployment="").run()
 

@@ -284,7 +284,7 @@ def test_an_answer_that_cannot_be_noted_is_taken_by_the_next_try(
         raise Unavailable("MLflow does not answer")
 
     with monkeypatch.context() as patch:
-        patch.setattr(KubernetesJobOperator, "_note_image", away)
+        patch.setattr(KubernetesJobOperator, "_set_image", away)
         with pytest.raises(Unavailable):
             score_task(cluster, ANSWER, "noted").run()
     assert score_task(cluster, "exit 70", "noted").run()["rows"] == 2
@@ -295,7 +295,7 @@ def test_a_pod_whose_log_is_lost_is_run_again(cluster: Cluster, monkeypatch: pyt
     gone = HTTPResponse(b"unable to retrieve container logs for containerd://1f", preload_content=False)
     with monkeypatch.context() as patch:
         patch.setattr(client.CoreV1Api, "read_namespaced_pod_log", lambda *_, **__: gone)
-        with pytest.raises(Transient, match=r"the log of pod 'orders-score-\w+' is gone, and its answer"):
+        with pytest.raises(Transient, match=r"the log of pod 'orders-score-\w+' is gone, and its result"):
             score_task(cluster, ANSWER, "lost").run()
     assert score_task(cluster, ANSWER, "lost").run()["rows"] == 2
 
