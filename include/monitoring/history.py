@@ -56,7 +56,7 @@ class MonitoringHistory:
 
     @contextmanager
     def start(self, attempts: Attempts, day: MonitoringDay, run: RunIdentity) -> Iterator[RunLog]:
-        """Start the run of a day after some attempts; see `Experiment.start`."""
+        """Start the run of a day after some attempts; see `Attempts.start`."""
         tags = {
             Tag.AS_OF: day.as_of.isoformat(),
             Tag.VERSION: str(day.version),

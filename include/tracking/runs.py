@@ -108,15 +108,6 @@ class Experiment:
         with self._errors(f"run {run_id!r}"):
             return self.client.get_run(run_id)
 
-    @contextmanager
-    def start(self, key: str, *, name: str, tags: Mapping[str, str]) -> Iterator[RunLog]:
-        """Start a run under a key; it is FINISHED at the end of the block, FAILED or KILLED if that raises.
-
-        Runs that an earlier try left open are closed as KILLED.
-        """
-        with self.attempts(key).start(name=name, tags=tags) as run_log:
-            yield run_log
-
     def open_run(self, run: str | Run) -> RunLog:
         """Return an existing run, by its id or as it was found, to read its artifacts or to add to it."""
         if isinstance(run, str):
@@ -145,7 +136,10 @@ class Attempts:
 
     @contextmanager
     def start(self, *, name: str, tags: Mapping[str, str]) -> Iterator[RunLog]:
-        """Start one more run, after closing those that were left open; see `Experiment.start`."""
+        """Start one more run; it is FINISHED at the end of the block, FAILED or KILLED if that raises.
+
+        Runs that earlier tries left open are closed as KILLED.
+        """
         experiment, client = self.experiment, self.experiment.client
         with mlflow_errors(f"run {self.key!r} of {experiment.name!r}", experiment.server.uri):
             for run in self.runs:

@@ -42,7 +42,7 @@ def fitted(rows: pd.DataFrame) -> Any:
 def stored(tracking: TrackingServer, fitted: Any, rows: pd.DataFrame) -> str:
     """The id of the stored model."""
     example = features.matrix(rows, loader.load(FOLDER).model).head()
-    with Experiment(tracking, "flights.train").start("types", name="types", tags={}) as run:
+    with Experiment(tracking, "flights.train").attempts("types").start(name="types", tags={}) as run:
         return run.log_model(fitted, example=example, trusted_types=TYPES)
 
 

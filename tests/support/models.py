@@ -20,6 +20,6 @@ def training_run(
 ) -> str:
     """The id of a run of `<name>.train` that stored an estimator."""
     fitted = (LogisticRegression() if estimator is None else estimator).fit(EXAMPLE, TARGET)
-    with Experiment(tracking, f"{name}.train").start(uuid4().hex, name="trained", tags={}) as run:
+    with Experiment(tracking, f"{name}.train").attempts(uuid4().hex).start(name="trained", tags={}) as run:
         run.log_model(fitted, example=EXAMPLE, trusted_types=trusted_types)
     return str(run.id)

@@ -86,7 +86,7 @@ def test_what_is_not_there_is_none_or_absent(registry: Registry, name: str, trai
 
 
 def test_a_run_without_a_model_cannot_be_registered(registry: Registry, name: str) -> None:
-    with Experiment(registry.server, "models.train").start(name, name="empty", tags={}) as run:
+    with Experiment(registry.server, "models.train").attempts(name).start(name="empty", tags={}) as run:
         pass
     with pytest.raises(Absent, match=f"run '{run.id}' of MLflow at .* stored no model; train again"):
         registry.register(name, run.id)
@@ -164,7 +164,11 @@ def test_a_damaged_model_is_bad_data(registry: Registry, trained: list[str]) -> 
 
 def test_a_model_of_another_format_is_refused(registry: Registry) -> None:
     mlflow.set_tracking_uri(registry.server.uri)
-    with Experiment(registry.server, "models.train").start(uuid4().hex, name="pickled", tags={}) as run:
+    with (
+        Experiment(registry.server, "models.train")
+        .attempts(uuid4().hex)
+        .start(name="pickled", tags={}) as run
+    ):
         mlflow.sklearn.log_model(
             LogisticRegression().fit(EXAMPLE, TARGET),
             name="model",

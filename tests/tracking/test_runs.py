@@ -35,12 +35,12 @@ def states(experiment: Experiment) -> list[str]:
 
 
 def start(experiment: Experiment, key: str = "k", name: str = "n", **tags: str) -> str:
-    with experiment.start(key, name=name, tags=tags) as run:
+    with experiment.attempts(key).start(name=name, tags=tags) as run:
         return run.id
 
 
 def test_a_finished_run_is_found_by_its_key_with_all_that_was_written(experiment: Experiment) -> None:
-    with experiment.start("k", name="night", tags={"millrace.version": "3"}) as run:
+    with experiment.attempts("k").start(name="2024-03-31", tags={"millrace.version": "3"}) as run:
         run.log_params({"depth": 3, "features": {"numerical": ["a"]}, "text": "as it is"})
         run.log_metrics({"drift.a b/c": 0.25})
         run.set_tags({"millrace.verdict": "passed"})
@@ -50,7 +50,7 @@ def test_a_finished_run_is_found_by_its_key_with_all_that_was_written(experiment
         )
     found = experiment.find_finished("k")
     assert found is not None
-    assert (found.info.run_id, found.info.status, found.info.run_name) == (run.id, "FINISHED", "night")
+    assert (found.info.run_id, found.info.status, found.info.run_name) == (run.id, "FINISHED", "2024-03-31")
     assert found.data.params == {"depth": "3", "features": '{"numerical": ["a"]}', "text": "as it is"}
     assert found.data.metrics == {"drift.a b/c": 0.25}
     assert {name: value for name, value in found.data.tags.items() if name.startswith("millrace")} == {
@@ -68,7 +68,7 @@ def test_a_finished_run_is_found_by_its_key_with_all_that_was_written(experiment
 
 def test_two_runs_of_one_commit_show_their_own_rows(experiment: Experiment) -> None:
     for rows in (100, 200):
-        with experiment.start(f"{rows}", name="n", tags={}) as run:
+        with experiment.attempts(f"{rows}").start(name="n", tags={}) as run:
             run.log_dataset(name="orders", commit="c" * 64, source="s", context="training", rows=rows)
     runs = [experiment.find_finished(key) for key in ("100", "200")]
     profiles = [run.inputs.dataset_inputs[0].dataset.profile for run in runs if run]
@@ -94,7 +94,7 @@ def test_a_key_is_found_whole_and_in_its_own_experiment_only(experiment: Experim
 def test_a_run_that_raises_is_closed_and_not_found(
     experiment: Experiment, raised: type[BaseException], state: str
 ) -> None:
-    with pytest.raises(raised), experiment.start("k", name="n", tags={}):
+    with pytest.raises(raised), experiment.attempts("k").start(name="n", tags={}):
         raise raised
     assert states(experiment) == [state]
     assert experiment.find_finished("k") is None
@@ -114,7 +114,10 @@ def test_search_gives_the_newest_finished_runs_with_all_of_the_tags(experiment: 
     for day in ("2024-03-02", "2024-03-03", "2024-03-01"):
         start(experiment, day, day, **{"millrace.as_of": day, "millrace.version": "1"})
     start(experiment, "other", "other", **{"millrace.as_of": "2024-03-04", "millrace.version": "2"})
-    with pytest.raises(ZeroDivisionError), experiment.start("f", name="f", tags={"millrace.version": "1"}):
+    with (
+        pytest.raises(ZeroDivisionError),
+        experiment.attempts("f").start(name="f", tags={"millrace.version": "1"}),
+    ):
         raise ZeroDivisionError
     by_start = experiment.find_runs({Tag.VERSION: "1"}, limit=2)
     by_day = experiment.find_runs({Tag.VERSION: "1"}, limit=2, newest="tags.`millrace.as_of`")
