@@ -242,8 +242,8 @@ def _check_columns(found: SourceBatch, pipeline: Pipeline) -> None:
     Names are quoted only where they are certainly names: without a header they are values of the first row.
     """
     names = found.batch.schema.names
-    wanted = {"source.partition_by": [pipeline.source.partition_by], "privacy.drop": pipeline.privacy.drop}
-    for key, columns in wanted.items():
+    required = {"source.partition_by": [pipeline.source.partition_by], "privacy.drop": pipeline.privacy.drop}
+    for key, columns in required.items():
         if missing := [name for name in columns if name not in names]:
             close = get_close_matches(missing[0], names, n=1)
             hint = f"; did you mean {close[0]!r}?" if close else f" among the {len(names)} columns"
@@ -284,10 +284,10 @@ def _moments(found: SourceBatch, source: Source) -> Any:
     if not (text or pa.types.is_date(kind) or pa.types.is_null(kind)):
         raise BadData(f"{where} is {kind}; write time stamps, or text such as '2013-01-01 05:00:00'")
     odd = []
-    for wanted in (pa.timestamp("us"), pa.timestamp("us", "UTC")):
-        odd.append(misfits(column, wanted))
+    for target in (pa.timestamp("us"), pa.timestamp("us", "UTC")):
+        odd.append(misfits(column, target))
         if not odd[-1]:
-            return column.cast(wanted)
+            return column.cast(target)
     raise BadData(
         f"{where}: {min(odd)} of {len(column)} values cannot be read as time; "
         "write text such as '2013-01-01 05:00:00'"

@@ -15,7 +15,7 @@ from statistics import median
 from typing import Any
 
 from include.platform.embedded.gateway import job_gateway
-from tests.bench.facts import connect_nowhere, tell
+from tests.bench.facts import connect_nowhere, report
 from tests.support.engine import DEPLOYMENT, JOB_IMAGE, Engine, run_engine
 from tests.support.task import Task
 
@@ -40,7 +40,7 @@ def main() -> None:
         facts = {name: _median(call, repetitions) for name, call in _calls(engine).items()}
     bare = facts.pop(_BARE)
     facts |= {name: round(seconds - bare, 2) for name, seconds in facts.items() if name.startswith("cold")}
-    tell("containers", "what a container adds", facts)
+    report("containers", "what a container adds", facts)
 
 
 def _calls(engine: Engine) -> dict[str, Callable[[], Any]]:
@@ -49,7 +49,7 @@ def _calls(engine: Engine) -> dict[str, Callable[[], Any]]:
 
     shell = engine.script(_ANSWER)
     return {
-        "a container around a shell that answers": lambda: _operator(shell),
+        "a container around a shell that returns a result": lambda: _operator(shell),
         _BARE: plain("true"),
         "cold: Python and the job's command line": plain("python", "-c", "import include.jobs.__main__"),
         **{f"cold: libraries of {job}": plain("python", "-c", code) for job, code in _IMPORTS.items()},
@@ -59,13 +59,13 @@ def _calls(engine: Engine) -> dict[str, Callable[[], Any]]:
 def _operator(image: str) -> None:
     from millrace.runtimes.docker.operator import DockerJobOperator
 
-    told = {"commit": "c", "until": "2024-03-30"}
+    job_args = {"commit": "c", "until": "2024-03-30"}
     Task(
         DockerJobOperator(
             task_id="train",
             pipeline_name="bench",
             job="train",
-            job_args=told,
+            job_args=job_args,
             deployment=DEPLOYMENT,
             image=image,
             cpus=1,

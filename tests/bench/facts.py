@@ -18,7 +18,7 @@ def connect_nowhere() -> None:
         os.environ[f"AIRFLOW_CONN_{name}_DEFAULT"] = json.dumps(fields)
 
 
-def tell(name: str, title: str, facts: dict[str, float]) -> None:
+def report(name: str, title: str, facts: dict[str, float]) -> None:
     """Print medians in seconds, and write them to `var/bench/<name>.json`."""
     file = settings().var / "bench" / f"{name}.json"
     file.parent.mkdir(parents=True, exist_ok=True)

@@ -72,8 +72,8 @@ def main() -> None:
 
 def _known(revision: str) -> str:
     """Return the revision if this repository has it, else nothing."""
-    asked = ["git", "-C", str(ROOT), "rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}"]
-    return "" if subprocess.run(asked, capture_output=True, check=False).returncode else revision
+    command = ["git", "-C", str(ROOT), "rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}"]
+    return "" if subprocess.run(command, capture_output=True, check=False).returncode else revision
 
 
 @contextmanager

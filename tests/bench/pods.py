@@ -13,7 +13,7 @@ from argparse import ArgumentParser
 from itertools import pairwise
 from statistics import median
 
-from tests.bench.facts import connect_nowhere, tell
+from tests.bench.facts import connect_nowhere, report
 from tests.support.cluster import ANSWER, Cluster, run_cluster, score_task
 
 
@@ -27,7 +27,7 @@ def main() -> None:
         _parts(cluster, "first")
         turns = [_parts(cluster, f"turn-{number}") for number in range(repetitions)]
     facts = {name: round(median(turn[name] for turn in turns), 2) for name in turns[0]}
-    tell("pods", "what a pod adds", facts)
+    report("pods", "what a pod adds", facts)
 
 
 def _parts(cluster: Cluster, run_id: str) -> dict[str, float]:

@@ -21,7 +21,7 @@ from rich.console import Console
 from include.exceptions import MillraceError
 from include.platform.embedded.stack import Stack
 from include.settings import Runtime
-from tests.bench.facts import tell
+from tests.bench.facts import report
 from tests.support.stack import RunningStack, changed, database_folder, settings_in
 
 _JOBS = ("train", "evaluate")
@@ -43,7 +43,7 @@ def main() -> None:
         for job in _JOBS:
             if (whole := facts.get(f"{job}, {runtime.value}")) is not None:
                 facts[f"{runtime.value} adds to {job}"] = round(whole - facts[f"{job}, process"], 2)
-    tell("runtimes", "a job through Airflow", facts)
+    report("runtimes", "a job through Airflow", facts)
 
 
 def _measure(runtime: Runtime, repetitions: int) -> dict[str, float]:

@@ -68,7 +68,7 @@ def _ingest(services: Services, pipeline: Pipeline, table: Table, first: date, l
     )
     table.lake.create_branch(branch, into)
     load(ingestion)
-    _insist(check(ingestion, validation_runs(services.tracking, PIPELINE)).passed, "validation")
+    _require(check(ingestion, validation_runs(services.tracking, PIPELINE)).passed, "validation")
     publish(table.lake, branch, into=into, run=run)
 
 
@@ -79,7 +79,7 @@ def _train(services: Services, pipeline: Pipeline, lake: Lake, ledger: Ledger, l
     assert isinstance(trained, TrainResult)
     scores = run_job(_spec(Job.EVALUATE, run, commit, last, candidate=trained.run_id), services, run)
     assert isinstance(scores, Scores)
-    _insist(promotion.evaluate_gate(pipeline, scores, ledger=ledger, run=run).passed, "gate")
+    _require(promotion.evaluate_gate(pipeline, scores, ledger=ledger, run=run).passed, "gate")
     version = registry.register(PIPELINE, trained.run_id)
     promotion.promote(PIPELINE, version, reason="bench", registry=registry, ledger=ledger, run=run)
 
@@ -94,7 +94,7 @@ def _monitor(services: Services, pipeline: Pipeline, lake: Lake, ledger: Ledger,
     run_job(measure, services, run)
     history = MonitoringHistory(monitoring_runs(services.tracking, PIPELINE))
     decision = decide(pipeline, history, ledger, as_of=last, version=version, run=run)
-    _insist(decision is not None, "verdict of the day")
+    _require(decision is not None, "verdict of the day")
 
 
 def _spec(job: Job, run: RunIdentity, commit: str, last: date, **fields: Any) -> JobSpec:
@@ -108,7 +108,7 @@ def _spec(job: Job, run: RunIdentity, commit: str, last: date, **fields: Any) ->
     )
 
 
-def _insist(true: bool, what: str) -> None:
+def _require(true: bool, what: str) -> None:
     if not true:
         raise SystemExit(f"the loop was not walked to its end: no {what}")
 

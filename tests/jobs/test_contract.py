@@ -44,4 +44,6 @@ def test_each_job_leaves_what_the_page_says(loop: Loop, ask: Ask) -> None:
     left[Job.SCORE] = of_lake(loop, scored["commit"]) | of_answer(scored)
     measured = ask(Job.MEASURE, "monitor", version=1, commit=scored["commit"])
     left[Job.MEASURE] = of_run(loop, measured["run_id"], "monitor") | of_answer(measured)
-    assert {job: told for job, found in left.items() if (told := found ^ job_contract.told(job))} == {}
+    assert {
+        job: differs for job, found in left.items() if (differs := found ^ job_contract.documented(job))
+    } == {}

@@ -29,7 +29,7 @@ def build(model):
 '''
 
 
-def told(loop: Loop, *, seconds: int = 0, **changes: Any) -> dict[str, str]:
+def job_variables(loop: Loop, *, seconds: int = 0, **changes: Any) -> dict[str, str]:
     """The environment of a training of the loop's pipeline."""
     spec = {
         "job": Job.TRAIN,
@@ -67,7 +67,7 @@ def run(environment: dict[str, str], *arguments: str) -> tuple[int, Any]:
 
 
 def test_a_job_answers_with_one_line_as_it_does_elsewhere(loop: Loop) -> None:
-    env = told(loop) | {"MILLRACE_IMAGE": "millrace-job@sha256:1"}
+    env = job_variables(loop) | {"MILLRACE_IMAGE": "millrace-job@sha256:1"}
     code, answer = run(env, "train")
     assert (code, answer) == (0, loop.run(Job.TRAIN, 29))
     tags = loop.logged(answer["run_id"]).data.tags
@@ -81,7 +81,7 @@ def test_a_job_answers_with_one_line_as_it_does_elsewhere(loop: Loop) -> None:
 
 
 def test_the_spec_may_be_given_by_hand(loop: Loop, tmp_path: Path) -> None:
-    env = told(loop)
+    env = job_variables(loop)
     file = tmp_path / "spec.json"
     file.write_text(env.pop("MILLRACE_JOB"))
     del env["MILLRACE_RUN"]
@@ -105,25 +105,25 @@ def test_the_spec_may_be_given_by_hand(loop: Loop, tmp_path: Path) -> None:
 def test_a_bad_spec_ends_it_with_64(
     loop: Loop, changes: dict[str, str], arguments: list[str], message: str
 ) -> None:
-    code, answer = run(told(loop) | changes, *arguments)
+    code, answer = run(job_variables(loop) | changes, *arguments)
     assert (code, answer.keys()) == (64, {"error", "message"})
     assert message in answer["message"]
 
 
 def test_too_little_data_ends_it_with_65(loop: Loop) -> None:
-    code, answer = run(told(loop, until="2030-01-01"), "train")
+    code, answer = run(job_variables(loop, until="2030-01-01"), "train")
     assert (code, answer["error"]) == (65, "Absent")
 
 
 def test_a_lake_that_is_away_ends_it_with_69(loop: Loop) -> None:
-    code, answer = run(told(loop) | {"LAKECTL_SERVER_ENDPOINT_URL": "http://127.0.0.1:1"}, "train")
+    code, answer = run(job_variables(loop) | {"LAKECTL_SERVER_ENDPOINT_URL": "http://127.0.0.1:1"}, "train")
     assert (code, answer["error"]) == (69, "Unavailable")
     assert "127.0.0.1:1" in answer["message"]
 
 
 def test_model_code_that_fails_ends_it_with_70_and_its_traceback(loop: Loop) -> None:
     (loop.folder / "model.py").write_text("def build(model):\n    return 1 / 0\n")
-    process = start(told(loop), "train")
+    process = start(job_variables(loop), "train")
     out, err = process.communicate(timeout=120)
     assert process.returncode == 70
     assert json.loads(out) == {"error": "ZeroDivisionError", "message": "division by zero"}
@@ -138,7 +138,7 @@ def status_of_the_only_run(loop: Loop) -> str:
 
 def test_sigterm_ends_it_and_its_run_is_killed(loop: Loop) -> None:
     (loop.folder / "model.py").write_text(SLOW)
-    process = start(told(loop), "train")
+    process = start(job_variables(loop), "train")
     deadline = time.monotonic() + 60
     while not loop.count("train") and time.monotonic() < deadline:
         time.sleep(0.2)
@@ -150,7 +150,7 @@ def test_sigterm_ends_it_and_its_run_is_killed(loop: Loop) -> None:
 
 def test_a_job_that_nobody_waits_for_any_more_ends_itself(loop: Loop) -> None:
     (loop.folder / "model.py").write_text(SLOW)
-    process = start(told(loop, seconds=15), "train")
+    process = start(job_variables(loop, seconds=15), "train")
     process.communicate(timeout=60)
     assert process.returncode == 143
     assert status_of_the_only_run(loop) == "KILLED"
@@ -159,7 +159,7 @@ def test_a_job_that_nobody_waits_for_any_more_ends_itself(loop: Loop) -> None:
 def test_no_secret_is_printed_by_its_records(loop: Loop, monkeypatch: pytest.MonkeyPatch) -> None:
     from include.jobs import env
 
-    for name, value in told(loop).items():
+    for name, value in job_variables(loop).items():
         monkeypatch.setenv(name, value)
     read = env.read()
     shown = repr((read, env.services(read)))

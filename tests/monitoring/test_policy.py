@@ -96,7 +96,7 @@ def test_a_night_without_a_breach_or_with_too_few_rows_never_fires(
 
 
 @given(policies, series)
-def test_it_never_fires_within_its_cooldown(policy: RetrainPolicy, found: list[DailyResult]) -> None:
+def test_it_never_retrains_within_its_cooldown(policy: RetrainPolicy, found: list[DailyResult]) -> None:
     assume(found)
     latest = max(result.as_of for result in found)
     for passed in range(policy.cooldown.days):

@@ -28,7 +28,7 @@ _ROW = re.compile(r"^\| ([\w ]+) \| `([^`]+)` \|.*\| (.*)\|$", re.MULTILINE)
 _OBJECT = "<pipeline>_predictions/dt=<day>/v<version>-<content>.parquet"
 
 
-def told(job: Job, *, needed: bool = False) -> Left:
+def documented(job: Job, *, needed: bool = False) -> Left:
     """The page's rows of a job, placeholders filled in; if `needed`, those that an image cannot leave out."""
     section = PAGE.partition(f"\n### `{job.value}`\n")[2].partition("\n<!--")[0]
     rows = _ROW.findall(section)
@@ -63,7 +63,7 @@ def missing(loop: Loop, answers: dict[Job, dict[str, Any]]) -> dict[Job, Left]:
         Job.SCORE: of_lake(loop, answers[Job.SCORE]["commit"]),
         Job.MEASURE: of_run(loop, measured, "monitor"),
     }
-    lacks = {job: told(job, needed=True) - left[job] - of_answer(answers[job]) for job in Job}
+    lacks = {job: documented(job, needed=True) - left[job] - of_answer(answers[job]) for job in Job}
     return {job: found for job, found in lacks.items() if found}
 
 

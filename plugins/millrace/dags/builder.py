@@ -23,12 +23,12 @@ def pipelines(stage: str) -> Iterator[Pipeline]:
     that starting a task costs the same with one pipeline and with a thousand. Invalid pipelines are left
     out here and reported by dags/contract_errors.py, so that none hides the others.
     """
-    wanted, folder = get_parsing_context().dag_id, settings().pipelines
-    if wanted is None:
+    parsed_dag_id, folder = get_parsing_context().dag_id, settings().pipelines
+    if parsed_dag_id is None:
         yield from loader.valid(folder)
         return
     for name in loader.names(folder):
-        if wanted == dag_id(name, stage) and isinstance(found := loader.read(folder / name), Pipeline):
+        if parsed_dag_id == dag_id(name, stage) and isinstance(found := loader.read(folder / name), Pipeline):
             yield found
 
 

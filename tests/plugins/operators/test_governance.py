@@ -61,9 +61,7 @@ def test_a_version_that_is_not_there_or_has_no_data_is_refused(shop: Loop) -> No
     with pytest.raises(Misconfigured, match="ref 'nowhere' does not exist; give a branch, tag or commit"):
         pin(shop, ref="nowhere")
     shop.lake.create_branch(f"{shop.folder.name}-empty", "main~1")
-    with pytest.raises(
-        NotEnoughData, match=r"'orders' has no partition at .*; run the pipeline's"
-    ):
+    with pytest.raises(NotEnoughData, match=r"'orders' has no partition at .*; run the pipeline's"):
         pin(shop, ref=f"{shop.folder.name}-empty")
 
 
