@@ -18,7 +18,7 @@ class PinResult(Record):
 
 
 def pin(table: Table, ref: str, tag: str, *, until: date | None = None) -> PinResult:
-    """Resolve a ref to a commit and tag it; a tag that exists keeps its commit, wherever the ref is now.
+    """Resolve a ref to a commit and tag it; a tag that exists keeps its commit, even if the ref has moved.
 
     The newest partition of the commit bounds `until` and is its default. Raises Misconfigured if the ref does
     not exist, NotEnoughData if the table has no partition there.
