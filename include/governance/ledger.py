@@ -74,7 +74,7 @@ class Ledger:
 
     def has(self, event: Event, cause: str) -> bool:
         """Return whether there is an entry of this event for this cause."""
-        return self._experiment.find_finished(_key(event, cause)) is not None
+        return self._experiment.attempts(_key(event, cause)).finished is not None
 
     def entries(self, event: Event | None = None, *, limit: int = 100) -> list[LedgerEntry]:
         """Return the latest entries, newest first."""

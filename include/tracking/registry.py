@@ -42,11 +42,13 @@ class Registry:
 
     def aliases(self, name: str) -> dict[Alias, int]:
         """Return the version that each alias of a model marks; nothing where there is no such model."""
+        from mlflow.exceptions import MlflowException
+
         with self._errors(f"model {name!r}"):
             try:
                 model = self._client.get_registered_model(name)
-            except Exception as error:
-                if getattr(error, "error_code", "") != "RESOURCE_DOES_NOT_EXIST":
+            except MlflowException as error:
+                if error.error_code != "RESOURCE_DOES_NOT_EXIST":
                     raise
                 return {}
         return {alias: int(model.aliases[alias]) for alias in Alias if alias in model.aliases}

@@ -94,10 +94,6 @@ class Experiment:
             if not token:
                 return
 
-    def find_finished(self, key: str) -> Run | None:
-        """Return the run with this key that an earlier try finished, if there is one."""
-        return next(iter(self.find_runs({Tag.RUN_KEY: key}, limit=1)), None)
-
     def attempts(self, key: str) -> Attempts:
         """Return the runs that earlier tries made under a key, found in one search."""
         conditions = [f"tags.`{Tag.RUN_KEY}` = '{key}'"]

@@ -65,10 +65,10 @@ def test_a_line_may_have_no_version_and_details(ledger: Ledger, tracking: Tracki
     ledger.append(Event.REJECTED, cause="c", reason="x", run=RUN, details={"candidate": 0.5})
     [entry] = ledger.entries()
     found = ledger_runs(tracking, name)
-    run = found.find_finished("rejected/c")
+    run = found.attempts("rejected/c").finished
     assert entry.version is None
     assert run is not None
-    assert json.loads(found.open_run(run.info.run_id).download_artifact("details.json")) == {"candidate": 0.5}
+    assert json.loads(run.download_artifact("details.json")) == {"candidate": 0.5}
 
 
 @pytest.mark.parametrize("effects", [1, 2, 3])

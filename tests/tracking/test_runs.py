@@ -48,18 +48,23 @@ def test_a_finished_run_is_found_by_its_key_with_all_that_was_written(experiment
         run.log_dataset(
             name="orders", commit="c" * 64, source="lakefs://r/c/orders/", context="training", rows=7
         )
-    found = experiment.find_finished("k")
+    found = experiment.attempts("k").finished
     assert found is not None
-    assert (found.info.run_id, found.info.status, found.info.run_name) == (run.id, "FINISHED", "2024-03-31")
-    assert found.data.params == {"depth": "3", "features": '{"numerical": ["a"]}', "text": "as it is"}
-    assert found.data.metrics == {"drift.a b/c": 0.25}
-    assert {name: value for name, value in found.data.tags.items() if name.startswith("millrace")} == {
+    stored = found.run
+    assert (stored.info.run_id, stored.info.status, stored.info.run_name) == (
+        run.id,
+        "FINISHED",
+        "2024-03-31",
+    )
+    assert stored.data.params == {"depth": "3", "features": '{"numerical": ["a"]}', "text": "as it is"}
+    assert stored.data.metrics == {"drift.a b/c": 0.25}
+    assert {name: value for name, value in stored.data.tags.items() if name.startswith("millrace")} == {
         "millrace.run_key": "k",
         "millrace.version": "3",
         "millrace.verdict": "passed",
     }
     assert json.loads(run.download_artifact("verdict.json")) == {"a": [1]}
-    [data] = found.inputs.dataset_inputs
+    [data] = stored.inputs.dataset_inputs
     assert (data.dataset.digest, json.loads(data.dataset.source)) == (
         "cccccccccccc-training-7",
         {"uri": "lakefs://r/c/orders/"},
@@ -70,19 +75,19 @@ def test_two_runs_of_one_commit_show_their_own_rows(experiment: Experiment) -> N
     for rows in (100, 200):
         with experiment.attempts(f"{rows}").start(name="n", tags={}) as run:
             run.log_dataset(name="orders", commit="c" * 64, source="s", context="training", rows=rows)
-    runs = [experiment.find_finished(key) for key in ("100", "200")]
-    profiles = [run.inputs.dataset_inputs[0].dataset.profile for run in runs if run]
+    runs = [experiment.attempts(key).finished for key in ("100", "200")]
+    profiles = [run.run.inputs.dataset_inputs[0].dataset.profile for run in runs if run]
     assert [json.loads(profile)["rows"] for profile in profiles] == [100, 200]
 
 
 def test_a_key_is_found_whole_and_in_its_own_experiment_only(experiment: Experiment) -> None:
     start(experiment, "train/manual__2024-03-01T00:00:00+00:00")
-    assert experiment.find_finished("train/manual__2024-03-01T00:00:00+00:0") is None
-    assert experiment.find_finished("train/manual__2024-03-01T00:00:00+00:00") is not None
+    assert experiment.attempts("train/manual__2024-03-01T00:00:00+00:0").finished is None
+    assert experiment.attempts("train/manual__2024-03-01T00:00:00+00:00").finished is not None
     assert (
-        Experiment(experiment.server, f"{experiment.name}.other").find_finished(
-            "train/manual__2024-03-01T00:00:00+00:00"
-        )
+        Experiment(experiment.server, f"{experiment.name}.other")
+        .attempts("train/manual__2024-03-01T00:00:00+00:00")
+        .finished
         is None
     )
 
@@ -97,7 +102,7 @@ def test_a_run_that_raises_is_closed_and_not_found(
     with pytest.raises(raised), experiment.attempts("k").start(name="n", tags={}):
         raise raised
     assert states(experiment) == [state]
-    assert experiment.find_finished("k") is None
+    assert experiment.attempts("k").finished is None
 
 
 def test_a_run_that_was_torn_is_closed_by_the_next_try(experiment: Experiment) -> None:
@@ -105,9 +110,9 @@ def test_a_run_that_was_torn_is_closed_by_the_next_try(experiment: Experiment) -
     experiment.client.create_run(experiment.id, tags={"millrace.run_key": "another"})
     made = start(experiment)
     assert states(experiment) == ["KILLED", "RUNNING", "FINISHED"]
-    found = experiment.find_finished("k")
+    found = experiment.attempts("k").finished
     assert found is not None
-    assert found.info.run_id == made
+    assert found.id == made
 
 
 def test_search_gives_the_newest_finished_runs_with_all_of_the_tags(experiment: Experiment) -> None:
@@ -146,7 +151,7 @@ def test_two_who_make_an_experiment_at_once_get_the_same(experiment: Experiment)
 
 
 SILENT: dict[str, Callable[[Experiment, Path], Any]] = {
-    "find_finished": lambda found, _: found.find_finished("k"),
+    "attempts": lambda found, _: found.attempts("k").finished,
     "start": lambda found, _: start(found),
     "get_run": lambda found, _: found.get_run("f00"),
     "params": lambda found, _: found.open_run("f00").log_params({"a": 1}),

@@ -4,21 +4,15 @@ from __future__ import annotations
 
 from airflow.sdk import Param
 
+
+def _day(title: str, description: str) -> Param:
+    """Return an optional day: an ISO date, or empty."""
+    return Param(None, type=["null", "string"], format="date", title=title, description=description)
+
+
 INTERVAL_PARAMS = {
-    "start": Param(
-        None,
-        type=["null", "string"],
-        format="date",
-        title="First day",
-        description="Replaces the schedule's interval; given alone, only this day.",
-    ),
-    "end": Param(
-        None,
-        type=["null", "string"],
-        format="date",
-        title="Last day",
-        description="Included; given alone, only this day.",
-    ),
+    "start": _day("First day", "Replaces the schedule's interval; given alone, only this day."),
+    "end": _day("Last day", "Included; given alone, only this day."),
 }
 
 
@@ -38,13 +32,7 @@ TRAIN_PARAMS = {
         title="Data version",
         description="A branch, tag or commit of the lake; empty: the pipeline's branch as it is now.",
     ),
-    "until": Param(
-        None,
-        type=["null", "string"],
-        format="date",
-        title="Last day to learn from",
-        description="Empty: the newest partition of that version.",
-    ),
+    "until": _day("Last day to learn from", "Empty: the newest partition of that version."),
     "params": Param(
         {}, type="object", title="Model parameters", description="Override `model.params` of pipeline.yaml."
     ),
