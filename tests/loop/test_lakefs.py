@@ -36,6 +36,7 @@ def ask(stack: RunningStack, method: str, path: str, body: Any = None, token: st
     token = stack.airflow._client.configuration.access_token if token is None else token
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     answer = urllib3.request(method, f"{stack.airflow.url}{path}", json=body, headers=headers, timeout=30)
+    assert answer.status < 500, f"{method} {path}: {answer.status}\n{stack.stack.tail(80)}"
     return answer.status, answer.json()
 
 
