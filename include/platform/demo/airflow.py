@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from datetime import datetime
 from functools import cached_property
 from typing import Any, NamedTuple
+from urllib.parse import quote
 
 from include.exceptions import Absent, MillraceError, Unauthorized, Unavailable
 
@@ -57,17 +59,21 @@ class Airflow:
             if self.state(dag_id, run_id) == "failed":
                 self._clear(dag_id, run_id)
 
-    def wait(
-        self, dag_id: str, run_id: str, *, timeout: float = 600, tick: Callable[[], None] = lambda: None
-    ) -> str:
-        """Wait until a run has ended and return its state; raise RunFailed after `timeout` seconds."""
+    def wait(self, dag_id: str, run_id: str, *, timeout: float = 600) -> str:
+        """Wait until a run has ended and return its state.
+
+        :raises RunFailed: after `timeout` seconds.
+        :raises Absent: there is no such run.
+        :raises Unavailable: Airflow does not answer.
+        """
         deadline = time.monotonic() + timeout
-        while (state := self.state(dag_id, run_id)) not in _FINAL:
-            if time.monotonic() > deadline:
-                raise RunFailed(f"{dag_id} {run_id!r} is still {state!r} after {timeout:.0f} s")
-            tick()
+        while True:  # a stream that breaks off is asked for again
+            for state in self._states(dag_id, run_id):
+                if state in _FINAL:
+                    return state
+                if time.monotonic() > deadline:
+                    raise RunFailed(f"{dag_id} {run_id!r} is still {state!r} after {timeout:.0f} s")
             time.sleep(_POLL_SECONDS)
-        return state
 
     def run(self, dag_id: str, run_id: str, conf: dict[str, Any] | None = None) -> None:
         """Start a run and wait until it has succeeded; raise RunFailed with the failed tasks otherwise."""
@@ -136,6 +142,33 @@ class Airflow:
         """Return the URL of a run's page."""
         return f"{self.url}/dags/{dag_id}/runs/{run_id}"
 
+    def _states(self, dag_id: str, run_id: str) -> Iterator[str]:
+        """Yield the state of a run again and again, until it has ended or the answer breaks off.
+
+        One answer that goes on: asking anew each time takes as much of the server as the tasks do.
+        """
+        import urllib3
+
+        url = f"{self.url}/api/v2/dags/{quote(dag_id, safe='')}/dagRuns/{quote(run_id, safe='')}/wait"
+        try:
+            answer = urllib3.request(
+                "GET",
+                url,
+                fields={"interval": str(_POLL_SECONDS)},
+                headers={"Authorization": f"Bearer {self._client.configuration.access_token}"},
+                timeout=30,
+                preload_content=False,
+            )
+        except urllib3.exceptions.HTTPError as error:
+            raise Unavailable(f"Airflow at {self.url} does not answer; run `make up`") from error
+        with answer:
+            if answer.status == 404:
+                raise Absent(f"{dag_id} has no run {run_id!r}")
+            if answer.status != 200:
+                raise RunFailed(f"{dag_id} {run_id!r} cannot be waited for: Airflow answered {answer.status}")
+            with suppress(urllib3.exceptions.HTTPError):
+                yield from (json.loads(line)["state"] for line in _lines(answer))
+
     def _clear(self, dag_id: str, run_id: str) -> None:
         from airflow_client.client.models.clear_task_instances_body import ClearTaskInstancesBody
 
@@ -166,3 +199,11 @@ class Airflow:
         if answer.status != 201:
             raise Unauthorized(f"Airflow at {self.url} refused user {self.username!r} ({answer.status})")
         return str(answer.json()["access_token"])
+
+
+def _lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield the lines of a body that arrives in pieces; the end of one that breaks off is dropped."""
+    rest = b""
+    for chunk in chunks:
+        *whole, rest = (rest + chunk).split(b"\n")
+        yield from whole
