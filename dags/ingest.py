@@ -29,7 +29,7 @@ from millrace.operators.lakefs import LakeFSCreateBranchOperator, LakeFSMergeOpe
 
 BRANCH = "ingest-{{ partition() }}-{{ run_hash() }}"
 DAYS = {"first": "{{ first_day() }}", "last": "{{ last_day() }}"}
-LOADED = "{{ ti.xcom_pull('load')['%s'] }}"
+LOADED = "{{ result('load').%s }}"
 
 for pipeline in pipelines("ingest"):
     lake = pipeline.lake

@@ -29,10 +29,10 @@ from millrace.sensors.drift import DriftSensor
 from millrace.sensors.partition import PartitionSensor
 
 DAY = "{{ last_day() }}"
-DATA = "{{ ti.xcom_pull('wait_for_data')['commit'] }}"
-CHAMPION = "{{ ti.xcom_pull('champion')['version'] }}"
-SCORED = "{{ ti.xcom_pull('score')['commit'] }}"
-DECISION = "{{ ti.xcom_pull('drift')['%s'] }}"
+DATA = "{{ result('wait_for_data').commit }}"
+CHAMPION = "{{ result('champion').version }}"
+SCORED = "{{ result('score').commit }}"
+DECISION = "{{ result('drift').%s }}"
 
 for pipeline in pipelines("monitor"):
     with stage_dag(

@@ -26,11 +26,11 @@ from millrace.operators.snapshot import PinOperator
 from millrace.runtimes.factory import Job, job_operator
 
 PINNED = {
-    "commit": "{{ ti.xcom_pull('pin')['commit'] }}",
-    "until": "{{ ti.xcom_pull('pin')['until'] }}",
+    "commit": "{{ result('pin').commit }}",
+    "until": "{{ result('pin').until }}",
 }
-TRAINED = "{{ ti.xcom_pull('train')['run_id'] }}"
-REGISTERED = "{{ ti.xcom_pull('register')['version'] }}"
+TRAINED = "{{ result('train').run_id }}"
+REGISTERED = "{{ result('register').version }}"
 
 for pipeline in pipelines("train"):
     with stage_dag(
@@ -56,7 +56,7 @@ for pipeline in pipelines("train"):
             pipeline,
             version=REGISTERED,
             subject=f"Make the candidate the champion of {pipeline.name}?",
-            body="Version " + REGISTERED + ": {{ ti.xcom_pull('gate')['reasons'] | join('; ') }}",
+            body="Version " + REGISTERED + ": {{ result('gate').reasons | join('; ') }}",
         )
         promote = PromoteOperator(
             task_id="promote",

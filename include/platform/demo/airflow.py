@@ -67,7 +67,7 @@ class Airflow:
         :raises Unavailable: Airflow does not answer.
         """
         deadline = time.monotonic() + timeout
-        while True:  # a stream that breaks off is asked for again
+        while True:  # again where the answer breaks off
             for state in self._states(dag_id, run_id):
                 if state in _FINAL:
                     return state
@@ -145,7 +145,7 @@ class Airflow:
     def _states(self, dag_id: str, run_id: str) -> Iterator[str]:
         """Yield the state of a run again and again, until it has ended or the answer breaks off.
 
-        One answer that goes on: asking anew each time takes as much of the server as the tasks do.
+        One answer that goes on: a request each time takes as much of the server as the tasks do.
         """
         import urllib3
 

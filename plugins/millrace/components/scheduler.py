@@ -9,6 +9,7 @@ task process that died) waits for the next turn, a second at most, as in an Airf
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import sys
 import time
@@ -66,6 +67,9 @@ class WakingScheduler(SchedulerJobRunner):
             # Airflow starts them with the first tasks, one a turn, unless they are forked from the scheduler.
             while not executor.is_mp_using_fork and len(executor.workers) < executor.parallelism:
                 executor._spawn_worker()
+        # What is there stays: a collection would walk over all of it, in the middle of a turn.
+        gc.collect()
+        gc.freeze()
         super()._run_scheduler_loop()
 
     def _do_scheduling(self, session: Session) -> int:

@@ -13,7 +13,7 @@ from typing import Any
 from airflow.models.dagrun import DagRun
 from airflow.models.taskinstance import TaskInstance
 from airflow.utils.state import DagRunState, State, TaskInstanceState
-from sqlalchemy import Connection, Engine, Select, String, cast, func, or_, select, true
+from sqlalchemy import Connection, Dialect, Engine, Select, String, cast, func, or_, select, true
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -107,4 +107,5 @@ def _labelled(*aggregates: Any) -> Select[Any]:
 
 
 _NAME = "millrace_work"
-_STATEMENT = _query().compile(dialect=postgresql.dialect(), compile_kwargs={"literal_binds": True})
+_DIALECT: Dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
+_STATEMENT = _query().compile(dialect=_DIALECT, compile_kwargs={"literal_binds": True})

@@ -1,13 +1,15 @@
-"""Macros for templates: a run's days, and names that derive from the run and so survive retries."""
+"""Macros for templates: a run's days, the results of its tasks, and names that survive retries."""
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from typing import Any
 
 from jinja2 import pass_context
 
 from include.contract.pipeline import Pipeline
 from millrace.run import days, identity
+from millrace.xcom import pull_result
 
 
 def macros(pipeline: Pipeline, cron: str | None) -> dict[str, Any]:
@@ -31,4 +33,20 @@ def macros(pipeline: Pipeline, cron: str | None) -> dict[str, Any]:
         first, last = days(context, timezone, cron)
         return first.isoformat() if first == last else f"{first.isoformat()}_{last.isoformat()}"
 
-    return {"first_day": first_day, "last_day": last_day, "run_hash": run_hash, "partition": partition}
+    results: dict[Hashable, Any] = {}
+
+    @pass_context
+    def result(context: Any, task_id: str) -> Any:
+        ti = context["ti"]
+        key = (ti.run_id, ti.task_id, ti.map_index, ti.try_number, task_id)
+        if key not in results:  # templates of one task read the same result several times
+            results[key] = pull_result(ti, task_id)
+        return results[key]
+
+    return {
+        "first_day": first_day,
+        "last_day": last_day,
+        "run_hash": run_hash,
+        "partition": partition,
+        "result": result,
+    }

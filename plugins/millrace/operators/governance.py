@@ -11,6 +11,7 @@ from airflow.sdk import Context
 from millrace.operators.pipeline import PipelineMixin, PipelineOperator
 from millrace.operators.short_circuit import ShortCircuitMixin
 from millrace.run import identity, set_event_extra
+from millrace.xcom import pull_result
 
 
 class GateOperator(ShortCircuitMixin, PipelineOperator):
@@ -31,7 +32,7 @@ class GateOperator(ShortCircuitMixin, PipelineOperator):
         from include.modelling.comparison import Scores
 
         scores = Scores.parse(
-            context["ti"].xcom_pull(task_ids=self.scores_from),
+            pull_result(context["ti"], self.scores_from),
             source=f"the result of the task {self.scores_from!r}",
         )
         verdict = evaluate_gate(

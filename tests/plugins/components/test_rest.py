@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import shutil
 import time
 from collections.abc import Iterator
@@ -10,7 +9,6 @@ from contextlib import suppress
 
 import psutil
 import pytest
-from airflow.jobs.scheduler_job_runner import SchedulerJobRunner
 from sqlalchemy import create_engine
 
 from include.platform.embedded import postgres
@@ -104,18 +102,3 @@ def test_at_rest_it_takes_little_of_a_core(resting: RunningStack) -> None:
         shares.append((processor_seconds(resting) - before) / (time.monotonic() - started))
 
     assert 0 < min(shares) <= 0.15, shares  # it used to be 0.4; `make bench WHAT=idle` is the exact one
-
-
-def test_a_database_that_is_gone_is_no_work() -> None:
-    work = Work(create_engine("postgresql+psycopg2://postgres@/airflow?host=/nowhere"))
-
-    work.remember()
-
-    assert not work.is_new()
-
-
-def test_airflow_still_reads_its_sleep_where_it_sleeps() -> None:
-    turn = inspect.getsource(SchedulerJobRunner._run_scheduler_loop)
-
-    assert turn.count("self._scheduler_idle_sleep_time") == 1
-    assert "time.sleep(min(self._scheduler_idle_sleep_time, next_event or 0))" in turn

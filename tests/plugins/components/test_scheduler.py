@@ -1,0 +1,85 @@
+"""When the scheduler turns again at once, and when it looks first."""
+
+from __future__ import annotations
+
+import inspect
+from types import SimpleNamespace
+from typing import Any
+from unittest.mock import MagicMock
+
+import pytest
+from airflow.executors.local_executor import LocalExecutor
+from airflow.jobs.scheduler_job_runner import SchedulerJobRunner
+from airflow.models.dagrun import DagRun
+
+from millrace.components.scheduler import WakingScheduler
+
+
+class Slots:
+    """An executor by its free slots."""
+
+    def __init__(self, free: int) -> None:
+        self.slots_available = free
+
+
+@pytest.fixture
+def scheduler(monkeypatch: pytest.MonkeyPatch) -> WakingScheduler:
+    """A scheduler whose turns do what `queued` and `ended` say."""
+    found = WakingScheduler.__new__(WakingScheduler)
+    found._work = MagicMock(running_runs=1)
+    found._last_change, found._turns_left, found._was_full = 0.0, 0, False
+    found.job = SimpleNamespace(max_tis_per_query=16)
+    found.executors = [Slots(4)]
+    monkeypatch.setattr(SchedulerJobRunner, "_do_scheduling", lambda *_: found.queued)
+    monkeypatch.setattr(SchedulerJobRunner, "_process_executor_events", lambda *_: found.ended)
+    return found
+
+
+def turn(scheduler: Any, *, queued: int = 0, ended: int = 0, new: bool = True) -> tuple[int, int]:
+    scheduler.queued, scheduler.ended = queued, ended
+    scheduler._work.remember.return_value = new
+    return scheduler._do_scheduling(None), scheduler._process_executor_events(None, None)
+
+
+def test_one_turn_is_enough_for_a_change(scheduler: WakingScheduler) -> None:
+    assert turn(scheduler, queued=3, ended=2) == (0, 0)
+
+
+def test_a_turn_that_queued_all_it_may_is_followed_at_once(scheduler: WakingScheduler) -> None:
+    assert turn(scheduler, queued=16) == (16, 0)
+
+
+def test_a_slot_that_became_free_is_used_at_once(scheduler: WakingScheduler) -> None:
+    scheduler.executors = [Slots(0)]
+
+    assert turn(scheduler, ended=1) == (0, 1)
+
+
+def test_an_end_wakes_only_a_full_executor(
+    scheduler: WakingScheduler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    executor = LocalExecutor(parallelism=1)
+    executor.result_queue = MagicMock(empty=lambda: False)
+    scheduler.executors = [executor]
+    scheduler._work.is_new.return_value = False
+
+    assert not scheduler._is_awaited()
+    executor.running.add(MagicMock())
+    assert scheduler._is_awaited()
+
+
+def test_every_run_is_examined_after_a_change(scheduler: WakingScheduler) -> None:
+    scheduler._work.running_runs = 2 * DagRun.DEFAULT_DAGRUNS_TO_EXAMINE + 1
+
+    follows = [turn(scheduler, new=new)[0] > 0 for new in (True, False, False)]
+
+    assert follows == [True, True, False]
+
+
+def test_airflow_still_uses_what_was_done_for_its_sleep_only() -> None:
+    loop = inspect.getsource(SchedulerJobRunner._run_scheduler_loop)
+
+    assert loop.count("self._scheduler_idle_sleep_time") == 1
+    assert "time.sleep(min(self._scheduler_idle_sleep_time, next_event or 0))" in loop
+    assert loop.count("num_queued_tis") == 2
+    assert loop.count("num_finished_events") == 3

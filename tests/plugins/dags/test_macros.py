@@ -1,0 +1,54 @@
+"""Macros in templates: what a task reads of the tasks before it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jinja2
+import pytest
+
+from include.contract import loader
+from include.exceptions import Absent
+from include.settings import ROOT
+from millrace.dags.macros import macros
+
+
+class Instance:
+    """A task instance that counts how often it reads."""
+
+    run_id, task_id, map_index = "r", "train", -1
+
+    def __init__(self, result: Any, try_number: int = 1) -> None:
+        self.try_number = try_number
+        self.result = result
+        self.reads = 0
+
+    def xcom_pull(self, task_ids: str) -> Any:
+        self.reads += 1
+        return self.result
+
+
+@pytest.fixture
+def template() -> jinja2.Template:
+    """A template that reads two fields of one result."""
+    environment = jinja2.Environment(undefined=jinja2.StrictUndefined, autoescape=True)
+    environment.globals.update(macros(loader.load(ROOT / "include" / "pipelines" / "flights"), None))
+    return environment.from_string("{{ result('pin').commit }} {{ result('pin').until }}")
+
+
+def test_a_result_is_read_once_for_a_task(template: jinja2.Template) -> None:
+    instance = Instance({"commit": "c1", "until": "2013-03-31"})
+
+    assert template.render(ti=instance) == "c1 2013-03-31"
+    assert instance.reads == 1
+
+
+def test_the_next_try_reads_it_anew(template: jinja2.Template) -> None:
+    template.render(ti=Instance({"commit": "c1", "until": "2013-03-31"}))
+
+    assert template.render(ti=Instance({"commit": "c2", "until": "2013-03-31"}, 2)) == "c2 2013-03-31"
+
+
+def test_a_task_that_was_marked_as_success_is_named_with_the_remedy(template: jinja2.Template) -> None:
+    with pytest.raises(Absent, match=r"'pin' of this run has no result: it was marked .* clear that task"):
+        template.render(ti=Instance(None))
