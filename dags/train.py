@@ -62,6 +62,7 @@ for pipeline in pipelines("train"):
             task_id="promote",
             pipeline_name=pipeline.name,
             version=REGISTERED,
+            scores_from="evaluate",
             reason="{{ params.reason }}",
             outlets=[model_asset(pipeline)],
         )

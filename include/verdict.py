@@ -6,6 +6,8 @@ from pydantic import Field
 
 from include.record import Record
 
+PASSED, FAILED = "passed", "failed"
+
 
 class Verdict(Record):
     """Whether a check passed, the reasons (one sentence each), and the numbers behind it.
@@ -17,3 +19,8 @@ class Verdict(Record):
     passed: bool
     reasons: tuple[str, ...] = ()
     numbers: dict[str, float] = Field(default_factory=dict)
+
+    @property
+    def outcome(self) -> str:
+        """The verdict in one word, `passed` or `failed`."""
+        return PASSED if self.passed else FAILED

@@ -50,15 +50,15 @@ class Fairness(Section):
 class RetrainPolicy(Section):
     """The policy: how many failed days, out of how many, start a retrain."""
 
-    breaches: Annotated[int, Field(ge=1)] = 2
+    failures: Annotated[int, Field(ge=1)] = 2
     of: Annotated[int, Field(ge=1)] = 3
     cooldown: Days = timedelta(days=3)
     min_rows: Annotated[int, Field(ge=1)] = 500
 
     @model_validator(mode="after")
-    def _breaches_reachable(self) -> RetrainPolicy:
-        if self.breaches > self.of:
-            raise ValueError(f"breaches ({self.breaches}) can never be reached in {self.of} day(s)")
+    def _failures_reachable(self) -> RetrainPolicy:
+        if self.failures > self.of:
+            raise ValueError(f"failures ({self.failures}) can never be reached in {self.of} day(s)")
         return self
 
 

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
+from include.contract.data import OnFailure
+from include.exceptions import BadData
 from include.ingestion.ingestion import Ingestion
 from include.ingestion.results import ValidationResult
 from include.lake.table import Table
@@ -17,6 +19,8 @@ from include.validation.runner import validate
 
 if TYPE_CHECKING:
     import pandas as pd
+
+_MAX_NAMED = 10
 
 
 def check(ingestion: Ingestion, validations: Experiment) -> ValidationResult:
@@ -31,6 +35,16 @@ def check(ingestion: Ingestion, validations: Experiment) -> ValidationResult:
     report = validate(suite, every_day(table, commit, ingestion.first, ingestion.last))
     link = _store(report, validations, ingestion, commit)
     return ValidationResult(**report.verdict.to_json(), link=link)
+
+
+def require(result: ValidationResult, ingestion: Ingestion) -> None:
+    """Raise BadData that names the failed rules, unless the pipeline only warns of them."""
+    if result.passed or ingestion.pipeline.validation.on_failure is OnFailure.WARN:
+        return
+    raise BadData(
+        f"{len(result.reasons)} rule(s) failed on {ingestion.branch!r}: "
+        f"{'; '.join(result.reasons[:_MAX_NAMED])}. Report: {result.link}"
+    )
 
 
 def every_day(

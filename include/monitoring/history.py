@@ -16,11 +16,11 @@ from include.run_identity import RunIdentity
 from include.tracking.names import ROWS, Artifact
 from include.tracking.runs import Attempts, Experiment, RunLog
 from include.tracking.tags import Tag, run_tags
+from include.verdict import PASSED
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
 
-_PASSED, _FAILED = "passed", "failed"
 _BY_DAY = f"tags.`{Tag.AS_OF}`"
 
 
@@ -97,13 +97,13 @@ def store(run_log: RunLog, verdict: MonitoringVerdict, report_html: str) -> None
     """Write a day's verdict and report to its run."""
     run_log.log_text(report_html, Artifact.DRIFT_REPORT)
     run_log.log_json(verdict.to_json(), Artifact.VERDICT)
-    run_log.log_metrics(verdict.numbers, tags={Tag.VERDICT: _PASSED if verdict.passed else _FAILED})
+    run_log.log_metrics(verdict.numbers, tags={Tag.VERDICT: verdict.outcome})
 
 
 def _result(run: Run) -> DailyResult:
     tags = run.data.tags
     return DailyResult(
         as_of=date.fromisoformat(tags[Tag.AS_OF]),
-        passed=tags[Tag.VERDICT] == _PASSED,
+        passed=tags[Tag.VERDICT] == PASSED,
         rows=int(run.data.metrics[ROWS]),
     )

@@ -62,8 +62,8 @@ def decide_retrain(
     summary = f"{failures} of the last {len(recent)} days exceeded a limit"
     if recent[-1].passed:
         return Decision(False, "no limit exceeded")
-    if failures < policy.breaches:
-        return Decision(False, f"{summary}; the policy requires {policy.breaches} of {policy.of}")
+    if failures < policy.failures:
+        return Decision(False, f"{summary}; the policy requires {policy.failures} of {policy.of}")
     if recent[-1].as_of <= trained_until:
         return Decision(False, f"{summary}, but the champion has learned from days up to {trained_until}")
     if last_retrain is not None and recent[-1].as_of - last_retrain < policy.cooldown:

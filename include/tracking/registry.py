@@ -10,7 +10,7 @@ from zipfile import BadZipFile
 from include.exceptions import Absent, BadData, Misconfigured
 from include.tracking.artifacts import read_artifact
 from include.tracking.errors import mlflow_errors
-from include.tracking.runs import stored_model_id
+from include.tracking.runs import RunLog
 from include.tracking.server import TrackingServer
 
 if TYPE_CHECKING:
@@ -62,18 +62,21 @@ class Registry:
         with self._errors(f"version {version} of model {name!r}"):
             return self._client.get_model_version(name, str(version))
 
-    def register(self, name: str, run_id: str) -> int:
-        """Register a training run's model as the candidate, once, and return its version."""
-        model_id = self.model_id_of(run_id)
+    def register(self, name: str, training_run: RunLog) -> int:
+        """Register a training run's model as the candidate, once, and return its version.
+
+        Raises Absent if there is no such run, or if it stored no model.
+        """
+        model_id = training_run.model_id
         with self._errors(f"model {name!r}"):
-            self._ensure(name)
-            versions = self._client.search_model_versions(f"name = '{name}' and run_id = '{run_id}'")
+            versions = self._client.search_model_versions(f"name = '{name}' and run_id = '{training_run.id}'")
             registered = min(versions, key=lambda version: int(version.version), default=None)
             if registered is None:
+                self._ensure(name)
                 registered = self._client.create_model_version(
                     name,
                     f"models:/{model_id}",
-                    run_id=run_id,
+                    run_id=training_run.id,
                     model_id=model_id,  # without it MLflow refuses a `models:/` source
                 )
             version = int(registered.version)
@@ -91,12 +94,6 @@ class Registry:
         if self.version_of(name, alias) is not None:
             with self._errors(f"alias {alias.value!r} of model {name!r}"):
                 self._client.delete_registered_model_alias(name, alias.value)
-
-    def model_id_of(self, run_id: str) -> str:
-        """Return the id of the model that a training run stored; raises Absent if it stored none."""
-        with self._errors(f"training run {run_id!r}"):
-            run = self._client.get_run(run_id)
-        return stored_model_id(run, self.server)
 
     def load_model(self, model_id: str, trusted_types: list[str]) -> Any:
         """Return a stored estimator, trusting the pipeline's own list and not the one inside the model.

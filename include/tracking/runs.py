@@ -169,7 +169,11 @@ class RunLog:
     @property
     def model_id(self) -> str:
         """The id of the model that the run stored; raises Absent if it stored none."""
-        return stored_model_id(self.run, self.experiment.server)
+        stored = self.run.outputs.model_outputs if self.run.outputs else []
+        if not stored:
+            server = self.experiment.server.uri
+            raise Absent(f"run {self.id!r} of MLflow at {server!r} stored no model; train again")
+        return str(stored[-1].model_id)
 
     def link(self, artifact: str = "") -> str:
         """Return the URL of the run's page, or of one of its artifacts."""
@@ -291,14 +295,6 @@ class RunLog:
 
     def _errors(self, what: str) -> AbstractContextManager[None]:
         return mlflow_errors(f"{what} of run {self.id!r}", self.experiment.server.uri)
-
-
-def stored_model_id(run: Run, server: TrackingServer) -> str:
-    """Return the id of the model that a run stored; raises Absent if it stored none."""
-    stored = run.outputs.model_outputs if run.outputs else []
-    if not stored:
-        raise Absent(f"run {run.info.run_id!r} of MLflow at {server.uri!r} stored no model; train again")
-    return str(stored[-1].model_id)
 
 
 def _save(

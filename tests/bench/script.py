@@ -32,7 +32,7 @@ from include.modelling.comparison import Scores
 from include.monitoring.decision import decide
 from include.monitoring.history import MonitoringHistory
 from include.run_identity import RunIdentity
-from include.tracking.names import ledger_runs, monitoring_runs, validation_runs
+from include.tracking.names import ledger_runs, monitoring_runs, training_runs, validation_runs
 from include.tracking.registry import Alias, Registry
 from include.tracking.server import TrackingServer
 
@@ -80,8 +80,16 @@ def _train(services: Services, pipeline: Pipeline, lake: Lake, ledger: Ledger, l
     scores = run_job(_spec(Job.EVALUATE, run, commit, last, candidate=trained.run_id), services, run)
     assert isinstance(scores, Scores)
     _require(promotion.evaluate_gate(pipeline, scores, ledger=ledger, run=run).passed, "gate")
-    version = registry.register(PIPELINE, trained.run_id)
-    promotion.promote(PIPELINE, version, reason="bench", registry=registry, ledger=ledger, run=run)
+    version = registry.register(PIPELINE, training_runs(services.tracking, PIPELINE).open_run(trained.run_id))
+    promotion.promote(
+        PIPELINE,
+        version,
+        compared_with=scores.champion_version,
+        reason="bench",
+        registry=registry,
+        ledger=ledger,
+        run=run,
+    )
 
 
 def _monitor(services: Services, pipeline: Pipeline, lake: Lake, ledger: Ledger, last: date) -> None:

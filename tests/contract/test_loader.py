@@ -102,8 +102,8 @@ def test_every_fault_of_a_file_is_told_at_once(tmp_path: Path) -> None:
             ),
         ),
         (
-            {"monitoring": {"retrain": {"breaches": 4, "of": 3}}},
-            Fault("monitoring.retrain", "breaches (4) can never be reached in 3 day(s)"),
+            {"monitoring": {"retrain": {"failures": 4, "of": 3}}},
+            Fault("monitoring.retrain", "failures (4) can never be reached in 3 day(s)"),
         ),
         (
             {"monitoring": {"drift": {"sharee": 1}}},

@@ -11,7 +11,6 @@ import pytest
 from include.exceptions import Absent, BadData, Misconfigured, NotEnoughData, PipelineInvalid
 from include.jobs.spec import Job, JobSpec
 from include.modelling import scorer
-from include.tracking.registry import Registry
 from tests.support.death import killed_after
 from tests.support.loop import ROWS, Loop, rows
 from tests.support.pipeline import day
@@ -84,7 +83,7 @@ def test_a_training_that_was_killed_is_done_anew_and_counts_once(loop: Loop, eff
     finished = loop.experiment("train").find_runs(limit=9)
     assert [found.info.run_id for found in finished] == [run]
     assert loop.count("train") == (2 if effects else 1)
-    assert Registry(loop.tracking).model_id_of(run)
+    assert loop.experiment("train").open_run(run).model_id
 
 
 def test_the_numbers_of_a_training_are_those_of_its_model_too(loop: Loop) -> None:

@@ -29,7 +29,7 @@ from tests.support.pipeline import day, write_pipeline
 
 BEFORE = day(-1)
 REASON = "0.50 of the features drifted, the limit is 0.3: amount"
-POLICY = {"breaches": 2, "of": 3, "cooldown": "3d", "min_rows": 100}
+POLICY = {"failures": 2, "of": 3, "cooldown": "3d", "min_rows": 100}
 
 
 @dataclass

@@ -13,7 +13,7 @@ from include.contract.monitoring import RetrainPolicy
 from include.monitoring.policy import DailyResult, Decision, decide_retrain
 from tests.support.pipeline import day
 
-POLICY = RetrainPolicy(breaches=2, of=3, cooldown=timedelta(days=3), min_rows=100)
+POLICY = RetrainPolicy(failures=2, of=3, cooldown=timedelta(days=3), min_rows=100)
 
 
 def days(marks: str) -> list[DailyResult]:
@@ -67,7 +67,7 @@ def test_a_night_that_the_champion_learned_from_never_fires() -> None:
 
 policies = st.builds(
     lambda pair, cooldown, least: RetrainPolicy(
-        breaches=min(pair), of=max(pair), cooldown=timedelta(days=cooldown), min_rows=least
+        failures=min(pair), of=max(pair), cooldown=timedelta(days=cooldown), min_rows=least
     ),
     st.tuples(st.integers(1, 5), st.integers(1, 5)),
     st.integers(1, 10),
@@ -110,7 +110,7 @@ def test_it_fires_exactly_when_enough_of_the_counted_nights_broke_a_limit(
     marks = {result.as_of: not result.passed for result in found if result.rows >= policy.min_rows}
     newest_first = [marks[one] for one in sorted(marks, reverse=True)]
     newest = max((result.as_of for result in found), default=None)
-    enough = sum(newest_first[: policy.of]) >= policy.breaches
+    enough = sum(newest_first[: policy.of]) >= policy.failures
     assert judged(policy, found).retrain == (enough and newest_first[0] and newest in marks)
 
 

@@ -13,7 +13,6 @@ from mlflow.artifacts import list_artifacts
 from include.jobs.results import RESULTS
 from include.jobs.spec import Job
 from include.settings import ROOT
-from include.tracking.registry import Registry
 from include.tracking.tags import PREFIX
 from tests.support.loop import DAYS, Loop
 from tests.support.pipeline import day
@@ -86,7 +85,8 @@ def of_run(loop: Loop, run_id: str, stage: str) -> Left:
 
 def of_model(loop: Loop, run_id: str) -> Left:
     """The model that a training run names as its output."""
-    found = loop.experiment("train").client.get_logged_model(Registry(loop.tracking).model_id_of(run_id))
+    trainings = loop.experiment("train")
+    found = trainings.client.get_logged_model(trainings.open_run(run_id).model_id)
     files = list_artifacts(artifact_uri=found.artifact_location, tracking_uri=loop.tracking.uri)
     names = [file.path.rpartition("/")[2] for file in files]
     return {("output", found.name), *(("model file", name) for name in names if name == "model.skops")}

@@ -28,7 +28,7 @@ from include.lake.table import Table
 from include.modelling.comparison import Scores
 from include.monitoring.history import MonitoringHistory
 from include.run_identity import RunIdentity
-from include.tracking.registry import Registry
+from include.tracking.registry import Alias, Registry
 from include.tracking.runs import Experiment
 from include.tracking.server import TrackingServer
 from tests.support.pipeline import day, write_pipeline
@@ -69,7 +69,7 @@ CONTRACT: dict[str, Any] = {
         "drift": {"share": 0.3, "methods": {"wasserstein": 0.5, "jensenshannon": 0.2}},
         "performance": {"metric": "roc_auc", "max_drop": 0.1},
         "fairness": {"column": "kind", "max_gap": 0.9},
-        "retrain": {"breaches": 2, "of": 3, "cooldown": "3d", "min_rows": 100},
+        "retrain": {"failures": 2, "of": 3, "cooldown": "3d", "min_rows": 100},
     },
 }
 
@@ -181,10 +181,12 @@ class Loop:
 
     def promote(self, training_run: str, run_id: str = "r1") -> int:
         """Make a training run's model the champion; its version."""
-        version = self.registry.register(self.folder.name, training_run)
+        name = self.folder.name
+        version = self.registry.register(name, self.experiment("train").open_run(training_run))
         promotion.promote(
-            self.folder.name,
+            name,
             version,
+            compared_with=self.registry.version_of(name, Alias.CHAMPION),
             reason="requested",
             registry=self.registry,
             ledger=self.ledger,

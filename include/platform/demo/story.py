@@ -144,7 +144,7 @@ class Story:
         return DailyResult(
             date=day,
             drifted_columns=list(decision.verdict.drifted),
-            verdict="passed" if decision.verdict.passed else "failed",
+            verdict=decision.verdict.outcome,
             policy="retrain" if decision.retrain else "hold",
             reason=decision.reason,
             cause=decision.cause,

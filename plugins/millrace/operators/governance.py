@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.sdk import Context
 
+from include.tracking.names import training_runs
 from millrace.operators.pipeline import PipelineMixin, PipelineOperator
 from millrace.operators.short_circuit import ShortCircuitMixin
 from millrace.run import identity, set_event_extra
 from millrace.xcom import pull_result
+
+if TYPE_CHECKING:
+    from include.modelling.comparison import Scores
 
 
 class GateOperator(ShortCircuitMixin, PipelineOperator):
@@ -29,15 +33,9 @@ class GateOperator(ShortCircuitMixin, PipelineOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         """Decide, and end the run where the verdict is negative."""
         from include.governance.promotion import evaluate_gate
-        from include.modelling.comparison import Scores
 
-        scores = Scores.parse(
-            pull_result(context["ti"], self.scores_from),
-            source=f"the result of the task {self.scores_from!r}",
-        )
-        verdict = evaluate_gate(
-            self.load_pipeline(), scores, ledger=self.connect_ledger(), run=identity(context)
-        )
+        scores, pipeline = _scores(context, self.scores_from), self.load_pipeline()
+        verdict = evaluate_gate(pipeline, scores, ledger=self.connect_ledger(), run=identity(context))
         for reason in verdict.reasons:
             self.log.info("%s", reason)
         if not verdict.passed:
@@ -59,7 +57,9 @@ class RegisterOperator(PipelineOperator):
 
     def execute(self, context: Context) -> dict[str, int]:
         """Register the model."""
-        return {"version": self.connect_registry().register(self.pipeline_name, self.training_run)}
+        registry = self.connect_registry()
+        training_run = training_runs(registry.server, self.pipeline_name).open_run(self.training_run)
+        return {"version": registry.register(self.pipeline_name, training_run)}
 
 
 class ApproveOperator(PipelineMixin, ApprovalOperator):
@@ -78,16 +78,15 @@ class ApproveOperator(PipelineMixin, ApprovalOperator):
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> Any:
         """Take the response."""
-        from include.governance.promotion import reject
+        from include.governance.promotion import refuse
 
         if event.get("chosen_options") == [self.REJECT]:
             person = event["responded_by_user"]
-            reject(
+            refuse(
                 self.pipeline_name,
                 int(self.version),
-                reason=f"refused by {person['name']}"
-                if person
-                else f"no response within {self.response_timeout}",
+                person=person["name"] if person else None,
+                waited=self.response_timeout,
                 registry=self.connect_registry(),
                 ledger=self.connect_ledger(),
                 run=identity(context),
@@ -98,17 +97,20 @@ class ApproveOperator(PipelineMixin, ApprovalOperator):
 class PromoteOperator(PipelineOperator):
     """Makes a version the champion and the champion the previous one; returns a `Promotion`.
 
-    The ledger gets one entry, however often the task is run.
+    The ledger gets one entry, however often the task is run. Raises Conflict if the champion is another
+    version than the gate compared with.
 
     :param version: the registered version.
+    :param scores_from: the task that returned the scores.
     :param reason: why, for the ledger.
     """
 
     template_fields: Sequence[str] = (*PipelineOperator.template_fields, "version", "reason")
 
-    def __init__(self, *, version: str, reason: str, **kwargs: Any) -> None:
+    def __init__(self, *, version: str, scores_from: str, reason: str, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.version = version
+        self.scores_from = scores_from
         self.reason = reason
 
     def execute(self, context: Context) -> dict[str, Any]:
@@ -118,6 +120,7 @@ class PromoteOperator(PipelineOperator):
         promotion = promote(
             self.pipeline_name,
             int(self.version),
+            compared_with=_scores(context, self.scores_from).champion_version,
             reason=self.reason,
             registry=self.connect_registry(),
             ledger=self.connect_ledger(),
@@ -125,3 +128,10 @@ class PromoteOperator(PipelineOperator):
         ).to_json()
         set_event_extra(context, {**promotion, "version": int(self.version), "reason": self.reason})
         return promotion
+
+
+def _scores(context: Context, task_id: str) -> Scores:
+    """Return the scores that a task of this run returned."""
+    from include.modelling.comparison import Scores
+
+    return Scores.parse(pull_result(context["ti"], task_id), source=f"the result of the task {task_id!r}")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import Context
 from airflow.sdk.exceptions import AirflowSkipException
 
-from include.contract.data import OnFailure, Reader, Source
+from include.contract.data import Reader, Source
 from include.exceptions import BadData
 from include.tracking.names import validation_runs
 from millrace.hooks.sql import SqlHook
@@ -21,8 +21,6 @@ from millrace.xcom import FAULT
 
 if TYPE_CHECKING:
     from include.ingestion.ingestion import Ingestion
-
-_MAX_NAMED = 10
 
 
 class _BranchOperator(PipelineOperator):
@@ -93,19 +91,18 @@ class ValidateOperator(_BranchOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Check the days, and fail for a negative verdict."""
-        from include.ingestion.check import check
+        from include.ingestion.check import check, require
 
         ingestion = self.ingestion(context)
         with _recording_bad_data(context):
             result = check(ingestion, validation_runs(self.connect_tracking(), self.pipeline_name))
         for reason in result.reasons:
             self.log.warning("%s", reason)
-        if not result.passed and ingestion.pipeline.validation.on_failure is not OnFailure.WARN:
+        try:
+            require(result, ingestion)
+        except BadData:
             context["ti"].xcom_push(FAULT, result.to_json())
-            raise BadData(
-                f"{len(result.reasons)} rule(s) failed on {self.branch!r}: "
-                f"{'; '.join(result.reasons[:_MAX_NAMED])}. Report: {result.link}"
-            )
+            raise
         return result.to_json()
 
 

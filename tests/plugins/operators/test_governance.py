@@ -93,12 +93,16 @@ def register(shop: Loop, training: str) -> Any:
     return run(RegisterOperator(task_id="register", pipeline_name=shop.folder.name, training_run=training))
 
 
-def promote(shop: Loop, version: int, run_id: str) -> Any:
+def promote(shop: Loop, version: int, run_id: str, champion: int | None) -> Any:
     """With the version as text, as a template gives it."""
     task = PromoteOperator(
-        task_id="promote", pipeline_name=shop.folder.name, version=f"{version}", reason="because {{ run_id }}"
+        task_id="promote",
+        pipeline_name=shop.folder.name,
+        version=f"{version}",
+        scores_from="evaluate",
+        reason="because {{ run_id }}",
     )
-    return run(task, run_id)
+    return run(task, run_id, evaluate={**SCORES, "champion_version": champion})
 
 
 def answer(shop: Loop, choice: str, who: str | None) -> Task:
@@ -150,9 +154,10 @@ def test_versions_are_registered_and_promoted_once(shop: Loop) -> None:
     training = [training_run(shop.tracking) for _ in range(2)]
     for number, trained in enumerate(training, 1):
         assert register(shop, trained) == register(shop, trained) == {"version": number}
-        told = promote(shop, number, f"r{number}")
-        assert told == promote(shop, number, f"r{number}")
-    assert told == {"champion": 2, "previous": 1}
+        champion = number - 1 or None
+        result = promote(shop, number, f"r{number}", champion)
+        assert result == promote(shop, number, f"r{number}", champion)
+    assert result == {"champion": 2, "previous": 1}
     assert Registry(shop.tracking).version_of(shop.folder.name, Alias.CANDIDATE) is None
     entries = shop.ledger.entries()
     assert [(entry.version, entry.reason) for entry in entries] == [(2, "because r2"), (1, "because r1")]

@@ -24,7 +24,6 @@ from include.jobs.spec import Job
 from include.modelling.comparison import Scores
 from include.monitoring.decision import decide
 from include.settings import ROOT, Runtime
-from include.tracking.registry import Registry
 from include.tracking.tags import Tag
 from millrace.runtimes.factory import job_operator
 from tests.jobs.test_main import SLOW
@@ -162,7 +161,7 @@ def test_a_try_that_overtakes_a_dead_workers_container_trains_alone(shop: Loop, 
         image_of(shop, engine)
         answer = task(shop, Job.TRAIN).run()
     assert runs(shop) == ["KILLED", "FINISHED"]
-    assert Registry(shop.tracking).model_id_of(answer["run_id"])
+    assert shop.experiment("train").open_run(answer["run_id"]).model_id
 
 
 def built(shop: Loop, engine: Engine, dockerfile: str, *files: Path) -> None:
