@@ -69,7 +69,7 @@ CASES: list[tuple[type[BaseOperator], dict[str, Any]]] = [
     (PinOperator, {"pipeline_name": T, "ref": T, "until": T, "tag": T}),
     (GateOperator, {"pipeline_name": T, "scores_from": "evaluate"}),
     (RegisterOperator, {"pipeline_name": T, "training_run": T}),
-    (PromoteOperator, {"pipeline_name": T, "version": T, "reason": T}),
+    (PromoteOperator, {"pipeline_name": T, "version": T, "scores_from": "evaluate", "reason": T}),
     (LakeFSCommitSensor, {"repository": T, "ref": T, "known_commit": T}),
     (LakeFSObjectSensor, {"repository": T, "ref": T, "path": T}),
     (LakeFSPrefixSensor, {"repository": T, "ref": T, "prefix": T}),
