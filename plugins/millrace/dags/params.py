@@ -82,9 +82,13 @@ def refuse_unknown(conf: Mapping[str, Any], params: Mapping[str, Any]) -> None:
     """
     unknown = [key for key in conf if key not in params and not key.startswith(_FOREIGN)]
     if unknown:
-        faults = "; ".join(
-            f"{quote(key)} is not a parameter of this DAG, {nearest(key, params)}".rstrip(", ")
-            for key in unknown[:_MAX_NAMED]
-        )
+        faults = ", ".join(f"{quote(key)}{_hint(key, params)}" for key in unknown[:_MAX_NAMED])
         allowed = ", ".join(params) or "none"
-        raise Misconfigured(f"conf: {faults}; start the run again with, at most: {allowed}")
+        raise Misconfigured(
+            f"conf: this DAG has no parameter {faults}; start the run again with some of: {allowed}"
+        )
+
+
+def _hint(key: str, params: Mapping[str, Any]) -> str:
+    question = nearest(key, params).strip()
+    return f" ({question})" if question else ""

@@ -37,16 +37,20 @@ def run_first_tasks(dag: Any, conf: dict[str, Any] | None) -> None:
 @pytest.mark.parametrize(
     ("stage", "conf", "message"),
     [
-        ("train", {"unitl": "2013-03-31"}, "'unitl' is not a parameter of this DAG, did you mean 'until'?"),
+        (
+            "train",
+            {"unitl": "2013-03-31"},
+            "this DAG has no parameter 'unitl' (did you mean 'until'?); start",
+        ),
         (
             "train",
             {"start": "2013-03-31"},
-            "'start' is not a parameter of this DAG; start the run again with",
+            "no parameter 'start'; start the run again with some of: reason, ref",
         ),
-        ("ingest", {"strat": "2013-03-31", "end": None}, "did you mean 'start'?"),
-        ("ingest", {"until": "2013-03-31"}, "'until' is not a parameter of this DAG; start the run again"),
-        ("monitor", {"start": "2013-03-31"}, "start the run again with, at most: end"),
-        ("monitor", {"End": "2013-03-31"}, "'End' is not a parameter of this DAG, did you mean 'end'?"),
+        ("ingest", {"strat": "2013-03-31", "end": None}, "'strat' (did you mean 'start'?)"),
+        ("ingest", {"until": "2013-03-31"}, "'until'; start the run again with some of: start, end"),
+        ("monitor", {"start": "2013-03-31"}, "'start'; start the run again with some of: end"),
+        ("monitor", {"End": "2013-03-31"}, "'End' (did you mean 'end'?)"),
     ],
 )
 def test_an_unknown_key_of_conf_is_refused_in_the_first_task(
@@ -85,7 +89,7 @@ def test_a_message_names_ten_keys_and_cuts_each(dags: dict[str, Any]) -> None:
     dag = next(iter(dags.values()))
     with pytest.raises(Misconfigured) as raised:
         run_first_tasks(dag, {f"{number:02}{'x' * 9999}": 1 for number in range(99)})
-    assert str(raised.value).count("is not a parameter") == 10
+    assert len(re.findall("x+", str(raised.value))) == 10
     assert max(map(len, re.findall("x+", str(raised.value)))) < MAX_QUOTED
 
 
