@@ -126,7 +126,7 @@ def resolved(params: dict[str, Any], conf: dict[str, Any]) -> dict[str, Any]:
         (TRAIN_PARAMS, {"params": {"a=b": 1}}),
         (TRAIN_PARAMS, {"params": {"x" * 251: 1}}),
     ],
-    ids=str,
+    ids=lambda value: None if value in (INTERVAL_PARAMS, TRAIN_PARAMS) else ascii(value)[:40],
 )
 def test_a_value_out_of_bounds_is_refused_when_the_run_is_started(
     params: dict[str, Any], conf: dict[str, Any]
