@@ -14,13 +14,33 @@
     └── JobFailed            model code failed in a job; the job's log has the traceback
 
 Exceptions of libraries are mapped onto this tree where they are raised (lake client, registry, readers), so
-callers catch only these classes. A message says what happened, the value, what is allowed and what to do. It
-never contains values from the data.
+callers catch only these classes. A message says what happened, the value (by `quote`), what is allowed and
+what to do. It never contains values from the data.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from difflib import get_close_matches
 from typing import NamedTuple
+
+MAX_QUOTED = 200
+"""Characters of a value that a message repeats at most: logs and pages hold a message several times."""
+
+
+def quote(value: object) -> str:
+    """Return a value for a message, as Python writes it, cut to `MAX_QUOTED` characters."""
+    try:
+        text = repr(value)
+    except ValueError:  # Python writes no integer of more than 4,300 digits
+        return f"{type(value).__name__} of more digits than can be shown"
+    return text if len(text) <= MAX_QUOTED else f"{text[: MAX_QUOTED - 1]}…"
+
+
+def nearest(name: object, known: Iterable[str]) -> str:
+    """Return a question after the known name that is nearest to a wrong one, empty where none is near."""
+    close = get_close_matches(str(name)[:MAX_QUOTED], sorted(known), n=1)
+    return f"did you mean {quote(close[0])}? " if close else ""
 
 
 class MillraceError(Exception):

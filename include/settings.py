@@ -23,7 +23,7 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, DotEnvSettingsSource, SettingsConfigDict
 
 from include import environment
-from include.exceptions import Misconfigured
+from include.exceptions import Misconfigured, quote
 
 ROOT = Path(__file__).resolve().parents[1]
 """The project's folder."""
@@ -299,7 +299,7 @@ def read(env_file: Path) -> Settings:
 
 def _faults(kind: type[SettingsGroup], error: ValidationError) -> list[str]:
     return [
-        f"{kind.variable(str(fault['loc'][0]))}={fault['input']!r}: {fault['msg']}"
+        f"{kind.variable(str(fault['loc'][0]))}={quote(fault['input'])}: {fault['msg']}"
         for fault in error.errors()
     ]
 

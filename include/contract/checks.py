@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from include.contract.code import MODEL
 from include.contract.model import PREDICTION
-from include.exceptions import Fault
+from include.contract.text import MLFLOW_NAMES, is_mlflow_name
+from include.exceptions import MAX_QUOTED, Fault, nearest, quote
+from include.yaml_text import load_yaml
 
-_METRIC_NAME = re.compile(r"[\w.\-/ ]+")
 _SUITE = "expectations.yaml"
+_COLUMN_ARGUMENTS = ("column", "column_A", "column_B", "column_list", "column_set")
+"""Arguments of expectations that name columns."""
 
 
 def check(raw: Mapping[str, Any], folder: Path) -> list[Fault]:
@@ -21,7 +25,15 @@ def check(raw: Mapping[str, Any], folder: Path) -> list[Fault]:
     They are found in the raw keys, so that a fault elsewhere, which keeps the models from being built, hides
     none of these.
     """
-    return [*_name(raw, folder), *_files(raw, folder), *_features(raw), *_dropped(raw)]
+    return [
+        *_name(raw, folder),
+        *_own_table(raw),
+        *_files(raw, folder),
+        *_target(raw),
+        *_features(raw),
+        *_dropped(raw),
+        *_groups(raw, folder),
+    ]
 
 
 def _at(raw: Mapping[str, Any], path: str) -> Any:
@@ -35,14 +47,39 @@ def _at(raw: Mapping[str, Any], path: str) -> Any:
 def _name(raw: Mapping[str, Any], folder: Path) -> Iterator[Fault]:
     name = _at(raw, "name")
     if isinstance(name, str) and name != folder.name:
-        yield Fault("name", f"{name!r} differs from its folder {folder.name!r}; make them equal")
+        yield Fault("name", f"{quote(name)} differs from its folder {quote(folder.name)}; make them equal")
+
+
+def _own_table(raw: Mapping[str, Any]) -> Iterator[Fault]:
+    table, name = _at(raw, "lake.table"), _at(raw, "name")
+    if isinstance(name, str) and table == f"{name}_predictions":
+        yield Fault(
+            "lake.table", f"{quote(table)} is the table of the pipeline's predictions; name another one"
+        )
 
 
 def _files(raw: Mapping[str, Any], folder: Path) -> Iterator[Fault]:
     suite = _at(raw, "validation.suite")
     for path, file in (("validation.suite", _SUITE if suite is None else suite), ("model", MODEL)):
-        if isinstance(file, str) and not (folder / file).is_file():
-            yield Fault(path, f"{folder / file} does not exist; write it")
+        if isinstance(file, str) and not _is_file(folder / file):
+            yield Fault(path, f"{folder}/{_shown(file)} does not exist; write it")
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # a name that is too long, or holds NUL
+        return False
+
+
+def _shown(file: str) -> str:
+    return file if len(file) <= MAX_QUOTED and file.isprintable() else quote(file)
+
+
+def _target(raw: Mapping[str, Any]) -> Iterator[Fault]:
+    target = _at(raw, "model.target")
+    if isinstance(target, str) and not is_mlflow_name(target):  # its drift is a metric, as that of a feature
+        yield Fault("model.target", f"{quote(target)} is not a valid name in MLflow; use {MLFLOW_NAMES}")
 
 
 def _features(raw: Mapping[str, Any]) -> Iterator[Fault]:
@@ -62,23 +99,64 @@ def _feature(raw: Mapping[str, Any], path: str, column: str, seen: dict[str, str
         (_at(raw, "model.time"), "is the time column; derive features such as hour or weekday"),
         (PREDICTION, "is the name of the model's predictions; rename the column"),
     )
-    yield from (Fault(path, f"{column!r} {role}") for name, role in roles if name == column)
-    if not _METRIC_NAME.fullmatch(column):
-        yield Fault(
-            path,
-            f"{column!r} is not a valid name in MLflow; use letters, digits, '_', '-', '.', ' ' and '/'",
-        )
+    shown = quote(column)
+    yield from (Fault(path, f"{shown} {role}") for name, role in roles if name == column)
+    if not is_mlflow_name(column):
+        yield Fault(path, f"{shown} is not a valid name in MLflow; use {MLFLOW_NAMES}")
     if column in seen:
-        yield Fault(path, f"{column!r} is listed already, at {seen[column]}")
+        yield Fault(path, f"{shown} is listed already, at {seen[column]}")
     if column in _dropped_columns(raw):
-        yield Fault(path, f"{column!r} is dropped by privacy.drop")
+        yield Fault(path, f"{shown} is dropped by privacy.drop")
     seen.setdefault(column, path)
 
 
 def _dropped(raw: Mapping[str, Any]) -> Iterator[Fault]:
     for path in ("model.target", "model.time", "source.partition_by"):
         if (column := _at(raw, path)) is not None and column in _dropped_columns(raw):
-            yield Fault(path, f"{column!r} is dropped by privacy.drop")
+            yield Fault(path, f"{quote(column)} is dropped by privacy.drop")
+
+
+def _groups(raw: Mapping[str, Any], folder: Path) -> Iterator[Fault]:
+    """Yield the faults of columns that rows are grouped by: they need not be features, but have to exist."""
+    for path in ("gate.slices.column", "monitoring.fairness.column"):
+        column = _at(raw, path)
+        if not isinstance(column, str):  # the models report it
+            continue
+        if column in _dropped_columns(raw):
+            yield Fault(path, f"{quote(column)} is dropped by privacy.drop")
+        elif column not in (own := _columns(raw)) and column not in (rest := _suite_columns(raw, folder)):
+            known = sorted(own | rest)
+            yield Fault(
+                path,
+                f"{quote(column)} is not a known column; {nearest(column, known)}known are features, target, "
+                "times and the columns of the suite: add it to the features, or expect it in "
+                f"{_SUITE}, for instance by expect_column_to_exist",
+            )
+
+
+def _columns(raw: Mapping[str, Any]) -> set[str]:
+    """Return the columns that the contract names as columns of the table."""
+    paths = ("source.partition_by", "model.target", "model.time")
+    features = ("model.features.numerical", "model.features.categorical")
+    return _texts(_at(raw, path) for path in (*paths, *features))
+
+
+def _texts(values: Iterable[Any]) -> set[str]:
+    """Return the texts among values and lists of values."""
+    items = (item for value in values for item in (value if isinstance(value, list) else [value]))
+    return {item for item in items if isinstance(item, str)}
+
+
+def _suite_columns(raw: Mapping[str, Any], folder: Path) -> set[str]:
+    """Return the columns that the suite's expectations of rows name; none while it cannot be read."""
+    suite = _at(raw, "validation.suite")
+    try:
+        found = load_yaml((folder / (suite if isinstance(suite, str) else _SUITE)).read_text("utf-8"))
+    except (OSError, ValueError, yaml.YAMLError):  # reported by the step that runs the suite
+        return set()
+    rows = _at(found, "rows") if isinstance(found, dict) else None
+    entries = [entry for entry in rows if isinstance(entry, dict)] if isinstance(rows, list) else []
+    return _texts(_at(entry, f"kwargs.{name}") for entry in entries for name in _COLUMN_ARGUMENTS)
 
 
 def _dropped_columns(raw: Mapping[str, Any]) -> list[Any]:

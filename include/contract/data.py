@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
-from datetime import date
 from enum import StrEnum
 from typing import Annotated
 
 from pydantic import (
-    AfterValidator,
     Field,
     model_validator,
 )
 
-from include.contract.types import Cron, ImportPath, Name, Section, check_timezone
+from include.contract.numbers import NUMBER
+from include.contract.text import (
+    BranchName,
+    ColumnName,
+    ConnectionId,
+    File,
+    ImportPath,
+    Location,
+    Name,
+    Query,
+    RepositoryName,
+)
+from include.contract.types import Cron, Day, Section, TimeZone
 
 
 class Reader(StrEnum):
@@ -44,16 +54,19 @@ class Source(Section):
     """Where rows come from, and how they are cut into partitions."""
 
     reader: Reader
-    uri: str | None = Field(
+    uri: Location | None = Field(
         None, description="parquet, csv: a path or URI; `{dt}` becomes the partition's date."
     )
-    conn_id: str | None = Field(None, description="sql: an Airflow connection.")
-    query: str | None = Field(None, description="sql: a query with `:start` and `:end` (time stamps).")
+    conn_id: ConnectionId | None = Field(None, description="sql: an Airflow connection.")
+    query: Query | None = Field(None, description="sql: a query with `:start` and `:end` (time stamps).")
     callable: ImportPath | None = Field(
         None, description="python: `module:function`, see include/ingestion/readers.py."
     )
-    partition_by: str = Field(description="The time column that decides a row's partition.")
-    timezone: Annotated[str, AfterValidator(check_timezone)] = "UTC"
+    partition_by: ColumnName = Field(description="The time column that decides a row's partition.")
+    timezone: TimeZone = "UTC"
+    max_days: Annotated[int, Field(ge=1, le=36_525), NUMBER] = Field(
+        400, description="The most days that a run may be started for, by `start` and `end`."
+    )
 
     @model_validator(mode="after")
     def _location_fits_reader(self) -> Source:
@@ -68,16 +81,16 @@ class Source(Section):
 class LakeTable(Section):
     """The pipeline's table in the lake."""
 
-    repository: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{2,62}$")]
+    repository: RepositoryName
     table: Name
-    branch: str = "main"
+    branch: BranchName = "main"
 
 
 class Schedule(Section):
     """Cron expressions in the source's time zone; null means only on demand."""
 
     ingest: Cron | None = "@daily"
-    since: date | None = Field(
+    since: Day | None = Field(
         None,
         description="Run every tick of `ingest` from this day on, also those missed while Airflow was down; "
         "null: only ticks from now on.",
@@ -89,11 +102,11 @@ class Schedule(Section):
 class Validation(Section):
     """The suite that checks the rows, and what to do with rows that fail."""
 
-    suite: str = "expectations.yaml"
+    suite: File = "expectations.yaml"
     on_failure: OnFailure = OnFailure.QUARANTINE
 
 
 class Privacy(Section):
     """Columns of the source that never reach the lake as they are."""
 
-    drop: list[str] = Field(default_factory=list, description="Left out when rows are read.")
+    drop: list[ColumnName] = Field(default_factory=list, description="Left out when rows are read.")

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
+import re
 from typing import Any
 
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
 from include.contract.pipeline import Pipeline
-from include.exceptions import Fault
+from include.exceptions import Fault, nearest, quote
+
+_PLAIN_KEY = re.compile(r"[\w./-]{1,100}")
+"""A key that a path shows as it is; others are quoted."""
+
+_OF_KEY = "[key]"
+"""Pydantic's last part of the path where a mapping's key is wrong, and not its value."""
 
 
 def to_fault(error: ErrorDetails) -> Fault:
@@ -22,25 +28,29 @@ def to_fault(error: ErrorDetails) -> Fault:
     message = error["msg"].removeprefix("Value error, ")
     if error["type"] == "value_error" or isinstance(error["input"], dict):
         return Fault(path, message)
-    return Fault(path, f"{error['input']!r}: {message[:1].lower()}{message[1:]}")
+    return Fault(path, f"{quote(error['input'])}: {message[:1].lower()}{message[1:]}")
 
 
 def _path(location: tuple[int | str, ...]) -> str:
     path = ""
     for part in location:
-        path += f"[{part}]" if isinstance(part, int) else f".{part}" if path else str(part)
+        if isinstance(part, int):
+            path += f"[{part}]"
+        elif part != _OF_KEY:
+            key = part if _PLAIN_KEY.fullmatch(part) else quote(part)
+            path += f".{key}" if path else key
     return path or "file"
 
 
 def _unknown_key(location: tuple[int | str, ...]) -> str:
     section: Any = Pipeline
     for part in location[:-1]:
+        if isinstance(part, int):  # an item of a list: its section is the list's
+            continue
         fields = section.model_fields if isinstance(section, type) and issubclass(section, BaseModel) else {}
         section = _model_in(fields[part].annotation) if part in fields else None
     allowed = sorted(section.model_fields) if section else []
-    close = get_close_matches(str(location[-1]), allowed, n=1)
-    hint = f"did you mean {close[0]!r}? " if close else ""
-    return f"is not a known key; {hint}allowed: {', '.join(allowed)}"
+    return f"is not a known key; {nearest(location[-1], allowed)}allowed: {', '.join(allowed)}"
 
 
 def _model_in(annotation: Any) -> Any:

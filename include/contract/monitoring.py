@@ -10,16 +10,18 @@ from pydantic import (
     model_validator,
 )
 
-from include.contract.types import Days, Metric, Section, Share
+from include.contract.numbers import NUMBER, Count, Share
+from include.contract.text import ColumnName
+from include.contract.types import Days, Metric, Section
 
 
 class Methods(Section):
     """The distance from which on a column has drifted, by kind of column."""
 
-    wasserstein: Annotated[float, Field(gt=0)] = Field(
+    wasserstein: Annotated[float, Field(gt=0, le=1_000_000), NUMBER] = Field(
         0.1, description="Numerical features and predictions: Wasserstein distance in standard deviations."
     )
-    jensenshannon: Annotated[float, Field(gt=0, le=1)] = Field(
+    jensenshannon: Annotated[float, Field(gt=0, le=1), NUMBER] = Field(
         0.1, description="Categorical features and the target: Jensen-Shannon distance, 0..1."
     )
 
@@ -41,19 +43,19 @@ class Performance(Section):
 class Fairness(Section):
     """How far selection rates of groups may lie apart."""
 
-    column: str
+    column: ColumnName
     max_gap: Share = 0.1
     selected_from: Share = Field(0.5, description="A prediction from here on counts as selected.")
-    min_rows: Annotated[int, Field(ge=1)] = Field(100, description="Smaller groups are left out.")
+    min_rows: Count = Field(100, description="Smaller groups are left out.")
 
 
 class RetrainPolicy(Section):
     """The policy: how many failed days, out of how many, start a retrain."""
 
-    failures: Annotated[int, Field(ge=1)] = 2
-    of: Annotated[int, Field(ge=1)] = 3
+    failures: Annotated[int, Field(ge=1, le=366), NUMBER] = 2
+    of: Annotated[int, Field(ge=1, le=366), NUMBER] = 3
     cooldown: Days = timedelta(days=3)
-    min_rows: Annotated[int, Field(ge=1)] = 500
+    min_rows: Count = 500
 
     @model_validator(mode="after")
     def _failures_reachable(self) -> RetrainPolicy:

@@ -15,16 +15,17 @@ from include.contract.data import LakeTable, Privacy, Schedule, Source, Validati
 from include.contract.gate import Gate
 from include.contract.model import Model
 from include.contract.monitoring import Monitoring
+from include.contract.text import Description, Label, Name, Owner
 from include.contract.training import Training
-from include.contract.types import Label, Name, Section
+from include.contract.types import Section
 
 
 class Pipeline(Section):
     """One model product: its data, checks, model, gate and monitoring."""
 
     name: Name
-    description: str
-    owner: str
+    description: Description
+    owner: Owner
     tags: list[Label] = Field(default_factory=list)
     source: Source
     lake: LakeTable

@@ -1,9 +1,9 @@
-"""Types that several sections of the contract share: durations, schedules, names, metrics."""
+"""Types that several sections of the contract share: durations, days, schedules, metrics."""
 
 from __future__ import annotations
 
 import re
-from datetime import timedelta
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import Annotated
 from zoneinfo import ZoneInfo
@@ -13,12 +13,29 @@ from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
-    Field,
     WithJsonSchema,
 )
 
+from include.contract.text import Text
+from include.exceptions import quote
+
 _CENTURY = timedelta(days=36_525)
 
+_LONGEST = timedelta(days=366)
+"""Of time limits. Kubernetes holds 2**31 seconds, Airflow adds them to the time of day in a `datetime`."""
+
+FIRST_DAY, LAST_DAY = date(1900, 1, 1), date(2199, 12, 31)
+"""pandas holds nanoseconds, from 1677 to 2262: these days, and windows of a century before them, fit."""
+
+CRON_PRESETS = {
+    "@hourly": "0 * * * *",
+    "@daily": "0 0 * * *",
+    "@weekly": "0 0 * * 0",
+    "@monthly": "0 0 1 * *",
+    "@quarterly": "0 0 1 */3 *",
+    "@yearly": "0 0 1 1 *",
+}
+"""Airflow's (`airflow.utils.dates.cron_presets`), as five fields; croniter knows others."""
 
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
@@ -26,36 +43,16 @@ _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks
 def _parse_duration(value: object) -> object:
     if isinstance(value, timedelta):
         return value
-    text = str(value)
-    if re.fullmatch(r"[1-9][0-9]{0,6}[smhdw]", text):
-        return timedelta(**{_UNITS[text[-1]]: int(text[:-1])})
+    if isinstance(value, str) and re.fullmatch(r"[1-9][0-9]{0,6}[smhdw]", value):
+        return timedelta(**{_UNITS[value[-1]]: int(value[:-1])})
     raise ValueError(
-        f"{value!r} is not a valid duration; write a whole number and s, m, h, d or w, such as '90d'"
+        f"{quote(value)} is not a valid duration; write a whole number and s, m, h, d or w, such as '90d'"
     )
 
 
-def check_timezone(value: str) -> str:
-    """Return the name of a time zone; raises ValueError if it is unknown."""
-    try:
-        ZoneInfo(value)
-    except (KeyError, ValueError, OSError) as error:
-        raise ValueError(
-            f"{value!r} is not a time zone; write an IANA name such as 'Europe/Berlin'"
-        ) from error
-    return value
-
-
-def _check_cron(value: str) -> str:
-    from croniter import CroniterBadDateError, croniter
-
-    if not croniter.is_valid(value):
-        raise ValueError(
-            f"{value!r} is not a cron expression; write five fields or a preset such as '@daily'"
-        )
-    try:
-        croniter(value).get_next()
-    except CroniterBadDateError as error:
-        raise ValueError(f"{value!r} is never due; write a date that exists") from error
+def _time_limit(value: timedelta) -> timedelta:
+    if value > _LONGEST:
+        raise ValueError(f"'{value.days}d' is longer than {_LONGEST.days} days; write a shorter duration")
     return value
 
 
@@ -67,37 +64,80 @@ def _whole_days(value: timedelta) -> timedelta:
     return value
 
 
-Duration = Annotated[
-    timedelta,
-    BeforeValidator(_parse_duration),
-    WithJsonSchema({"type": "string", "pattern": "^[1-9][0-9]{0,6}[smhdw]$", "examples": ["90d", "1h"]}),
-]
+def _parse_day(value: object) -> object:
+    if isinstance(value, date) and not isinstance(value, datetime):
+        return value
+    try:
+        if isinstance(value, str) and re.fullmatch(r"\d{4}-\d\d-\d\d", value):
+            return date.fromisoformat(value)
+    except ValueError:
+        pass  # such as 30 February
+    raise ValueError(f"{quote(value)} is not a day; write it as 2024-03-31")
 
+
+def check_day(value: date) -> date:
+    """Return the day; raises ValueError outside of `FIRST_DAY` to `LAST_DAY`."""
+    if not FIRST_DAY <= value <= LAST_DAY:
+        raise ValueError(
+            f"{value} is outside of {FIRST_DAY} to {LAST_DAY}; write a day between these, both included"
+        )
+    return value
+
+
+def check_timezone(value: str) -> str:
+    """Return the name of a time zone; raises ValueError if it is unknown."""
+    try:
+        ZoneInfo(value)
+    except (KeyError, ValueError, OSError) as error:
+        raise ValueError(
+            f"{quote(value)} is not a time zone; write an IANA name such as 'Europe/Berlin'"
+        ) from error
+    return value
+
+
+def cron_fields(cron: str) -> str:
+    """Return the five fields of a cron expression or preset."""
+    return CRON_PRESETS.get(cron, cron)
+
+
+def _check_cron(value: str) -> str:
+    from croniter import CroniterBadDateError, croniter
+
+    cron = cron_fields(value)
+    # croniter takes a sixth and a seventh field as seconds and years, and R as another time in each process.
+    if len(cron.split()) != 5 or re.search(r"\b[rR]\b", cron) or not croniter.is_valid(cron):
+        raise ValueError(
+            f"{quote(value)} is not a cron expression; write five fields or a preset such as '@daily'"
+        )
+    try:
+        croniter(cron).get_next()
+    except CroniterBadDateError as error:
+        raise ValueError(f"{quote(value)} is never due; write a date that exists") from error
+    return value
+
+
+_DURATION_SCHEMA = WithJsonSchema(
+    {"type": "string", "pattern": "^[1-9][0-9]{0,6}[smhdw]$", "examples": ["90d", "1h"]}
+)
+
+Duration = Annotated[timedelta, BeforeValidator(_parse_duration), _DURATION_SCHEMA]
+
+TimeLimit = Annotated[Duration, AfterValidator(_time_limit)]
 
 Days = Annotated[Duration, AfterValidator(_whole_days)]
 
+Day = Annotated[date, BeforeValidator(_parse_day), AfterValidator(check_day)]
 
-Cron = Annotated[str, AfterValidator(_check_cron)]
+TimeZone = Annotated[str, AfterValidator(check_timezone)]
 
-
-Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
-
-
-Label = Annotated[str, Field(min_length=1, max_length=100)]
-
-
-Share = Annotated[float, Field(ge=0, le=1)]
-
-
-ImportPath = Annotated[
-    str, Field(pattern=r"^[\w.]+:\w+$", examples=["include.pipelines.flights.source:read"])
-]
+Cron = Annotated[str, Text(100, min_length=0), AfterValidator(_check_cron)]
+"""Airflow keeps a cron in words, in 1,000 characters; 100 of a cron never become as many."""
 
 
 class Section(BaseModel):
-    """A part of the contract: frozen, and closed against unknown keys."""
+    """A part of the contract: frozen, closed against unknown keys, and of finite numbers."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Metric(StrEnum):
@@ -107,3 +147,11 @@ class Metric(StrEnum):
     AVERAGE_PRECISION = "average_precision"
     NEG_LOG_LOSS = "neg_log_loss"
     NEG_BRIER_SCORE = "neg_brier_score"
+
+    @property
+    def range(self) -> tuple[float, float]:
+        """The least and the greatest value; scikit-learn clips probabilities, and no log loss reaches 100."""
+        return _RANGES.get(self, (0, 1))
+
+
+_RANGES = {Metric.NEG_LOG_LOSS: (-100, 0), Metric.NEG_BRIER_SCORE: (-1, 0)}

@@ -10,6 +10,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from include.contract.types import check_day, cron_fields
 from include.exceptions import Misconfigured
 from include.run_identity import RunIdentity
 from include.settings import settings
@@ -26,17 +27,21 @@ def as_of(context: Mapping[str, Any]) -> datetime:
     return time
 
 
-def days(context: Mapping[str, Any], timezone: str, cron: str | None) -> tuple[date, date]:
+def days(
+    context: Mapping[str, Any], timezone: str, cron: str | None, *, max_days: int | None = None
+) -> tuple[date, date]:
     """Return the first and the last day that a run is for, both included.
 
     If the params `start` and `end` are set, these are the days (one alone sets both). Otherwise they are the
     days of `timezone` that ended since the previous tick of `cron`, so that consecutive runs of any schedule
-    cover every day; at least the last day that is over. Raises Misconfigured if `start` is after `end`.
+    cover every day; at least the last day that is over. Raises Misconfigured for a day that no pipeline can
+    hold, if `start` is after `end`, and if they are more than `max_days` apart.
     """
     params = context["params"]
     start, end = params.get("start") or params.get("end"), params.get("end") or params.get("start")
     if start and end:
-        return _ordered(date.fromisoformat(start), date.fromisoformat(end))
+        return _checked(_day("start", start), _day("end", end), max_days)
+    _day("the run's date", as_of(context).date().isoformat())
     local_time = as_of(context).astimezone(ZoneInfo(timezone)).replace(tzinfo=None)
     last = local_time.date() - timedelta(days=1)
     return min(last, _previous_tick(local_time, cron).date() if cron else last), last
@@ -66,7 +71,7 @@ def _previous_tick(tick: datetime, cron: str) -> datetime:
     from croniter import croniter
 
     # A tick in the hour that daylight saving time skips runs up to an hour late.
-    previous: datetime = croniter(cron, tick - timedelta(hours=1)).get_prev(datetime)
+    previous: datetime = croniter(cron_fields(cron), tick - timedelta(hours=1)).get_prev(datetime)
     return previous
 
 
@@ -76,7 +81,19 @@ def task_step(context: Mapping[str, Any]) -> str:
     return task_id if index < 0 else f"{task_id}[{index}]"
 
 
-def _ordered(first: date, last: date) -> tuple[date, date]:
+def _day(name: str, text: str) -> date:
+    try:
+        return check_day(date.fromisoformat(text))
+    except ValueError as error:
+        raise Misconfigured(f"{name}: {error}") from error
+
+
+def _checked(first: date, last: date, max_days: int | None) -> tuple[date, date]:
     if last < first:
         raise Misconfigured(f"start {first} is after end {last}; set the earlier day as start")
+    if max_days and (count := (last - first).days + 1) > max_days:
+        raise Misconfigured(
+            f"start {first} to end {last} are {count} days, and one run brings at most {max_days}; "
+            "start several runs, or raise source.max_days in pipeline.yaml"
+        )
     return first, last

@@ -83,7 +83,7 @@ def test_the_first_candidate_has_only_the_minimum_and_its_latency_to_pass() -> N
 numbers = st.floats(-1, 1)
 gates = st.builds(
     Gate,
-    minimum=numbers,
+    minimum=st.floats(0, 1),
     min_improvement=st.floats(-0.1, 0.1),
     slices=st.none() | st.builds(Slices, column=st.just("kind"), max_drop=st.floats(0, 1)),
     max_latency_ms=st.none() | st.floats(1, 100),

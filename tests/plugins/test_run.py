@@ -119,6 +119,40 @@ def test_days_in_the_wrong_order_are_refused() -> None:
         days(context(start="2013-02-01", end="2013-01-01"), NEW_YORK, DAILY)
 
 
+def test_a_run_of_too_many_days_is_refused() -> None:
+    year = context(start="2013-01-01", end="2013-12-31")
+    assert days(year, NEW_YORK, None, max_days=365) == (date(2013, 1, 1), date(2013, 12, 31))
+    message = "start 2013-01-01 to end 2013-12-31 are 365 days, and one run brings at most 364; start several"
+    with pytest.raises(Misconfigured, match=message):
+        days(year, NEW_YORK, None, max_days=364)
+
+
+def test_the_interval_of_a_schedule_may_have_more_days() -> None:
+    made_by = context(interval=(MIDNIGHT, MIDNIGHT), logical=MIDNIGHT)
+    first, last = days(made_by, NEW_YORK, "0 0 2 4 *", max_days=30)
+    assert (last - first).days == 364
+
+
+@pytest.mark.parametrize(
+    ("made_by", "message"),
+    [
+        (context(start="1899-12-31"), "start: 1899-12-31 is outside of 1900-01-01 to 2199-12-31"),
+        (context(end="2200-01-01"), "2200-01-01 is outside of"),
+        (context(end="soon"), "Invalid isoformat string: 'soon'"),
+        (context(logical=datetime(1, 1, 1, tzinfo=UTC)), "the run's date: 0001-01-01 is outside of"),
+        (context(logical=datetime(9999, 12, 31, tzinfo=UTC)), "the run's date: 9999-12-31 is outside of"),
+    ],
+)
+def test_a_day_that_no_pipeline_can_hold_is_refused(made_by: dict[str, Any], message: str) -> None:
+    with pytest.raises(Misconfigured, match=message):
+        days(made_by, NEW_YORK, DAILY)
+
+
+def test_a_preset_that_only_airflow_knows_has_days() -> None:
+    made_by = context(logical=datetime(2013, 4, 1, tzinfo=UTC))
+    assert days(made_by, "UTC", "@quarterly") == (date(2013, 1, 1), date(2013, 3, 31))
+
+
 def test_as_of_prefers_the_interval_then_the_logical_date_then_the_time_to_run() -> None:
     assert as_of(context(interval=(DAY_BEFORE, MIDNIGHT), logical=TWO_AM)) == MIDNIGHT
     assert as_of(context(logical=TWO_AM)) == TWO_AM

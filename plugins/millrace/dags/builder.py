@@ -13,6 +13,7 @@ from include.contract.pipeline import Pipeline
 from include.settings import settings
 from millrace.dags import retries
 from millrace.dags.macros import macros
+from millrace.dags.params import check_conf
 from millrace.operators.governance import ApproveOperator
 
 
@@ -65,7 +66,10 @@ def stage_dag(
         catchup=since is not None,
         max_active_runs=max_active_runs,
         is_paused_upon_creation=False,
-        default_args=retries.default_args(owner=pipeline.owner, delay=settings().airflow.retry_delay),
+        default_args={
+            **retries.default_args(owner=pipeline.owner, delay=settings().airflow.retry_delay),
+            "pre_execute": check_conf,
+        },
         params=dict(params),
         tags=[pipeline.name, stage, *pipeline.tags],
         user_defined_macros=macros(pipeline, cron),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
+from datetime import date
 from typing import Any
 
 from jinja2 import pass_context
@@ -14,15 +15,18 @@ from millrace.xcom import pull_result
 
 def macros(pipeline: Pipeline, cron: str | None) -> dict[str, Any]:
     """Return the macros of a pipeline's DAGs; `cron` is the DAG's schedule."""
-    timezone = pipeline.source.timezone
+    source = pipeline.source
+
+    def days_of(context: Any) -> tuple[date, date]:
+        return days(context, source.timezone, cron, max_days=source.max_days)
 
     @pass_context
     def first_day(context: Any) -> str:
-        return days(context, timezone, cron)[0].isoformat()
+        return days_of(context)[0].isoformat()
 
     @pass_context
     def last_day(context: Any) -> str:
-        return days(context, timezone, cron)[1].isoformat()
+        return days_of(context)[1].isoformat()
 
     @pass_context
     def run_hash(context: Any) -> str:
@@ -30,7 +34,7 @@ def macros(pipeline: Pipeline, cron: str | None) -> dict[str, Any]:
 
     @pass_context
     def partition(context: Any) -> str:
-        first, last = days(context, timezone, cron)
+        first, last = days_of(context)
         return first.isoformat() if first == last else f"{first.isoformat()}_{last.isoformat()}"
 
     results: dict[Hashable, Any] = {}

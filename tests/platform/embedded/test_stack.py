@@ -136,6 +136,8 @@ def test_a_wrong_password_is_refused(running: RunningStack) -> None:
         ("flights.train", {"until": "2013-01"}),
         ("flights.train", {"params": ["seed", 7]}),
         ("flights.train", {"ref": ""}),
+        ("flights.train", {"reason": "two\nlines"}),
+        ("flights.train", {"until": "0001-01-01"}),
     ],
 )
 def test_bad_params_are_refused_and_start_nothing(

@@ -1,0 +1,301 @@
+"""What a contract may hold: a wrong value is refused while it is read, with its key and what is allowed."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from include.contract import loader
+from include.contract.pipeline import Pipeline
+from include.contract.types import CRON_PRESETS
+from include.exceptions import MAX_QUOTED, PipelineInvalid, quote
+from tests.support.pipeline import NAME, SUITE, write_pipeline
+
+CASES: tuple[tuple[str, Any, str], ...] = (
+    # Texts: lengths and letters that Airflow, MLflow, lakeFS and PostgreSQL hold.
+    ("owner", "x" * 501, "has 501 characters; use at most 500 characters"),
+    ("owner", "  ", "'  ' is blank"),
+    ("owner", "sh\0op", r"'sh\x00op' holds the control character U+0000; remove it"),
+    ("owner", "a\nb", "holds the control character U+000A; remove it"),
+    ("description", "x" * 5001, "has 5001 characters; use at most 5000 characters"),
+    ("description", "a\ab", "holds the control character U+0007"),
+    ("tags[1]", ["ok", "x" * 101], "has 101 characters; use at most 100 characters"),
+    ("tags[0]", [""], "'' is blank"),
+    ("tags[0]", ["a\x1b[31m"], "holds the control character U+001B"),
+    ("name", "Orders", "'Orders' is not valid; use lower-case letters, digits and '_'"),
+    ("name", "x" * 64, "has 64 characters; use at most 63 characters"),
+    ("lake.repository", "Orders", "'Orders' is not valid; use 3 to 63 lower-case letters, digits and '-'"),
+    ("lake.repository", "ab", "'ab' is not valid; use 3 to 63"),
+    ("lake.table", "a-b", "'a-b' is not valid; use lower-case letters"),
+    ("lake.table", "x" * 64, "use at most 63 characters"),
+    ("lake.table", "orders_predictions", "is the table of the pipeline's predictions; name another one"),
+    ("lake.branch", "team/main", "'team/main' is not valid; use letters, digits, '_' and '-', not beginning"),
+    ("lake.branch", "-main", "'-main' is not valid"),
+    ("lake.branch", "größe", "'größe' is not valid"),
+    ("lake.branch", "{{ ds }}", "'{{ ds }}' is not valid"),
+    ("lake.branch", "", "'' is blank"),
+    ("lake.branch", "main\n", "holds the control character U+000A"),
+    ("lake.branch", "x" * 256, "use at most 255 characters"),
+    ("source.conn_id", "my shop", "'my shop' is not valid; use letters, digits"),
+    ("source.conn_id", "x" * 251, "use at most 250 characters"),
+    ("source.query", "select\0", "holds the control character U+0000"),
+    ("source.query", "\n", r"'\n' is blank"),
+    ("source.callable", "a..b:read", "'a..b:read' is not valid; use 'module:function'"),
+    ("source.partition_by", "ti\0me", "holds the control character U+0000"),
+    ("source.timezone", "x" * 999, "is not a time zone; write an IANA name"),
+    ("source.timezone", "../UTC", "'../UTC' is not a time zone"),
+    ("model.target", "x" * 201, "use at most 200 characters"),
+    ("model.target", "late?", "'late?' is not a valid name in MLflow"),
+    ("model.features.numerical[0]", ["a/../b"], "'a/../b' is not a valid name in MLflow"),
+    ("model.features.numerical[0]", ["a//b"], "'a//b' is not a valid name in MLflow"),
+    ("model.params", {"a=b": 1}, "'a=b' is not a valid name in MLflow; use letters, digits"),
+    ("model.params", {"x" * 251: 1}, "use at most 250 characters"),
+    ("model.params", {"a": [{"b": float("nan")}]}, "'a': nan is not finite"),
+    ("model.params", {"a": {"\0": 1}}, r"'a': '\x00' holds the control character U+0000"),
+    ("privacy.drop[0]", ["\x07"], "holds the control character U+0007"),
+    ("training.image", "{{ var.value.image }}", "is not valid; use a reference such as"),
+    ("training.image", "x" * 501, "use at most 500 characters"),
+    ("training.node_selector.disk", "{{ x }}", "'{{ x }}' is not valid; use at most 63 letters"),
+    ("training.node_selector.'{{ x }}'", {"{{ x }}": "a"}, "'{{ x }}' is not valid; use a key of Kubernetes"),
+    ("training.tolerations[0].kee", [{"kee": 1}], "did you mean 'key'? allowed: effect, key, operator"),
+    # Paths are taken as they are written.
+    (
+        "source.uri",
+        "/data/a.csv",
+        "'/data/a.csv' is absolute; write a path below the pipeline's folder, or a",
+    ),
+    ("source.uri", "../a.csv", "'../a.csv' leaves its folder by '..'"),
+    ("source.uri", "s3://bucket/../c", "leaves its folder by '..'"),
+    ("source.uri", "{{ ds }}.csv", "'{{ ds }}.csv' holds a template"),
+    ("source.uri", "{% if a %}", "holds a template"),
+    ("source.uri", "in\\a.csv", r"'in\\a.csv' holds a backslash; write '/'"),
+    ("source.uri", "a\0.csv", "holds the control character U+0000"),
+    ("source.uri", "x" * 1001, "use at most 1000 characters"),
+    ("validation.suite", "../s.yaml", "leaves its folder by '..'"),
+    ("validation.suite", "/etc/s.yaml", "is absolute; write a path below the pipeline's folder"),
+    ("validation.suite", "s3://b/s.yaml", "is not a file of the folder"),
+    # Numbers are finite, in range, and not true or false.
+    ("gate.minimum", 1.2, "1.2 is outside of 0 to 1, the range of roc_auc"),
+    ("gate.minimum", float("nan"), "nan is not finite; write a number"),
+    ("gate.minimum", "nan", "'nan': input should be a finite number"),
+    ("gate.minimum", "1e999", "'1e999': input should be a finite number"),
+    ("gate.minimum", True, "True is not a number; write digits"),
+    ("gate.min_improvement", 2, "2.0 is outside of -1 to 1, by which two values of roc_auc can differ"),
+    ("gate.min_improvement", float("inf"), "inf is not finite"),
+    ("gate.max_latency_ms", 3.7e6, "should be less than or equal to 3600000"),
+    ("gate.max_latency_ms", True, "True is not a number"),
+    ("model.seed", -1, "-1: input should be greater than or equal to 0"),
+    ("model.seed", 2**32, "4294967296: input should be less than or equal to 4294967295"),
+    ("model.seed", True, "True is not a number"),
+    ("monitoring.drift.share", 1.5, "1.5: input should be less than or equal to 1"),
+    ("monitoring.drift.share", float("nan"), "nan is not finite"),
+    ("monitoring.drift.methods.wasserstein", float("inf"), "inf is not finite"),
+    ("monitoring.retrain.of", 367, "367: input should be less than or equal to 366"),
+    ("monitoring.retrain.min_rows", 2**31, "should be less than or equal to 2147483647"),
+    ("monitoring.fairness.min_rows", False, "False is not a number"),
+    ("training.resources.cpu", 1025, "should be less than or equal to 1024"),
+    ("training.resources.cpu", 10**400, "input should be a valid number"),
+    ("training.resources.gpu", 1025, "should be less than or equal to 1024"),
+    ("training.resources.memory", "70000Gi", "'70000Gi' is outside of 6Mi to 65536Gi"),
+    ("training.resources.memory", "5Mi", "'5Mi' is outside of 6Mi to 65536Gi"),
+    ("training.resources.memory", "2G", "'2G' is not an amount of memory; write a number and Mi or Gi"),
+    ("training.timeout", "367d", "'367d' is longer than 366 days; write a shorter duration"),
+    ("training.timeout", True, "True is not a valid duration"),
+    ("gate.approval_timeout", "9999999w", "is longer than 366 days"),
+    ("source.max_days", 0, "0: input should be greater than or equal to 1"),
+    ("source.max_days", 36_526, "should be less than or equal to 36525"),
+    # Columns exist, as far as contract and suite name them.
+    ("gate.slices.column", "kinds", "'kinds' is not a known column; did you mean 'kind'? known are features"),
+    ("gate.slices.column", "prediction", "'prediction' is not a known column"),
+    ("monitoring.fairness.column", "gender", "expect it in expectations.yaml, for instance by expect_column"),
+    # Days.
+    (
+        "schedule.since",
+        "1899-12-31",
+        "1899-12-31 is outside of 1900-01-01 to 2199-12-31; write a day between",
+    ),
+    ("schedule.since", "2200-01-01", "2200-01-01 is outside of 1900-01-01 to 2199-12-31"),
+    ("schedule.since", 86400, "86400 is not a day; write it as 2024-03-31"),
+    ("schedule.since", True, "True is not a day"),
+    ("schedule.since", "2024-02-30", "'2024-02-30' is not a day"),
+    # Crons.
+    (
+        "schedule.ingest",
+        "0 0 2 * * *",
+        "'0 0 2 * * *' is not a cron expression; write five fields or a preset",
+    ),
+    ("schedule.train", "* * * * * * *", "is not a cron expression"),
+    ("schedule.train", "R R * * *", "is not a cron expression"),
+    ("schedule.train", "R(0-9) 2 * * *", "is not a cron expression"),
+    ("schedule.train", "@midnight", "is not a cron expression"),
+    ("schedule.train", "@once", "is not a cron expression"),
+    ("schedule.train", "0 2 30 2 *", "'0 2 30 2 *' is never due; write a date that exists"),
+    ("schedule.train", "1," * 50 + "1 * * * *", "use at most 100 characters"),
+    ("schedule.train", "0 2\n* * *", "holds the control character U+000A"),
+)
+"""Path of the fault, the value of its key, and a part of the message."""
+
+TOGETHER: tuple[tuple[str, dict[str, Any], str], ...] = (
+    (
+        "gate.minimum",
+        {"gate": {"metric": "neg_log_loss", "minimum": 0.5}},
+        "0.5 is outside of -100 to 0, the range of neg_log_loss; greater is better",
+    ),
+    (
+        "gate.minimum",
+        {"gate": {"metric": "neg_brier_score", "minimum": -1.1}},
+        "-1.1 is outside of -1 to 0, the range of neg_brier_score",
+    ),
+    (
+        "gate.slices.column",
+        {"gate": {"slices": {"column": "id"}}, "privacy": {"drop": ["id"]}},
+        "'id' is dropped by privacy.drop",
+    ),
+)
+"""The same with the changes of several keys."""
+
+RAW: tuple[tuple[str, str, str], ...] = (
+    ("description", r'"\ud800"', r"'\ud800' holds the control character U+D800; remove it"),
+    ("owner", f"0x{'f' * 9000}", "int of more digits than can be shown: input should be a valid string"),
+)
+"""The same as YAML."""
+
+
+def changed(path: str, value: Any) -> dict[str, Any]:
+    """The sections with a value at a path; a path into a list stands for the list."""
+    place = path.partition("[")[0].removesuffix(".'{{ x }}'").split(".")
+    for key in reversed(place):
+        value = {key: value}
+    return dict(value)
+
+
+def faults_of(folder: Path) -> list[tuple[str, str]]:
+    with pytest.raises(PipelineInvalid) as raised:
+        loader.load(folder)
+    return [(fault.path, fault.message) for fault in raised.value.faults]
+
+
+def written(parent: Path, changes: dict[str, Any]) -> Path:
+    """A pipeline with these changes; its folder keeps its name."""
+    name = changes.get("name", NAME)
+    folder = write_pipeline(parent, **{key: value for key, value in changes.items() if key != "name"})
+    file = folder / "pipeline.yaml"
+    file.write_text(yaml.safe_dump({**yaml.safe_load(file.read_text()), "name": name}))
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("path", "changes", "message"),
+    [*((path, changed(path, value), message) for path, value, message in CASES), *TOGETHER],
+    ids=[f"{path}-{quote(value)[:20]}" for path, value, _ in (*CASES, *TOGETHER)],
+)
+def test_a_wrong_value_is_refused_with_its_key_and_what_is_allowed(
+    tmp_path: Path, path: str, changes: dict[str, Any], message: str
+) -> None:
+    found = faults_of(written(tmp_path, changes))
+    assert [text for where, text in found if where == path and message in text], found
+
+
+@pytest.mark.parametrize(("key", "value", "message"), RAW, ids=[case[0] for case in RAW])
+def test_a_value_that_only_yaml_can_hold_is_refused(
+    tmp_path: Path, key: str, value: str, message: str
+) -> None:
+    file = write_pipeline(tmp_path) / "pipeline.yaml"
+    file.write_text(re.sub(f"^{key}: .*", lambda _: f"{key}: {value}", file.read_text(), flags=re.MULTILINE))
+    [(path, found)] = faults_of(file.parent)
+    assert path == key
+    assert message in found
+
+
+VALID: tuple[dict[str, Any], ...] = (
+    {"owner": "x" * 500, "tags": ["x" * 100, "größe"], "description": "two\nlines\tand a tab, 5 %"},
+    {"lake": {"repository": "0-9", "branch": "_Main-2", "table": "t"}},
+    {"source": {"uri": "in/{dt}/a..b.csv", "timezone": "America/Argentina/Buenos_Aires"}},
+    {"source": {"uri": "s3://bucket/{dt}.csv"}},
+    {"source": {"reader": "sql", "uri": None, "conn_id": "a#!(b)-c.d:e/f", "query": "select\n  '{{'\n"}},
+    {"gate": {"metric": "neg_log_loss", "minimum": -0.7, "min_improvement": -0.01}},
+    {"gate": {"minimum": 1, "slices": {"column": "id"}}},
+    {"gate": {"minimum": "0.5", "slices": {"column": "time"}}},
+    {"monitoring": {"fairness": {"column": "returned"}, "retrain": {"of": 366}}},
+    {"model": {"seed": 2**32 - 1, "params": {"a/b c": {"d": [1, 0.5, None, True, "x\ny"]}}}},
+    {"training": {"image": "registry.example:5000/a/b:1.0@sha256:" + "0" * 64, "timeout": "366d"}},
+    {"training": {"resources": {"cpu": 0.1, "memory": "65536Gi", "gpu": 0}}},
+    {"training": {"node_selector": {"kubernetes.io/os": "linux", "a": ""}}},
+    {"schedule": {"since": "1900-01-01", "ingest": "@quarterly", "train": "0 0 29 2 *"}},
+    {"schedule": {"since": "2199-12-31", "ingest": "0 6 * * mon-fri", "train": "0 0 L * *"}},
+)
+
+
+@pytest.mark.parametrize("changes", VALID, ids=str)
+def test_what_the_services_hold_is_allowed(tmp_path: Path, changes: dict[str, Any]) -> None:
+    assert isinstance(loader.load(written(tmp_path, changes)), Pipeline)
+
+
+def test_a_column_of_the_suite_is_known(tmp_path: Path) -> None:
+    rule = {"type": "expect_column_to_exist", "kwargs": {"column": "gender"}}
+    suite = {**SUITE, "rows": [*SUITE["rows"], rule]}
+    folder = write_pipeline(tmp_path, suite=suite, monitoring={"fairness": {"column": "gender"}})
+    assert loader.load(folder).monitoring.fairness is not None
+
+
+@pytest.mark.parametrize(
+    "content", ["[", "- 1", "rows: 1", "rows: [1, {kwargs: 1}]", "", "rows: [{kwargs: {column: 1}}]"]
+)
+def test_a_broken_suite_hides_no_fault_of_the_contract(tmp_path: Path, content: str) -> None:
+    folder = write_pipeline(tmp_path, monitoring={"fairness": {"column": "gender"}})
+    (folder / "expectations.yaml").write_text(content)
+    [(path, message)] = faults_of(folder)
+    assert path == "monitoring.fairness.column"
+    assert "'gender' is not a known column" in message
+
+
+LONG = "x" * 10_000
+HUGE: tuple[dict[str, Any], ...] = (
+    {"name": LONG},
+    {"owner": LONG},
+    {LONG: 1},
+    {LONG + "\n": 1},
+    {"source": {"reader": LONG, "timezone": LONG, "uri": f"/{LONG}", LONG: LONG}},
+    {"lake": {"repository": LONG, "branch": f"-{LONG}"}},
+    {"schedule": {"ingest": LONG, "since": LONG}},
+    {"validation": LONG},
+    {"model": {"target": LONG, "features": {"numerical": [LONG, LONG, f"{LONG}?"]}, "params": {LONG: LONG}}},
+    {"training": {"timeout": LONG, "window": LONG, "node_selector": {LONG: LONG}}},
+    {"gate": {"slices": {"column": LONG}}},
+    {"tags": [[LONG] * 9]},
+    {"privacy": {"drop": ["y" + LONG]}, "monitoring": {"fairness": {"column": "y" + LONG}}},
+)
+
+
+@pytest.mark.parametrize("changes", HUGE, ids=lambda changes: ",".join(changes)[:30])
+def test_a_message_repeats_no_more_of_a_value_than_its_bound(tmp_path: Path, changes: dict[str, Any]) -> None:
+    for path, message in faults_of(written(tmp_path, changes)):
+        for text in (path, message):
+            assert max((len(run) for run in re.findall("x+", text)), default=0) <= MAX_QUOTED
+            assert "\n" not in text
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("a\nb", r"'a\nb'"),
+        (1.5, "1.5"),
+        ("x" * 198, "'" + "x" * 198 + "'"),
+        ("x" * 199, "'" + "x" * 198 + "…"),
+        (1 << 20_000, "int of more digits than can be shown"),
+    ],
+    ids=["line", "number", "fits", "cut", "digits"],
+)
+def test_a_value_is_quoted_within_its_bound(value: object, expected: str) -> None:
+    assert quote(value) == expected
+    assert len(expected) <= MAX_QUOTED
+
+
+def test_the_presets_are_airflows() -> None:
+    from airflow.utils.dates import cron_presets
+
+    assert cron_presets == CRON_PRESETS
