@@ -22,6 +22,11 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from include.excerpt import excerpt
+
+_MAX_FAULTS = 50
+_MAX_MESSAGE = 1000
+
 
 class MillraceError(Exception):
     """Base class of every error that is raised on purpose."""
@@ -75,10 +80,16 @@ class Fault(NamedTuple):
 
 
 class PipelineInvalid(Misconfigured):
-    """A pipeline's files are invalid; `faults` holds every fault that was found."""
+    """A pipeline's files are invalid; `faults` holds every fault that was found.
+
+    The message lists the first of them, without characters that a log or a database refuses.
+    """
 
     def __init__(self, file: str, faults: list[Fault]) -> None:
         self.file = file
-        self.faults = faults
-        lines = [f"{file}: {len(faults)} fault(s)", *(f"  {path}: {message}" for path, message in faults)]
+        self.faults = [Fault(excerpt(path), excerpt(message, _MAX_MESSAGE)) for path, message in faults]
+        lines = [f"{excerpt(file, _MAX_MESSAGE)}: {len(faults)} fault(s)"]
+        lines += [f"  {path}: {message}" for path, message in self.faults[:_MAX_FAULTS]]
+        if len(faults) > _MAX_FAULTS:
+            lines.append(f"  … and {len(faults) - _MAX_FAULTS} more")
         super().__init__("\n".join(lines))
