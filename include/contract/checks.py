@@ -10,6 +10,7 @@ from typing import Any
 from include.contract.code import MODEL
 from include.contract.model import PREDICTION
 from include.exceptions import Fault
+from include.excerpt import quote
 
 _METRIC_NAME = re.compile(r"[\w.\-/ ]+")
 _SUITE = "expectations.yaml"
@@ -35,7 +36,7 @@ def _at(raw: Mapping[str, Any], path: str) -> Any:
 def _name(raw: Mapping[str, Any], folder: Path) -> Iterator[Fault]:
     name = _at(raw, "name")
     if isinstance(name, str) and name != folder.name:
-        yield Fault("name", f"{name!r} differs from its folder {folder.name!r}; make them equal")
+        yield Fault("name", f"{quote(name)} differs from its folder {folder.name!r}; make them equal")
 
 
 def _files(raw: Mapping[str, Any], folder: Path) -> Iterator[Fault]:
@@ -62,23 +63,23 @@ def _feature(raw: Mapping[str, Any], path: str, column: str, seen: dict[str, str
         (_at(raw, "model.time"), "is the time column; derive features such as hour or weekday"),
         (PREDICTION, "is the name of the model's predictions; rename the column"),
     )
-    yield from (Fault(path, f"{column!r} {role}") for name, role in roles if name == column)
+    yield from (Fault(path, f"{quote(column)} {role}") for name, role in roles if name == column)
     if not _METRIC_NAME.fullmatch(column):
         yield Fault(
             path,
-            f"{column!r} is not a valid name in MLflow; use letters, digits, '_', '-', '.', ' ' and '/'",
+            f"{quote(column)} is not a valid name in MLflow; use letters, digits, '_', '-', '.', ' ' and '/'",
         )
     if column in seen:
-        yield Fault(path, f"{column!r} is listed already, at {seen[column]}")
+        yield Fault(path, f"{quote(column)} is listed already, at {seen[column]}")
     if column in _dropped_columns(raw):
-        yield Fault(path, f"{column!r} is dropped by privacy.drop")
+        yield Fault(path, f"{quote(column)} is dropped by privacy.drop")
     seen.setdefault(column, path)
 
 
 def _dropped(raw: Mapping[str, Any]) -> Iterator[Fault]:
     for path in ("model.target", "model.time", "source.partition_by"):
         if (column := _at(raw, path)) is not None and column in _dropped_columns(raw):
-            yield Fault(path, f"{column!r} is dropped by privacy.drop")
+            yield Fault(path, f"{quote(column)} is dropped by privacy.drop")
 
 
 def _dropped_columns(raw: Mapping[str, Any]) -> list[Any]:

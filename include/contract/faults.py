@@ -10,6 +10,7 @@ from pydantic_core import ErrorDetails
 
 from include.contract.pipeline import Pipeline
 from include.exceptions import Fault
+from include.excerpt import is_secret, quote
 
 
 def to_fault(error: ErrorDetails) -> Fault:
@@ -19,10 +20,14 @@ def to_fault(error: ErrorDetails) -> Fault:
         return Fault(path, _unknown_key(error["loc"]))
     if error["type"] == "missing":
         return Fault(path, "is missing")
-    message = error["msg"].removeprefix("Value error, ")
-    if error["type"] == "value_error" or isinstance(error["input"], dict):
+    message, value = error["msg"].removeprefix("Value error, "), error["input"]
+    if is_secret(path):
+        return Fault(path, f"is not valid ({error['type']}); correct it")
+    if error["type"] == "value_error":
+        return Fault(path, message.replace(repr(value), quote(value)))
+    if isinstance(value, dict):
         return Fault(path, message)
-    return Fault(path, f"{error['input']!r}: {message[:1].lower()}{message[1:]}")
+    return Fault(path, f"{quote(value)}: {message[:1].lower()}{message[1:]}")
 
 
 def _path(location: tuple[int | str, ...]) -> str:
