@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
 
@@ -129,9 +129,14 @@ def file_errors(folder: Path, pipeline: Pipeline) -> Iterator[PipelineInvalid]:
             yield found
 
 
-def errors(folder: Path) -> Iterator[PipelineInvalid]:
-    """Yield what is wrong with the pipelines of a folder: with each contract, else with its other files."""
-    for result in read_all(folder):
+def errors(
+    folder: Path, results: Iterable[Pipeline | PipelineInvalid] | None = None
+) -> Iterator[PipelineInvalid]:
+    """Yield what is wrong with the pipelines of a folder: with each contract, else with its other files.
+
+    `results` are those of `read_all`, if they are there already.
+    """
+    for result in read_all(folder) if results is None else results:
         if isinstance(result, PipelineInvalid):
             yield result
         else:

@@ -83,7 +83,7 @@ def test_three_good_pipelines_have_every_dag_and_no_error(pipelines: Pipelines) 
     assert parse() == (dags_of(*NAMES), "")
 
 
-@hypothesis_settings(examples, max_examples=180)
+@hypothesis_settings(examples, max_examples=150)
 @given(name=st.sampled_from(NAMES), broken=CERTAIN)
 def test_a_broken_pipeline_is_named_and_the_others_stay(
     pipelines: Pipelines, name: str, broken: Break
@@ -100,7 +100,7 @@ def test_a_broken_pipeline_is_named_and_the_others_stay(
     assert max(map(len, report.splitlines())) < 1500
 
 
-@hypothesis_settings(examples, max_examples=70)
+@hypothesis_settings(examples, max_examples=60)
 @given(name=st.sampled_from(NAMES), changed=POSSIBLE)
 def test_a_changed_pipeline_has_all_of_its_dags_or_is_named(
     pipelines: Pipelines, name: str, changed: Break

@@ -165,8 +165,27 @@ _cuts = st.tuples(st.integers(0, 2000), st.integers(0, 40), st.binary(max_size=8
 _files = st.sampled_from(("model.py", "source.py"))
 _as_user = [] if os.geteuid() == 0 else [st.sampled_from(("pipeline.yaml", ".")).map(_unreadable)]
 
+_every_hour, _every_day = ",".join(map(str, range(24))), ",".join(map(str, range(1, 32)))
+TOO_LONG_OWNER = _with("owner", "x" * 3000)
+TOO_LONG_CRON = _with("schedule", {"monitor": f"0 {_every_hour} {_every_day} * *"})
+
+ON_A_STACK: dict[str, Break] = {
+    "monitoring.since: '2013-02-30' is not": _appended("monitoring: {since: 2013-02-30}\n"),
+    "is nested deeper than 64 levels": _appended("x: " + "[" * 20_000),
+    "the file has more than 50,000 values": _appended(_bomb(20, 20)),
+    "contains the character '\\x00'": _appended('x: "\\0"'),
+    "owner: has 3,000 characters": TOO_LONG_OWNER,
+    "schedule.monitor: has ": TOO_LONG_CRON,
+    "is not a regular file": _replaced("pipeline.yaml", _pipe),
+    "Too many levels of symbolic links": _replaced(".", _to_itself),
+    "expectations.yaml: 1 fault(s)": _written("expectations.yaml", "rows: ["),
+    "model.py: 1 fault(s)": _written("model.py", "def build(:"),
+}
+"""A few breaks of every kind, by what is reported of them."""
+
 CERTAIN: st.SearchStrategy[Break] = st.one_of(
     st.sampled_from(_DATES).map(lambda day: _appended(f"schedule: {{since: {day}}}\n")),
+    st.sampled_from((TOO_LONG_OWNER, TOO_LONG_CRON)),
     _sections.map(_without),
     st.text("abcdefgh_", min_size=1).map(lambda key: _with(f"no_{key}", 1)),
     st.tuples(_sections, st.sampled_from(([], [[1]], 7, {"no": 1}))).map(lambda pair: _with(*pair)),

@@ -10,6 +10,7 @@ from contextvars import ContextVar
 from datetime import date, datetime, time
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from airflow.sdk import DAG, Asset, BaseOperator, CronTriggerTimetable, Param, get_parsing_context
@@ -24,8 +25,20 @@ from millrace.dags.macros import macros
 from millrace.operators.governance import ApproveOperator
 
 _log = logging.getLogger(__name__)
-_on_trial: ContextVar[list[PipelineInvalid] | None] = ContextVar("_on_trial", default=None)
-"""The errors so far while DAGs are built on trial, else None."""
+
+
+class _Trial(NamedTuple):
+    """The pipelines whose DAGs are built on trial, and the errors so far."""
+
+    results: list[Pipeline | PipelineInvalid]
+    errors: list[PipelineInvalid]
+
+
+_current_trial: ContextVar[_Trial | None] = ContextVar("_current_trial", default=None)
+
+_MAX_OWNER = 500
+_MAX_CRON = 150
+"""Airflow stores an expression in words, at most 1,000 characters; hours take some five times as many."""
 
 
 def for_each_pipeline(stage: str, build: Callable[[Pipeline], None]) -> None:
@@ -47,21 +60,23 @@ def raise_errors(stages: Iterable[Path]) -> None:
     The DAG files `stages` are run on trial, as the DAGs that they could not build show nowhere else.
     """
     faults: dict[str, list[Fault]] = {}
-    for error in (*loader.errors(settings().pipelines), *_trial(stages)):
+    folder = settings().pipelines
+    results = list(loader.read_all(folder))
+    for error in (*loader.errors(folder, results), *_try(stages, results)):
         faults.setdefault(error.file, []).extend(error.faults)
     if faults:
         raise Misconfigured("\n\n".join(str(PipelineInvalid(file, found)) for file, found in faults.items()))
 
 
-def _trial(stages: Iterable[Path]) -> list[PipelineInvalid]:
+def _try(stages: Iterable[Path], results: list[Pipeline | PipelineInvalid]) -> list[PipelineInvalid]:
     errors: list[PipelineInvalid] = []
-    token = _on_trial.set(errors)
+    token = _current_trial.set(_Trial(results, errors))
     try:
         for file in stages:
             ran = contain(partial(runpy.run_path, str(file)), file=file, action="running it")
             errors += [ran] if isinstance(ran, PipelineInvalid) else []
     finally:
-        _on_trial.reset(token)
+        _current_trial.reset(token)
     return errors
 
 
@@ -71,14 +86,15 @@ def _build(stage: str, build: Callable[[Pipeline], None], pipeline: Pipeline) ->
     built = contain(partial(build, pipeline), file=contract, action=action)
     if isinstance(built, PipelineInvalid):
         _log.error("%s", built)
-        if (errors := _on_trial.get()) is not None:
-            errors.append(built)
+        if trial := _current_trial.get():
+            trial.errors.append(built)
 
 
 def _pipelines(stage: str) -> Iterator[Pipeline | PipelineInvalid]:
     parsed_dag_id, folder = get_parsing_context().dag_id, settings().pipelines
-    if parsed_dag_id is None or _on_trial.get() is not None:
-        yield from loader.read_all(folder)
+    trial = _current_trial.get()
+    if trial or parsed_dag_id is None:
+        yield from trial.results if trial else loader.read_all(folder)
         return
     for name in loader.names(folder):
         if parsed_dag_id == dag_id(name, stage):
@@ -109,6 +125,7 @@ def stage_dag(
     Every tick from the day `since` on is run, also those missed; without it only ticks from now on.
     Airflow sees the DAG once the block has ended without an error, so never half of one.
     """
+    _check_lengths(pipeline, stage, cron)
     dag = DAG(
         dag_id=dag_id(pipeline.name, stage),
         description=f"{pipeline.description} ({doc.strip().splitlines()[0]})",
@@ -129,7 +146,7 @@ def stage_dag(
     # Airflow checks these too, but takes a failure for one of the file, and with it of every pipeline.
     dag.validate()
     dag.check_cycle()
-    if _on_trial.get() is None:
+    if _current_trial.get() is None:
         dag.auto_register = True
         with dag:  # a DAG that is left is registered
             pass
@@ -160,6 +177,18 @@ def table_asset(pipeline: Pipeline) -> Asset:
 def model_asset(pipeline: Pipeline) -> Asset:
     """Return the asset that a new champion updates."""
     return Asset(f"mlflow://{pipeline.name}")
+
+
+def _check_lengths(pipeline: Pipeline, stage: str, cron: str | None) -> None:
+    # Airflow stores all DAGs of a file at once, and none if the database refuses a value of one.
+    checked = (("owner", pipeline.owner, _MAX_OWNER), (f"schedule.{stage}", cron or "", _MAX_CRON))
+    faults = [
+        Fault(key, f"has {len(value):,} characters, Airflow can store {limit}; shorten it")
+        for key, value, limit in checked
+        if len(value) > limit
+    ]
+    if faults:
+        raise PipelineInvalid(str(settings().pipelines / pipeline.name / loader.CONTRACT), faults)
 
 
 def _midnight(day: date, timezone: str) -> datetime:
