@@ -22,7 +22,7 @@ unless `schedule.since` lets cron catch up by itself.
 
 from airflow.sdk import chain
 
-from millrace.dags.builder import pipelines, stage_dag, table_asset
+from millrace.dags.builder import for_each_pipeline, stage_dag, table_asset
 from millrace.dags.params import INTERVAL_PARAMS
 from millrace.operators.ingest import LoadOperator, QuarantineOperator, ValidateOperator
 from millrace.operators.lakefs import LakeFSCreateBranchOperator, LakeFSMergeOperator
@@ -31,7 +31,9 @@ BRANCH = "ingest-{{ partition() }}-{{ run_hash() }}"
 DAYS = {"first": "{{ first_day() }}", "last": "{{ last_day() }}"}
 LOADED = "{{ result('load').%s }}"
 
-for pipeline in pipelines("ingest"):
+
+def build(pipeline):
+    """Build the DAG of one pipeline."""
     lake = pipeline.lake
     with stage_dag(
         pipeline,
@@ -68,3 +70,6 @@ for pipeline in pipelines("ingest"):
 
         chain(open_branch, load, validate, publish)
         [load, validate] >> quarantine
+
+
+for_each_pipeline("ingest", build)

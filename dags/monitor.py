@@ -21,7 +21,7 @@ Nothing is changed by a red run; drift is assessed again the next day.
 from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
 from airflow.sdk import chain
 
-from millrace.dags.builder import dag_id, pipelines, stage_dag
+from millrace.dags.builder import dag_id, for_each_pipeline, stage_dag
 from millrace.dags.params import INTERVAL_PARAMS
 from millrace.operators.champion import ChampionOperator
 from millrace.runtimes.factory import Job, job_operator
@@ -34,7 +34,9 @@ CHAMPION = "{{ result('champion').version }}"
 SCORED = "{{ result('score').commit }}"
 DECISION = "{{ result('drift').%s }}"
 
-for pipeline in pipelines("monitor"):
+
+def build(pipeline):
+    """Build the DAG of one pipeline."""
     with stage_dag(
         pipeline,
         "monitor",
@@ -60,3 +62,6 @@ for pipeline in pipelines("monitor"):
         )
 
         chain(wait_for_data, champion, score, measure, drift, retrain)
+
+
+for_each_pipeline("monitor", build)

@@ -19,7 +19,7 @@ systems and people start this DAG with `reason`, and optionally `ref`, `until` a
 
 from airflow.sdk import chain
 
-from millrace.dags.builder import approval, model_asset, pipelines, stage_dag
+from millrace.dags.builder import approval, for_each_pipeline, model_asset, stage_dag
 from millrace.dags.params import TRAIN_PARAMS
 from millrace.operators.governance import GateOperator, PromoteOperator, RegisterOperator
 from millrace.operators.snapshot import PinOperator
@@ -32,7 +32,9 @@ PINNED = {
 TRAINED = "{{ result('train').run_id }}"
 REGISTERED = "{{ result('register').version }}"
 
-for pipeline in pipelines("train"):
+
+def build(pipeline):
+    """Build the DAG of one pipeline."""
     with stage_dag(
         pipeline,
         "train",
@@ -68,3 +70,6 @@ for pipeline in pipelines("train"):
         )
 
         chain(pin, train, evaluate, gate, register, *approve, promote)
+
+
+for_each_pipeline("train", build)

@@ -20,27 +20,12 @@ what to do. It never contains values from the data.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from difflib import get_close_matches
 from typing import NamedTuple
 
-MAX_QUOTED = 200
-"""Characters of a value that a message repeats at most: logs and pages hold a message several times."""
+from include.excerpt import excerpt
 
-
-def quote(value: object) -> str:
-    """Return a value for a message, as Python writes it, cut to `MAX_QUOTED` characters."""
-    try:
-        text = repr(value)
-    except ValueError:  # Python writes no integer of more than 4,300 digits
-        return f"{type(value).__name__} of more digits than can be shown"
-    return text if len(text) <= MAX_QUOTED else f"{text[: MAX_QUOTED - 1]}…"
-
-
-def nearest(name: object, known: Iterable[str]) -> str:
-    """Return a question after the known name that is nearest to a wrong one, empty where none is near."""
-    close = get_close_matches(str(name)[:MAX_QUOTED], sorted(known), n=1)
-    return f"did you mean {quote(close[0])}? " if close else ""
+_MAX_FAULTS = 50
+_MAX_MESSAGE = 1000
 
 
 class MillraceError(Exception):
@@ -95,10 +80,16 @@ class Fault(NamedTuple):
 
 
 class PipelineInvalid(Misconfigured):
-    """A pipeline's files are invalid; `faults` holds every fault that was found."""
+    """A pipeline's files are invalid; `faults` holds every fault that was found.
+
+    The message lists the first of them, without characters that a log or a database refuses.
+    """
 
     def __init__(self, file: str, faults: list[Fault]) -> None:
         self.file = file
-        self.faults = faults
-        lines = [f"{file}: {len(faults)} fault(s)", *(f"  {path}: {message}" for path, message in faults)]
+        self.faults = [Fault(excerpt(path), excerpt(message, _MAX_MESSAGE)) for path, message in faults]
+        lines = [f"{excerpt(file, _MAX_MESSAGE)}: {len(faults)} fault(s)"]
+        lines += [f"  {path}: {message}" for path, message in self.faults[:_MAX_FAULTS]]
+        if len(faults) > _MAX_FAULTS:
+            lines.append(f"  … and {len(faults) - _MAX_FAULTS} more")
         super().__init__("\n".join(lines))

@@ -23,7 +23,8 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, DotEnvSettingsSource, SettingsConfigDict
 
 from include import environment
-from include.exceptions import Misconfigured, quote
+from include.exceptions import Misconfigured
+from include.excerpt import quote
 
 ROOT = Path(__file__).resolve().parents[1]
 """The project's folder."""

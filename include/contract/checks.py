@@ -11,7 +11,8 @@ import yaml
 from include.contract.code import MODEL
 from include.contract.model import PREDICTION
 from include.contract.text import MLFLOW_NAMES, is_mlflow_name
-from include.exceptions import MAX_QUOTED, Fault, nearest, quote
+from include.exceptions import Fault
+from include.excerpt import LIMIT, nearest, quote
 from include.yaml_text import load_yaml
 
 _SUITE = "expectations.yaml"
@@ -73,7 +74,7 @@ def _is_file(path: Path) -> bool:
 
 
 def _shown(file: str) -> str:
-    return file if len(file) <= MAX_QUOTED and file.isprintable() else quote(file)
+    return file if len(file) <= LIMIT and file.isprintable() else quote(file)
 
 
 def _target(raw: Mapping[str, Any]) -> Iterator[Fault]:

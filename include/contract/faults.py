@@ -9,7 +9,8 @@ from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
 from include.contract.pipeline import Pipeline
-from include.exceptions import Fault, nearest, quote
+from include.exceptions import Fault
+from include.excerpt import is_secret, nearest, quote
 
 _PLAIN_KEY = re.compile(r"[\w./-]{1,100}")
 """A key that a path shows as it is; others are quoted."""
@@ -25,10 +26,14 @@ def to_fault(error: ErrorDetails) -> Fault:
         return Fault(path, _unknown_key(error["loc"]))
     if error["type"] == "missing":
         return Fault(path, "is missing")
-    message = error["msg"].removeprefix("Value error, ")
-    if error["type"] == "value_error" or isinstance(error["input"], dict):
+    message, value = error["msg"].removeprefix("Value error, "), error["input"]
+    if is_secret(path):
+        return Fault(path, f"is not valid ({error['type']}); correct it")
+    if error["type"] == "value_error":
+        return Fault(path, message.replace(repr(value), quote(value)))
+    if isinstance(value, dict):
         return Fault(path, message)
-    return Fault(path, f"{quote(error['input'])}: {message[:1].lower()}{message[1:]}")
+    return Fault(path, f"{quote(value)}: {message[:1].lower()}{message[1:]}")
 
 
 def _path(location: tuple[int | str, ...]) -> str:

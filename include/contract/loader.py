@@ -1,39 +1,81 @@
 """Load the pipelines of a folder, and check them against their contract.
 
 All faults of a pipeline are reported together, with the file, the path of the key, the value and what is
-allowed.
+allowed. Whatever goes wrong while one pipeline is read is a fault of that pipeline alone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import logging
+import os
+import time
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
-from typing import Any
 
-import yaml
 from pydantic import ValidationError
 
+from include.contract import code, suite
 from include.contract.checks import check
+from include.contract.containment import contain
 from include.contract.faults import to_fault
 from include.contract.pipeline import Pipeline
 from include.exceptions import Fault, Misconfigured, PipelineInvalid
-from include.yaml_text import load_yaml
+from include.yaml_text import read_yaml
 
 CONTRACT = "pipeline.yaml"
 
+_SLOW_SECONDS = 1.0
+_log = logging.getLogger(__name__)
+
 
 def names(folder: Path) -> list[str]:
-    """Return the names of the pipelines in a folder: its subfolders with a contract."""
-    return sorted(file.parent.name for file in folder.glob(f"*/{CONTRACT}"))
+    """Return the names of the pipelines in a folder: its subfolders with a contract.
+
+    Those that cannot be looked into count, and so do links to nowhere: somebody put a pipeline there. A
+    folder that is not there has none; raises Misconfigured if it cannot be listed.
+    """
+    try:
+        entries = sorted(folder.iterdir())
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise Misconfigured(
+            f"the folder of the pipelines, {folder}, cannot be listed: {error.strerror}; set "
+            "MILLRACE_PIPELINES, or let Airflow's user read it"
+        ) from error
+    return [entry.name for entry in entries if _is_pipeline(entry)]
+
+
+def _is_pipeline(folder: Path) -> bool:
+    try:
+        os.lstat(folder / CONTRACT)
+    except FileNotFoundError:
+        is_hidden = folder.name.startswith(".")  # such as the lock of an editor, a link to nowhere
+        return not is_hidden and folder.is_symlink() and not os.path.lexists(os.path.realpath(folder))
+    except NotADirectoryError:
+        return False
+    except OSError:
+        return True
+    return True
 
 
 def load(folder: Path) -> Pipeline:
     """Return one pipeline; raises PipelineInvalid with every fault, Misconfigured if there is no contract."""
+    started = time.monotonic()
+    try:
+        return _load(folder)
+    finally:
+        if (seconds := time.monotonic() - started) > _SLOW_SECONDS:
+            _log.warning("the contract of %r took %.1f s to read; shorten it", folder.name, seconds)
+
+
+def _load(folder: Path) -> Pipeline:
     file = folder / CONTRACT
-    if not file.is_file():
+    if not _is_pipeline(folder):
         known = ", ".join(names(folder.parent)) or "none"
         raise Misconfigured(f"there is no pipeline {folder.name!r} in {folder.parent}; there is: {known}")
-    raw = _yaml(file)
+    raw = read_yaml(file)
     faults: list[Fault] = []
     pipeline: Pipeline | None = None
     try:
@@ -47,11 +89,8 @@ def load(folder: Path) -> Pipeline:
 
 
 def read(folder: Path) -> Pipeline | PipelineInvalid:
-    """Return one pipeline, or the error with its faults."""
-    try:
-        return load(folder)
-    except PipelineInvalid as error:
-        return error
+    """Return one pipeline, or an error with its faults, whatever goes wrong."""
+    return contain(partial(load, folder), file=folder / CONTRACT, action="reading it")
 
 
 def read_all(folder: Path) -> Iterator[Pipeline | PipelineInvalid]:
@@ -74,24 +113,43 @@ def valid(folder: Path) -> Iterator[Pipeline]:
     return (result for result in read_all(folder) if isinstance(result, Pipeline))
 
 
-def raise_faults(folder: Path) -> None:
-    """Raise one Misconfigured with the faults of every invalid pipeline, if there are any."""
-    errors = [str(result) for result in read_all(folder) if isinstance(result, PipelineInvalid)]
-    if errors:
-        raise Misconfigured("\n\n".join(errors))
+def file_errors(folder: Path, pipeline: Pipeline) -> Iterator[PipelineInvalid]:
+    """Yield what can be seen in a valid pipeline's other files without running them.
+
+    Such an error stops only the tasks that use the file, so the pipeline keeps its DAGs.
+    """
+    checks: list[tuple[Path, Callable[[Path], None]]] = [
+        (folder / pipeline.validation.suite, suite.check_suite),
+        (folder / code.MODEL, partial(code.check_source, function="build")),
+        *_source_file(folder, pipeline),
+    ]
+    for file, check_file in checks:
+        found = contain(partial(check_file, file), file=file, action="checking it")
+        if isinstance(found, PipelineInvalid):
+            yield found
 
 
-def _yaml(file: Path) -> dict[str, Any]:
-    try:
-        raw = load_yaml(file.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        where = getattr(error, "problem_mark", None)
-        line = f"line {where.line + 1}" if where else "file"
-        problem = getattr(error, "problem", None) or str(error)
-        raise PipelineInvalid(str(file), [Fault(line, f"not readable as YAML: {problem}")]) from error
-    if not isinstance(raw, dict):
-        raise PipelineInvalid(str(file), [Fault("file", f"is {type(raw).__name__}; write keys and values")])
-    return raw
+def errors(
+    folder: Path, results: Iterable[Pipeline | PipelineInvalid] | None = None
+) -> Iterator[PipelineInvalid]:
+    """Yield what is wrong with the pipelines of a folder: with each contract, else with its other files.
+
+    `results` are those of `read_all`, if they are there already.
+    """
+    for result in read_all(folder) if results is None else results:
+        if isinstance(result, PipelineInvalid):
+            yield result
+        else:
+            yield from file_errors(folder / result.name, result)
+
+
+def _source_file(folder: Path, pipeline: Pipeline) -> Iterator[tuple[Path, Callable[[Path], None]]]:
+    """Yield the module of the pipeline's folder that source.callable names, if it names one."""
+    module, _, function = str(pipeline.source.callable).partition(":")
+    package, _, name = module.rpartition(".")
+    file = folder / f"{name}.py"
+    if package == f"{code.PACKAGE}.{folder.name}" and file.exists():
+        yield file, partial(code.check_source, function=function)
 
 
 def _owned_by_other(repository: str, branch: str, table: str, owner: str) -> Fault:

@@ -14,7 +14,7 @@ from pydantic import (
 from include.contract.numbers import Seed
 from include.contract.text import MLFLOW_NAMES, ColumnName, Text, check_characters, is_mlflow_name
 from include.contract.types import Section
-from include.exceptions import quote
+from include.excerpt import quote
 
 PREDICTION = "prediction"
 """The column of a model's predictions, beside the features and the target."""

@@ -10,7 +10,7 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, Field
 
-from include.exceptions import quote
+from include.excerpt import quote
 
 
 def _check_number(value: object) -> object:

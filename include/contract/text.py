@@ -22,7 +22,7 @@ from typing import Annotated, Any
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
-from include.exceptions import quote
+from include.excerpt import quote
 
 
 @dataclass(frozen=True)

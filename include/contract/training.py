@@ -16,7 +16,7 @@ from pydantic import (
 from include.contract.numbers import NUMBER
 from include.contract.text import Image, LabelKey, LabelValue
 from include.contract.types import Days, Section, TimeLimit
-from include.exceptions import quote
+from include.excerpt import quote
 from include.settings import Runtime
 
 

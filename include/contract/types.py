@@ -17,7 +17,7 @@ from pydantic import (
 )
 
 from include.contract.text import Text
-from include.exceptions import quote
+from include.excerpt import quote
 
 _CENTURY = timedelta(days=36_525)
 

@@ -20,6 +20,7 @@ from zoneinfo import ZoneInfo
 
 from include.contract.data import Reader, Source
 from include.exceptions import BadData, MillraceError, Misconfigured, Transient, Unavailable
+from include.excerpt import describe
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -237,8 +238,10 @@ def _python(source: Source, first: date, last: date) -> Iterator[pa.RecordBatch]
     name, _, attribute = str(source.callable).partition(":")
     try:
         function = getattr(importlib.import_module(name), attribute)
-    except (ImportError, AttributeError) as error:
-        raise Misconfigured(f"source.callable {source.callable!r} cannot be imported: {error}") from error
+    except (Exception, SystemExit) as error:
+        raise Misconfigured(
+            f"source.callable {source.callable!r} cannot be imported: {describe(error)}"
+        ) from error
     for batch in _guarded(function, str(source.callable), first, last):
         if not isinstance(batch, pa.RecordBatch):
             raise Misconfigured(

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from pydantic import ValidationError
 
 from include.contract import loader
-from include.exceptions import MillraceError, Misconfigured
+from include.contract.pipeline import Pipeline
+from include.exceptions import MillraceError, Misconfigured, Transient, Unauthorized
 from include.lake.client import Lake, LakeConnection
 from include.settings import LakeLogin, settings
 
@@ -22,17 +25,44 @@ def make_repositories(connection: LakeConnection, pipelines: Path, storage: str)
     """Make the repositories of the valid pipelines in a folder, where they are not there.
 
     `storage` is a storage namespace of lakeFS (`s3://bucket/lake`, `local://lake`); each repository gets the
-    folder of its name there.
+    folder of its name there. A pipeline that is broken, or whose repository the lake refuses, is named on
+    stderr and keeps no other from its repository.
     """
+    name_broken(pipelines)
     for pipeline in loader.valid(pipelines):
         name = pipeline.lake.repository
-        Lake(connection, name).ensure_repository(f"{storage.removesuffix('/')}/{name}", pipeline.lake.branch)
+        with _naming(pipeline):
+            Lake(connection, name).ensure_repository(
+                f"{storage.removesuffix('/')}/{name}", pipeline.lake.branch
+            )
 
 
 def find_repositories(connection: LakeConnection, pipelines: Path) -> dict[str, bool]:
     """Return for each valid pipeline's repository whether the lake has it, with the pipeline's branch."""
-    places = [pipeline.lake for pipeline in loader.valid(pipelines)]
-    return {lake.repository: Lake(connection, lake.repository).ref_exists(lake.branch) for lake in places}
+    found: dict[str, bool] = {}
+    for pipeline in loader.valid(pipelines):
+        lake = pipeline.lake
+        found[lake.repository] = False
+        with _naming(pipeline):
+            found[lake.repository] = Lake(connection, lake.repository).ref_exists(lake.branch)
+    return found
+
+
+def name_broken(pipelines: Path) -> None:
+    """Print on stderr what is wrong with the pipelines of a folder."""
+    for error in loader.errors(pipelines):
+        print(error, file=sys.stderr)  # noqa: T201 - for the user of a command
+
+
+@contextmanager
+def _naming(pipeline: Pipeline) -> Iterator[None]:
+    """Print on stderr what the lake refuses of one pipeline; pass on what concerns all of them."""
+    try:
+        yield
+    except (Transient, Unauthorized):
+        raise
+    except MillraceError as error:
+        print(f"pipeline {pipeline.name!r}: {error}", file=sys.stderr)  # noqa: T201 - for the user of a command
 
 
 def main(arguments: list[str]) -> int:
@@ -43,6 +73,8 @@ def main(arguments: list[str]) -> int:
     connection, pipelines = _connection(), settings().pipelines
     if storage:
         make_repositories(connection, pipelines, storage)
+    else:
+        name_broken(pipelines)
     found = find_repositories(connection, pipelines)
     for name, is_there in found.items():
         print(f"{name}: {'ready' if is_there else 'missing'}")  # noqa: T201 - a command

@@ -12,7 +12,8 @@ import yaml
 from include.contract import loader
 from include.contract.pipeline import Pipeline
 from include.contract.types import CRON_PRESETS
-from include.exceptions import MAX_QUOTED, PipelineInvalid, quote
+from include.exceptions import PipelineInvalid
+from include.excerpt import LIMIT, quote
 from tests.support.pipeline import NAME, SUITE, write_pipeline
 
 CASES: tuple[tuple[str, Any, str], ...] = (
@@ -275,7 +276,7 @@ HUGE: tuple[dict[str, Any], ...] = (
 def test_a_message_repeats_no_more_of_a_value_than_its_bound(tmp_path: Path, changes: dict[str, Any]) -> None:
     for path, message in faults_of(written(tmp_path, changes)):
         for text in (path, message):
-            assert max((len(run) for run in re.findall("x+", text)), default=0) <= MAX_QUOTED
+            assert max((len(run) for run in re.findall("x+", text)), default=0) <= LIMIT
             assert "\n" not in text
 
 
@@ -292,7 +293,7 @@ def test_a_message_repeats_no_more_of_a_value_than_its_bound(tmp_path: Path, cha
 )
 def test_a_value_is_quoted_within_its_bound(value: object, expected: str) -> None:
     assert quote(value) == expected
-    assert len(expected) <= MAX_QUOTED
+    assert len(expected) <= LIMIT
 
 
 def test_the_presets_are_airflows() -> None:

@@ -182,7 +182,7 @@ def test_a_folder_named_otherwise_and_missing_files_are_faults(tmp_path: Path) -
         (b"name: orders\n\tlake: 1\n", Fault("line 2", "not readable as YAML: ")),
         (b"- a\n- b\n", Fault("file", "is list; write keys and values")),
         (b"", Fault("file", "is NoneType; write keys and values")),
-        ("owner: Jörg\n".encode("latin-1"), Fault("file", "not readable as YAML: ")),
+        ("owner: Jörg\n".encode("latin-1"), Fault("file", "not readable as UTF-8: byte 8 is 0xf6; save it")),
     ],
     ids=["open-bracket", "tab", "list", "empty", "latin-1"],
 )
@@ -206,12 +206,9 @@ def test_broken_pipelines_hide_neither_each_other_nor_the_good_ones(tmp_path: Pa
     (tmp_path / "orders/pipeline.yaml").write_text("a: [")
     (tmp_path / "sales/model.py").unlink()
     assert [spec.name for spec in loader.valid(tmp_path)] == ["returns"]
-    with pytest.raises(Misconfigured) as raised:
-        loader.raise_faults(tmp_path)
-    told = str(raised.value)
-    assert "orders/pipeline.yaml: 1 fault(s)" in told
-    assert "sales/pipeline.yaml: 1 fault(s)" in told
-    assert "returns" not in told
+    orders, sales = loader.errors(tmp_path)
+    assert f"{tmp_path}/orders/pipeline.yaml: 1 fault(s)" in str(orders)
+    assert f"{tmp_path}/sales/pipeline.yaml: 1 fault(s)" in str(sales)
 
 
 def test_a_table_belongs_to_one_pipeline(tmp_path: Path) -> None:
@@ -226,14 +223,97 @@ def test_a_table_belongs_to_one_pipeline(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("file", "content", "fault"),
+    [
+        (
+            "model.py",
+            "x = 1\ndef build(:\n",
+            Fault("line 2", "is not valid Python: invalid syntax"),
+        ),
+        ("model.py", "def fit(): ...", Fault("build", "is not defined; see docs/pipelines.md")),
+        ("source.py", "load = 1", Fault("read", "is not defined; see docs/pipelines.md")),
+        (
+            "expectations.yaml",
+            "rows: []",
+            Fault("partitions", "is empty; at least expect a count"),
+        ),
+    ],
+)
+def test_a_file_that_cannot_work_is_named_and_the_contract_is_valid(
+    tmp_path: Path, file: str, content: str, fault: Fault
+) -> None:
+    source = {"reader": "python", "uri": None, "callable": "include.pipelines.orders.source:read"}
+    folder = write_pipeline(tmp_path, source=source)
+    (folder / file).write_text(content)
+    [error] = loader.errors(tmp_path)
+    assert error.file == str(folder / file)
+    assert error.faults[0].path == fault.path
+    assert error.faults[0].message.startswith(fault.message)
+    assert [pipeline.name for pipeline in loader.valid(tmp_path)] == ["orders"]
+
+
+@pytest.mark.parametrize(
+    "content", ["from theirs import build", "from theirs import *", "try:\n    build = 1\nfinally:\n    pass"]
+)
+def test_a_function_may_be_defined_in_any_way(tmp_path: Path, content: str) -> None:
+    (write_pipeline(tmp_path) / "model.py").write_text(content)
+    assert list(loader.errors(tmp_path)) == []
+
+
+def test_folders_that_cannot_be_looked_into_are_pipelines_and_others_are_not(tmp_path: Path) -> None:
+    write_pipeline(tmp_path, "orders")
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "notes.txt").touch()
+    for name in ("gone", ".#lock"):
+        (tmp_path / name).symlink_to("nowhere")
+    (tmp_path / "loop").symlink_to("loop")
+    (tmp_path / "again").symlink_to("orders")
+    assert loader.names(tmp_path) == ["again", "gone", "loop", "orders"]
+    assert loader.names(tmp_path / "nowhere") == []
+    with pytest.raises(Misconfigured, match=r"notes\.txt, cannot be listed: Not a directory; set MILLRACE"):
+        loader.names(tmp_path / "notes.txt")
+
+
+def test_a_contract_that_takes_long_to_read_is_logged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = write_pipeline(tmp_path)
+    loader.load(folder)
+    assert caplog.messages == []
+    monkeypatch.setattr(loader, "_SLOW_SECONDS", 0.0)
+    loader.load(folder)
+    [message] = caplog.messages
+    assert message.startswith("the contract of 'orders' took 0.")
+
+
+def test_a_message_repeats_no_long_value_and_no_secret(tmp_path: Path) -> None:
+    folder = write_pipeline(
+        tmp_path,
+        source={"uri": ["s3://me:hunter2@bucket"], "reader": "x" * 5000},
+        model={"features": {"numerical": ["y" * 5000]}},
+        **{f"key{number}": 1 for number in range(100)},
+    )
+    with pytest.raises(PipelineInvalid) as raised:
+        loader.load(folder)
+    told = str(raised.value)
+    assert "hunter2" not in told
+    assert not {"x" * 200, "y" * 200} & {told[at : at + 200] for at in range(len(told))}
+    assert "  … and " in told
+
+
 def test_a_module_is_imported_once_and_its_faults_are_told(tmp_path: Path) -> None:
     folder = write_pipeline(tmp_path, "moduletest")
     assert code.load_module(folder, "model.py") is code.load_module(folder, "model.py")
     assert code.load_function(folder, "model.py", "build").__name__ == "build"
     with pytest.raises(Misconfigured, match="defines no function 'fit'"):
         code.load_function(folder, "model.py", "fit")
-    (folder / "broken.py").write_text("import no_such_module\n")
-    with pytest.raises(Misconfigured, match=r"broken\.py fails to import: ModuleNotFoundError"):
-        code.load_module(folder, "broken.py")
+    for content, error in (
+        ("import no_such_module", "ModuleNotFoundError"),
+        ("raise SystemExit", "SystemExit"),
+    ):
+        (folder / "broken.py").write_text(content)
+        with pytest.raises(Misconfigured, match=rf"broken\.py fails to import: {error}"):
+            code.load_module(folder, "broken.py")
     with pytest.raises(Misconfigured, match=r"absent\.py is missing"):
         code.load_module(folder, "absent.py")

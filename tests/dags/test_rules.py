@@ -37,6 +37,12 @@ def test_every_stage_is_a_file_of_its_name(bag: Any) -> None:
         assert Path(dag.fileloc).stem == stage, f"{dag.dag_id}: build it in dags/{stage}.py"
 
 
+def test_every_stage_is_tried_by_contract_errors(bag: Any) -> None:
+    tried = (ROOT / "dags/contract_errors.py").read_text()
+    for stage in stages_of(bag.dags):
+        assert f'"{stage}"' in tried, f"{stage}: add it to STAGES of dags/contract_errors.py"
+
+
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
 def test_airflows_safe_mode_reads_every_file(file: Path) -> None:
     """Airflow's default: a file without the words "airflow" and "dag" (or "asset") is skipped silently.

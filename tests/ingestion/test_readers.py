@@ -121,7 +121,7 @@ FAULTS: list[tuple[dict[str, Any], type[MillraceError], str]] = [
     (
         {"reader": "python", "callable": "no_such:read"},
         Misconfigured,
-        "source.callable 'no_such:read' cannot be imported: No module named 'no_such'",
+        "source.callable 'no_such:read' cannot be imported: ModuleNotFoundError: No module named 'no_such'",
     ),
     (
         {"reader": "sql", "conn_id": "shop", "query": QUERY},

@@ -50,6 +50,21 @@ def test_repositories_are_listed_made_and_left_as_they_are(
     assert Lake(lake_server.connection, repository).ref_exists("trunk")
 
 
+def test_a_pipeline_that_is_broken_or_refused_is_named_and_keeps_no_other_from_its_repository(
+    lake_server: LakeServer, repository: str, tmp_path: Path
+) -> None:
+    (write_pipeline(tmp_path, "broken") / "pipeline.yaml").write_text("schedule: {since: 2013-02-30}\n")
+    write_pipeline(tmp_path, "another", lake={"repository": f"{repository}-b", "branch": "no branch"})
+
+    status, printed = run(lake_server, tmp_path, "local://")
+
+    assert f"{tmp_path}/broken/pipeline.yaml: 1 fault(s)\n  schedule.since: '2013-02-30' is not" in printed
+    assert "pipeline 'another': " in printed
+    assert f"{repository}: ready" in printed
+    assert f"{repository}-b: missing" in printed
+    assert status == 1
+
+
 def test_an_error_about_a_missing_repository_names_the_command(
     lake_server: LakeServer, repository: str
 ) -> None:

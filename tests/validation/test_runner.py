@@ -141,12 +141,12 @@ def test_the_page_shows_each_check_and_escapes_what_it_is_given() -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("rows: [", "cannot be read: while parsing a flow"),
-        ("", "write the lists 'rows' and 'partitions', nothing else"),
-        ("- a", "write the lists 'rows' and 'partitions', nothing else"),
-        ("rows: 7", "write the lists 'rows' and 'partitions', nothing else"),
-        ("rows: []\ncolumns: []", "write the lists 'rows' and 'partitions', nothing else"),
-        ("rows: []", "'partitions' is empty; at least expect a count of rows, or no rows would pass"),
+        ("rows: [", "line 1: not readable as YAML: expected the"),
+        ("", "file: is NoneType; write keys and values"),
+        ("- a", "file: is list; write keys and values"),
+        ("rows: 7", "file: write the lists 'rows' and 'partitions', nothing else"),
+        ("rows: []\ncolumns: []", "file: write the lists 'rows' and 'partitions', nothing else"),
+        ("rows: []", "partitions: is empty; at least expect a count of rows, or no rows would pass"),
         ("rows: [nonsense]", "rows: 'nonsense' is not an entry; write type, kwargs and severity"),
         ("rows: [{kwargs: {}}]", "rows: {'kwargs': {}} is not an entry; write type, kwargs and severity"),
         (
@@ -157,7 +157,10 @@ def test_the_page_shows_each_check_and_escapes_what_it_is_given() -> None:
             "rows: [{type: expect_magic}]",
             "rows: {'type': 'expect_magic'}: Great Expectations has no expectation 'expect_magic'",
         ),
-        ("rows: [{type: expect_x_y, severity: [}]", "cannot be read: while parsing a flow"),
+        (
+            "rows: [{type: expect_x_y, severity: [}]",
+            "line 1: not readable as YAML: expected the",
+        ),
         (f"rows: [{{{UNIQUE}}}]", f"rows: {{{UNIQUE_SHOWN}}}: 1 validation error"),
         (
             f"rows: [{{{UNIQUE}, kwargs: {{column: a, colour: b}}}}]",
@@ -174,9 +177,10 @@ def test_a_wrong_suite_names_its_file_and_entry(suite: Path, content: str, messa
     suite.write_text(content)
     with pytest.raises(Misconfigured) as raised:
         validate(suite, iter([]))
-    assert str(raised.value).removeprefix(str(suite)).lstrip(": ").startswith(message)
+    told = str(raised.value).removeprefix(f"{suite}: ").removeprefix("1 fault(s)\n  ")
+    assert told.startswith(message)
 
 
 def test_a_suite_that_is_not_there_is_named(suite: Path) -> None:
-    with pytest.raises(Misconfigured, match=f"{suite} cannot be read"):
+    with pytest.raises(Misconfigured, match=f"{suite}: 1 fault.*\n  file: cannot be read: No such file"):
         validate(suite, iter([]))

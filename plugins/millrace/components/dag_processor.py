@@ -31,20 +31,23 @@ def fingerprint(folders: tuple[Path, ...]) -> int:
 
 
 def _sources(folders: tuple[Path, ...]) -> Iterator[tuple[str, os.stat_result]]:
-    pending = [str(folder) for folder in folders]
+    pending, seen = [str(folder) for folder in folders], set[tuple[int, int]]()
     while pending:
+        folder = pending.pop()
         try:
-            entries = list(os.scandir(pending.pop()))
+            status = os.stat(folder)  # noqa: PTH116 - os.scandir needs no Path
+            entries = [] if (status.st_dev, status.st_ino) in seen else list(os.scandir(folder))
         except OSError:
-            continue  # gone since it was listed
+            continue  # gone since it was listed, or not ours to read
+        seen.add((status.st_dev, status.st_ino))  # a link may lead back up
         for entry in entries:
-            if entry.is_dir():
-                pending += [entry.path] if entry.name != "__pycache__" else []
-            elif entry.name.endswith(_SUFFIXES):
-                try:
+            try:
+                if entry.is_dir():
+                    pending += [entry.path] if entry.name != "__pycache__" else []
+                elif entry.name.endswith(_SUFFIXES):
                     yield entry.path, entry.stat()
-                except OSError:
-                    continue
+            except OSError:
+                continue  # as above, or a link to itself
 
 
 @attrs.define(kw_only=True)

@@ -2,40 +2,103 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import logging
+import runpy
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import date, datetime, time
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from airflow.sdk import DAG, Asset, BaseOperator, CronTriggerTimetable, Param, get_parsing_context
 
 from include.contract import loader
+from include.contract.containment import contain
 from include.contract.pipeline import Pipeline
+from include.exceptions import Fault, Misconfigured, PipelineInvalid
 from include.settings import settings
 from millrace.dags import retries
 from millrace.dags.macros import macros
 from millrace.dags.params import check_conf
 from millrace.operators.governance import ApproveOperator
 
+_log = logging.getLogger(__name__)
 
-def pipelines(stage: str) -> Iterator[Pipeline]:
-    """Yield the pipelines whose DAGs of this stage are to be built now.
+
+class _Trial(NamedTuple):
+    """The pipelines whose DAGs are built on trial, and the errors so far."""
+
+    results: list[Pipeline | PipelineInvalid]
+    errors: list[PipelineInvalid]
+
+
+_current_trial: ContextVar[_Trial | None] = ContextVar("_current_trial", default=None)
+
+
+def for_each_pipeline(stage: str, build: Callable[[Pipeline], None]) -> None:
+    """Build the DAG of a stage for every pipeline that has to have it now.
 
     While a task starts, Airflow parses the file for one DAG only: then that pipeline alone is read, so
-    that starting a task costs the same with one pipeline and with a thousand. Invalid pipelines are left
-    out here and reported by dags/contract_errors.py, so that none hides the others.
+    that starting a task costs the same with one pipeline and with a thousand. A pipeline that cannot be read,
+    or whose DAG cannot be built, is left out here and reported by dags/contract_errors.py, so that none
+    reaches the others.
     """
+    for result in _pipelines(stage):
+        if isinstance(result, Pipeline):
+            _build(stage, build, result)
+
+
+def raise_errors(stages: Iterable[Path]) -> None:
+    """Raise one Misconfigured with every error of every pipeline, if there are any.
+
+    The DAG files `stages` are run on trial, as the DAGs that they could not build show nowhere else.
+    """
+    faults: dict[str, list[Fault]] = {}
+    folder = settings().pipelines
+    results = list(loader.read_all(folder))
+    for error in (*loader.errors(folder, results), *_try(stages, results)):
+        faults.setdefault(error.file, []).extend(error.faults)
+    if faults:
+        raise Misconfigured("\n\n".join(str(PipelineInvalid(file, found)) for file, found in faults.items()))
+
+
+def _try(stages: Iterable[Path], results: list[Pipeline | PipelineInvalid]) -> list[PipelineInvalid]:
+    errors: list[PipelineInvalid] = []
+    token = _current_trial.set(_Trial(results, errors))
+    try:
+        for file in stages:
+            ran = contain(partial(runpy.run_path, str(file)), file=file, action="running it")
+            errors += [ran] if isinstance(ran, PipelineInvalid) else []
+    finally:
+        _current_trial.reset(token)
+    return errors
+
+
+def _build(stage: str, build: Callable[[Pipeline], None], pipeline: Pipeline) -> None:
+    contract = settings().pipelines / pipeline.name / loader.CONTRACT
+    action = f"building the DAG {dag_id(pipeline.name, stage)!r}"
+    built = contain(partial(build, pipeline), file=contract, action=action)
+    if isinstance(built, PipelineInvalid):
+        _log.error("%s", built)
+        if trial := _current_trial.get():
+            trial.errors.append(built)
+
+
+def _pipelines(stage: str) -> Iterator[Pipeline | PipelineInvalid]:
     parsed_dag_id, folder = get_parsing_context().dag_id, settings().pipelines
-    if parsed_dag_id is None:
-        yield from loader.valid(folder)
+    trial = _current_trial.get()
+    if trial or parsed_dag_id is None:
+        yield from trial.results if trial else loader.read_all(folder)
         return
     for name in loader.names(folder):
-        if parsed_dag_id == dag_id(name, stage) and isinstance(found := loader.read(folder / name), Pipeline):
+        if parsed_dag_id == dag_id(name, stage):
+            found = loader.read(folder / name)
+            if isinstance(found, PipelineInvalid):
+                _log.error("%s", found)  # in the log of the task, which will not find its DAG
             yield found
-
-
-def raise_faults() -> None:
-    """Raise one Misconfigured with the faults of every invalid pipeline, if there are any."""
-    loader.raise_faults(settings().pipelines)
 
 
 def dag_id(pipeline_name: str, stage: str) -> str:
@@ -43,6 +106,7 @@ def dag_id(pipeline_name: str, stage: str) -> str:
     return f"{pipeline_name}.{stage}"
 
 
+@contextmanager
 def stage_dag(
     pipeline: Pipeline,
     stage: str,
@@ -52,12 +116,13 @@ def stage_dag(
     params: Mapping[str, Param],
     max_active_runs: int,
     since: date | None = None,
-) -> DAG:
-    """Return the DAG of one stage, with everything that the stages have in common.
+) -> Iterator[DAG]:
+    """Yield the DAG of one stage, entered, with everything that the stages have in common.
 
     Every tick from the day `since` on is run, also those missed; without it only ticks from now on.
+    Airflow sees the DAG once the block has ended without an error, so never half of one.
     """
-    return DAG(
+    dag = DAG(
         dag_id=dag_id(pipeline.name, stage),
         description=f"{pipeline.description} ({doc.strip().splitlines()[0]})",
         doc_md=doc.replace("{pipeline}", pipeline.name),
@@ -73,7 +138,17 @@ def stage_dag(
         params=dict(params),
         tags=[pipeline.name, stage, *pipeline.tags],
         user_defined_macros=macros(pipeline, cron),
+        auto_register=False,
     )
+    with dag:
+        yield dag
+    # Airflow checks these too, but takes a failure for one of the file, and with it of every pipeline.
+    dag.validate()
+    dag.check_cycle()
+    if _current_trial.get() is None:
+        dag.auto_register = True
+        with dag:  # a DAG that is left is registered
+            pass
 
 
 def approval(pipeline: Pipeline, *, version: str, subject: str, body: str) -> list[BaseOperator]:

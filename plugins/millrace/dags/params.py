@@ -7,7 +7,8 @@ from typing import Any
 
 from airflow.sdk import Param
 
-from include.exceptions import Misconfigured, nearest, quote
+from include.exceptions import Misconfigured
+from include.excerpt import nearest, quote
 
 _MAX_NAMED = 10
 _FOREIGN = ("airflow/", "openlineage")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from airflow.dag_processing.manager import DagFileInfo, DagFileStat
 
-from millrace.components.dag_processor import ChangeProcessor
+from millrace.components.dag_processor import ChangeProcessor, fingerprint
 
 
 @pytest.fixture
@@ -68,6 +68,14 @@ def test_bytecode_and_data_are_no_sources(processor: ChangeProcessor, sources: P
     (sources / "rows.parquet").touch()
 
     assert not queued(processor, sources)
+
+
+def test_links_to_themselves_and_back_up_are_looked_at_once(sources: Path) -> None:
+    before = fingerprint((sources,))
+    for name in ("up", "up_again"):
+        (sources / "shop" / name).symlink_to("..")
+    (sources / "loop.yaml").symlink_to("loop.yaml")
+    assert fingerprint((sources,)) == before
 
 
 def test_a_change_while_a_file_is_parsed_is_seen_afterwards(

@@ -12,7 +12,8 @@ from airflow.sdk.definitions.param import process_params
 from airflow.sdk.exceptions import ParamValidationError
 from airflow.serialization.serialized_objects import DagSerialization
 
-from include.exceptions import MAX_QUOTED, Misconfigured
+from include.exceptions import Misconfigured
+from include.excerpt import LIMIT
 from millrace.dags.params import INTERVAL_PARAMS, TRAIN_PARAMS, check_conf
 from tests.support.dags import dag_bag
 
@@ -90,7 +91,7 @@ def test_a_message_names_ten_keys_and_cuts_each(dags: dict[str, Any]) -> None:
     with pytest.raises(Misconfigured) as raised:
         run_first_tasks(dag, {f"{number:02}{'x' * 9999}": 1 for number in range(99)})
     assert len(re.findall("x+", str(raised.value))) == 10
-    assert max(map(len, re.findall("x+", str(raised.value)))) < MAX_QUOTED
+    assert max(map(len, re.findall("x+", str(raised.value)))) < LIMIT
 
 
 def test_the_check_is_stored_as_the_same_text_by_every_process(dags: dict[str, Any]) -> None:
