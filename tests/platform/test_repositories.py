@@ -10,8 +10,9 @@ from uuid import uuid4
 
 import pytest
 
-from include.exceptions import Absent
+from include.exceptions import Absent, Misconfigured
 from include.lake.client import Lake
+from include.platform.repositories import find_repositories, make_repositories
 from include.settings import ROOT
 from tests.support.lake import LakeServer
 from tests.support.pipeline import write_pipeline
@@ -50,19 +51,39 @@ def test_repositories_are_listed_made_and_left_as_they_are(
     assert Lake(lake_server.connection, repository).ref_exists("trunk")
 
 
-def test_a_pipeline_that_is_broken_or_refused_is_named_and_keeps_no_other_from_its_repository(
+def test_a_broken_pipeline_is_named_and_keeps_no_other_from_its_repository(
     lake_server: LakeServer, repository: str, tmp_path: Path
 ) -> None:
     (write_pipeline(tmp_path, "broken") / "pipeline.yaml").write_text("schedule: {since: 2013-02-30}\n")
-    write_pipeline(tmp_path, "another", lake={"repository": f"{repository}-b", "branch": "no branch"})
 
     status, printed = run(lake_server, tmp_path, "local://")
 
     assert f"{tmp_path}/broken/pipeline.yaml: 1 fault(s)\n  schedule.since: '2013-02-30' is not" in printed
-    assert "pipeline 'another': " in printed
     assert f"{repository}: ready" in printed
-    assert f"{repository}-b: missing" in printed
-    assert status == 1
+    assert status == 0
+
+
+def test_a_repository_that_the_lake_refuses_keeps_no_other_from_being_made(
+    lake_server: LakeServer,
+    repository: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    write_pipeline(tmp_path, "another", lake={"repository": f"{repository}-b", "branch": "main"})
+    make = Lake.ensure_repository
+
+    def refuse_one(lake: Lake, storage: str, branch: str) -> None:
+        if lake.repository.endswith("-b"):
+            raise Misconfigured("the lake refuses this storage")
+        make(lake, storage, branch)
+
+    monkeypatch.setattr(Lake, "ensure_repository", refuse_one)
+    make_repositories(lake_server.connection, tmp_path, "local://")
+
+    assert "pipeline 'another': the lake refuses this storage" in capsys.readouterr().err
+    found = find_repositories(lake_server.connection, tmp_path)
+    assert found == {repository: True, f"{repository}-b": False}
 
 
 def test_an_error_about_a_missing_repository_names_the_command(
