@@ -20,6 +20,7 @@ from include.platform.embedded.lakefs.blobs import Blobs
 from include.platform.embedded.lakefs.database import Database
 from include.platform.embedded.lakefs.errors import ApiError
 from include.platform.embedded.lakefs.routes import (
+    actions,
     branches,
     commits,
     objects,
@@ -44,7 +45,7 @@ def create_app(folder: Path, *keys: Keys) -> FastAPI:
     app.state.blobs.sweep()
     app.state.users = Users(keys)
     app.include_router(server.public, prefix="/api/v1")
-    for routes in (server, repositories, branches, commits, objects, unsupported):
+    for routes in (server, repositories, branches, commits, objects, actions, unsupported):
         app.include_router(routes.router, prefix="/api/v1", dependencies=[Depends(_authenticate)])
     app.add_middleware(_KeysFirst, users=app.state.users)
     app.add_middleware(_SlashesInNames)

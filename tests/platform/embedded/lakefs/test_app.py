@@ -87,7 +87,6 @@ def test_every_answer_names_the_repository_that_is_missing(client: LakeFSClient)
     [
         ("GET", "auth/users"),
         ("POST", "statistics"),
-        ("GET", "repositories/{}/actions/runs"),
         ("GET", "repositories/{}/pulls"),
         ("POST", "repositories/{}/branches/main/import"),
         ("GET", "repositories/{}/branches/main/staging/backing?path=a"),

@@ -7,7 +7,6 @@ from fastapi import APIRouter, Request
 from include.platform.embedded.lakefs.errors import NotSupported
 
 _IN_REPOSITORY = (
-    "/actions/{rest:path}",
     "/branch_protection",
     "/branch_protection/set_allowed",
     "/branches/{branch}/import",
