@@ -19,6 +19,7 @@ from include.platform.embedded.lakefs.auth import Keys, Users
 from include.platform.embedded.lakefs.blobs import Blobs
 from include.platform.embedded.lakefs.database import Database
 from include.platform.embedded.lakefs.errors import ApiError
+from include.platform.embedded.lakefs.gateway import NoGateway
 from include.platform.embedded.lakefs.routes import (
     actions,
     branches,
@@ -49,6 +50,7 @@ def create_app(folder: Path, *keys: Keys) -> FastAPI:
         app.include_router(routes.router, prefix="/api/v1", dependencies=[Depends(_authenticate)])
     app.add_middleware(_KeysFirst, users=app.state.users)
     app.add_middleware(_SlashesInNames)
+    app.add_middleware(NoGateway)
     app.add_exception_handler(RequestValidationError, _answer_invalid)
     for cause in (*_EXPECTED, Exception):
         app.add_exception_handler(cause, _answer_error)
