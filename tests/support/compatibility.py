@@ -57,6 +57,7 @@ DIFFERENCES = f"""
 | a webhook's proxy | of the server's environment | none |
 | runs of actions | all are kept | the newest 1,000 of a repository are kept |
 | requests with a signature of S3 | the S3 gateway answers | 501, in the XML of S3 |
+| `sample_data` | lakes, with pictures | three small files of our own: a table of lakes and two texts |
 | users, groups, policies | supported | two key pairs: one with all rights, one read-only |
 """
 
