@@ -175,7 +175,10 @@ def list_objects(
                 return
             yield entry
 
-    shape = responses.stats if user_metadata else responses.bare_stats
+    def shape(entry: Entry) -> Json:
+        has_metadata = user_metadata and entry.metadata
+        return responses.stats(entry) if has_metadata else responses.bare_stats(entry)
+
     with store.database.snapshot():
         return responses.page(
             after(below, prefix, delimiter, after_),
