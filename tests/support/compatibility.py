@@ -58,8 +58,9 @@ DIFFERENCES = f"""
 | runs of actions | all are kept | the newest 1,000 of a repository are kept |
 | requests with a signature of S3 | the S3 gateway answers | 501, in the XML of S3 |
 | `sample_data` | lakes, with pictures | three small files of our own: a table of lakes and two texts |
-| the name of a deleted repository | is free after some seconds; its namespace never is | both are free at once |
+| the name of a deleted repository | is free after some seconds, its namespace never | both are free at once |
 | ids of stores | those of its settings | one store, whose id is empty |
+| `/metrics`, `/openapi.json` | need no keys | need keys; the description has what is served here |
 | users, groups, policies | supported | two key pairs: one with all rights, one read-only |
 """
 

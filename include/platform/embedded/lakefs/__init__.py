@@ -4,6 +4,7 @@ It is used over HTTP only, by the same clients as a real lakeFS. Layers, top dow
 it only:
 
     app, auth, gateway          the server, authentication, error responses; the answer to S3 clients
+    metrics                     counts and durations of requests
     routes/                     the published API, one module per resource; uploads, responses, ranges
     hooks > actions > webhooks  what refuses or follows a change; runs: what became of it
     repository > staging > refs semantics: commits and merges; objects and staging; branches and tags

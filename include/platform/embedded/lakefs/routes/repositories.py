@@ -15,6 +15,7 @@ from include.platform.embedded.lakefs.database import Repository
 from include.platform.embedded.lakefs.errors import (
     AlreadyExists,
     BadRequest,
+    NotFound,
     PreconditionFailed,
 )
 from include.platform.embedded.lakefs.refs import BRANCH_NAME, PROTECTED, REPOSITORY_NAME
@@ -105,6 +106,19 @@ def get_repository(store: InStore) -> Json:
 def delete_repository(store: InStore, force: Flag = False) -> None:
     store.refuse_read_only(force)
     store.database.remove_repository(store.facts.name)
+
+
+# What a repository never has here
+
+
+@router.get("/{repository}/pulls")
+def list_pull_requests(_: InStore, amount: Amount = 100) -> Json:
+    return responses.page((), amount, responses.repository, str)
+
+
+@router.get("/{repository}/settings/gc_rules")
+def get_gc_rules(store: InStore) -> Json:
+    raise NotFound(f"repository {store.facts.name!r} has no rules of garbage collection")
 
 
 # Metadata

@@ -209,6 +209,13 @@ def test_a_protected_branch_changes_by_merges_only(wire: Wire) -> None:
     assert wire.get("/refs/main/objects/ls").paths == ["a"]
 
 
+@pytest.mark.endpoint("list_pull_requests", "get_gc_rules")
+def test_a_new_repository_has_no_pull_requests_and_no_rules_of_collection(wire: Wire) -> None:
+    answer = wire.get("/pulls")
+    assert (answer.status, answer.ids, answer.page) == (200, [], (0, False, ""))
+    assert wire.get("/settings/gc_rules").refused == 404
+
+
 @pytest.mark.endpoint("delete_objects")
 def test_deleting_many_tells_what_a_protection_refused(wire: Wire) -> None:
     wire.put("/settings/branch_protection", [{"pattern": "main"}])
