@@ -9,7 +9,8 @@
     │   ├── PipelineInvalid  a pipeline's files are invalid; carries every fault found
     │   └── Unauthorized     a service refused the credentials
     ├── BadData              fail at once: the data cannot be read or breaks the contract
-    │   └── NotEnoughData    too few rows to train, evaluate or compare
+    │   ├── NotEnoughData    too few rows to train, evaluate or compare
+    │   └── MergeLostChange  the lake merged a branch without one of its changes
     ├── Conflict             another writer changed the same thing; run the step again from its start
     └── JobFailed            model code failed in a job; the job's log has the traceback
 
@@ -62,6 +63,10 @@ class BadData(MillraceError):
 
 class NotEnoughData(BadData):
     """Too few rows to train, evaluate or compare."""
+
+
+class MergeLostChange(BadData):
+    """A merge of the lake does not hold a change of one of its sides."""
 
 
 class Conflict(MillraceError):

@@ -174,6 +174,13 @@ class Lake(ObjectClient):
                 return str(response["reference"])
         return None
 
+    def merge_base(self, source: str, into: str) -> str:
+        """Return the id of the nearest common ancestor of two refs."""
+        subject = f"merge base of {source!r} and {into!r}"
+        response = self._call(subject, "refs.find_merge_base", source, into)
+        with self._errors(subject):
+            return str(response["base_commit_id"])
+
     def revert(
         self, branch: str, ref: str, message: str, metadata: dict[str, str], *, parent_number: int = 0
     ) -> str | None:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from include.exceptions import Absent
 from include.lake.client import Commit, Lake
 from include.lake.idempotency import CommitResult, find_commit_of_run
+from include.lake.merge_check import check_merge
 from include.run_identity import RunIdentity
 
 
@@ -26,7 +27,8 @@ def publish(
 
     May be killed at any line and run again: the merge of an earlier try is found by the run's identity in
     the metadata of the merge commit. Raises Conflict if both sides changed the same object and `strategy`
-    (see `Lake.merge`) is not set, Absent if `source` does not exist and no earlier try merged it.
+    (see `Lake.merge`) is not set, MergeLostChange if the merge lacks a change, Absent if `source` does not
+    exist and no earlier try merged it.
     """
     metadata = {**run.metadata(), **(metadata or {}), "source_branch": source}
     message = message or f"{run.dag_id}: publish {source}"
@@ -40,6 +42,8 @@ def publish(
     except Absent:
         if (merged := _id(find_merge_of_run(lake, into, source, run))) is None:
             raise
+    if merged:
+        check_merge(lake, merged, strategy=strategy)
     if delete_source:
         lake.delete_branch(source)
     return CommitResult(merged or lake.resolve(into), changed=merged is not None)

@@ -17,6 +17,7 @@ from urllib.parse import quote
 
 from include.exceptions import (
     Absent,
+    BadData,
     Conflict,
     MillraceError,
     Misconfigured,
@@ -37,6 +38,7 @@ REQUEST_OPTIONS = {
     "_check_return_type": False,
 }
 """Options of every operation of lakefs-client."""
+_REFUSED_BY_HOOK = re.compile(r"\bhook aborted\b|^action file\b")
 _REPOSITORY_NOT_FOUND = re.compile(r"\brepository\b.*\bnot found")
 _NO_REPOSITORY = (
     "; `python -m include.platform.repositories <storage>` makes the repository of every pipeline "
@@ -179,6 +181,8 @@ class RepositoryClient:
         if error.status == 404:
             remedy = _NO_REPOSITORY if _REPOSITORY_NOT_FOUND.search(message) else ""
             return Absent(f"there is no {where}: {message}{remedy}")
+        if error.status == 412 and _REFUSED_BY_HOOK.search(message):
+            return BadData(f"an action of the repository refused {where}: {message}")
         if error.status in (409, 412):
             return Conflict(
                 f"{where}: {message}; it was changed in the meantime, run the step again from its start"

@@ -50,6 +50,17 @@ DIFFERENCES = f"""
 | a commit with metadata, cherry-picked without | not found by its id for ten minutes | is found |
 | a page of a diff with a delimiter, after a name | lacks paths that begin with that name | is complete |
 | rules of branch protection | apply after about a second to a branch in use | apply at once |
+| hooks of actions | webhooks, Lua, Airflow | webhooks; actions of another kind refuse commits (501) |
+| an action file that is not valid | 500 | 412, with the fault |
+| redirects of a webhook | are followed | are a failure |
+| a webhook's response in the output of its run | as a whole | its first 200 characters |
+| a webhook's proxy | of the server's environment | none |
+| runs of actions | all are kept | the newest 1,000 of a repository are kept |
+| requests with a signature of S3 | the S3 gateway answers | 501, in the XML of S3 |
+| `sample_data` | lakes, with pictures | three small files of our own: a table of lakes and two texts |
+| the name of a deleted repository | is free after some seconds, its namespace never | both are free at once |
+| ids of stores | those of its settings | one store, whose id is empty |
+| `/metrics`, `/openapi.json` | need no keys | need keys; the description has what is served here |
 | users, groups, policies | supported | two key pairs: one with all rights, one read-only |
 """
 

@@ -15,6 +15,8 @@ from include.settings import Settings
 
 FOLDERS = ("lakefs", "lakefs-binary")
 """Data folders below `var`: of the embedded server, and of the lakeFS program."""
+_UNREACHABLE = "http://127.0.0.1:9/"
+"""The port of the discard service, where nothing listens: lakeFS has no setting to stop its audit check."""
 
 
 def check(settings: Settings) -> None:
@@ -61,7 +63,9 @@ def variables(settings: Settings, secrets: Secrets, address: str) -> dict[str, s
         "LAKEFS_BLOCKSTORE_LOCAL_PATH": str(binary / "objects"),
         "LAKEFS_COMMITTED_LOCAL_CACHE_DIR": str(binary / "cache"),
         "LAKEFS_LOGGING_LEVEL": "WARN",
-        # By default lakeFS sends statistics and looks for new versions on the internet.
+        # By default lakeFS sends statistics, looks for new versions and requests security advisories with its
+        # installation id, on the internet. An empty address is replaced by the default one.
+        "LAKEFS_SECURITY_AUDIT_CHECK_URL": _UNREACHABLE,
         "LAKEFS_STATS_ENABLED": "false",
         "LAKEFS_SECURITY_CHECK_LATEST_VERSION": "false",
     }

@@ -19,15 +19,23 @@ from include.platform.embedded.lakefs.auth import Keys, Users
 from include.platform.embedded.lakefs.blobs import Blobs
 from include.platform.embedded.lakefs.database import Database
 from include.platform.embedded.lakefs.errors import ApiError
+from include.platform.embedded.lakefs.gateway import NoGateway
+from include.platform.embedded.lakefs.metrics import Measured, Metrics
 from include.platform.embedded.lakefs.routes import (
+    actions,
     branches,
     commits,
     objects,
     repositories,
     server,
+    site,
     unsupported,
 )
 
+_DESCRIPTION = (
+    "Paths and parameters that are served; what is not here is answered with 501 or 404. Responses are those "
+    "of lakeFS's published API, and are not described again."
+)
 _DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _MAX_BODY_BYTES = 8 << 20
 """Enough for a thousand paths of 1,024 bytes, written in JSON escapes."""
@@ -38,16 +46,28 @@ _EXPECTED = (ApiError, HTTPException, ClientDisconnect, UnicodeEncodeError, sqli
 def create_app(folder: Path, *keys: Keys) -> FastAPI:
     """Return the server over a folder that it alone uses, for the given pairs of keys."""
     folder.mkdir(parents=True, exist_ok=True)
-    app = FastAPI(title="lakeFS API", version=server.VERSION, docs_url=None, redoc_url=None, openapi_url=None)
+    app = FastAPI(
+        title="lakeFS API, as far as the embedded lake has it",
+        description=_DESCRIPTION,
+        version=server.VERSION,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+    )
+    app.state.metrics = Metrics()
     app.state.database = Database(folder / "lake.sqlite")
     app.state.blobs = Blobs(folder / "objects")
     app.state.blobs.sweep()
     app.state.users = Users(keys)
     app.include_router(server.public, prefix="/api/v1")
-    for routes in (server, repositories, branches, commits, objects, unsupported):
+    app.include_router(site.public)
+    app.include_router(site.router, dependencies=[Depends(_authenticate)])
+    for routes in (server, repositories, branches, commits, objects, actions, unsupported):
         app.include_router(routes.router, prefix="/api/v1", dependencies=[Depends(_authenticate)])
     app.add_middleware(_KeysFirst, users=app.state.users)
     app.add_middleware(_SlashesInNames)
+    app.add_middleware(NoGateway)
+    app.add_middleware(Measured, metrics=app.state.metrics)
     app.add_exception_handler(RequestValidationError, _answer_invalid)
     for cause in (*_EXPECTED, Exception):
         app.add_exception_handler(cause, _answer_error)

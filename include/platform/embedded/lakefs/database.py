@@ -11,7 +11,7 @@ import sqlite3
 import threading
 import time
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -92,15 +92,15 @@ class Database:
             connection.commit()
 
     @contextmanager
-    def snapshot(self) -> Iterator[None]:
+    def snapshot(self) -> Iterator[sqlite3.Connection]:
         """Let the block read the state of one moment, regardless of concurrent commits."""
         connection = self._connection
         if connection.in_transaction:
-            yield
+            yield connection
             return
         connection.execute("BEGIN")
         try:
-            yield
+            yield connection
         finally:
             connection.rollback()
 
@@ -128,7 +128,7 @@ class Database:
         """Delete a repository with everything that belongs to it."""
         with self.transaction():
             self._do("DELETE FROM repositories WHERE name = ?", name)
-            for table in ("commits", "refs", "staging", "settings"):
+            for table in ("commits", "refs", "staging", "settings", "runs"):
                 self._do(f"DELETE FROM {table} WHERE repository = ?", name)  # noqa: S608 - names from above
 
     def setting(self, repository: str, name: str) -> Any:
@@ -257,6 +257,17 @@ class Database:
         """Stage a change; None deletes the object."""
         body = json.dumps(entry.to_row()) if entry else None
         self._do("INSERT OR REPLACE INTO staging VALUES (?, ?, ?, ?)", repository, branch, path, body)
+
+    def unstage(self, repository: str, branch: str, changes: Iterable[tuple[str, Entry | None]]) -> None:
+        """Discard these staged changes, unless something else was staged for their paths since."""
+        rows = (
+            (repository, branch, path, json.dumps(entry.to_row()) if entry else None)
+            for path, entry in changes
+        )
+        with self.transaction() as connection:
+            connection.executemany(
+                "DELETE FROM staging WHERE repository = ? AND branch = ? AND path = ? AND entry IS ?", rows
+            )
 
     def clear_staging(self, repository: str, branch: str, first: str = "", last: str = LAST) -> None:
         """Discard staged changes of the paths from `first` to `last`, both included; by default of all."""

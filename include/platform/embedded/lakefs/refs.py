@@ -3,16 +3,29 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 from include.platform.embedded.lakefs.database import CommitRecord, Database, Repository
-from include.platform.embedded.lakefs.errors import AlreadyExists, BadRequest, Forbidden, NotFound
+from include.platform.embedded.lakefs.errors import (
+    AlreadyExists,
+    ApiError,
+    BadRequest,
+    Forbidden,
+    NotFound,
+)
+from include.platform.embedded.lakefs.events import Approval, Event, Gate
+
+if TYPE_CHECKING:
+    from include.platform.embedded.lakefs.staging import RepositoryObjects
 
 REPOSITORY_NAME = re.compile(r"[a-z0-9][a-z0-9-]{2,62}")
 BRANCH_NAME = re.compile(r"\w[-\w]*", re.ASCII)
 PROTECTED = "protected_branches"
+_MAX_TRIES = 5
+"""Times that the hooks of a change run if its branch moves meanwhile."""
 _TAG_FORBIDDEN = re.compile(r"[\x00-\x20^:?*\[\\/]|\.\.|@\{|^@$|\.$|\.lock$|^$")
 _REF = re.compile(r"(?P<base>[^~^@$\s]+)(?P<steps>(?:[~^]\d{0,9}|[@$])*)", re.ASCII)
 
@@ -30,6 +43,7 @@ class Refs:
 
     database: Database
     facts: Repository
+    hooks: Gate | None = None
 
     # Expressions
 
@@ -70,22 +84,31 @@ class Refs:
     def create_branch(self, name: str, source: str, *, force: bool = False, hidden: bool = False) -> str:
         """Create a branch from a ref, and return its commit id."""
         self._check_branch_name(name)
-        with self.database.transaction():
+
+        def propose() -> Event:
             self.refuse_read_only(force)
             self._refuse_taken("branch", name)
-            commit = self.commit_at(source).id
-            self.database.set_ref(self.facts.name, "branch", name, commit, hidden=hidden)
-        return commit
+            return Event("create-branch", source, branch=name, commit_id=self.commit_at(source).id)
+
+        def publish(event: Event) -> None:
+            self.database.set_ref(self.facts.name, "branch", name, event.commit_id, hidden=hidden)
+
+        return self._guarded(propose, publish).commit_id
 
     def delete_branch(self, name: str, *, force: bool = False) -> None:
         """Delete a branch with its staged changes."""
-        with self.database.transaction():
+
+        def propose() -> Event:
             self.refuse_read_only(force)
             if name == self.facts.default_branch:
                 raise Forbidden("cannot delete repository default branch")
-            self.branch(name)
+            return Event("delete-branch", self.branch(name).id, branch=name)
+
+        def publish(_: Event) -> None:
             self.database.clear_staging(self.facts.name, name)
             self.database.remove_ref(self.facts.name, "branch", name)
+
+        self._guarded(propose, publish)
 
     # Tags
 
@@ -100,19 +123,64 @@ class Refs:
     def create_tag(self, name: str, source: str, *, force: bool = False) -> str:
         """Create a tag on a ref, and return its commit id."""
         self._check_tag_name(name)
-        with self.database.transaction():
+
+        def propose() -> Event:
             self.refuse_read_only(force)
             self._refuse_taken("tag", name)
             commit = self.commit_at(source).id
-            self.database.set_ref(self.facts.name, "tag", name, commit)
-        return commit
+            return Event("create-tag", commit, tag=name, commit_id=commit)
+
+        def publish(event: Event) -> None:
+            self.database.set_ref(self.facts.name, "tag", name, event.commit_id)
+
+        return self._guarded(propose, publish).commit_id
 
     def delete_tag(self, name: str, *, force: bool = False) -> None:
         """Delete a tag."""
-        with self.database.transaction():
+
+        def propose() -> Event:
             self.refuse_read_only(force)
-            self.tag(name)
-            self.database.remove_ref(self.facts.name, "tag", name)
+            commit = self.tag(name)
+            return Event("delete-tag", commit, tag=name, commit_id=commit)
+
+        self._guarded(propose, lambda _: self.database.remove_ref(self.facts.name, "tag", name))
+
+    # Hooks
+
+    def _guarded(
+        self,
+        propose: Callable[[], Event],
+        publish: Callable[[Event], None],
+        is_current: Callable[[Event], bool] | None = None,
+        seal: Callable[[Event], None] = lambda _: None,
+    ) -> Event:
+        """Make a change that hooks may refuse; return its event.
+
+        Without hooks it is one transaction. With hooks, `propose` and `publish` are two, and the hooks run in
+        between while no lock is held; if the change is not current any more, it is proposed again. `seal`
+        notes what the hooks are going to see.
+        """
+        for _ in range(_MAX_TRIES):
+            with self.database.transaction():
+                event = propose()
+                approval = self._approval(event)
+                if approval is None:
+                    publish(event)
+                    break
+                seal(event)
+            approval()
+            with self.database.transaction():
+                if is_current(event) if is_current else propose() == event:
+                    publish(event)
+                    break
+        else:
+            raise ApiError("the branch moved while the hooks ran, each time: try again", 429)
+        if self.hooks:
+            self.hooks.after(cast("RepositoryObjects", self), event, approval)
+        return event
+
+    def _approval(self, event: Event, moment: str = "pre") -> Approval | None:
+        return self.hooks.before(cast("RepositoryObjects", self), event, moment) if self.hooks else None
 
     # Protection
 

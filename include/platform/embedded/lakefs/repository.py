@@ -6,7 +6,7 @@ import hashlib
 import heapq
 import json
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import groupby
@@ -16,11 +16,14 @@ from typing import NamedTuple
 from include.platform.embedded.lakefs import tree
 from include.platform.embedded.lakefs.database import CommitRecord
 from include.platform.embedded.lakefs.errors import AlreadyExists, BadRequest, MergeConflict
+from include.platform.embedded.lakefs.events import Event
 from include.platform.embedded.lakefs.staging import RepositoryObjects
-from include.platform.embedded.lakefs.tree import Changes, Difference, Span
+from include.platform.embedded.lakefs.tree import Changes, Difference, Entry, Span
 
 STRATEGIES = {"": "default", "dest-wins": "dest-wins", "source-wins": "source-wins"}
 """How a merge resolves conflicts, by the name that lakeFS writes into the merge's metadata."""
+
+_COMMITTER = "admin"
 
 
 class Overrides(NamedTuple):
@@ -44,14 +47,19 @@ class Store(RepositoryObjects):
         force: bool = False,
     ) -> CommitRecord:
         """Commit what is staged on a branch, in one transaction; `date` in seconds since 1970."""
-        with self.database.transaction():
+
+        def propose() -> Event:
             head = self.branch(branch)
             self.refuse_protected(branch, "commit")
             self.refuse_read_only(force)
             edits = [(change.path, change.right) for change in self.uncommitted(branch)]
             if not edits and not allow_empty:
                 raise BadRequest("commit: no changes")
-            return self._record(branch, self._apply(head, edits), message, metadata, [head], date)
+            record = self._draft(self._apply(head, edits), message, metadata, [head], date)
+            return Event("commit", branch, branch, record=record)
+
+        self._prepare(branch, message, metadata, force)
+        return self._committed(propose)
 
     def merge(
         self,
@@ -66,14 +74,18 @@ class Store(RepositoryObjects):
         force: bool = False,
     ) -> CommitRecord:
         """Merge a ref into a branch, in one transaction; raise MergeConflict with the first paths."""
-        with self.database.transaction():
+
+        def propose() -> Event:
             head, theirs = self._clean(branch, force), self.commit_at(source)
             base, incoming = self.spans(self.merge_base(head.id, theirs.id)), self.spans(theirs)
             if not (allow_empty or force) and base == incoming:
                 raise BadRequest("merge: no changes")
             spans = self._merged(head, base, incoming, strategy)
-            metadata = {**metadata, ".lakefs.merge.strategy": STRATEGIES[strategy]}
-            return self._record(branch, spans, message, metadata, [head] if squash else [head, theirs])
+            named = {**metadata, ".lakefs.merge.strategy": STRATEGIES[strategy]}
+            record = self._draft(spans, message, named, [head] if squash else [head, theirs])
+            return Event("merge", theirs.id, branch, commit_id=record.id, merge_source=source, record=record)
+
+        return self._committed(propose)
 
     def revert(
         self,
@@ -86,7 +98,8 @@ class Store(RepositoryObjects):
         force: bool = False,
     ) -> CommitRecord:
         """Undo what a commit changed against one of its parents, counted from 1 (0: its only parent)."""
-        with self.database.transaction():
+
+        def propose() -> Event:
             head, undone = self._clean(branch, force), self.commit_at(ref)
             if len(undone.parents) > 1 and not parent:
                 raise AlreadyExists("must specify 1-based parent number for reverting merge commit")
@@ -94,13 +107,17 @@ class Store(RepositoryObjects):
             if spans == self.spans(head) and not allow_empty:
                 raise BadRequest("revert: no changes")
             message = overrides.message or f"Revert {ref}"
-            return self._record(branch, spans, message, overrides.metadata or {}, [head])
+            record = self._draft(spans, message, overrides.metadata or {}, [head])
+            return Event("revert", branch, branch, record=record)
+
+        return self._committed(propose)
 
     def cherry_pick(
         self, branch: str, ref: str, parent: int | None, overrides: Overrides, *, force: bool = False
     ) -> CommitRecord:
         """Repeat on a branch what a commit changed against one of its parents, counted from 1."""
-        with self.database.transaction():
+
+        def propose() -> Event:
             head, picked = self._clean(branch, force), self.commit_at(ref)
             if len(picked.parents) > 1 and parent is None:
                 raise BadRequest("must specify 1-based parent number for cherry-picking merge commit")
@@ -111,7 +128,10 @@ class Store(RepositoryObjects):
             origin = {"cherry-pick-origin": picked.id, "cherry-pick-committer": picked.committer}
             spans = self._merged(head, before, after)
             message = overrides.message or picked.message
-            return self._record(branch, spans, message, {**metadata, **origin}, [head])
+            record = self._draft(spans, message, {**metadata, **origin}, [head])
+            return Event("cherry-pick", branch, branch, record=record)
+
+        return self._committed(propose)
 
     def hard_reset(self, branch: str, ref: str, *, force: bool = False) -> None:
         """Point a branch at another commit; staged changes stay staged, as in lakeFS."""
@@ -195,7 +215,43 @@ class Store(RepositoryObjects):
 
     def initialise(self) -> CommitRecord:
         """Create the first, empty commit of a new repository."""
-        return self._record(self.facts.default_branch, [], "Repository created", {}, [])
+        record = self._draft([], "Repository created", {}, [])
+        self.database.set_ref(self.facts.name, "branch", self.facts.default_branch, record.id)
+        return record
+
+    def _prepare(self, branch: str, message: str, metadata: dict[str, str], force: bool) -> None:
+        """Run the hooks that may still stage changes for a commit."""
+        with self.database.transaction():
+            head = self.branch(branch)
+            self.refuse_protected(branch, "commit")
+            self.refuse_read_only(force)
+            planned = replace(head, message=message, metadata=metadata, committer=_COMMITTER)
+            approval = self._approval(Event("commit", branch, branch, record=planned), "prepare")
+        if approval:
+            approval()
+
+    def _committed(self, propose: Callable[[], Event]) -> CommitRecord:
+        """Make a commit, which hooks may refuse, the head of its branch, and clear the branch's staging.
+
+        What is staged while hooks run is not part of the commit, and stays staged.
+        """
+        sealed: list[tuple[str, Entry | None]] | None = None
+
+        def seal(event: Event) -> None:
+            nonlocal sealed
+            sealed = self.database.staged(self.facts.name, event.branch)
+
+        def is_current(event: Event) -> bool:
+            return self.branch(event.branch).id == _of(event).parents[0]
+
+        def publish(event: Event) -> None:
+            self.database.set_ref(self.facts.name, "branch", event.branch, _of(event).id)
+            if sealed is None:
+                self.database.clear_staging(self.facts.name, event.branch)
+            else:
+                self.database.unstage(self.facts.name, event.branch, sealed)
+
+        return _of(self._guarded(propose, publish, is_current, seal))
 
     def _clean(self, branch: str, force: bool) -> CommitRecord:
         """Return the last commit of a branch; raise BadRequest if changes are staged on it."""
@@ -228,22 +284,21 @@ class Store(RepositoryObjects):
     def _apply(self, head: CommitRecord, edits: list[tree.Edit]) -> list[Span]:
         return tree.apply(self.spans(head), edits, self.database.load_range, self.database.add_range)
 
-    def _record(
+    def _draft(
         self,
-        branch: str,
         spans: list[Span],
         message: str,
         metadata: dict[str, str],
         parents: Sequence[CommitRecord],
         date: int | None = None,
     ) -> CommitRecord:
-        """Create a commit, make it the head of a branch and clear the branch's staging."""
+        """Create a commit that no branch has yet; garbage collection removes it if none gets it."""
         record = CommitRecord(
             id="",
             version=tree.version_of(spans),
             message=message,
             created=int(time.time()) if date is None else date,
-            committer="admin" if parents else "",
+            committer=_COMMITTER if parents else "",
             generation=1 + max((parent.generation for parent in parents), default=0),
             parents=tuple(parent.id for parent in parents),
             metadata=metadata,
@@ -252,9 +307,11 @@ class Store(RepositoryObjects):
         record = replace(record, id=hashlib.sha256(unique.encode()).hexdigest())
         self.database.add_version(record.version, spans)
         self.database.add_commit(self.facts.name, record)
-        self.database.set_ref(self.facts.name, "branch", branch, record.id)
-        self.database.clear_staging(self.facts.name, branch)
         return record
+
+
+def _of(event: Event) -> CommitRecord:
+    return event.record  # type: ignore[return-value]  # every event of this module has one
 
 
 def _newest(commit: CommitRecord) -> tuple[int, int, str]:

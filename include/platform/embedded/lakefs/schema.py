@@ -28,6 +28,11 @@ UPDATE commits SET written = CAST(strftime('%s', 'now') AS INTEGER);
 CREATE TABLE settings (
     repository TEXT, name TEXT, value TEXT NOT NULL, PRIMARY KEY (repository, name)) WITHOUT ROWID;
 """,
+    """
+CREATE TABLE runs (
+    repository TEXT, id TEXT, branch TEXT NOT NULL, commit_id TEXT NOT NULL, body TEXT NOT NULL,
+    PRIMARY KEY (repository, id)) WITHOUT ROWID;
+""",
 )
 
 

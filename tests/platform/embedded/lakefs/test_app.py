@@ -87,13 +87,12 @@ def test_every_answer_names_the_repository_that_is_missing(client: LakeFSClient)
     [
         ("GET", "auth/users"),
         ("POST", "statistics"),
-        ("GET", "repositories/{}/actions/runs"),
-        ("GET", "repositories/{}/pulls"),
+        ("POST", "repositories/{}/pulls"),
         ("POST", "repositories/{}/branches/main/import"),
         ("GET", "repositories/{}/branches/main/staging/backing?path=a"),
         ("PUT", "repositories/{}/branches/main/objects?path=a"),
         ("PUT", "repositories/{}/refs/dump"),
-        ("GET", "repositories/{}/settings/gc_rules"),
+        ("PUT", "repositories/{}/settings/gc_rules"),
     ],
 )
 def test_what_is_missing_here_is_not_supported(

@@ -10,7 +10,7 @@ from include.platform.embedded.lakefs import responses
 from include.platform.embedded.lakefs.listing import LAST
 from include.platform.embedded.lakefs.repository import Store
 from include.platform.embedded.lakefs.responses import Json
-from include.platform.embedded.lakefs.routes.requests import Amount, Body, Flag, InStore
+from include.platform.embedded.lakefs.routes.requests import Amount, Body, Flag, InStore, may_wait
 from include.platform.embedded.lakefs.staging import check_path
 
 router = APIRouter(prefix="/repositories/{repository}")
@@ -54,6 +54,7 @@ def _refs(store: Store, kind: str, prefix: str, after: str, amount: int, *, hidd
 
 
 @router.post("/branches", status_code=201)
+@may_wait
 def create_branch(store: InStore, body: BranchCreation) -> Response:
     commit = store.create_branch(body.name, body.source, force=body.force, hidden=body.hidden)
     return Response(commit, 201, media_type="text/html")
@@ -65,6 +66,7 @@ def get_branch(store: InStore, branch: str) -> Json:
 
 
 @router.delete("/branches/{branch}", status_code=204, response_class=Response)
+@may_wait
 def delete_branch(store: InStore, branch: str, force: Flag = False) -> None:
     store.delete_branch(branch, force=force)
 
@@ -85,6 +87,7 @@ def hard_reset(store: InStore, branch: str, ref: str, force: Flag = False) -> No
 
 
 @router.post("/tags", status_code=201)
+@may_wait
 def create_tag(store: InStore, body: TagCreation) -> Json:
     return responses.ref(body.id, store.create_tag(body.id, body.ref, force=body.force))
 
@@ -95,5 +98,6 @@ def get_tag(store: InStore, tag: str) -> Json:
 
 
 @router.delete("/tags/{tag}", status_code=204, response_class=Response)
+@may_wait
 def delete_tag(store: InStore, tag: str, force: Flag = False) -> None:
     store.delete_tag(tag, force=force)

@@ -23,6 +23,7 @@ from include.platform.embedded.lakefs.routes.requests import (
     Flag,
     InStore,
     Metadata,
+    may_wait,
 )
 from include.platform.embedded.lakefs.tree import Changes, Difference
 
@@ -63,6 +64,7 @@ class CherryPickCreation(Body):
 
 
 @router.post("/branches/{branch}/commits", status_code=201)
+@may_wait
 def commit(store: InStore, branch: str, body: CommitCreation, source_metarange: str | None = None) -> Json:
     if source_metarange is not None:
         raise NotSupported("a commit of a source_metarange is not supported by the embedded lake")
@@ -83,6 +85,7 @@ def get_commit(store: InStore, ref: str) -> Json:
 
 
 @router.post("/refs/{source}/merge/{branch}")
+@may_wait
 def merge(store: InStore, response: Response, source: str, branch: str, body: Merge | None = None) -> Json:
     body = body or Merge()
     if body.strategy not in STRATEGIES:
@@ -107,12 +110,14 @@ def merge(store: InStore, response: Response, source: str, branch: str, body: Me
 
 
 @router.post("/branches/{branch}/revert", status_code=204, response_class=Response)
+@may_wait
 def revert(store: InStore, branch: str, body: RevertCreation) -> None:
     named = body.commit_overrides.named()
     store.revert(branch, body.ref, body.parent_number, named, allow_empty=body.allow_empty, force=body.force)
 
 
 @router.post("/branches/{branch}/cherry-pick", status_code=201)
+@may_wait
 def cherry_pick(store: InStore, branch: str, body: CherryPickCreation) -> Json:
     named, parent = body.commit_overrides.named(), body.given("parent_number")
     return responses.commit(store.cherry_pick(branch, body.ref, parent, named, force=body.force))

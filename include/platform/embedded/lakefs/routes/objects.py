@@ -23,7 +23,8 @@ from include.platform.embedded.lakefs.routes.requests import Amount, Body, Conte
 from include.platform.embedded.lakefs.tree import Entry
 
 router = APIRouter(prefix="/repositories/{repository}")
-_METADATA = "x-lakefs-meta-"
+_METADATA = {"x-lakefs-meta-": "", "x-lakefs-internal-": "::lakefs::"}
+"""Beginnings of headers that carry metadata, and how the names of its keys begin."""
 _MAX_DELETED_PATHS = 1000
 Condition = Annotated[str | None, Header()]
 
@@ -71,8 +72,12 @@ async def upload_object(
 
 
 def _metadata(request: Request) -> Metadata:
+    """Return the metadata of an upload's headers; of a header that is sent twice the first counts."""
     return {
-        name[len(_METADATA) :]: value for name, value in request.headers.items() if name.startswith(_METADATA)
+        key + name.removeprefix(prefix): value
+        for name, value in reversed(request.headers.items())
+        for prefix, key in _METADATA.items()
+        if name.startswith(prefix)
     }
 
 
@@ -170,7 +175,10 @@ def list_objects(
                 return
             yield entry
 
-    shape = responses.stats if user_metadata else responses.bare_stats
+    def shape(entry: Entry) -> Json:
+        has_metadata = user_metadata and entry.metadata
+        return responses.stats(entry) if has_metadata else responses.bare_stats(entry)
+
     with store.database.snapshot():
         return responses.page(
             after(below, prefix, delimiter, after_),

@@ -15,13 +15,22 @@ from include.platform.embedded.lakefs.database import Repository
 from include.platform.embedded.lakefs.errors import (
     AlreadyExists,
     BadRequest,
-    NotSupported,
+    NotFound,
     PreconditionFailed,
 )
 from include.platform.embedded.lakefs.refs import BRANCH_NAME, PROTECTED, REPOSITORY_NAME
 from include.platform.embedded.lakefs.repository import Store
 from include.platform.embedded.lakefs.responses import Json
-from include.platform.embedded.lakefs.routes.requests import Amount, Body, Db, Flag, InStore, Metadata
+from include.platform.embedded.lakefs.routes.requests import (
+    Amount,
+    Body,
+    Contents,
+    Db,
+    Flag,
+    InStore,
+    Metadata,
+)
+from include.platform.embedded.lakefs.sample import add_sample
 
 router = APIRouter(prefix="/repositories")
 _METADATA = "metadata"
@@ -31,6 +40,7 @@ class RepositoryCreation(Body):
     name: str
     storage_namespace: str
     default_branch: str = "main"
+    storage_id: str = ""
     sample_data: bool = False
     read_only: bool = False
 
@@ -60,24 +70,27 @@ def list_repositories(
 
 
 @router.post("", status_code=201)
-def create_repository(body: RepositoryCreation, database: Db, bare: Flag = False) -> Json:
-    if body.sample_data:
-        raise NotSupported("sample data is not supported by the embedded lake")
+def create_repository(body: RepositoryCreation, database: Db, contents: Contents, bare: Flag = False) -> Json:
     branch = body.default_branch or "main"
     facts = Repository(body.name, body.storage_namespace, branch, int(time.time()), body.read_only)
     with database.transaction():
-        _check(facts, database.repositories())
+        _check(facts, body.storage_id, database.repositories())
         database.add_repository(facts)
         if not bare:
-            Store(database, facts).initialise()
+            store = Store(database, facts)
+            store.initialise()
+            if body.sample_data:
+                add_sample(store, contents)
     return responses.repository(facts)
 
 
-def _check(facts: Repository, others: list[Repository]) -> None:
-    if not REPOSITORY_NAME.fullmatch(facts.name) or not BRANCH_NAME.fullmatch(facts.default_branch):
-        raise BadRequest(f"repository {facts.name!r} or branch {facts.default_branch!r} is not a valid name")
+def _check(facts: Repository, storage_id: str, others: list[Repository]) -> None:
     if facts.name in (other.name for other in others):
         raise AlreadyExists(f"error creating repository {facts.name!r}: not unique")
+    if storage_id:
+        raise BadRequest(f"storage id {storage_id!r} is not valid: there is one store, whose id is empty")
+    if not REPOSITORY_NAME.fullmatch(facts.name) or not BRANCH_NAME.fullmatch(facts.default_branch):
+        raise BadRequest(f"repository {facts.name!r} or branch {facts.default_branch!r} is not a valid name")
     if not facts.namespace.startswith("local://"):
         raise BadRequest(f"storage namespace {facts.namespace!r} has to begin with 'local://'")
     if facts.namespace.rstrip("/") in (other.namespace.rstrip("/") for other in others):
@@ -93,6 +106,19 @@ def get_repository(store: InStore) -> Json:
 def delete_repository(store: InStore, force: Flag = False) -> None:
     store.refuse_read_only(force)
     store.database.remove_repository(store.facts.name)
+
+
+# What a repository never has here
+
+
+@router.get("/{repository}/pulls")
+def list_pull_requests(_: InStore, amount: Amount = 100) -> Json:
+    return responses.page((), amount, responses.repository, str)
+
+
+@router.get("/{repository}/settings/gc_rules")
+def get_gc_rules(store: InStore) -> Json:
+    raise NotFound(f"repository {store.facts.name!r} has no rules of garbage collection")
 
 
 # Metadata

@@ -7,7 +7,6 @@ from fastapi import APIRouter, Request
 from include.platform.embedded.lakefs.errors import NotSupported
 
 _IN_REPOSITORY = (
-    "/actions/{rest:path}",
     "/branch_protection",
     "/branch_protection/set_allowed",
     "/branches/{branch}/import",
@@ -15,13 +14,11 @@ _IN_REPOSITORY = (
     "/dump",
     "/gc/{rest:path}",
     "/metadata/{kind}/{rest:path}",
-    "/pulls",
     "/pulls/{rest:path}",
     "/refs/dump",
     "/refs/restore",
     "/refs/{ref}/symlink",
     "/restore",
-    "/settings/gc_rules",
 )
 _OF_THE_SERVER = (
     "/auth/{rest:path}",
@@ -32,11 +29,13 @@ _OF_THE_SERVER = (
     "/sts/login",
     "/usage-report/summary",
 )
-_ONE_METHOD = {
-    "/repositories/{repository}/branches/{branch}/objects": "PUT",
-    "/repositories/{repository}/commits": "POST",
+_FEW_METHODS = {
+    "/repositories/{repository}/branches/{branch}/objects": ["PUT"],
+    "/repositories/{repository}/commits": ["POST"],
+    "/repositories/{repository}/pulls": ["POST"],
+    "/repositories/{repository}/settings/gc_rules": ["PUT", "DELETE"],
 }
-router = APIRouter()
+router = APIRouter(include_in_schema=False)
 
 
 def not_supported(request: Request) -> None:
@@ -46,6 +45,6 @@ def not_supported(request: Request) -> None:
 
 
 for _path in (*_OF_THE_SERVER, *("/repositories/{repository}" + path for path in _IN_REPOSITORY)):
-    router.add_api_route(_path, not_supported, methods=["GET", "POST", "PUT", "PATCH", "DELETE"])
-for _path, _method in _ONE_METHOD.items():
-    router.add_api_route(_path, not_supported, methods=[_method])
+    _FEW_METHODS[_path] = ["GET", "POST", "PUT", "PATCH", "DELETE"]
+for _path, _methods in _FEW_METHODS.items():
+    router.add_api_route(_path, not_supported, methods=_methods)

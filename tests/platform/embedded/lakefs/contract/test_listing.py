@@ -88,6 +88,11 @@ def test_metadata_of_the_user_is_listed_unless_unwanted(wire: Wire) -> None:
 
 
 @pytest.mark.endpoint("list_objects")
+def test_an_object_without_metadata_has_no_key_for_it(shelf: Wire) -> None:
+    assert not any("metadata" in row for row in shelf.get(LIST).body["results"])
+
+
+@pytest.mark.endpoint("list_objects")
 @pytest.mark.parametrize("query", [{"amount": 1001}, {"amount": -2}, {"amount": "x"}, {"presign": True}])
 def test_a_listing_that_makes_no_sense_is_refused(shelf: Wire, query: dict[str, object]) -> None:
     assert shelf.get(LIST, **query).refused == 400

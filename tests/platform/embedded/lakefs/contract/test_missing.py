@@ -15,14 +15,6 @@ def embedded(lake_server: LakeServer) -> Wire:
     return Wire(lake_server.connection)
 
 
-@pytest.mark.missing("create_repository", "sample data")
-def test_sample_data(embedded: Wire) -> None:
-    name = f"contract-{uuid4().hex[:12]}"
-    body = {"name": name, "storage_namespace": f"local://{name}", "sample_data": True}
-    assert embedded.post("/repositories", body).refused == 501
-    assert embedded.get(f"/repositories/{name}").refused == 404
-
-
 @pytest.mark.missing("commit", "commits of a `source_metarange`")
 def test_commits_of_a_metarange(embedded: Wire, lake_server: LakeServer) -> None:
     wire = embedded.under("repositories", lake_server.lake(f"contract-{uuid4().hex[:12]}").repository)

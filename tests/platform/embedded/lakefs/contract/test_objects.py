@@ -60,6 +60,16 @@ def test_objects_of_any_size_come_back(wire: Wire, size: int) -> None:
     assert wire.get(READ, path="a").body == wire.get(READ, path="form").body == content
 
 
+@pytest.mark.endpoint("upload_object", "list_objects")
+def test_metadata_of_the_client_is_kept_apart(wire: Wire) -> None:
+    """Without it `lakectl local` takes every file for a changed one."""
+    headers = {"X-Lakefs-Internal-Client-Mtime": "1700000000", "x-lakefs-meta-client-mtime": "mine"}
+    kept = {"::lakefs::client-mtime": "1700000000", "client-mtime": "mine"}
+    assert upload(wire, **headers).body["metadata"] == kept
+    [row] = wire.get(READ + "/ls").body["results"]
+    assert row["metadata"] == kept
+
+
 @pytest.mark.endpoint("upload_object", "update_object_user_metadata")
 def test_metadata_of_the_user_is_kept_and_replaced(wire: Wire) -> None:
     made = upload(wire, **{"X-Lakefs-Meta-Color": "Red", "x-lakefs-meta-b": "2"})

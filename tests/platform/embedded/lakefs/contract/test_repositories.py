@@ -59,6 +59,38 @@ def test_a_bare_repository_has_no_branch(lakefs: Wire, names: list[str]) -> None
 
 
 @pytest.mark.endpoint("create_repository")
+def test_sample_data_is_one_commit_on_a_protected_branch(lakefs: Wire, names: list[str]) -> None:
+    create(lakefs, names[0], sample_data=True)
+    own = lakefs.under("repositories", names[0])
+    paths = own.get("/refs/main/objects/ls").paths
+    assert {"README.md", "lakes.parquet", "data/lakes.source.md"} <= set(paths)
+    assert b"PAR1" in own.get("/refs/main/objects", path="lakes.parquet").body[:4]
+    messages = [row["message"] for row in own.get("/refs/main/commits").body["results"]]
+    assert messages == ["Add sample data", "Repository created"]
+    assert own.get("/branches/main/diff").paths == []
+    assert own.get("/settings/branch_protection").body == [{"pattern": "main"}]
+    assert own.post("/branches/main/objects", content=b"x", path="a").refused == 403
+
+
+@pytest.mark.endpoint("create_repository")
+@pytest.mark.parametrize(
+    "other", [{"storage_namespace": "foo"}, {"sample_data": True}, {"storage_id": "none"}]
+)
+def test_a_name_that_is_taken_is_found_first(
+    lakefs: Wire, names: list[str], other: dict[str, object]
+) -> None:
+    create(lakefs, names[0])
+    body = {"name": names[0], "storage_namespace": f"local://{names[1]}", **other}
+    assert lakefs.post("/repositories", body).refused == 409
+
+
+@pytest.mark.endpoint("create_repository")
+def test_a_store_that_does_not_exist_is_refused(lakefs: Wire, names: list[str]) -> None:
+    body = {"name": names[0], "storage_namespace": f"local://{names[0]}", "storage_id": "none"}
+    assert lakefs.post("/repositories", body).refused == 400
+
+
+@pytest.mark.endpoint("create_repository")
 @pytest.mark.parametrize("name", ["ab", "Abc", "-abc", "a_c", "a.c", "a" * 64, "", "a c", "ä-b-c"])
 def test_names_of_repositories_follow_the_rule(lakefs: Wire, name: str) -> None:
     body = {"name": name, "storage_namespace": f"local://{uuid4().hex}"}
@@ -175,6 +207,13 @@ def test_a_protected_branch_changes_by_merges_only(wire: Wire) -> None:
     assert wire.post("/branches/dev/commits", {"message": "m"}).status == 201
     assert wire.post("/refs/dev/merge/main", {}).status == 200
     assert wire.get("/refs/main/objects/ls").paths == ["a"]
+
+
+@pytest.mark.endpoint("list_pull_requests", "get_gc_rules")
+def test_a_new_repository_has_no_pull_requests_and_no_rules_of_collection(wire: Wire) -> None:
+    answer = wire.get("/pulls")
+    assert (answer.status, answer.ids, answer.page) == (200, [], (0, False, ""))
+    assert wire.get("/settings/gc_rules").refused == 404
 
 
 @pytest.mark.endpoint("delete_objects")
