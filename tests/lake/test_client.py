@@ -51,6 +51,7 @@ CALLS: dict[str, Callable[[Lake, Path], object]] = {
     "delete_tag": lambda lake, _: lake.delete_tag("t"),
     "commit": lambda lake, _: lake.commit("main", "m", {}),
     "merge": lambda lake, _: lake.merge("b", "main", "m", {}),
+    "merge_base": lambda lake, _: lake.merge_base("b", "main"),
     "revert": lambda lake, _: lake.revert("main", "main", "m", {}),
     "cherry_pick": lambda lake, _: lake.cherry_pick("main", "b", "m", {}),
     "log": lambda lake, _: list(lake.log("main")),

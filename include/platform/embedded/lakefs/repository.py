@@ -221,7 +221,7 @@ class Store(RepositoryObjects):
 
     def _prepare(self, branch: str, message: str, metadata: dict[str, str], force: bool) -> None:
         """Run the hooks that may still stage changes for a commit."""
-        with self.database.transaction():
+        with self.database.snapshot():
             head = self.branch(branch)
             self.refuse_protected(branch, "commit")
             self.refuse_read_only(force)
