@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import threading
 import time
+from collections.abc import Iterator
 from functools import partial
 
 import pytest
@@ -27,7 +28,13 @@ def test_results_come_in_the_order_of_the_items_whatever_takes_how_long() -> Non
 
 def test_items_are_taken_only_as_results_are_consumed() -> None:
     taken: list[int] = []
-    results = map_ordered(str, (taken.append(number) or number for number in range(9)), 3)
+
+    def numbers() -> Iterator[int]:
+        for number in range(9):
+            taken.append(number)
+            yield number
+
+    results = map_ordered(str, numbers(), 3)
     assert (next(results), taken) == ("0", [0, 1, 2])
     assert (next(results), taken) == ("1", [0, 1, 2, 3])
 

@@ -41,7 +41,7 @@ def installed(script: Path) -> list[str]:
 
 def python(script: Path) -> ast.Module:
     (program,) = re.findall(r"<<'EOF'\n(.*?)^EOF$", script.read_text(), re.MULTILINE | re.DOTALL)
-    return ast.parse(program)
+    return ast.parse(str(program))
 
 
 def test_there_are_findings() -> None:

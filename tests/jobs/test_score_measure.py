@@ -40,7 +40,7 @@ def measured(loop: Loop, until: int = AS_OF, version: int = 1, **told: Any) -> d
     """The metrics, tags and artifacts' JSON of a day that was scored and measured."""
     score(loop, until, version, **told)
     run_id = loop.run(Job.MEASURE, until, version=version, **told)["run_id"]
-    return loop.logged(run_id, "monitor").data.metrics | {"run_id": run_id}
+    return {**loop.logged(run_id, "monitor").data.metrics, "run_id": run_id}
 
 
 def tag(loop: Loop, found: dict[str, Any], name: str) -> str:

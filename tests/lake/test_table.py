@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from datetime import date
 from pathlib import Path
 
@@ -190,6 +191,7 @@ def test_only_a_few_parts_are_read_ahead(table: Table, tmp_path: Path) -> None:
     lake = Counting(table.lake.connection, table.lake.repository)
     partitions = Table(lake, table.name).partitions("main", FIRST, LAST)
     assert next(partitions)[1].num_rows == 40
+    assert isinstance(partitions, Generator)
     partitions.close()
     assert 40 <= lake.reads < 60
 

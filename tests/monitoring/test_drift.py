@@ -77,10 +77,9 @@ def test_a_target_is_the_same_in_whichever_type_it_came(kind: str) -> None:
 
 @pytest.mark.parametrize("side", ["current", "reference"])
 def test_a_silent_column_counts_neither_way(side: str) -> None:
-    gone: dict[str, Any] = {"b": np.nan, "a": rows(1)["a"] + 9}
-    pair = [rows(1, a=gone["a"]), rows(2)]
-    pair[0 if side == "current" else 1]["b"] = np.nan
-    found = measure(*pair, MODEL, LIMITS)
+    current, reference = rows(1, a=rows(1)["a"] + 9), rows(2)
+    (current if side == "current" else reference)["b"] = np.nan
+    found = measure(current, reference, MODEL, LIMITS)
     assert (found.unmeasurable, found.features, found.share) == (("b",), ("a",), 1 / 2)
     assert "b" not in found.distances
 

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import pendulum
 import pytest
 from airflow.timetables.base import TimeRestriction
 from airflow.timetables.trigger import CronTriggerTimetable
@@ -45,7 +46,7 @@ def context(
 def ticks(cron: str, zone: str, *, count: int) -> Iterator[datetime]:
     """Yield the times at which Airflow runs a schedule, from 2025 on."""
     timetable, last = CronTriggerTimetable(cron, timezone=zone), None
-    always = TimeRestriction(earliest=datetime(2025, 1, 1, tzinfo=UTC), latest=None, catchup=True)
+    always = TimeRestriction(earliest=pendulum.datetime(2025, 1, 1), latest=None, catchup=True)
     for _ in range(count):
         info = timetable.next_dagrun_info(last_automated_data_interval=last, restriction=always)
         assert info is not None

@@ -12,7 +12,8 @@ import yaml
 
 from include.exceptions import Misconfigured
 from include.validation import runner
-from include.validation.runner import Check, Report, validate
+from include.validation.report import Check, Report
+from include.validation.runner import validate
 from include.verdict import Verdict
 from tests.support.pipeline import day
 
@@ -89,7 +90,12 @@ def test_days_are_taken_one_after_the_other(suite: Path, monkeypatch: pytest.Mon
     asked: list[tuple[int, list[int]]] = []
     judged: list[int] = []
     run = runner._run
-    monkeypatch.setattr(runner, "_run", lambda frame, *rest: judged.append(len(frame)) or run(frame, *rest))
+
+    def noted(frame: pd.DataFrame, *rest: Any) -> list[Check]:
+        judged.append(len(frame))
+        return run(frame, *rest)
+
+    monkeypatch.setattr(runner, "_run", noted)
 
     def days() -> Iterator[Any]:
         for number in range(6):

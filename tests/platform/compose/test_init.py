@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from pkgutil import resolve_name
 
 import pytest
@@ -150,10 +151,10 @@ def test_an_mlflow_that_is_away_is_waited_for() -> None:
         init.prepare_mlflow(told(MLFLOW_ENDPOINT="http://127.0.0.1:1"))
 
 
-def test_a_command_that_fails_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: object) -> None:
+def test_a_command_that_fails_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    (tmp_path / "airflow").write_text("#!/bin/sh\nexit 3\n")  # type: ignore[operator]
-    (tmp_path / "airflow").chmod(0o755)  # type: ignore[operator]
+    (tmp_path / "airflow").write_text("#!/bin/sh\nexit 3\n")
+    (tmp_path / "airflow").chmod(0o755)
     with pytest.raises(Unavailable, match="'airflow db migrate' ended with 3"):
         init.airflow("db", "migrate", "--verbose")
 

@@ -101,7 +101,7 @@ def server() -> Iterator[Server]:
 def send(server: Server, names: Iterable[str]) -> None:
     """Send metrics of Airflow as configured in docker-compose.yaml."""
     from airflow._shared.observability.metrics.statsd_logger import get_statsd_logger
-    from statsd import StatsClient  # type: ignore[import-untyped]
+    from statsd import StatsClient
 
     networks = json.loads(
         server.compose.docker(

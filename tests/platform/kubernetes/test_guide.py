@@ -123,9 +123,9 @@ def test_the_table_of_rights_is_that_of_the_roles(account: str, role: str) -> No
 
 
 def test_the_table_of_limits_is_that_of_the_quota() -> None:
-    found = {title(one): one.get("spec") for one in overlay("production")}
-    quota = found["ResourceQuota/millrace-jobs/jobs"]["hard"]
-    (limits,) = found["LimitRange/millrace-jobs/jobs"]["limits"]
+    found = {title(one): one for one in overlay("production")}
+    quota = found["ResourceQuota/millrace-jobs/jobs"]["spec"]["hard"]
+    (limits,) = found["LimitRange/millrace-jobs/jobs"]["spec"]["limits"]
     memory = quota["limits.memory"].replace("Gi", " GiB")
     assert f"{quota['pods']} pods, {quota['limits.cpu']} cores, {memory} together" in GUIDE
     assert (limits["default"]["cpu"], limits["default"]["memory"]) == ("1", "2Gi")

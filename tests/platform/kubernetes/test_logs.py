@@ -78,7 +78,9 @@ def test_the_values_take_the_connection_from_the_secret_that_the_example_describ
     described = (
         (KUBERNETES / "secrets.example.yaml").read_text().partition(f"{plain}, for the bucket of logs;")[2]
     )
-    assert re.search(r"^  (\w+):", described, re.MULTILINE)[1] == name
+    first = re.search(r"^  (\w+):", described, re.MULTILINE)
+    assert first
+    assert first[1] == name
 
 
 def test_the_role_is_given_to_service_accounts_that_the_values_name() -> None:

@@ -7,6 +7,7 @@ import re
 import subprocess
 import tomllib
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import Any
 
 import pytest
@@ -132,8 +133,6 @@ def release(folder: Path, text: str) -> str:
 def test_a_run_sees_the_dags_of_the_commit_that_it_began_with(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from airflow.sdk.module_loading import import_string
-
     origin = tmp_path / "origin"
     origin.mkdir()
     git(origin, "init", "--quiet")
@@ -144,7 +143,7 @@ def test_a_run_sees_the_dags_of_the_commit_that_it_began_with(
     monkeypatch.setenv("AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_STORAGE_PATH", str(tmp_path / "bundles"))
 
     def bundle(version: str | None) -> Any:
-        kind = import_string(settings["classpath"])
+        kind = resolve_name(settings["classpath"])
         found = kind(name=settings["name"], version=version, **settings["kwargs"])
         found.initialize()
         return found

@@ -3,73 +3,84 @@
 from __future__ import annotations
 
 import inspect
-from types import SimpleNamespace
-from typing import Any
 from unittest.mock import MagicMock
 
 import pytest
+from airflow.executors.base_executor import BaseExecutor
 from airflow.executors.local_executor import LocalExecutor
+from airflow.jobs.job import Job
 from airflow.jobs.scheduler_job_runner import SchedulerJobRunner
 from airflow.models.dagrun import DagRun
+from sqlalchemy.orm import Session
 
 from millrace.components.scheduler import WakingScheduler
+from millrace.components.work import Work
 
 
-class Slots:
+class Slots(BaseExecutor):
     """An executor by its free slots."""
 
     def __init__(self, free: int) -> None:
-        self.slots_available = free
+        super().__init__()
+        self._free = free
+
+    @property
+    def slots_available(self) -> int:
+        return self._free
+
+
+class Told(WakingScheduler):
+    """A scheduler without a database, whose turns do what `queued` and `ended` say."""
+
+    def __init__(self) -> None:
+        self.work = self._work = MagicMock(spec=Work, running_runs=1)
+        self.queued = self.ended = 0
+        self._last_change, self._turns_left, self._was_full = 0.0, 0, False
+        self.job = MagicMock(spec=Job, max_tis_per_query=16)
+        self.executors = [Slots(4)]
 
 
 @pytest.fixture
-def scheduler(monkeypatch: pytest.MonkeyPatch) -> WakingScheduler:
-    """A scheduler whose turns do what `queued` and `ended` say."""
-    found = WakingScheduler.__new__(WakingScheduler)
-    found._work = MagicMock(running_runs=1)
-    found._last_change, found._turns_left, found._was_full = 0.0, 0, False
-    found.job = SimpleNamespace(max_tis_per_query=16)
-    found.executors = [Slots(4)]
-    monkeypatch.setattr(SchedulerJobRunner, "_do_scheduling", lambda *_: found.queued)
-    monkeypatch.setattr(SchedulerJobRunner, "_process_executor_events", lambda *_: found.ended)
-    return found
+def scheduler(monkeypatch: pytest.MonkeyPatch) -> Told:
+    monkeypatch.setattr(SchedulerJobRunner, "_do_scheduling", lambda self, *_: self.queued)
+    monkeypatch.setattr(SchedulerJobRunner, "_process_executor_events", lambda self, *_: self.ended)
+    return Told()
 
 
-def turn(scheduler: Any, *, queued: int = 0, ended: int = 0, new: bool = True) -> tuple[int, int]:
+def turn(scheduler: Told, *, queued: int = 0, ended: int = 0, new: bool = True) -> tuple[int, int]:
     scheduler.queued, scheduler.ended = queued, ended
-    scheduler._work.remember.return_value = new
-    return scheduler._do_scheduling(None), scheduler._process_executor_events(None, None)
+    scheduler.work.remember.return_value = new
+    executor, session = scheduler.executors[0], Session()
+    return scheduler._do_scheduling(session), scheduler._process_executor_events(executor, session)
 
 
-def test_one_turn_is_enough_for_a_change(scheduler: WakingScheduler) -> None:
+def test_one_turn_is_enough_for_a_change(scheduler: Told) -> None:
     assert turn(scheduler, queued=3, ended=2) == (0, 0)
 
 
-def test_a_turn_that_queued_all_it_may_is_followed_at_once(scheduler: WakingScheduler) -> None:
+def test_a_turn_that_queued_all_it_may_is_followed_at_once(scheduler: Told) -> None:
     assert turn(scheduler, queued=16) == (16, 0)
 
 
-def test_a_slot_that_became_free_is_used_at_once(scheduler: WakingScheduler) -> None:
+def test_a_slot_that_became_free_is_used_at_once(scheduler: Told) -> None:
     scheduler.executors = [Slots(0)]
 
     assert turn(scheduler, ended=1) == (0, 1)
 
 
-def test_an_end_wakes_only_a_full_executor(
-    scheduler: WakingScheduler, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_end_wakes_only_a_full_executor(scheduler: Told) -> None:
     executor = LocalExecutor(parallelism=1)
     executor.result_queue = MagicMock(empty=lambda: False)
     scheduler.executors = [executor]
-    scheduler._work.is_new.return_value = False
+    scheduler.work.is_new.return_value = False
 
     assert not scheduler._is_awaited()
     executor.running.add(MagicMock())
     assert scheduler._is_awaited()
 
 
-def test_every_run_is_examined_after_a_change(scheduler: WakingScheduler) -> None:
-    scheduler._work.running_runs = 2 * DagRun.DEFAULT_DAGRUNS_TO_EXAMINE + 1
+def test_every_run_is_examined_after_a_change(scheduler: Told) -> None:
+    scheduler.work.running_runs = 2 * DagRun.DEFAULT_DAGRUNS_TO_EXAMINE + 1
 
     follows = [turn(scheduler, new=new)[0] > 0 for new in (True, False, False)]
 

@@ -22,7 +22,8 @@ def task(job: str = "train", run_id: str = "r1", **arguments: str) -> Task:
 
 
 def spec(found: Task) -> JobSpec:
-    return found.operator.job_spec(found.context)
+    told: JobSpec = found.operator.job_spec(found.context)
+    return told
 
 
 def test_a_job_is_told_what_its_templates_say() -> None:

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 from airflow.sdk.exceptions import TaskDeferred
-from airflow.triggers.base import TriggerEvent
 
 from include.exceptions import Unauthorized
 from include.lake.client import Lake
@@ -49,17 +48,22 @@ def deferred(kind: type[LakeFSSensor], lake: Lake, **arguments: Any) -> tuple[La
     return sensor, restored(caught.value.trigger)
 
 
+async def fired(trigger: LakeFSTrigger) -> Any:
+    """Return the payload of the trigger's event."""
+    return (await anext(trigger.run())).payload
+
+
 def waited(trigger: LakeFSTrigger, meanwhile: Any = lambda: None) -> Any:
     """Return the payload of the trigger's event; `meanwhile` runs while it waits."""
 
-    async def both() -> TriggerEvent:
-        waiting = asyncio.create_task(anext(trigger.run()))  # type: ignore[arg-type]
+    async def both() -> Any:
+        waiting = asyncio.create_task(fired(trigger))
         await asyncio.sleep(0.2)
         assert not waiting.done()
         await asyncio.to_thread(meanwhile)
         return await asyncio.wait_for(waiting, 10)
 
-    return asyncio.run(both()).payload
+    return asyncio.run(both())
 
 
 @pytest.mark.parametrize(
@@ -105,7 +109,7 @@ def test_an_error_that_waiting_cannot_fix_ends_the_wait(lake: Lake, monkeypatch:
     sensor, trigger = deferred(LakeFSTagSensor, lake, tag="v")
     wrong = {"conn_type": "lakefs", "host": lake.connection.endpoint, "login": "a", "password": "b"}
     monkeypatch.setenv("AIRFLOW_CONN_LAKEFS_DEFAULT", json.dumps(wrong))
-    event = asyncio.run(anext(trigger.run())).payload  # type: ignore[arg-type]
+    event = asyncio.run(fired(trigger))
     assert event["error"] == "Unauthorized"
     with pytest.raises(Unauthorized, match="refused access key 'a'"):
         sensor.execute_complete({}, event)

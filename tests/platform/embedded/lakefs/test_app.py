@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -32,7 +33,7 @@ def test_the_version_is_the_one_of_the_api(client: LakeFSClient) -> None:
 
 
 @pytest.mark.parametrize("wrong", [{"access_key_id": "AKIAOTHER"}, {"secret_access_key": "wrong"}])
-def test_wrong_keys_are_refused(lake_server: LakeServer, wrong: dict[str, str]) -> None:
+def test_wrong_keys_are_refused(lake_server: LakeServer, wrong: dict[str, Any]) -> None:
     with refused(401, "error authenticating request"):
         client_of(replace(lake_server.connection, **wrong)).repositories_api.list_repositories()
 

@@ -69,7 +69,8 @@ def test_every_confirmed_upload_survives_a_kill(mortal: LakeServer, tmp_path: Pa
 
 
 def test_commits_and_merges_are_all_or_nothing(mortal: LakeServer, tmp_path: Path) -> None:
-    lake, begun, merged, moments = mortal.lake("versions"), [], set(), random.Random(2)
+    lake, moments = mortal.lake("versions"), random.Random(2)
+    begun, merged = list[str](), set[str]()
 
     def publish() -> None:
         name = f"b{len(begun)}"
@@ -94,7 +95,7 @@ def test_commits_and_merges_are_all_or_nothing(mortal: LakeServer, tmp_path: Pat
 
 
 def test_what_a_kill_cut_off_can_be_done_again(mortal: LakeServer, tmp_path: Path) -> None:
-    lake, done, moments = mortal.lake("again"), [], random.Random(3)
+    lake, done, moments = mortal.lake("again"), list[str](), random.Random(3)
 
     def publish() -> None:
         name = f"b{len(done)}"

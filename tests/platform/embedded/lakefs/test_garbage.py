@@ -180,8 +180,8 @@ def test_a_content_that_gets_an_owner_last_of_all_stays_however_old_it_looks(
 ) -> None:
     remove = folder.database.remove
 
-    def then_store(*rows: set[str]) -> None:
-        remove(*rows)
+    def then_store(commits: set[tuple[str, str]], versions: set[str], ranges: set[str]) -> None:
+        remove(commits, versions, ranges)
         folder.put("main", "d/1")
         folder.age()
 

@@ -55,7 +55,7 @@ def repository(lake_server: LakeServer) -> str:
     suppress_health_check=list(HealthCheck),
 )
 def test_any_request_gets_a_published_answer(
-    case: Case, known: set[str], repository: str, lake_server: LakeServer
+    case: Case[Any], known: set[str], repository: str, lake_server: LakeServer
 ) -> None:
     connection = lake_server.connection
     parameters: dict[str, Any] = {name: KNOWN[name] for name in known}

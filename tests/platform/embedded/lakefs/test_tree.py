@@ -176,7 +176,9 @@ EDITS = st.dictionaries(PATHS, st.sampled_from(["2", None]), min_size=1, max_siz
 def test_a_version_depends_on_its_content_alone(steps: list[dict[str, str | None]]) -> None:
     ranges, spans, expected = FULL, FULL_SPANS, dict(edit(number) for number in range(1_500))
     for step in steps:
-        edits = [(path, content and Entry(path, content, 1, content, 0)) for path, content in step.items()]
+        edits = [
+            (path, Entry(path, content, 1, content, 0) if content else None) for path, content in step.items()
+        ]
         spans = ranges.apply(spans, *edits)
         expected = {path: entry for path, entry in {**expected, **dict(edits)}.items() if entry}
     assert spans == ranges.apply([], *expected.items())

@@ -101,10 +101,11 @@ def run_all(shop: Loop, **params: Any) -> dict[Job, dict[str, Any]]:
     found = {Job.TRAIN: task(shop, Job.TRAIN, params=json.dumps(params)).run()}
     run_id = found[Job.TRAIN]["run_id"]
     found[Job.EVALUATE] = task(shop, Job.EVALUATE, candidate=run_id).run()
-    champion = {"version": f"{shop.promote(run_id)}", "commit": shop.head}
-    found[Job.SCORE] = task(shop, Job.SCORE, **champion).run()
+    version, commit = f"{shop.promote(run_id)}", shop.head
+    found[Job.SCORE] = task(shop, Job.SCORE, version=version, commit=commit).run()
+    scored = found[Job.SCORE]["commit"]
     found[Job.MEASURE] = task(
-        shop, Job.MEASURE, **champion, predictions_commit=found[Job.SCORE]["commit"]
+        shop, Job.MEASURE, version=version, commit=commit, predictions_commit=scored
     ).run()
     return found
 

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from tests.support.contract import Wire
+from tests.support.contract import Answer, Wire
 from tests.support.repo import Repo
 
 
@@ -109,8 +109,8 @@ def test_a_branch_shows_what_is_staged_and_its_head_does_not(wire: Wire, repo: R
     assert shown == {"main": staged, "main$": staged, "main@": {"a": b"1"}}
 
 
-def messages(answer: object) -> list[str]:
-    return [row["message"] for row in answer.body["results"]]  # type: ignore[attr-defined]
+def messages(answer: Answer) -> list[str]:
+    return [row["message"] for row in answer.body["results"]]
 
 
 @pytest.fixture

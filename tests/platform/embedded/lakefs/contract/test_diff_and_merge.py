@@ -11,7 +11,7 @@ from tests.support.repo import Repo
 @pytest.fixture
 def apart(repo: Repo) -> Repo:
     """`main` and `dev` with changes of each kind on both sides, without conflicts."""
-    repo.save(**{"changed": b"1", "removed": b"1", "same": b"1", "theirs": b"1"})
+    repo.save(changed=b"1", removed=b"1", same=b"1", theirs=b"1")
     repo.branch("dev")
     repo.save("dev", **{"changed": b"22", "removed": None, "dir/x": b"1", "dir/y": b"1"})
     repo.save(theirs=b"2")
@@ -93,7 +93,7 @@ def test_folders_of_a_diff(
 def test_folders_of_what_is_not_committed(
     wire: Wire, repo: Repo, query: dict[str, str], expected: list[str]
 ) -> None:
-    repo.save(**{"d/1": b"1"})
+    repo.save("main", **{"d/1": b"1"})
     repo.delete("d/1")
     for path in ("a", "d/2", "e"):
         repo.put(path)
