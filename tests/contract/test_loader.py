@@ -288,11 +288,12 @@ def test_a_contract_that_takes_long_to_read_is_logged(
 
 
 def test_a_message_repeats_no_long_value_and_no_secret(tmp_path: Path) -> None:
+    unknown: dict[str, Any] = {f"key{number}": 1 for number in range(100)}
     folder = write_pipeline(
         tmp_path,
         source={"uri": ["s3://me:hunter2@bucket"], "reader": "x" * 5000},
         model={"features": {"numerical": ["y" * 5000]}},
-        **{f"key{number}": 1 for number in range(100)},
+        **unknown,
     )
     with pytest.raises(PipelineInvalid) as raised:
         loader.load(folder)

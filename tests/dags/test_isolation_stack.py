@@ -55,6 +55,6 @@ def test_a_stack_starts_names_the_broken_pipeline_and_keeps_the_others(
                 restore(broken)
                 wait_until(lambda: report(running) == "")
                 break_it(broken)
-                wait_until(lambda message=message: f"{broken}/" in report(running))
+                wait_until(lambda: f"{broken}/" in report(running))
                 assert message in report(running)
                 assert active(running) >= OTHERS

@@ -164,7 +164,7 @@ def test_only_a_status_of_200_to_299_lets_a_change_pass(wire: Wire, receiver: Re
 
 @pytest.mark.endpoint("commit")
 def test_headers_and_the_query_are_sent(wire: Wire, receiver: Receiver) -> None:
-    given = {"headers": {"X-Team": "data"}, "query_params": {"a": "1", "b": ["2", "3"]}}
+    given: dict[str, Any] = {"headers": {"X-Team": "data"}, "query_params": {"a": "1", "b": ["2", "3"]}}
     assert install(wire, action(receiver, "pre-commit", **given)).status == 201
     assert receiver.headers[0]["X-Team"] == "data"
     assert receiver.headers[0]["Content-Type"] == "application/json"

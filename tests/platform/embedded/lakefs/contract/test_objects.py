@@ -67,7 +67,7 @@ def test_metadata_of_the_client_is_kept_apart(wire: Wire) -> None:
     """Without it `lakectl local` takes every file for a changed one."""
     headers = {"X-Lakefs-Internal-Client-Mtime": "1700000000", "x-lakefs-meta-client-mtime": "mine"}
     kept = {"::lakefs::client-mtime": "1700000000", "client-mtime": "mine"}
-    assert upload(wire, **headers).body["metadata"] == kept
+    assert upload(wire, headers=headers).body["metadata"] == kept
     [row] = wire.get(READ + "/ls").body["results"]
     assert row["metadata"] == kept
 
