@@ -2,9 +2,9 @@
 
 Airflow's own sleeps a fixed time between two turns: a short one costs a fifth of a core for nothing, a long
 one delays each step of a run. While it does something it does not sleep at all, and takes several turns for
-each task. This one looks many times a second whether its work has changed, which takes half a millisecond, and
-turns once for a change. What it does not look at (a cron, a retry that comes due, a DAG that is unpaused, a
-task process that died) waits for the next turn, a second at most, as in an Airflow that nobody has tuned.
+each task. This one looks many times a second whether its work has changed, which takes half a millisecond,
+and turns once for a change. What it does not look at (a cron, a retry that comes due, a DAG that is unpaused,
+a task process that died) waits for the next turn, a second at most, as in an Airflow that nobody has tuned.
 """
 
 from __future__ import annotations
