@@ -16,7 +16,7 @@ from include.contract import code
 from include.exceptions import Misconfigured
 from include.settings import ROOT, settings
 from millrace.dags import builder
-from millrace.dags.macros import macros as macros_of
+from millrace.dags.macros import macros
 from tests.support.broken import CERTAIN, EXCEPTIONS, POSSIBLE, Break
 from tests.support.dags import dag_bag
 from tests.support.pipeline import write_pipeline
@@ -119,15 +119,13 @@ def test_a_changed_pipeline_has_all_of_its_dags_or_is_named(
 def test_a_dag_that_cannot_be_built_is_named_and_the_others_stay(
     pipelines: Pipelines, monkeypatch: pytest.MonkeyPatch, error: str
 ) -> None:
-    made = macros_of
-
-    def macros(pipeline: Any, cron: str | None) -> dict[str, Any]:
+    def failing(pipeline: Any, cron: str | None) -> dict[str, Any]:
         if pipeline.name == "middle":
             raise eval(error)
-        return made(pipeline, cron)
+        return macros(pipeline, cron)
 
     pipelines.restore()
-    monkeypatch.setattr(builder, "macros", macros)
+    monkeypatch.setattr(builder, "macros", failing)
 
     dags, report = parse()
 

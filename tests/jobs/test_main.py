@@ -17,6 +17,7 @@ from include.jobs.env import variables
 from include.jobs.spec import Job, JobSpec
 from include.run_identity import RunIdentity
 from include.settings import ROOT
+from tests.support import lifeline
 from tests.support.loop import Loop
 from tests.support.pipeline import day
 
@@ -48,7 +49,7 @@ def job_variables(loop: Loop, *, seconds: int = 0, **changes: Any) -> dict[str, 
 def start(environment: dict[str, str], *arguments: str) -> subprocess.Popen[str]:
     """The job's process, in the folder of its MLflow store: that is where a store keeps artifacts."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("MILLRACE", "LAKECTL"))}
-    return subprocess.Popen(
+    return lifeline.start(
         [sys.executable, "-m", "include.jobs", *arguments],
         cwd=Path(environment["MLFLOW_TRACKING_URI"].removeprefix("sqlite:///")).parent,
         env={**kept, "PYTHONPATH": str(ROOT), **environment},

@@ -14,6 +14,7 @@ from typing import Any
 
 import urllib3
 
+from tests.support import lifeline
 from tests.support.lake import free_port
 from tests.support.services import end, wait_until_it_answers
 
@@ -54,7 +55,7 @@ def run_bare_airflow(folder: Path, dags: Path, more: dict[str, str]) -> Iterator
     environment = {"PATH": os.environ["PATH"], **_settings(folder, dags, url), **more}
     _run("db", "migrate", environment=environment)
     with (folder / "api-server.log").open("wb") as log:
-        server = subprocess.Popen([*_AIRFLOW, "api-server"], env=environment, stdout=log, stderr=log)
+        server = lifeline.start([*_AIRFLOW, "api-server"], env=environment, stdout=log, stderr=log)
         try:
             wait_until_it_answers(url)
             yield BareAirflow(url, environment)

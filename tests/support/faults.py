@@ -13,6 +13,7 @@ import psutil
 from include.platform.embedded import postgres
 from include.platform.embedded.environment import environment, urls
 from include.settings import ROOT
+from tests.support import lifeline
 from tests.support.stack import RunningStack
 
 COMMANDS = {"lake": "include.platform.embedded.lakefs", "mlflow": "mlflow", "triggerer": "airflow triggerer"}
@@ -132,7 +133,7 @@ def _revive(running: RunningStack, part: str) -> None:
     variables = environment(running.settings, running.secrets, socket)
     with (running.settings.var / "log" / f"revived-{part}.log").open("ab") as log:
         _revived.append(
-            subprocess.Popen(
+            lifeline.start(
                 ["sh", "-c", line.split(": ", 1)[1]], cwd=ROOT, env=variables, stdout=log, stderr=log
             )
         )

@@ -16,6 +16,7 @@ import urllib3
 
 from include.lake.client import Lake, LakeConnection
 from include.settings import ROOT
+from tests.support import lifeline
 
 ACCESS_KEY = "AKIATESTTESTTESTTEST"
 SECRET_KEY = "secret-secret-secret-secret-secret-1234"
@@ -54,7 +55,7 @@ class LakeServer:
         return lake
 
     def start(self) -> None:
-        self.process = subprocess.Popen(
+        self.process = lifeline.start(
             [sys.executable, "-m", "include.platform.embedded.lakefs"],
             cwd=ROOT,
             env={

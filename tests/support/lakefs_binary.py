@@ -14,6 +14,7 @@ import urllib3
 from include.lake.client import LakeConnection
 from include.platform.embedded import lake_process, postgres, stack_secrets
 from include.platform.embedded.stack_secrets import Secrets
+from tests.support import lifeline
 from tests.support.lake import free_port
 from tests.support.stack import changed, database_folder, settings_in
 
@@ -31,7 +32,7 @@ def run_lakefs(folder: Path, **settings: str) -> Iterator[LakeConnection]:
     secrets, address = stack_secrets.ensure(stack_settings.var), f"127.0.0.1:{free_port()}"
     variables = {**os.environ, **lake_process.variables(stack_settings, secrets, address), **settings}
     with (folder / "lakefs.log").open("wb") as log:
-        process = subprocess.Popen([BINARY, "run"], env=variables, stdout=log, stderr=log)
+        process = lifeline.start([BINARY, "run"], env=variables, stdout=log, stderr=log)
         try:
             yield _answering(process, f"http://{address}", secrets)
         finally:

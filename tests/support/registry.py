@@ -14,6 +14,7 @@ from secrets import token_urlsafe
 import docker
 import pytest
 
+from tests.support import lifeline
 from tests.support.lake import free_port
 from tests.support.services import end, wait_until_it_answers
 
@@ -61,7 +62,7 @@ def run_registry(folder: Path) -> Iterator[ImageRegistry]:
     (folder / "users").write_text(users)
     config = folder / "config.yml"
     config.write_text(_CONFIG.format(folder=folder, port=port, secret=token_urlsafe(16)))
-    process = subprocess.Popen([str(programs[0]), "serve", str(config)], stdout=subprocess.DEVNULL)
+    process = lifeline.start([str(programs[0]), "serve", str(config)], stdout=subprocess.DEVNULL)
     try:
         wait_until_it_answers(f"http://127.0.0.1:{port}/")
         yield ImageRegistry(f"127.0.0.1:{port}", password)

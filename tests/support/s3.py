@@ -15,6 +15,7 @@ import boto3
 import urllib3
 
 from include.settings import ROOT
+from tests.support import lifeline
 from tests.support.lake import free_port
 from tests.support.services import end, wait_until_it_answers
 
@@ -60,7 +61,7 @@ def run_s3(folder: Path, bucket: str, of_bucket: list[str], of_objects: list[str
 
 def _start(url: str, log: Any) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-m", "tests.support.s3", url.rsplit(":", 1)[1]]
-    return subprocess.Popen(command, stdout=log, stderr=log, cwd=ROOT)
+    return lifeline.start(command, stdout=log, stderr=log, cwd=ROOT)
 
 
 def _fill(url: str, bucket: str, policy: str) -> Store:

@@ -20,6 +20,7 @@ import urllib3
 from include.platform.embedded.gateway import Gateway
 from include.settings import ROOT
 from include.tracking.server import TrackingServer
+from tests.support import lifeline
 from tests.support.lake import ACCESS_KEY, SECRET_KEY, LakeServer, free_port
 
 _AUTH = """
@@ -111,7 +112,7 @@ def _port(server: TrackingServer) -> int:
 
 def _start(module: str, *arguments: str, cwd: Path, **more: str) -> subprocess.Popen[bytes]:
     environment = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", **more}
-    return subprocess.Popen([sys.executable, "-m", module, *arguments], cwd=cwd, env=environment)
+    return lifeline.start([sys.executable, "-m", module, *arguments], cwd=cwd, env=environment)
 
 
 def wait_until_it_answers(url: str) -> None:

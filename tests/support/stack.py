@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
@@ -16,10 +18,12 @@ import psutil
 
 from include.lake.client import Lake
 from include.platform.demo.airflow import Airflow
-from include.platform.embedded import stack_secrets
+from include.platform.embedded import postgres, processes, stack_secrets
 from include.platform.embedded.environment import urls
+from include.platform.embedded.processes import Record
 from include.platform.embedded.stack import Stack
 from include.settings import ROOT, AirflowGroup, LakeFSGroup, MLflowGroup, Settings
+from tests.support import lifeline
 
 PIPELINES = ROOT / "include/pipelines"
 
@@ -95,8 +99,20 @@ def database_folder() -> Iterator[Path]:
     It is not below pytest's own temporary folder, which other users cannot enter: if root runs the tests,
     PostgreSQL runs as another user.
     """
-    with TemporaryDirectory(prefix="millrace-test-") as folder:
+    with (
+        TemporaryDirectory(prefix="millrace-test-") as folder,
+        lifeline.run_if_killed(sys.executable, "-m", __name__, folder),
+    ):
         yield Path(folder).resolve()
+
+
+def _remove(folder: Path) -> None:
+    """Stop the stacks and databases below a folder, whose starter has died, and remove it."""
+    for var in (folder, *filter(Path.is_dir, folder.iterdir())):
+        if record := Record.read(var / "run" / "stack.json"):
+            processes.end(record.members(), grace=5)
+        postgres.stop(var / "postgres")
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager
@@ -109,3 +125,7 @@ def run_stack(*, examples: bool = False, pipelines: Path = PIPELINES) -> Iterato
             yield RunningStack(stack)
         finally:
             stack.down(lambda text: None)
+
+
+if __name__ == "__main__":
+    _remove(Path(sys.argv[1]).resolve())

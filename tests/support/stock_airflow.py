@@ -16,7 +16,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from include.platform.demo.airflow import Airflow
+from tests.support import lifeline
 from tests.support.services import wait_until_it_answers
 from tests.support.stack import free_ports
 
@@ -80,9 +83,7 @@ def run_standalone(airflow: StockAirflow) -> Iterator[Airflow]:
     command = [sys.executable, "-m", "airflow", "standalone"]
     environment = {**airflow.environment, **ports}
     with (airflow.home / "standalone.log").open("wb") as log:
-        process = subprocess.Popen(
-            command, env=environment, cwd=airflow.home, stdout=log, stderr=log, start_new_session=True
-        )
+        process = lifeline.start(command, env=environment, cwd=airflow.home, stdout=log, stderr=log)
         try:
             wait_until_it_answers(url)
             password = json.loads((airflow.home / _PASSWORDS).read_text())["admin"]
@@ -92,10 +93,13 @@ def run_standalone(airflow: StockAirflow) -> Iterator[Airflow]:
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """Interrupt it, which is how it ends its parts, and kill what is left of its session a minute later."""
+    """Interrupt it, which is how it ends its parts, and kill what is left of them a minute later."""
+    parts = psutil.Process(process.pid).children(recursive=True)
     process.send_signal(signal.SIGINT)
     with suppress(subprocess.TimeoutExpired):
         process.wait(60)
-    with suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
+    for part in parts:
+        with suppress(psutil.NoSuchProcess):
+            part.kill()
+    process.kill()
     process.wait()

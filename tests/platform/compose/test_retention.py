@@ -20,6 +20,7 @@ from include.exceptions import Unavailable
 from include.platform.compose import retention
 from include.platform.embedded import postgres
 from include.settings import ROOT
+from tests.support import lifeline
 from tests.support.program import program
 from tests.support.stack import database_folder
 
@@ -215,7 +216,7 @@ def test_a_wrong_number_of_days_ends_it_with_what_is_allowed(value: str) -> None
 def start(logs: Path) -> subprocess.Popen[bytes]:
     code = "from pathlib import Path; from include.platform.compose import retention"
     code += f"; retention.run_forever({KEPT}, Path({str(logs)!r}))"
-    return subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, start_new_session=True)
+    return lifeline.start([sys.executable, "-c", code], cwd=ROOT)
 
 
 def wait_for(found: Any) -> None:
@@ -232,8 +233,10 @@ def test_killed_while_it_cleans_it_is_small_and_due_again(
     let_airflow(tmp_path, monkeypatch, f"touch {tmp_path}/called; exec sleep 60")
     with start(logs) as first:
         wait_for((tmp_path / "called").exists)
-        assert psutil.Process(first.pid).memory_info().rss < 24 * 2**20
-        os.killpg(first.pid, 9)
+        cleaning = psutil.Process(first.pid)
+        assert cleaning.memory_info().rss < 24 * 2**20
+        for process in (cleaning, *cleaning.children(recursive=True)):
+            process.kill()
     let_airflow(tmp_path, monkeypatch, "exit 0")
     with start(logs) as second:
         try:

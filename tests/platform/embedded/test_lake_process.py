@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -20,6 +19,7 @@ from include.platform.embedded import lake_process, stack_secrets
 from include.platform.embedded.environment import environment
 from include.platform.embedded.stack import Stack
 from include.settings import ROOT, Settings
+from tests.support import lifeline
 from tests.support.lakefs_binary import BINARY, NO_BINARY
 from tests.support.stack import changed, settings_in
 
@@ -41,12 +41,12 @@ def started(settings: Settings) -> Iterator[Stack]:
         "start",
         "lake",
     ]
-    process = subprocess.Popen([sys.executable, *command], env=variables, start_new_session=True)
+    process = lifeline.start([sys.executable, *command], env=variables)
     try:
         wait_for(f"http://127.0.0.1:{settings.lakefs.port}/api/v1/healthcheck", process)
         yield Stack(settings)
     finally:
-        os.killpg(process.pid, signal.SIGTERM)
+        process.terminate()
         process.wait(20)
 
 

@@ -29,7 +29,7 @@ class Slots(BaseExecutor):
         return self._free
 
 
-class Told(WakingScheduler):
+class Scripted(WakingScheduler):
     """A scheduler without a database, whose turns do what `queued` and `ended` say."""
 
     def __init__(self) -> None:
@@ -41,34 +41,34 @@ class Told(WakingScheduler):
 
 
 @pytest.fixture
-def scheduler(monkeypatch: pytest.MonkeyPatch) -> Told:
+def scheduler(monkeypatch: pytest.MonkeyPatch) -> Scripted:
     monkeypatch.setattr(SchedulerJobRunner, "_do_scheduling", lambda self, *_: self.queued)
     monkeypatch.setattr(SchedulerJobRunner, "_process_executor_events", lambda self, *_: self.ended)
-    return Told()
+    return Scripted()
 
 
-def turn(scheduler: Told, *, queued: int = 0, ended: int = 0, new: bool = True) -> tuple[int, int]:
+def turn(scheduler: Scripted, *, queued: int = 0, ended: int = 0, new: bool = True) -> tuple[int, int]:
     scheduler.queued, scheduler.ended = queued, ended
     scheduler.work.remember.return_value = new
     executor, session = scheduler.executors[0], Session()
     return scheduler._do_scheduling(session), scheduler._process_executor_events(executor, session)
 
 
-def test_one_turn_is_enough_for_a_change(scheduler: Told) -> None:
+def test_one_turn_is_enough_for_a_change(scheduler: Scripted) -> None:
     assert turn(scheduler, queued=3, ended=2) == (0, 0)
 
 
-def test_a_turn_that_queued_all_it_may_is_followed_at_once(scheduler: Told) -> None:
+def test_a_turn_that_queued_all_it_may_is_followed_at_once(scheduler: Scripted) -> None:
     assert turn(scheduler, queued=16) == (16, 0)
 
 
-def test_a_slot_that_became_free_is_used_at_once(scheduler: Told) -> None:
+def test_a_slot_that_became_free_is_used_at_once(scheduler: Scripted) -> None:
     scheduler.executors = [Slots(0)]
 
     assert turn(scheduler, ended=1) == (0, 1)
 
 
-def test_an_end_wakes_only_a_full_executor(scheduler: Told) -> None:
+def test_an_end_wakes_only_a_full_executor(scheduler: Scripted) -> None:
     executor = LocalExecutor(parallelism=1)
     executor.result_queue = MagicMock(empty=lambda: False)
     scheduler.executors = [executor]
@@ -79,7 +79,7 @@ def test_an_end_wakes_only_a_full_executor(scheduler: Told) -> None:
     assert scheduler._is_awaited()
 
 
-def test_every_run_is_examined_after_a_change(scheduler: Told) -> None:
+def test_every_run_is_examined_after_a_change(scheduler: Scripted) -> None:
     scheduler.work.running_runs = 2 * DagRun.DEFAULT_DAGRUNS_TO_EXAMINE + 1
 
     follows = [turn(scheduler, new=new)[0] > 0 for new in (True, False, False)]

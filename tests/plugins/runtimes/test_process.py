@@ -22,8 +22,8 @@ def task(job: str = "train", run_id: str = "r1", **arguments: str) -> Task:
 
 
 def spec(found: Task) -> JobSpec:
-    told: JobSpec = found.operator.job_spec(found.context)
-    return told
+    made: JobSpec = found.operator.job_spec(found.context)
+    return made
 
 
 def test_a_job_is_told_what_its_templates_say() -> None:

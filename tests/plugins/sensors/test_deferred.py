@@ -48,7 +48,7 @@ def deferred(kind: type[LakeFSSensor], lake: Lake, **arguments: Any) -> tuple[La
     return sensor, restored(caught.value.trigger)
 
 
-async def fired(trigger: LakeFSTrigger) -> Any:
+async def payload_of(trigger: LakeFSTrigger) -> Any:
     """Return the payload of the trigger's event."""
     return (await anext(trigger.run())).payload
 
@@ -57,7 +57,7 @@ def waited(trigger: LakeFSTrigger, meanwhile: Any = lambda: None) -> Any:
     """Return the payload of the trigger's event; `meanwhile` runs while it waits."""
 
     async def both() -> Any:
-        waiting = asyncio.create_task(fired(trigger))
+        waiting = asyncio.create_task(payload_of(trigger))
         await asyncio.sleep(0.2)
         assert not waiting.done()
         await asyncio.to_thread(meanwhile)
@@ -109,7 +109,7 @@ def test_an_error_that_waiting_cannot_fix_ends_the_wait(lake: Lake, monkeypatch:
     sensor, trigger = deferred(LakeFSTagSensor, lake, tag="v")
     wrong = {"conn_type": "lakefs", "host": lake.connection.endpoint, "login": "a", "password": "b"}
     monkeypatch.setenv("AIRFLOW_CONN_LAKEFS_DEFAULT", json.dumps(wrong))
-    event = asyncio.run(fired(trigger))
+    event = asyncio.run(payload_of(trigger))
     assert event["error"] == "Unauthorized"
     with pytest.raises(Unauthorized, match="refused access key 'a'"):
         sensor.execute_complete({}, event)

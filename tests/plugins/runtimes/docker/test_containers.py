@@ -27,7 +27,7 @@ from include.settings import ROOT, Runtime
 from include.tracking.tags import Tag
 from millrace.runtimes.factory import job_operator
 from tests.jobs.test_main import SLOW
-from tests.support import job_contract
+from tests.support import job_contract, lifeline
 from tests.support.engine import DEPLOYMENT, JOB_IMAGE, NETWORK, Engine, beside, run_engine
 from tests.support.lake import LakeServer
 from tests.support.loop import DAYS, Loop
@@ -294,7 +294,7 @@ def outside() -> Iterator[str]:
         ip("-netns", name, "address", "add", f"{far}/30", "dev", "eth0")
         ip("-netns", name, "link", "set", "eth0", "up")
         ip("-netns", name, "route", "add", "default", "via", near)
-        server = subprocess.Popen(["ip", "netns", "exec", name, sys.executable, "-m", "http.server", "8080"])
+        server = lifeline.start(["ip", "netns", "exec", name, sys.executable, "-m", "http.server", "8080"])
         try:
             wait_until_it_answers(f"http://{far}:8080")
             yield far
