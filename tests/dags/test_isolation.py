@@ -18,11 +18,10 @@ from include.settings import ROOT, settings
 from millrace.dags import builder
 from millrace.dags.macros import macros
 from tests.support.broken import CERTAIN, EXCEPTIONS, POSSIBLE, Break
-from tests.support.dags import dag_bag
+from tests.support.dags import STAGES, dag_bag
 from tests.support.pipeline import write_pipeline
 
 NAMES = ("alpha", "middle", "zulu")
-STAGES = ("ingest", "train", "monitor")
 SOURCE = "def read(first, last):\n    yield from ()\n"
 REPORT = str(ROOT / "dags/contract_errors.py")
 
@@ -79,6 +78,13 @@ examples = hypothesis_settings(
 )
 
 
+def parse_after(pipelines: Pipelines, name: str, change: Break) -> tuple[set[str], str]:
+    """The DAGs and the report of three good pipelines of which one was changed."""
+    pipelines.restore()
+    change(pipelines.folder / name)
+    return parse()
+
+
 def test_three_good_pipelines_have_every_dag_and_no_error(pipelines: Pipelines) -> None:
     pipelines.restore()
     assert parse() == (dags_of(*NAMES), "")
@@ -89,10 +95,7 @@ def test_three_good_pipelines_have_every_dag_and_no_error(pipelines: Pipelines) 
 def test_a_broken_pipeline_is_named_and_the_others_stay(
     pipelines: Pipelines, name: str, broken: Break
 ) -> None:
-    pipelines.restore()
-    broken(pipelines.folder / name)
-
-    dags, report = parse()
+    dags, report = parse_after(pipelines, name, broken)
 
     others = [other for other in NAMES if other != name]
     assert dags >= dags_of(*others)
@@ -106,10 +109,7 @@ def test_a_broken_pipeline_is_named_and_the_others_stay(
 def test_a_changed_pipeline_has_all_of_its_dags_or_is_named(
     pipelines: Pipelines, name: str, changed: Break
 ) -> None:
-    pipelines.restore()
-    changed(pipelines.folder / name)
-
-    dags, report = parse()
+    dags, report = parse_after(pipelines, name, changed)
 
     assert dags >= dags_of(*(other for other in NAMES if other != name))
     assert dags >= dags_of(name) or f"{pipelines.folder / name}/" in report

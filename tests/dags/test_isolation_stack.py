@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.broken import ON_A_STACK
+from tests.support.dags import STAGES
 from tests.support.faults import wait_until
 from tests.support.pipeline import write_pipeline
 from tests.support.stack import RunningStack, database_folder, run_stack
@@ -15,7 +16,6 @@ from tests.support.stack import RunningStack, database_folder, run_stack
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(1200)]
 
 NAMES = ("alpha", "middle", "zulu")
-STAGES = ("ingest", "train", "monitor")
 OTHERS = {f"{name}.{stage}" for name in ("alpha", "zulu") for stage in STAGES}
 
 

@@ -12,6 +12,7 @@ import pytest
 from include.contract import loader
 from include.settings import ROOT, settings
 from include.tracking.server import TrackingServer
+from tests.support.dags import STAGES
 from tests.support.guide import commands, exported, section, session, shell
 from tests.support.lake import LakeServer
 from tests.support.pipeline import day, orders, write_csv, write_pipeline
@@ -21,7 +22,6 @@ from tests.support.stock_airflow import StockAirflow, run_standalone
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(1200)]
 PAGE = "docs/existing-airflow.md"
 FOLDERS = ("If Airflow has no DAGs and plugins of its own", "If it has")
-STAGES = ("ingest", "train", "monitor")
 
 
 def follow(airflow: StockAirflow, title: str, **values: str) -> StockAirflow:

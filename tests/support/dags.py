@@ -6,6 +6,9 @@ from typing import Any
 
 from include.settings import ROOT
 
+STAGES = tuple(sorted(file.stem for file in (ROOT / "dags").glob("*.py") if file.stem != "contract_errors"))
+"""The stages of a pipeline, each with a DAG file of its name."""
+
 
 def dag_bag() -> Any:
     """Parse every DAG file as Airflow does."""

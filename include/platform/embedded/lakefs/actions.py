@@ -89,6 +89,8 @@ def parse(path: str, content: bytes) -> Action:
         return _action(text)
     except (ValueError, yaml.YAMLError) as error:
         raise ActionInvalid(path, str(error)) from error
+    except RecursionError as error:
+        raise ActionInvalid(path, "it is nested too deep") from error
 
 
 def parse_all(files: dict[str, bytes]) -> list[Action]:

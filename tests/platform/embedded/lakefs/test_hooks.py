@@ -263,3 +263,8 @@ def test_two_action_files_have_different_names() -> None:
     content = text("http://x", "pre-commit").encode()
     with pytest.raises(ActionInvalid, match=r"'b\.yaml' is not valid: another file has the name 'Checks'"):
         actions.parse_all({"a.yaml": content, "b.yaml": content})
+
+
+def test_an_action_file_that_is_nested_too_deep_is_a_fault_of_the_file() -> None:
+    with pytest.raises(ActionInvalid, match=r"'a\.yaml' is not valid: it is nested too deep"):
+        actions.parse_all({"a.yaml": ("name: " + "[" * 2000).encode()})
