@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import urllib3
 
-from tests.support.faults import down, end_revived, wait_until
+from tests.support.faults import asset_events, down, end_revived, wait_until
 from tests.support.stack import RunningStack, run_stack
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(300)]
@@ -52,8 +52,8 @@ def events(stack: RunningStack) -> list[str]:
     After a part was down, nothing reads the output of the others, to which each request adds a line.
     """
     time.sleep(0.5)
-    all_events = ask(stack, "GET", "/api/v2/assets/events?limit=100&order_by=timestamp")[1]["asset_events"]
-    ours = [event["extra"] for event in all_events if event["uri"] == f"lakefs://flights/{WATCHED}"]
+    every = asset_events(stack, limit=100, order_by=["timestamp"])
+    ours = [event.extra for event in every if event.uri == f"lakefs://flights/{WATCHED}"]
     return [extra.get("payload", extra)["commit"] for extra in ours]
 
 
