@@ -38,8 +38,8 @@ def announced(running: RunningStack, dag_id: str, run_id: str) -> list[dict[str,
 def asset_events(running: RunningStack, **query: Any) -> list[Any]:
     """Return the asset events that Airflow's API selects by `query`.
 
-    Airflow answers 500 while a run that one of them made has no start (queued, or cleared), up to the release with
-    https://github.com/apache/airflow/pull/71379. From that release on, the call needs no second try.
+    Airflow answers 500 while a run that one of them made has no start (queued, or cleared), up to the release
+    with https://github.com/apache/airflow/pull/71379. From that release on, the call needs no second try.
     """
     api = running.airflow._api("AssetApi")
     for _ in range(60):
