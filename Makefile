@@ -12,7 +12,7 @@ COMPILE = $(BIN)/uv pip compile --universal --python-version 3.11 --generate-has
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL = help
-.PHONY: help setup up down status logs lint test lock generate images compose demo bench clean
+.PHONY: help setup up down status doctor logs lint test lock generate images compose demo bench clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' Makefile
@@ -28,14 +28,17 @@ $(READY): requirements.txt requirements-dev.txt
 	$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes --compile-bytecode $^
 	@touch $@
 
-up: setup ## Start the whole platform on this machine; safe to repeat
+up: setup ## Start the whole platform on this machine, or repair it; safe to repeat
 	@$(BIN)/python -m include.platform.embedded up
 
 down: ## Stop the platform; data is kept
 	@test ! -e $(READY) || $(BIN)/python -m include.platform.embedded down
 
-status: setup ## Show the state of each part
+status: setup ## Show the state of each part; fails unless all are healthy
 	@$(BIN)/python -m include.platform.embedded status
+
+doctor: setup ## Find what keeps the platform from running, and what to do about it
+	@$(BIN)/python -m include.platform.embedded doctor
 
 logs: setup ## Follow the logs of all parts
 	@$(BIN)/python -m include.platform.embedded logs

@@ -18,7 +18,15 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import (
+    BeforeValidator,
+    ByteSize,
+    Field,
+    SecretStr,
+    TypeAdapter,
+    ValidationError,
+    field_validator,
+)
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, DotEnvSettingsSource, SettingsConfigDict
 
@@ -195,6 +203,11 @@ class KubernetesGroup(SettingsGroup):
     )
 
 
+def _bytes(value: object) -> object:
+    """Return a number of bytes for a text such as `1GiB`."""
+    return int(TypeAdapter(ByteSize).validate_python(value)) if isinstance(value, str) else value
+
+
 class Settings(SettingsGroup):
     """Everything that an operator of Millrace may change."""
 
@@ -213,6 +226,12 @@ class Settings(SettingsGroup):
         pattern=r"^[A-Za-z0-9_.-]{0,63}$",
         description="Unique name that separates this deployment's jobs from others' on a Docker engine; "
         "`make up` and Compose set one.",
+    )
+    min_free: Annotated[int, BeforeValidator(_bytes)] = Field(
+        2**30,
+        ge=0,
+        description="Embedded stack: free bytes on its disk (1073741824, or 1GiB) below which the lake takes "
+        "no new data.",
     )
     code_version: str = Field(
         "", description="Git commit recorded with every run; empty: detected by `make up`."

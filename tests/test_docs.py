@@ -42,7 +42,6 @@ TOP = (
     "docs",
     ".env.",
     "Makefile",
-    "Procfile",
     "CHANGELOG",
     ".ci",
     ".github",

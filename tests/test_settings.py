@@ -20,7 +20,7 @@ WRITTEN = (
     *ROOT.glob(".ci/**/*"),
     *ROOT.glob(".github/**/*.yaml"),
     *ROOT.glob("include/platform/**/*"),
-    *(ROOT / name for name in ("Makefile", "Procfile", "docker-compose.yaml", ".env.example")),
+    *(ROOT / name for name in ("Makefile", "docker-compose.yaml", ".env.example")),
 )
 
 
@@ -57,6 +57,21 @@ def test_paths_count_from_the_projects_folder(tmp_path: Path, monkeypatch: pytes
 
     assert Settings().var == ROOT / "other/var"
     assert Settings().pipelines == ROOT / "include/pipelines"
+
+
+@pytest.mark.parametrize(("text", "number"), [("1GiB", 2**30), ("500 MB", 500_000_000), ("0", 0)])
+def test_a_size_may_have_a_unit(monkeypatch: pytest.MonkeyPatch, text: str, number: int) -> None:
+    monkeypatch.setenv("MILLRACE_MIN_FREE", text)
+
+    assert read(Path("no file")).min_free == number
+
+
+@pytest.mark.parametrize("text", ["much", "-1", "1 apple"])
+def test_a_size_of_no_bytes_is_refused(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    monkeypatch.setenv("MILLRACE_MIN_FREE", text)
+
+    with pytest.raises(Misconfigured, match=f"MILLRACE_MIN_FREE='{text}'"):
+        read(Path("no file"))
 
 
 def test_every_wrong_value_is_named_with_what_is_allowed(monkeypatch: pytest.MonkeyPatch) -> None:

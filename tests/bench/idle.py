@@ -138,7 +138,7 @@ def _processor_seconds(running: RunningStack) -> Usage:
 
 
 def _part(command: str) -> str:
-    if "honcho" in command:  # it names all parts
+    if "honcho" in command:  # the supervisor of earlier versions, whose command names all parts
         return _OTHER
     return next((part for part, words in _PARTS.items() if any(word in command for word in words)), _OTHER)
 

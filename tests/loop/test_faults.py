@@ -18,7 +18,6 @@ from include.tracking.server import TrackingServer
 from tests.support.faults import (
     announced,
     down,
-    end_revived,
     frozen,
     frozen_once,
     kill_worker,
@@ -40,10 +39,7 @@ def harmed() -> Iterator[RunningStack]:
     with run_stack() as stack:
         for dag_id in (INGEST, TRAIN):
             stack.airflow.wait_for_dag(dag_id)
-        try:
-            yield stack
-        finally:
-            end_revived()
+        yield stack
 
 
 def table(running: RunningStack) -> Table:

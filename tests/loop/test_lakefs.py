@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import urllib3
 
-from tests.support.faults import asset_events, down, end_revived, wait_until
+from tests.support.faults import asset_events, down, wait_until
 from tests.support.stack import RunningStack, run_stack
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(300)]
@@ -25,10 +25,7 @@ def shown() -> Iterator[RunningStack]:
     with run_stack(examples=True) as stack:
         for name in (*EXAMPLES, "on_commit"):
             stack.airflow.wait_for_dag(f"example.{name}")
-        try:
-            yield stack
-        finally:
-            end_revived()
+        yield stack
 
 
 def ask(stack: RunningStack, method: str, path: str, body: Any = None, token: str | None = None) -> Any:
@@ -36,7 +33,7 @@ def ask(stack: RunningStack, method: str, path: str, body: Any = None, token: st
     token = stack.airflow._client.configuration.access_token if token is None else token
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     answer = urllib3.request(method, f"{stack.airflow.url}{path}", json=body, headers=headers, timeout=30)
-    assert answer.status < 500, f"{method} {path}: {answer.status}\n{stack.stack.tail(80)}"
+    assert answer.status < 500, f"{method} {path}: {answer.status}\n{stack.stack.tail(lines=80)}"
     return answer.status, answer.json()
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,13 +10,7 @@ from typing import Any
 import psutil
 from airflow_client.client.exceptions import ServiceException
 
-from include.platform.embedded import postgres
-from include.platform.embedded.environment import environment, urls
-from include.settings import ROOT
-from tests.support import lifeline
 from tests.support.stack import RunningStack
-
-COMMANDS = {"lake": "include.platform.embedded.lakefs", "mlflow": "mlflow", "triggerer": "airflow triggerer"}
 
 
 def wait_until(condition: Callable[[], bool], seconds: float = 90) -> None:
@@ -47,7 +40,7 @@ def asset_events(running: RunningStack, **query: Any) -> list[Any]:
             return list(api.get_asset_events(**query).asset_events)
         except ServiceException:
             time.sleep(0.5)
-    raise AssertionError(f"Airflow's API selects no asset events by {query}\n{running.stack.tail(80)}")
+    raise AssertionError(f"Airflow's API selects no asset events by {query}\n{running.stack.tail(lines=80)}")
 
 
 def state(running: RunningStack, dag_id: str, run_id: str, task_id: str) -> str:
@@ -111,60 +104,19 @@ def frozen_once(running: RunningStack, part: str, reached: Callable[[], bool]) -
 
 @contextmanager
 def down(running: RunningStack, part: str) -> Iterator[None]:
-    """Kill a part, and start it again at the end of the block.
-
-    The supervisor, which would stop the other parts as well, stays suspended from then on. The restarted part
-    is a child of the test, which has to call `end_revived`.
-    """
-    record = running.stack.record()
-    assert record is not None
-    supervisor = record.process()
-    assert supervisor is not None
-    supervisor.suspend()
-    for process in _processes(running, part):
-        process.kill()
+    """Stop a part, and start it again at the end of the block."""
+    running.stack.supervisor.stop(part)
     try:
         yield
     finally:
-        _revive(running, part)
-
-
-_revived: list[subprocess.Popen[bytes]] = []
-
-
-def end_revived() -> None:
-    """Stop the parts that `down` has restarted."""
-    while _revived:
-        process = _revived.pop()
-        for child in psutil.Process(process.pid).children(recursive=True):
-            child.kill()
-        process.kill()
-        process.wait()
-
-
-def _revive(running: RunningStack, part: str) -> None:
-    line = next(line for line in (ROOT / "Procfile").read_text().splitlines() if line.startswith(f"{part}:"))
-    socket = postgres.start(running.stack.database)
-    variables = environment(running.settings, running.secrets, socket)
-    with (running.settings.var / "log" / f"revived-{part}.log").open("ab") as log:
-        _revived.append(
-            lifeline.start(
-                ["sh", "-c", line.split(": ", 1)[1]], cwd=ROOT, env=variables, stdout=log, stderr=log
-            )
-        )
-    wait_until(lambda: running.stack.health()[part] == "healthy")
+        running.stack.supervisor.start(part)
+        wait_until(lambda: running.stack.health()[part] == "healthy")
 
 
 def _processes(running: RunningStack, part: str) -> list[psutil.Process]:
-    processes = [process for process in running.stack.members() if _is(process, COMMANDS[part])]
-    assert processes, f"{part} does not run at {urls(running.settings)[part]}"
-    return processes
-
-
-def _is(process: psutil.Process, text: str) -> bool:
-    command = _command(process)
-    others = (other for other in ("airflow", "honcho", "postgres") if other not in text)
-    return text in command and not any(other in command for other in others)
+    """Return a part's process and those below it."""
+    process = psutil.Process(running.stack.supervisor.parts()[part].pid)
+    return [process, *process.children(recursive=True)]
 
 
 def _command(process: psutil.Process) -> str:

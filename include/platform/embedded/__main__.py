@@ -1,19 +1,23 @@
-"""`python -m include.platform.embedded up|down|status|logs|wipe`: what the Makefile's targets call."""
+"""`python -m include.platform.embedded up|down|status|doctor|logs|wipe`: what the Makefile's targets call."""
 
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 import time
 from argparse import ArgumentParser
+from datetime import datetime
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from include.exceptions import MillraceError
+from include.exceptions import Absent, MillraceError
 from include.platform.embedded import processes
-from include.platform.embedded.stack import HEALTHY, Stack
+from include.platform.embedded.doctor import examine
+from include.platform.embedded.stack import Stack
+from include.platform.embedded.status import size_on_disk, statuses
 from include.settings import settings
 
 _console = Console(highlight=False)
@@ -49,20 +53,58 @@ def wipe(stack: Stack) -> int:
 
 
 def status(stack: Stack) -> int:
-    """Print the state of each part and the memory of all; return 1 unless all are healthy."""
-    health = stack.health()
-    table = Table("part", "state")
-    for part in stack.parts:
-        table.add_row(part, f"[{'green' if health[part] == HEALTHY else 'red'}]{health[part]}")
+    """Print the state of each part, and the memory and disk of all; return 1 unless all are healthy."""
+    table = Table("part", "state", "since", "deaths", "last", "MiB")
+    rows = statuses(stack)
+    for row in rows:
+        table.add_row(
+            row.part,
+            f"[{'green' if row.is_healthy else 'red'}]{escape(row.state)}",
+            _time(row.since),
+            str(row.deaths or ""),
+            _time(row.last_death),
+            f"{row.memory / _MIB:,.0f}" if row.memory else "",
+        )
     _console.print(table)
     members = stack.members()
     _console.print(f"{len(members)} processes, {processes.memory(members) / _MIB:,.0f} MiB (PSS)")
-    return int(set(health.values()) != {HEALTHY})
+    if stack.settings.var.exists():
+        free = shutil.disk_usage(stack.settings.var).free
+        used = size_on_disk(stack.settings.var)
+        _console.print(f"{used / _MIB:,.0f} MiB on the disk, {free / _MIB:,.0f} MiB free")
+    for row in rows:
+        if not row.is_healthy and row.log.exists():
+            _console.print(f"[dim]why:[/dim] {row.log}", soft_wrap=True)
+    return int(not all(row.is_healthy for row in rows))
+
+
+def doctor(stack: Stack) -> int:
+    """Print what keeps the stack from running, and what to do; return 1 if there is something."""
+    table = Table("subject", "found", "what to do")
+    healthy = True
+    for finding in examine(stack):
+        healthy = healthy and not finding.remedy
+        color = "red" if finding.remedy else "green"
+        table.add_row(finding.subject, f"[{color}]{escape(finding.found)}", escape(finding.remedy))
+    _console.print(table)
+    return int(not healthy)
 
 
 def logs(stack: Stack) -> int:
-    """Follow the output of all parts."""
-    os.execvp("tail", ["tail", "-n", "100", "-F", str(stack.log)])  # noqa: S606, S607 - the user's own tail
+    """Follow the logs of all parts, the supervisor and the keeper."""
+    files = sorted(str(file) for file in stack.logs.glob("*.log"))
+    if not files:
+        raise Absent(f"there are no logs in {stack.logs}; run `make up`")
+    os.execvp("tail", ["tail", "-n", "20", "-F", *files])  # noqa: S606, S607 - the user's own tail
+
+
+def _time(moment: float) -> str:
+    """Return a time of today as hours, minutes and seconds, another with its date, and 0 as nothing."""
+    if not moment:
+        return ""
+    then = datetime.fromtimestamp(moment).astimezone()
+    is_today = then.date() == datetime.now().astimezone().date()
+    return then.strftime("%H:%M:%S" if is_today else "%Y-%m-%d %H:%M")
 
 
 def _say(text: str) -> None:
@@ -71,7 +113,7 @@ def _say(text: str) -> None:
 
 def main() -> int:
     """Run the verb of the command line."""
-    verbs = {verb.__name__: verb for verb in (up, down, status, logs, wipe)}
+    verbs = {verb.__name__: verb for verb in (up, down, status, doctor, logs, wipe)}
     parser = ArgumentParser(prog="python -m include.platform.embedded", description=__doc__)
     parser.add_argument("verb", choices=sorted(verbs))
     try:

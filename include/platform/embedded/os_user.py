@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from include.exceptions import Misconfigured
+from include.platform.embedded import sockets
 
 _USER = "millrace"
 
@@ -35,15 +36,7 @@ def make_private(folder: Path) -> None:
 
     Raises Misconfigured if the folder exists and belongs to another user.
     """
-    try:
-        folder.mkdir(mode=0o700)
-    except FileExistsError:
-        existing = folder.lstat()
-        if not stat.S_ISDIR(existing.st_mode) or existing.st_uid not in (_uid(), os.geteuid()):
-            raise Misconfigured(
-                f"{folder} belongs to another user; remove it, or change MILLRACE_VAR"
-            ) from None
-    folder.chmod(0o700)
+    sockets.make_private(folder, {_uid(), os.geteuid()})
     take_ownership(folder)
 
 

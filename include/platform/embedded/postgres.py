@@ -7,8 +7,6 @@ whose path is too long to a folder that other users can enter.
 
 from __future__ import annotations
 
-import hashlib
-import os
 import shlex
 import shutil
 import signal
@@ -23,12 +21,11 @@ from typing import Any
 import psutil
 
 from include.exceptions import Misconfigured, Unavailable
-from include.platform.embedded import os_user, processes
+from include.platform.embedded import os_user, processes, sockets
 
 DATABASES = ("airflow", "mlflow")
 _SMALL = {"shared_buffers": "64MB", "max_connections": "60", "max_parallel_workers": "0"}
 _SOCKET = ".s.PGSQL.5432"
-_MAX_SOCKET_PATH_BYTES = 103  # the limit of macOS; Linux allows 107
 _TIMEOUT_SECONDS = 60
 
 
@@ -60,11 +57,7 @@ def stop(folder: Path) -> None:
     processes.end(members(folder), grace=5)
     # A killed server leaves these behind; nothing listens on them any more.
     (folder / "postmaster.pid").unlink(missing_ok=True)
-    socket = socket_folder(folder)
-    for file in socket.glob(f"{_SOCKET}*"):
-        file.unlink()
-    if socket != folder and socket.exists():
-        socket.rmdir()
+    sockets.remove(socket_folder(folder), _SOCKET, keep=folder)
 
 
 def pid(folder: Path) -> int | None:
@@ -92,11 +85,7 @@ def members(folder: Path) -> list[psutil.Process]:
 
 def socket_folder(folder: Path) -> Path:
     """Return the folder of the socket: that of the data or, if its path is too long, one below `/tmp`."""
-    if len(os.fsencode(folder / _SOCKET)) <= _MAX_SOCKET_PATH_BYTES:
-        return folder
-    name = hashlib.sha256(os.fsencode(folder)).hexdigest()[:12]
-    # Not TMPDIR, whose path may be as long. `os_user.make_private` checks the folder's owner.
-    return Path("/tmp") / f"millrace-{name}"  # noqa: S108
+    return sockets.folder(folder, _SOCKET)
 
 
 def migrated_to(socket: str) -> str:

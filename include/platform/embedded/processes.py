@@ -16,14 +16,13 @@ import psutil
 
 @dataclass(frozen=True)
 class Record:
-    """What `up` started: the supervisor, the sessions of its parts, the ports and the runtime.
+    """What `up` started: the supervisor, whose session all parts belong to, the ports and the runtime.
 
     A process is identified by its id and its creation time, since ids are reused.
     """
 
     supervisor: int
     created: float
-    sessions: tuple[int, ...] = ()
     ports: tuple[int, ...] = ()
     runtime: str = ""
 
@@ -35,7 +34,6 @@ class Record:
             return cls(
                 supervisor=fields["supervisor"],
                 created=fields["created"],
-                sessions=tuple(fields["sessions"]),
                 ports=tuple(fields["ports"]),
                 runtime=fields["runtime"],
             )
@@ -60,32 +58,43 @@ class Record:
     def members(self) -> list[psutil.Process]:
         """Return every process of the stack except the database's.
 
-        These are the supervisor's descendants, and all processes in the session of a part.
+        These are the processes in the supervisor's session, which keeps its id when the supervisor dies, and
+        what descends from them.
         """
-        supervisor = self.process()
-        descendants = supervisor.children(recursive=True) if supervisor else []
-        members = {process.pid: process for process in [*([supervisor] if supervisor else []), *descendants]}
-        for process in psutil.process_iter():
-            try:
-                in_session = (
-                    os.getsid(process.pid) in self.sessions and process.create_time() >= self.created - 2
-                )
-            except (ProcessLookupError, PermissionError, psutil.NoSuchProcess):
-                continue
-            if in_session and process.status() != psutil.STATUS_ZOMBIE:
-                members[process.pid] = process
+        members = {process.pid: process for process in _session(self.supervisor, self.created)}
+        if supervisor := self.process():
+            members[supervisor.pid] = supervisor
+        for process in list(members.values()):
+            members |= {child.pid: child for child in _descendants(process)}
         return list(members.values())
 
+    def orphans(self) -> list[psutil.Process]:
+        """Return the members that do not descend from the supervisor; none if it does not run."""
+        supervisor = self.process()
+        if supervisor is None:
+            return []
+        # In this order: what starts in between descends from the supervisor.
+        members = self.members()
+        kept = {supervisor.pid, *(process.pid for process in _descendants(supervisor))}
+        return [process for process in members if process.pid not in kept and process.is_running()]
 
-def sessions_below(supervisor: psutil.Process) -> tuple[int, ...]:
-    """Return the sessions of a supervisor's descendants, without its own session."""
-    sessions = set()
-    for process in supervisor.children(recursive=True):
+
+def _session(leader: int, created: float) -> Iterator[psutil.Process]:
+    """Yield the living processes of a session whose leader was created at a time."""
+    for process in psutil.process_iter():
         try:
-            sessions.add(os.getsid(process.pid))
-        except ProcessLookupError:
+            is_member = os.getsid(process.pid) == leader and process.create_time() >= created - 2
+            if is_member and process.status() != psutil.STATUS_ZOMBIE:
+                yield process
+        except (ProcessLookupError, PermissionError, psutil.NoSuchProcess):
             continue
-    return tuple(sorted(sessions - {os.getsid(supervisor.pid)}))
+
+
+def _descendants(process: psutil.Process) -> list[psutil.Process]:
+    try:
+        return process.children(recursive=True)
+    except psutil.NoSuchProcess:
+        return []
 
 
 def end(processes: Iterable[psutil.Process], grace: float) -> None:
@@ -153,16 +162,23 @@ def _has_ended(process: psutil.Process) -> bool:
     return True
 
 
+class IsLocked(Exception):
+    """Another process holds the lock."""
+
+
 @contextmanager
-def file_lock(file: Path) -> Iterator[None]:
-    """Hold an exclusive lock on a file, after waiting for it.
+def file_lock(file: Path, *, wait: bool = True) -> Iterator[None]:
+    """Hold an exclusive lock on a file, after waiting for it; raise IsLocked instead, without `wait`.
 
     The lock is released when the block ends, or when the process ends for any reason.
     """
-    file.parent.mkdir(parents=True, exist_ok=True)
+    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     while True:
         with file.open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+            except BlockingIOError:
+                raise IsLocked(str(file)) from None
             if not _is_at(lock.fileno(), file):
                 continue  # the previous holder has removed the file, so this lock would exclude nobody
             try:

@@ -1,20 +1,19 @@
 """Start and stop the whole platform on this machine.
 
-`up` prepares secrets, database and schema, starts the parts of the Procfile with honcho, and waits until
-all of them are healthy. `down` leaves no process, lock or socket behind. Both can be killed at any moment
-and run again.
+`up` prepares secrets, database and schema, starts the parts of the Procfile with supervisord, and waits until
+all of them are healthy. On a running stack it is a repair: it starts what is missing and restarts what is not
+healthy. `down` leaves no process, lock or socket behind. Both can be killed at any moment and run again.
 """
 
 from __future__ import annotations
 
-import os
 import shutil
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,18 +22,23 @@ import psutil
 from include.exceptions import Misconfigured, Unavailable
 from include.lake.client import LakeConnection
 from include.platform.embedded import cluster, gateway, lake_process, postgres, processes, stack_secrets
+from include.platform.embedded.deaths import Deaths
 from include.platform.embedded.environment import HOST, deployment, environment, urls
 from include.platform.embedded.gateway import Gateway
 from include.platform.embedded.processes import Record
+from include.platform.embedded.supervisor import FATAL, KEEPER, STOPPED, Supervisor, read_procfile
 from include.settings import ROOT, Runtime, Settings
 
 PORTS = {"airflow": "MILLRACE_AIRFLOW_PORT", "mlflow": "MILLRACE_MLFLOW_PORT", "lake": "MILLRACE_LAKEFS_PORT"}
-PARTS = ("postgres", "lake", "mlflow", "airflow", "scheduler", "dag-processor", "triggerer")
+POSTGRES = "postgres"
+PARTS = (POSTGRES, "lake", "mlflow", "airflow", "scheduler", "dag-processor", "triggerer")
 GATEWAY = "gateway"
 """The part that forwards ports for containers; only with MILLRACE_RUNTIME=docker or kubernetes."""
 HEALTHY = "healthy"
 _START_TIMEOUT_SECONDS = 240  # on a busy machine; it includes the imports of the workers
 _STOP_TIMEOUT_SECONDS = 12
+WARM_UP_SECONDS = 60
+_UP = "up"
 
 Say = Callable[[str], None]
 
@@ -60,9 +64,19 @@ class Stack:
         return self.settings.var / "postgres"
 
     @property
-    def log(self) -> Path:
-        """File with the output of all parts, each line preceded by the part's name."""
-        return self.settings.var / "log" / "stack.log"
+    def logs(self) -> Path:
+        """Folder of the logs: of each part, of the supervisor, of what `up` ran, and of tasks."""
+        return self.settings.var / "log"
+
+    @property
+    def supervisor(self) -> Supervisor:
+        """The supervisor of all parts except PostgreSQL."""
+        return Supervisor(self.settings.var)
+
+    @property
+    def deaths(self) -> Deaths:
+        """The deaths of the parts since the stack was started."""
+        return Deaths(self.settings.var / "run" / "deaths.json")
 
     @property
     def _record_file(self) -> Path:
@@ -81,17 +95,18 @@ class Stack:
         return Record.read(self._record_file)
 
     def up(self, say: Say) -> None:
-        """Start what does not run, and wait until every part is healthy.
+        """Start what does not run, restart what is not healthy, and wait until every part is healthy.
 
-        Raises Misconfigured if a port is taken, Unavailable with the end of the log if a part dies or does
-        not become healthy in time.
+        Raises Misconfigured if a port is taken, Unavailable with the end of the log if a part does not start
+        or does not become healthy in time.
         """
+        # Nobody else may enter it, not even before there is something to read.
+        self.settings.var.mkdir(mode=0o700, parents=True, exist_ok=True)
         with processes.file_lock(self._lock_file):
             record = self.record()
             if record is None or record.process() is None:
-                if record:
-                    processes.end(record.members(), grace=5)
                 lake_process.check(self.settings)
+                self._clear(record)
                 self._refuse_busy_ports()
                 self._start(say)
             elif record.ports != self._ports:
@@ -104,8 +119,37 @@ class Stack:
                     f"the stack runs with MILLRACE_RUNTIME={record.runtime}, not {self.settings.runtime}; "
                     "run `make down` first"
                 )
+            else:
+                self._repair(record, say)
             self._wait(say)
             self._prepare_lake()
+
+    def revive(self, supervisor: int, say: Say) -> None:
+        """Start a stack again whose supervisor, the process with this id, has died.
+
+        Does nothing if the stack was stopped since, or has another supervisor.
+        """
+        with processes.file_lock(self._lock_file):
+            record = self.record()
+            if record and record.supervisor == supervisor and record.process() is None:
+                self._clear(record)
+                self._start(say)
+                self._wait(say)
+
+    def start_database(self) -> None:
+        """Start PostgreSQL if it has died; leave that to `up` or `down` while one of them is at work."""
+        if postgres.pid(self.database) is None:
+            with suppress(processes.IsLocked), processes.file_lock(self._lock_file, wait=False):
+                self._start_dead_database()
+
+    def _start_dead_database(self) -> None:
+        self.deaths.add(POSTGRES)
+        postgres.start(self.database)
+
+    def orphans(self) -> list[psutil.Process]:
+        """Return what parts that died have left running."""
+        record = self.record()
+        return record.orphans() if record else []
 
     def down(self, say: Say) -> None:
         """Stop everything; do nothing if nothing runs."""
@@ -113,12 +157,15 @@ class Stack:
             if record := self.record():
                 say("stopping Airflow, MLflow and the lake")
                 members = record.members()
-                supervisor = record.process()
-                if supervisor:
+                if supervisor := record.process():
+                    supervisor.resume()  # a suspended one would not stop
                     supervisor.terminate()
                     processes.wait_until_gone(supervisor, _STOP_TIMEOUT_SECONDS)
                 processes.end([process for process in members if process.is_running()], grace=5)
+                processes.end(record.members(), grace=5)  # what was started meanwhile
                 self._record_file.unlink(missing_ok=True)
+            self.supervisor.remove()
+            self.deaths.file.unlink(missing_ok=True)
             say("stopping PostgreSQL")
             postgres.stop(self.database)
 
@@ -139,7 +186,7 @@ class Stack:
         ):
             states[GATEWAY] = HEALTHY
         if postgres.pid(self.database):
-            states["postgres"] = HEALTHY
+            states[POSTGRES] = HEALTHY
         where = urls(self.settings)
         for part, path in (("lake", "/api/v1/healthcheck"), ("mlflow", "/health")):
             if _get(where[part] + path) is not None:
@@ -169,7 +216,7 @@ class Stack:
             ("password", f"in {stack_secrets.password_file(self.settings.var)}"),
             ("MLflow", where["mlflow"]),
             ("lake", f"{where['lake']}  (lakeFS API)"),
-            ("logs", f"{self.log.parent}"),
+            ("logs", f"{self.logs}"),
         ]
 
     def connection(self) -> LakeConnection:
@@ -198,11 +245,16 @@ class Stack:
                         f"stop it, or set {variable} to a free port (in the environment or in .env)"
                     ) from error
 
+    def _clear(self, record: Record | None) -> None:
+        """End what a supervisor that has died left running."""
+        if record:
+            processes.end(record.members(), grace=5)
+        self.deaths.file.unlink(missing_ok=True)
+
     def _start(self, say: Say) -> None:
         from importlib.metadata import version
 
-        self.settings.var.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self.log.parent.mkdir(exist_ok=True)
+        self.logs.mkdir(exist_ok=True)
         secrets = stack_secrets.ensure(self.settings.var)
         say("starting PostgreSQL")
         database = postgres.start(self.database)
@@ -212,12 +264,35 @@ class Stack:
             say("migrating Airflow's database")
             self._run(["airflow", "db", "migrate"], variables)
             postgres.note_migration(database, version("apache-airflow-core"))
-        if self.log.exists():
-            self.log.replace(self.log.with_suffix(".log.1"))
-        supervisor = self._spawn(variables)
+        commands = read_procfile()
+        parts = [KEEPER, *(part for part in self.parts if part != POSTGRES)]
+        supervisor = self.supervisor.spawn({part: commands[part] for part in parts}, variables)
         created = psutil.Process(supervisor).create_time()
         started = Record(supervisor, created, ports=self._ports, runtime=self.settings.runtime.value)
         started.write(self._record_file)
+
+    def _repair(self, record: Record, say: Say) -> None:
+        """Start the parts that have failed, and restart those that have had time to become healthy."""
+        try:
+            parts = self.supervisor.parts()
+        except Unavailable as error:
+            say(f"starting everything again, as {error}")
+            if supervisor := record.process():
+                processes.end([supervisor], grace=0)
+            self._clear(record)
+            self._start(say)
+            return
+        if postgres.pid(self.database) is None:
+            say("starting PostgreSQL")
+            self._start_dead_database()
+        health = self.health()
+        for name, part in parts.items():
+            if part.state in (FATAL, STOPPED):
+                say(f"starting {name}")
+                self.supervisor.start(name)
+            elif health.get(name, HEALTHY) != HEALTHY and part.is_running and part.seconds > WARM_UP_SECONDS:
+                say(f"restarting {name}, which {health[name]}")
+                self.supervisor.restart(name)
 
     def _gateway(self, secrets: stack_secrets.Secrets) -> Gateway | None:
         """Return the gateway for containers, if jobs run in any; prepare their namespace in a cluster."""
@@ -229,35 +304,12 @@ class Stack:
         cluster.prepare(self.settings, lake_process.login(secrets), deployment(self.settings, secrets))
         return found
 
-    def _spawn(self, variables: dict[str, str]) -> int:
-        """Start honcho in its own session, in which it outlives this process; return its process id.
-
-        The parts run with umask 077, because their files (artifacts, logs, the lake) hold rows of the data.
-        """
-        # `-e`: else honcho would override the environment by .env, which comes second (include/settings.py)
-        command = ["honcho", "--no-colour", "-e", os.devnull, "-d", str(ROOT), "-f", str(ROOT / "Procfile")]
-        parts = (part for part in self.parts if part != "postgres")
-        before = os.umask(0o077)
-        try:
-            return os.posix_spawn(
-                sys.executable,
-                [sys.executable, "-m", *command, "start", *parts],
-                variables,
-                setsid=True,
-                file_actions=[
-                    (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
-                    (os.POSIX_SPAWN_OPEN, 1, str(self.log), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600),
-                    (os.POSIX_SPAWN_DUP2, 1, 2),
-                ],
-            )
-        finally:
-            os.umask(before)
-
     def _run(self, command: list[str], variables: dict[str, str]) -> None:
-        with self.log.open("ab") as log:
+        file = self.logs / f"{_UP}.log"
+        with file.open("wb") as log:
             process = subprocess.run(command, cwd=ROOT, env=variables, stdout=log, stderr=log, check=False)
         if process.returncode:
-            raise Unavailable(f"{' '.join(command)!r} ended with {process.returncode}:\n{self.tail()}")
+            raise Unavailable(f"{' '.join(command)!r} ended with {process.returncode}:\n{self.tail(_UP)}")
 
     def _prepare_lake(self) -> None:
         from include.platform.repositories import make_repositories
@@ -268,26 +320,47 @@ class Stack:
         deadline, ready = time.monotonic() + _START_TIMEOUT_SECONDS, set[str]()
         while True:
             record = self.record()
-            supervisor = record.process() if record else None
-            if record is None or supervisor is None:
-                raise Unavailable(f"a part of the stack died while it was starting:\n{self.tail()}")
-            replace(record, sessions=processes.sessions_below(supervisor)).write(self._record_file)
+            if record is None or record.process() is None:
+                raise Unavailable(f"the supervisor died at the start:\n{self.tail(_UP, 'supervisor')}")
+            if postgres.pid(self.database) is None:
+                self._start_dead_database()  # the keeper leaves it to the holder of the lock
             health = self.health()
             for part in [part for part, state in health.items() if state == HEALTHY and part not in ready]:
                 ready.add(part)
                 say(f"{part} ready")
             if len(ready) == len(self.parts):
                 return
-            if time.monotonic() > deadline:
-                unhealthy = ", ".join(f"{part} {state}" for part, state in health.items() if state != HEALTHY)
-                raise Unavailable(f"not healthy after {_START_TIMEOUT_SECONDS} s: {unhealthy}\n{self.tail()}")
+            failed = self._failed()
+            if failed or time.monotonic() > deadline:
+                unhealthy = {part: state for part, state in health.items() if state != HEALTHY}
+                what = (
+                    f"does not start: {', '.join(failed)}"
+                    if failed
+                    else f"not healthy after {_START_TIMEOUT_SECONDS} s: "
+                    + ", ".join(f"{part} {state}" for part, state in unhealthy.items())
+                )
+                raise Unavailable(f"{what}\n{self.tail(*(failed or unhealthy))}")
             time.sleep(0.3)
 
-    def tail(self, lines: int = 25) -> str:
-        """Return the last lines of the log."""
-        if not self.log.exists():
-            return f"(no log at {self.log})"
-        return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
+    def _failed(self) -> list[str]:
+        """Return the parts that supervisord has given up; none while it does not answer yet."""
+        try:
+            return [name for name, part in self.supervisor.parts().items() if part.state == FATAL]
+        except Unavailable:
+            return []
+
+    def log_of(self, name: str) -> Path:
+        """Return the log file of a part, of the supervisor, of the keeper, or of what `up` ran."""
+        return self.database / "log" if name == POSTGRES else self.logs / f"{name}.log"
+
+    def tail(self, *parts: str, lines: int = 25) -> str:
+        """Return the last lines of the logs of parts, of all parts by default, each with its file's name."""
+        shown = []
+        for name in parts or self.parts:
+            file = self.log_of(name)
+            text = file.read_text(errors="replace").splitlines() if file.exists() else ["(no such file)"]
+            shown += [f"{file}:", *(f"  {line}" for line in text[-lines:])]
+        return "\n".join(shown)
 
 
 def _get(url: str) -> dict[str, Any] | None:

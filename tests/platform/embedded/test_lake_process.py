@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +16,7 @@ from include.lake.client import Lake, LakeConnection
 from include.platform.embedded import lake_process, stack_secrets
 from include.platform.embedded.environment import environment
 from include.platform.embedded.stack import Stack
+from include.platform.embedded.supervisor import read_procfile
 from include.settings import ROOT, Settings
 from tests.support import lifeline
 from tests.support.lakefs_binary import BINARY, NO_BINARY
@@ -29,19 +28,7 @@ def started(settings: Settings) -> Iterator[Stack]:
     """Start the lake of a stack by its Procfile and in its environment."""
     lake_process.check(settings)
     variables = environment(settings, stack_secrets.ensure(settings.var), "/no/database")
-    command = [
-        "-m",
-        "honcho",
-        "-e",
-        os.devnull,
-        "-d",
-        str(ROOT),
-        "-f",
-        str(ROOT / "Procfile"),
-        "start",
-        "lake",
-    ]
-    process = lifeline.start([sys.executable, *command], env=variables)
+    process = lifeline.start(["/bin/sh", "-c", read_procfile()["lake"]], cwd=ROOT, env=variables)
     try:
         wait_for(f"http://127.0.0.1:{settings.lakefs.port}/api/v1/healthcheck", process)
         yield Stack(settings)

@@ -7,7 +7,9 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -34,7 +36,7 @@ def part() -> Iterator[psutil.Process]:
 
 
 def test_a_record_is_read_as_it_was_written(tmp_path: Path) -> None:
-    record = Record(supervisor=7, created=1.5, sessions=(8, 9), ports=(1, 2, 3))
+    record = Record(supervisor=7, created=1.5, ports=(1, 2, 3))
 
     record.write(tmp_path / "stack.json")
 
@@ -55,18 +57,70 @@ def test_a_number_used_again_is_another_process(part: psutil.Process) -> None:
     assert Record(part.pid, part.create_time() - 60).process() is None
 
 
-def test_members_are_found_when_their_supervisor_is_gone(part: psutil.Process) -> None:
-    gone = Record(supervisor=2**22, created=part.create_time(), sessions=(os.getsid(part.pid),))
+FAMILY = """
+import subprocess, sys
+subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+own = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"], start_new_session=True)
+print(own.pid, flush=True)
+own.wait()
+"""
 
-    assert gone.members() == [part]
-    assert Record(2**22, part.create_time() + 60, gone.sessions).members() == []
+
+@pytest.fixture
+def family() -> Iterator[tuple[Record, list[psutil.Process]]]:
+    """A supervisor with a child in its session and one in a session of its own."""
+    command = [sys.executable, "-c", FAMILY]
+    with subprocess.Popen(command, start_new_session=True, stdout=subprocess.PIPE) as started:
+        assert started.stdout is not None
+        started.stdout.readline()
+        supervisor = psutil.Process(started.pid)
+        children = supervisor.children()
+        yield Record(supervisor.pid, supervisor.create_time()), children
+        for process in (supervisor, *children):
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
 
 
-def test_sessions_below_are_those_of_its_parts(part: psutil.Process) -> None:
-    me = psutil.Process()
+def pids(found: Iterable[psutil.Process]) -> set[int]:
+    return {process.pid for process in found}
 
-    assert part.pid in processes.sessions_below(me)
-    assert os.getsid(0) not in processes.sessions_below(me)
+
+def test_members_are_the_supervisor_and_its_descendants(
+    family: tuple[Record, list[psutil.Process]],
+) -> None:
+    record, children = family
+
+    assert pids(record.members()) == {record.supervisor, *pids(children)}
+    assert pids(record.orphans()) == set()
+
+
+def test_members_of_the_session_are_found_when_their_supervisor_is_gone(
+    family: tuple[Record, list[psutil.Process]],
+) -> None:
+    record, children = family
+    psutil.Process(record.supervisor).kill()
+
+    members = pids(record.members())
+
+    assert members == {process.pid for process in children if os.getsid(process.pid) == record.supervisor}
+    assert len(members) == 1
+    assert Record(record.supervisor, record.created + 60).members() == []
+
+
+def test_orphans_are_members_whose_parent_died() -> None:
+    orphan = "import subprocess, sys; subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)'])"
+    command = f'{sys.executable} -c "{orphan}"; exec sleep 60'
+    with subprocess.Popen(["/bin/sh", "-c", command], start_new_session=True) as started:
+        supervisor = psutil.Process(started.pid)
+        record = Record(supervisor.pid, supervisor.create_time())
+        deadline = time.monotonic() + 20
+        while not (found := record.orphans()) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        try:
+            assert [process.name()[:6] for process in found] == ["python"]
+            assert pids(record.members()) == {supervisor.pid, *pids(found)}
+        finally:
+            processes.end([supervisor, *found], grace=1)
 
 
 def test_who_does_not_listen_is_killed(part: psutil.Process) -> None:
@@ -119,6 +173,18 @@ def test_a_lock_lets_one_in_at_a_time(tmp_path: Path) -> None:
 
     assert most == [1]
     assert list((tmp_path / "run").iterdir()) == []
+
+
+def test_a_lock_that_is_held_is_not_waited_for_if_so_wished(tmp_path: Path) -> None:
+    with (
+        processes.file_lock(tmp_path / "lock"),
+        pytest.raises(processes.IsLocked),
+        processes.file_lock(tmp_path / "lock", wait=False),
+    ):
+        pass
+
+    with processes.file_lock(tmp_path / "lock", wait=False):
+        assert (tmp_path / "lock").exists()
 
 
 def test_a_lock_ends_with_an_error_inside(tmp_path: Path) -> None:

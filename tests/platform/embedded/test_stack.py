@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import astuple
@@ -19,7 +20,9 @@ from include.exceptions import Absent, Misconfigured, Unauthorized
 from include.platform.demo.airflow import Airflow, RunFailed
 from include.platform.embedded import postgres, processes
 from include.platform.embedded.stack import PARTS, Stack
+from include.platform.embedded.status import statuses
 from tests.support.dags import dag_bag
+from tests.support.faults import state, wait_until
 from tests.support.stack import RunningStack, changed, run_stack, settings_in
 
 HEALTHY = dict.fromkeys(PARTS, "healthy")
@@ -80,6 +83,23 @@ def test_a_second_up_changes_nothing(running: RunningStack) -> None:
 
 
 @pytest.mark.stack
+def test_the_status_of_each_part_has_its_start_and_its_memory(running: RunningStack) -> None:
+    found = {row.part: row for row in statuses(running.stack)}
+
+    assert list(found) == [*PARTS, "keeper", "supervisor"]
+    assert {row.state for row in found.values()} == {"healthy"}
+    assert all(time.time() - 3600 < row.since < time.time() for row in found.values())
+    assert all(2**20 < row.memory < 2**30 for row in found.values())
+    assert [row.part for row in found.values() if not row.log.is_file()] == []
+
+
+@pytest.mark.stack
+def test_only_its_user_may_enter_its_folder(running: RunningStack) -> None:
+    # Root's PostgreSQL runs as another user, which has to pass through.
+    assert running.settings.var.stat().st_mode & 0o077 in ((0o000, 0o001) if os.geteuid() == 0 else (0o000,))
+
+
+@pytest.mark.stack
 def test_an_up_on_other_ports_says_so_at_once(running: RunningStack) -> None:
     moved = changed(running.settings, mlflow={"port": running.settings.mlflow.port + 1})
 
@@ -97,7 +117,7 @@ def test_secrets_are_their_owners_and_in_no_log_and_no_command_line(running: Run
 
     var = running.settings.var
     logs = [file for folder in ("log", "airflow") for file in (var / folder).rglob("*") if file.is_file()]
-    assert running.stack.log in logs
+    assert running.stack.log_of("airflow") in logs
     shown = "\n".join(
         [file.read_text(errors="replace") for file in [*logs, running.stack.database / "log"]]
         + [" ".join(process.cmdline()) for process in running.processes()]
@@ -181,6 +201,79 @@ def test_down_is_fine_where_nothing_runs(tmp_path: Path) -> None:
     Stack(settings_in(tmp_path)).down(quiet)
 
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+def head(stack: Stack, part: str) -> psutil.Process:
+    """Return the first process of a part."""
+    pid = postgres.pid(stack.database) if part == "postgres" else stack.supervisor.parts()[part].pid
+    assert pid
+    return psutil.Process(pid)
+
+
+@pytest.mark.stack
+@pytest.mark.timeout(600)
+def test_parts_that_are_killed_are_started_again_and_a_run_goes_on(doomed: RunningStack) -> None:
+    stack, run = doomed.stack, ("flights.ingest", "under-fire")
+    doomed.airflow.wait_for_dag(run[0])
+    doomed.airflow.start(*run, {"start": "2013-01-01", "end": "2013-01-05"})
+    wait_until(lambda: state(doomed, *run, "load") == "running")
+    supervised = (*(part for part in PARTS if part != "postgres"), "keeper")
+    killed = {part: head(stack, part) for part in (*supervised, "postgres")}
+
+    for process in killed.values():
+        process.kill()
+
+    wait_until(lambda: all(not process.is_running() for process in killed.values()))
+    wait_until(lambda: stack.health() == HEALTHY, 300)
+    assert all(head(stack, part).pid != process.pid for part, process in killed.items())
+    doomed.airflow.finish(*run)
+    lake = doomed.lake("flights")
+    assert len(list(lake.list_objects("main", "departures/"))) == 5
+    deaths = {row.part: row.deaths for row in statuses(stack)}
+    assert deaths["supervisor"] == 0
+    assert all(deaths[part] >= 1 for part in ("lake", "airflow", "scheduler"))
+
+
+@pytest.mark.stack
+def test_an_up_starts_a_part_that_is_stopped(doomed: RunningStack) -> None:
+    others = {part: head(doomed.stack, part) for part in PARTS if part != "lake"}
+    doomed.stack.supervisor.stop("lake")
+    assert {row.part: row.state for row in statuses(doomed.stack)}["lake"] == "is stopped"
+
+    doomed.stack.up(quiet)
+
+    assert doomed.stack.health() == HEALTHY
+    assert {part: head(doomed.stack, part) for part in others} == others
+
+
+@pytest.mark.stack
+def test_an_up_restarts_a_part_that_does_not_answer(
+    doomed: RunningStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("include.platform.embedded.stack.WARM_UP_SECONDS", 0)
+    lake = head(doomed.stack, "lake")
+    lake.suspend()
+    shown: list[str] = []
+
+    doomed.stack.up(shown.append)
+
+    assert "restarting lake, which does not answer" in shown
+    assert not lake.is_running()
+
+
+@pytest.mark.stack
+@pytest.mark.timeout(600)
+def test_a_supervisor_that_is_killed_is_replaced(doomed: RunningStack) -> None:
+    before = doomed.stack.record()
+    assert before is not None
+    members = before.members()
+
+    psutil.Process(before.supervisor).kill()
+
+    wait_until(lambda: doomed.stack.record() != before, 120)
+    wait_until(lambda: doomed.stack.health() == HEALTHY, 300)
+    assert [process for process in members if process.is_running()] == []
+    doomed.stack.up(quiet)  # it waits for the process that starts the stack again
 
 
 @pytest.mark.stack

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from include.platform.embedded.lakefs.errors import ApiError
 from include.platform.embedded.settings import LakeFolder, LakeServerSettings
+from include.settings import settings as millrace_settings
 
 _DAY_SECONDS = 24 * 3600
 _FILE = "lake.sqlite"
@@ -29,7 +30,7 @@ def serve() -> None:
     if settings.read_only_access_key_id:
         reader = settings.read_only_access_key_id, settings.read_only_secret_access_key
         keys.append(Keys("reader", *reader, read_only=True))
-    app = create_app(settings.folder, *keys)
+    app = create_app(settings.folder, *keys, min_free=millrace_settings().min_free)
     uvicorn.run(app, host=host, port=int(port), log_level="warning", timeout_graceful_shutdown=3)
 
 

@@ -43,8 +43,11 @@ _PUBLIC_PATHS = {f"/api/v1{route.path}" for route in server.public.routes if isi
 _EXPECTED = (ApiError, HTTPException, ClientDisconnect, UnicodeEncodeError, sqlite3.Error, OSError)
 
 
-def create_app(folder: Path, *keys: Keys) -> FastAPI:
-    """Return the server over a folder that it alone uses, for the given pairs of keys."""
+def create_app(folder: Path, *keys: Keys, min_free: int = 0) -> FastAPI:
+    """Return the server over a folder that it alone uses, for the given pairs of keys.
+
+    It takes no new data that would leave less than `min_free` bytes on the disk.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     app = FastAPI(
         title="lakeFS API, as far as the embedded lake has it",
@@ -56,7 +59,7 @@ def create_app(folder: Path, *keys: Keys) -> FastAPI:
     )
     app.state.metrics = Metrics()
     app.state.database = Database(folder / "lake.sqlite")
-    app.state.blobs = Blobs(folder / "objects")
+    app.state.blobs = Blobs(folder / "objects", min_free)
     app.state.blobs.sweep()
     app.state.users = Users(keys)
     app.include_router(server.public, prefix="/api/v1")

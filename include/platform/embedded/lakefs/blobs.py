@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import hashlib
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from include.concurrency import BackgroundHash
-from include.platform.embedded.lakefs.errors import Corrupt
+from include.platform.embedded.lakefs.errors import Corrupt, TooFull
 
 _CHUNK_BYTES = 1 << 20
 _WRITEBACK_BYTES = 1 << 23
@@ -71,10 +72,11 @@ class Incoming:
 
 
 class Blobs:
-    """The folder with the contents."""
+    """The folder with the contents, which takes none that leaves less than `min_free` bytes on the disk."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, min_free: int = 0) -> None:
         self._folder = folder
+        self._min_free = min_free
         self._temporary = folder / "tmp"
         self._temporary.mkdir(parents=True, exist_ok=True)
 
@@ -91,8 +93,19 @@ class Blobs:
         return self._folder / address[:2] / address
 
     @contextmanager
-    def incoming(self) -> Iterator[Incoming]:
-        """Yield a place to write a new content to; it is removed at the end unless it was kept."""
+    def incoming(self, size: int = 0) -> Iterator[Incoming]:
+        """Yield a place to write a new content to; it is removed at the end unless it was kept.
+
+        `size` is the number of bytes to come, as far as it is known. Raises TooFull if they would leave too
+        little free space: what else is on the disk, a database for example, would be harmed as well.
+        """
+        free = shutil.disk_usage(self._folder).free
+        if free - size < self._min_free:
+            raise TooFull(
+                f"the lake's disk has {_mib(free)} free, and new data of {_mib(size)} has to leave "
+                f"{_mib(self._min_free)} (MILLRACE_MIN_FREE); free some space (`make clean WHAT=garbage` "
+                "removes what no version of the data needs), or lower the limit"
+            )
         incoming = Incoming(self._temporary)
         try:
             yield incoming
@@ -163,6 +176,10 @@ def _start_writeback(descriptor: int, first: int, size: int) -> None:
     """
     if sync_file_range := getattr(ctypes.CDLL(None), "sync_file_range", None):
         sync_file_range(descriptor, ctypes.c_int64(first), ctypes.c_int64(size), _SYNC_FILE_RANGE_WRITE)
+
+
+def _mib(size: int) -> str:
+    return f"{size / 2**20:,.0f} MiB"
 
 
 def _sync_folder(folder: Path) -> None:

@@ -63,6 +63,12 @@ class NotSupported(ApiError):
     status = 501
 
 
+class TooFull(ApiError):
+    """The disk has too little free space for new data."""
+
+    status = 507
+
+
 class Corrupt(ApiError):
     """Stored data is missing or damaged."""
 

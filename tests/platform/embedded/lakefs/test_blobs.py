@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 import urllib3
 
 from include.platform.embedded.lakefs.blobs import Blobs, Stored
-from include.platform.embedded.lakefs.errors import Corrupt
+from include.platform.embedded.lakefs.errors import Corrupt, TooFull
 from tests.support.lake import LakeServer
 from tests.support.repo import Repo, refused
 
@@ -48,6 +49,17 @@ def test_the_same_content_is_kept_once(blobs: Blobs, tmp_path: Path) -> None:
     first, second = put(blobs, b"abc"), put(blobs, b"abc")
     assert first == second == (hashlib.sha256(b"abc").hexdigest(), hashlib.md5(b"abc").hexdigest(), 3)
     assert [file for file in tmp_path.rglob("*") if file.is_file()] == [blobs.path(first.address)]
+
+
+def test_a_content_that_would_leave_too_little_space_is_refused(tmp_path: Path) -> None:
+    free = shutil.disk_usage(tmp_path).free
+    almost_full = Blobs(tmp_path, min_free=free // 2)
+
+    with pytest.raises(TooFull, match=r"MiB free, .* MiB \(MILLRACE_MIN_FREE\); free some space"):
+        almost_full.incoming(free).__enter__()
+
+    assert put(almost_full, b"abc").size == 3
+    assert [file.name for file in (tmp_path / "tmp").iterdir()] == []
 
 
 def test_an_upload_that_breaks_off_leaves_nothing(blobs: Blobs, tmp_path: Path) -> None:

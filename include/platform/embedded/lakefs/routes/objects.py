@@ -62,13 +62,19 @@ async def upload_object(
         raise NotSupported("an upload may depend on If-None-Match: * only, as in lakeFS")
     only_new = if_none_match == "*"
     await run_in_threadpool(store.check_write, branch, path, only_new=only_new, force=force)
-    with contents.incoming() as incoming:
+    with contents.incoming(_size(request)) as incoming:
         kind = await uploads.receive(request, incoming.write)
         entry = Entry(path, "", 0, "", int(time.time()), kind, _metadata(request))
         stored = await run_in_threadpool(
             _store, store, contents, incoming, branch, entry, only_new=only_new, force=force
         )
     return responses.stats(stored)
+
+
+def _size(request: Request) -> int:
+    """Return the length of a request's body, 0 if the client does not send it."""
+    length = request.headers.get("Content-Length", "")
+    return int(length) if length.isdecimal() else 0
 
 
 def _metadata(request: Request) -> Metadata:
