@@ -12,7 +12,8 @@ it once, however often it is run.
 **Green with `retrain` skipped** is the normal day. Everything after `champion` skipped: there is no champion
 yet.
 
-**When red**: `wait_for_data` timed out (ingestion is late: look there first), or a service was unavailable.
+**When red**: `wait_for_data` timed out (ingestion is late: look there first), a service was unavailable, or
+the champion cannot score the rows of today: the message says why, and `{pipeline}.train` needs no champion.
 Nothing is changed by a red run; drift is assessed again the next day.
 
 **Run again**: clear the red task, or trigger the DAG with the day as `end`.

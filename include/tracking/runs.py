@@ -281,7 +281,7 @@ class RunLog:
 
     def download_artifact(self, file: str) -> bytes:
         """Return the content of an artifact; raises Absent if there is none."""
-        what = f"artifact {file!r} of run {self.id!r}"
+        what = f"artifact {str(file)!r} of run {self.id!r}"
         return read_artifact(self.experiment.server, self.run.info.artifact_uri, file, what=what)
 
     def end(self, status: str) -> None:
