@@ -10,6 +10,8 @@
     │   └── Unauthorized     a service refused the credentials
     ├── BadData              fail at once: the data cannot be read or breaks the contract
     │   ├── NotEnoughData    too few rows to train, evaluate or compare
+    │   ├── ColumnMissing    a partition lacks a column that its reader needs
+    │   ├── ChampionUnusable the champion cannot be loaded, or cannot score the rows of today
     │   └── MergeLostChange  the lake merged a branch without one of its changes
     ├── Conflict             another writer changed the same thing; run the step again from its start
     └── JobFailed            model code failed in a job; the job's log has the traceback
@@ -21,9 +23,10 @@ what to do. It never contains values from the data.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
-from include.excerpt import excerpt
+from include.excerpt import excerpt, quote
 
 _MAX_FAULTS = 50
 _MAX_MESSAGE = 1000
@@ -63,6 +66,30 @@ class BadData(MillraceError):
 
 class NotEnoughData(BadData):
     """Too few rows to train, evaluate or compare."""
+
+
+class ColumnMissing(BadData):
+    """A part of a table lacks columns; `fact` says which, without the remedy of a reader who expects them."""
+
+    def __init__(self, part: str, ref: str, columns: Iterable[str]) -> None:
+        names, place = ", ".join(map(quote, columns)), f"{part!r} at {ref!r}"
+        self.fact = f"column {names} is missing in {place}"
+        super().__init__(
+            f"{place} has no column {names}; it was written before the contract named the column: "
+            "run the pipeline's ingest for that day again"
+        )
+
+
+class ChampionUnusable(BadData):
+    """The champion has a fault of its own: `reason` is short, and holds no values of the data."""
+
+    def __init__(self, version: int, what: str, reason: str) -> None:
+        self.version = version
+        self.reason = excerpt(" ".join(reason.split()))
+        super().__init__(
+            f"champion cannot {what}: {self.reason} (version {version}). Train a successor, which the gate "
+            "judges without this champion, or give the alias 'champion' to another version"
+        )
 
 
 class MergeLostChange(BadData):

@@ -18,7 +18,11 @@ class _Rule(NamedTuple):
 
 
 def decide(gate: Gate, scores: Scores) -> Verdict:
-    """Decide whether the candidate becomes champion; the reasons are the rules that fail, or else all."""
+    """Decide whether the candidate becomes champion; the reasons are the rules that fail, or else all.
+
+    Where the champion could not be scored, the candidate has to keep the other rules, and the last reason
+    says why there was no comparison.
+    """
     rules = list(_rules(gate, scores))
     failed = [rule.sentence for rule in rules if not rule.holds]
     numbers = {
@@ -27,6 +31,8 @@ def decide(gate: Gate, scores: Scores) -> Verdict:
         if isinstance(value, int | float) and name != "champion_version"
     }
     reasons = failed or [rule.sentence for rule in rules]
+    if scores.no_comparison:
+        reasons = [*reasons, scores.no_comparison]
     return Verdict(passed=not failed, reasons=tuple(reasons), numbers=numbers)
 
 

@@ -67,6 +67,7 @@ class Ledger:
             Tag.VERSION: "" if version is None else str(version),
             Tag.CAUSE: cause,
             Tag.BY: run.key,
+            Tag.TRY: str(run.try_number),
         }
         with attempts.start(name=event.value, tags=tags) as run_log:
             if details is not None:

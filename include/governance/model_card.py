@@ -40,6 +40,8 @@ def render(
         ),
         ("code", code_version or "unknown"),
     ]
+    if comparison.champion_fault:
+        facts.append(("champion not compared, because", comparison.champion_fault))
     return page(
         f"{pipeline.name}: a model that predicts {pipeline.model.target!r}",
         paragraph(pipeline.description),

@@ -52,6 +52,7 @@ def promote(
     version: int,
     *,
     compared_with: int | None,
+    no_comparison: str | None = None,
     reason: str,
     registry: Registry,
     ledger: Ledger,
@@ -64,6 +65,7 @@ def promote(
     cannot undo what was decided after it.
 
     :param compared_with: the champion that the gate compared the version with, None if there was none.
+    :param no_comparison: why the gate could not compare with that champion; the ledger adds it to `reason`.
     :raises Conflict: another version has become the champion since the comparison, by another run or by
         hand; nothing is changed.
     """
@@ -75,7 +77,8 @@ def promote(
             if former is not None:
                 registry.set_alias(pipeline_name, Alias.PREVIOUS, former)
             registry.set_alias(pipeline_name, Alias.CHAMPION, version)
-        ledger.append(Event.PROMOTED, cause=run.key, reason=reason, run=run, version=version)
+        reasons = "; ".join([reason, *([no_comparison] if no_comparison else [])])
+        ledger.append(Event.PROMOTED, cause=run.key, reason=reasons, run=run, version=version)
     # Also for a run of long ago: registering its version again has made it the candidate again.
     aliases = _drop_candidate(registry, pipeline_name, version)
     return Promotion(champion=aliases.get(Alias.CHAMPION), previous=aliases.get(Alias.PREVIOUS))

@@ -72,7 +72,12 @@ def _store(report: Report, validations: Experiment, ingestion: Ingestion, commit
     if (finished := attempts.finished) is not None:
         _write(report, finished, title)
         return finished.link(Artifact.VALIDATION_REPORT)
-    tags: dict[str, str] = {Tag.COMMIT: commit, Tag.BRANCH: ingestion.branch, Tag.BY: ingestion.run.key}
+    tags: dict[str, str] = {
+        Tag.COMMIT: commit,
+        Tag.BRANCH: ingestion.branch,
+        Tag.BY: ingestion.run.key,
+        Tag.TRY: str(ingestion.run.try_number),
+    }
     with attempts.start(name=ingestion.label, tags=tags) as run_log:
         _write(report, run_log, title)
     return run_log.link(Artifact.VALIDATION_REPORT)

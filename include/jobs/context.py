@@ -14,7 +14,9 @@ from include.jobs.spec import JobSpec
 from include.lake.client import Lake
 from include.lake.table import Table
 from include.lake.types import LakeConnection
+from include.modelling import scorer
 from include.modelling.predictions import Predictions
+from include.modelling.scorer import Scorer
 from include.run_identity import RunIdentity
 from include.tracking import names
 from include.tracking.registry import Registry
@@ -83,8 +85,11 @@ class JobContext:
 
     def training_run_of(self, version: int) -> RunLog:
         """Return the training run of a version of the model; raises Absent."""
-        found = self.registry.get_version(self.pipeline.name, version)
-        return self.training_runs.open_run(str(found.run_id))
+        return self.training_runs.open_run(self.registry.training_run_of(self.pipeline.name, version))
+
+    def load_scorer(self, training_run: RunLog) -> Scorer:
+        """Return the model that a training run stored; raises Absent, BadData or Misconfigured."""
+        return scorer.load(self.pipeline, self.folder, training_run, self.registry)
 
     @property
     def version(self) -> int:

@@ -2,29 +2,36 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from include.exceptions import Misconfigured
 from include.governance import model_card
 from include.jobs.context import JobContext
-from include.modelling import metrics, scorer
-from include.modelling.comparison import Comparison, Scores, columns, compare
-from include.modelling.scorer import Scorer
+from include.modelling import metrics
+from include.modelling.champion import Champion
+from include.modelling.comparison import Comparison, Scores, compare
 from include.tracking.names import Artifact
 from include.tracking.registry import Alias
 from include.tracking.runs import RunLog
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 
 def evaluate(context: JobContext) -> Scores:
     """Compare candidate and champion, and add numbers, slices and a model card to the candidate's run."""
-    pipeline, window = context.pipeline, context.training_window
-    run_log = _candidate(context)
-    champion_version = context.registry.version_of(pipeline.name, Alias.CHAMPION)
-    scorers = _scorers(context, run_log, champion_version)
-    rows = context.table.frame(context.spec.commit, *window.held_out, columns(pipeline, scorers))
-    comparison = compare(pipeline, scorers, metrics.held_out(rows, pipeline.model))
+    pipeline, window, table = context.pipeline, context.training_window, context.table
+    run_log, champion = _candidate(context), _champion(context)
+
+    def read(columns: list[str]) -> pd.DataFrame:
+        rows = table.frame(context.spec.commit, *window.held_out, columns)
+        return metrics.held_out(rows, pipeline.model)
+
+    comparison = compare(pipeline, context.load_scorer(run_log), champion, read)
     scores = comparison.scores(
         pipeline.gate.metric,
         training_run=run_log.id,
-        champion_version=champion_version,
+        champion_version=champion.version if champion else None,
         link=run_log.link(Artifact.MODEL_CARD),
     )
     _store(context, run_log, comparison, scores)
@@ -37,15 +44,11 @@ def _candidate(context: JobContext) -> RunLog:
     return context.training_runs.open_run(context.spec.candidate)
 
 
-def _scorers(context: JobContext, candidate: RunLog, champion: int | None) -> dict[Alias, Scorer]:
-    """Load the candidate, and the champion if there is one."""
-    runs = {Alias.CANDIDATE: candidate}
-    if champion is not None:
-        runs[Alias.CHAMPION] = context.training_run_of(champion)
-    return {
-        alias: scorer.load(context.pipeline, context.folder, run_log, context.registry)
-        for alias, run_log in runs.items()
-    }
+def _champion(context: JobContext) -> Champion | None:
+    version = context.registry.version_of(context.pipeline.name, Alias.CHAMPION)
+    if version is None:
+        return None
+    return Champion(version=version, load=lambda: context.load_scorer(context.training_run_of(version)))
 
 
 def _store(context: JobContext, run_log: RunLog, comparison: Comparison, scores: Scores) -> None:

@@ -7,9 +7,11 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from include.contract.model import Model
+from include.exceptions import Absent
 from include.jobs.context import JobContext
 from include.jobs.results import MeasureResult
 from include.modelling import features, scorer
+from include.modelling.champion import faults_of
 from include.modelling.predictions import DAY
 from include.monitoring import drift
 from include.monitoring.history import MonitoringDay, MonitoringHistory, store
@@ -25,7 +27,8 @@ if TYPE_CHECKING:
 def measure(context: JobContext) -> MeasureResult:
     """Measure the window, and log numbers, verdict and report to one MLflow run.
 
-    An earlier finished run is returned. Raises NotEnoughData if the window is empty.
+    An earlier finished run is returned. Raises NotEnoughData if the window is empty, ChampionUnusable if the
+    champion lacks something that it was to be stored with.
     """
     pipeline, spec = context.pipeline, context.spec
     history = MonitoringHistory(monitoring_runs(context.services.tracking, pipeline.name))
@@ -33,11 +36,14 @@ def measure(context: JobContext) -> MeasureResult:
     attempts = history.attempts(key)
     if (finished := attempts.finished) is not None:
         return MeasureResult(run_id=finished.id, link=finished.link(Artifact.DRIFT_REPORT))
-    training_run = context.champion_run.run
-    model = scorer.trained_model(pipeline, context.champion_run)
+    with faults_of(context.version, "be measured"):
+        training_run = context.champion_run.run
+        day = _day(context, training_run)
+        model = scorer.trained_model(pipeline, context.champion_run)
+        reference = _reference(context)
     rows = _rows(context, model)
-    with history.start(attempts, _day(context, training_run), context.run) as run_log:
-        drift_result = drift.measure(rows, _reference(context), model, pipeline.monitoring.drift)
+    with history.start(attempts, day, context.run) as run_log:
+        drift_result = drift.measure(rows, reference, model, pipeline.monitoring.drift)
         in_time = rows[rows[DAY] <= context.monitoring_window.labelled_until]
         verdict = assess(
             pipeline,
@@ -59,8 +65,12 @@ def measure(context: JobContext) -> MeasureResult:
 
 
 def _day(context: JobContext, training_run: Run) -> MonitoringDay:
-    trained_until = date.fromisoformat(training_run.data.tags[Tag.TRAINED_UNTIL])
-    return MonitoringDay(as_of=context.until, version=context.version, trained_until=trained_until)
+    trained_until = training_run.data.tags.get(Tag.TRAINED_UNTIL)
+    if trained_until is None:
+        raise Absent(f"run {training_run.info.run_id!r} has no tag {Tag.TRAINED_UNTIL}: another tool made it")
+    return MonitoringDay(
+        as_of=context.until, version=context.version, trained_until=date.fromisoformat(trained_until)
+    )
 
 
 def _rows(context: JobContext, model: Model) -> pd.DataFrame:

@@ -7,7 +7,7 @@ from datetime import date
 from include.jobs.context import JobContext
 from include.jobs.results import ScoreResult
 from include.lake.merge import find_merge_of_run, publish
-from include.modelling import scorer
+from include.modelling.champion import faults_of
 from include.tracking.names import LATENCY
 
 
@@ -30,7 +30,8 @@ def score(context: JobContext) -> ScoreResult:
 def _write(context: JobContext, branch: str, missing: dict[date, str]) -> dict[str, str]:
     """Score days into a branch, and commit them; return the metadata of the commit."""
     pipeline, commit = context.pipeline, context.spec.commit
-    champion = scorer.load(pipeline, context.folder, context.champion_run, context.registry)
+    with faults_of(context.version, "score"):
+        champion = context.load_scorer(context.champion_run)
     context.lake.create_branch(branch, commit)
     written = context.predictions.write(branch, missing, champion, commit=commit)
     metadata = {

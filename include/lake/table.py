@@ -15,7 +15,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from include.concurrency import map_ordered
-from include.exceptions import Absent, BadData
+from include.exceptions import Absent, BadData, ColumnMissing
 from include.lake.client import Lake, LakeObject
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ class Table:
 
         With `only`, days outside of it are left out.
 
-        Raises BadData if a part is not a Parquet file or lacks one of `columns`.
+        Raises BadData if a part is not a Parquet file, ColumnMissing if it lacks one of `columns`.
         """
         parts = self.parts(ref, first, last).items()
         items = [item for day, items in parts if only is None or day in only for item in items]
@@ -97,7 +97,7 @@ class Table:
         """Yield the rows from `first` to `last` in order, at most `max_rows` a batch; days may have any size.
 
         One row group of the columns is in memory at a time. A batch has the column types of its part. Raises
-        BadData if a part is not a Parquet file or lacks one of `columns`.
+        BadData if a part is not a Parquet file, ColumnMissing if it lacks one of `columns`.
         """
         for items in self.parts(ref, first, last).values():
             for item in items:
@@ -134,10 +134,7 @@ class Table:
         try:
             file = pq.ParquetFile(source, page_checksum_verification=True)
             if missing := sorted(set(columns or ()) - set(file.schema_arrow.names)):
-                raise BadData(
-                    f"{item.path!r} at {ref!r} has no column {', '.join(map(repr, missing))}; it was written "
-                    "before the contract named the column: run the pipeline's ingest for that day again"
-                )
+                raise ColumnMissing(item.path, ref, missing)
             yield file
         except (pa.ArrowException, OSError) as error:  # OSError: a page cannot be decompressed
             raise BadData(f"{item.path!r} at {ref!r} is not a readable Parquet file: {error}") from error

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from include.contract.pipeline import Pipeline
 from include.contract.types import Metric
+from include.exceptions import ChampionUnusable
+from include.excerpt import excerpt
 from include.modelling import features, metrics
+from include.modelling.champion import Champion, faults_of
 from include.modelling.scorer import Scorer
 from include.record import Record
 from include.tracking.names import LATENCY, held_out_metric
@@ -18,6 +22,8 @@ from include.tracking.registry import Alias
 
 if TYPE_CHECKING:
     import pandas as pd
+
+log = logging.getLogger(__name__)
 
 
 class Scores(Record):
@@ -27,8 +33,15 @@ class Scores(Record):
     metric: str = Field(description="The name of `gate.metric`.")
     rows: int = Field(description="The number of held-out rows with a target.")
     candidate: float = Field(description="The candidate's metric; greater is better.")
-    champion: float | None = Field(None, description="The champion's metric; null without a champion.")
+    champion: float | None = Field(
+        None, description="The champion's metric; null without a champion, or if it could not be scored."
+    )
     champion_version: int | None = Field(None, description="The champion's version; null without a champion.")
+    champion_fault: str | None = Field(
+        None,
+        description="Why the champion could not be scored, in one sentence without values of the data; the "
+        "gate then judges the candidate alone.",
+    )
     slice_drop: float | None = Field(
         None,
         description="The largest drop from champion to candidate over the slices of `gate.slices`; null "
@@ -37,18 +50,34 @@ class Scores(Record):
     latency_ms: float = Field(description="The candidate's time for one row, in ms.")
     link: str = Field("", description="The page with all the numbers.")
 
+    @field_validator("champion_fault")
+    @classmethod
+    def _bounded(cls, fault: str | None) -> str | None:
+        """Bound what an image of someone's own returned: the ledger keeps it."""
+        return None if fault is None else excerpt(" ".join(fault.split()))
+
+    @property
+    def no_comparison(self) -> str | None:
+        """Why there is a champion and no comparison with it, as a sentence; None otherwise."""
+        if self.champion_version is None or self.champion is not None:
+            return None
+        reason = self.champion_fault or "the evaluation gave no reason"
+        return f"not compared with the champion (version {self.champion_version}): {reason}"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """Scores of the candidate and, if there is one, of the champion.
+    """Scores of the candidate and, if there is one that can be scored, of the champion.
 
     `metrics` and `slices` map to one value for each of the two; `latency_ms` is the candidate's.
+    `champion_fault` is why the champion is not among them although there is one.
     """
 
     rows: int
     metrics: dict[Metric, dict[Alias, float]]
     slices: dict[str, dict[Alias, float]]
     latency_ms: float
+    champion_fault: str | None = None
 
     @property
     def slice_drop(self) -> float | None:
@@ -79,21 +108,54 @@ class Comparison:
             candidate=values[Alias.CANDIDATE],
             champion=values.get(Alias.CHAMPION),
             champion_version=champion_version,
+            champion_fault=self.champion_fault,
             slice_drop=self.slice_drop,
             latency_ms=self.latency_ms,
             link=link,
         )
 
 
-def columns(pipeline: Pipeline, scorers: Mapping[Alias, Scorer]) -> list[str]:
-    """Return the columns to read for a comparison."""
+def compare(
+    pipeline: Pipeline,
+    candidate: Scorer,
+    champion: Champion | None,
+    read: Callable[[list[str]], pd.DataFrame],
+) -> Comparison:
+    """Score the candidate, and the champion if there is one, on the held-out rows that `read` returns.
+
+    A fault of the champion becomes `champion_fault`, and the candidate is scored alone. What is wrong with
+    the candidate or the rows raises then, too, so it is never taken for a fault of the champion.
+
+    :param read: returns the held-out rows that have a target, with these columns.
+    """
+    if champion is None:
+        return _compare_alone(pipeline, candidate, read)
+    try:
+        with faults_of(champion.version, "be compared"):
+            scorers = {Alias.CANDIDATE: candidate, Alias.CHAMPION: champion.load()}
+            rows = read(_columns(pipeline, scorers))
+        with faults_of(champion.version, "be compared", (Exception,)):
+            return _compare(pipeline, scorers, rows)
+    except ChampionUnusable as error:
+        alone = _compare_alone(pipeline, candidate, read)
+        log.warning("the candidate is judged alone: %s", error)
+        return replace(alone, champion_fault=error.reason)
+
+
+def _compare_alone(
+    pipeline: Pipeline, candidate: Scorer, read: Callable[[list[str]], pd.DataFrame]
+) -> Comparison:
+    scorers = {Alias.CANDIDATE: candidate}
+    return _compare(pipeline, scorers, read(_columns(pipeline, scorers)))
+
+
+def _columns(pipeline: Pipeline, scorers: Mapping[Alias, Scorer]) -> list[str]:
     slices = pipeline.gate.slices
     others = [name for scorer in scorers.values() for name in scorer.model.features.all]
     return features.columns(pipeline.model, *others, *([slices.column] if slices else []))
 
 
-def compare(pipeline: Pipeline, scorers: Mapping[Alias, Scorer], rows: pd.DataFrame) -> Comparison:
-    """Score the candidate, and the champion if it is among `scorers`, on held-out rows with a target."""
+def _compare(pipeline: Pipeline, scorers: Mapping[Alias, Scorer], rows: pd.DataFrame) -> Comparison:
     truth, candidate = features.target(rows, pipeline.model), scorers[Alias.CANDIDATE]
     predictions = {alias: scorer.predict(rows) for alias, scorer in scorers.items()}
     slices, groups = {}, pipeline.gate.slices

@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING, NamedTuple
 from include.contract.model import PREDICTION
 from include.contract.pipeline import Pipeline
 from include.contract.windows import MonitoringWindow
-from include.exceptions import Conflict, NotEnoughData
+from include.exceptions import ColumnMissing, Conflict, NotEnoughData
 from include.lake.table import Table, checksum
 from include.lake.types import LakeObject
+from include.modelling.champion import faults_of
 from include.modelling.metrics import latency_ms
 from include.modelling.scorer import Scorer
 
@@ -62,16 +63,24 @@ class Predictions:
         return {day: path for day, path in expected.items() if path not in present}
 
     def write(self, branch: str, missing: dict[date, str], scorer: Scorer, *, commit: str) -> Written:
-        """Score days of `commit`, and upload their predictions to a branch."""
+        """Score days of `commit`, and upload their predictions to a branch.
+
+        Raises ChampionUnusable if the model fails on the rows, or needs a column that they lack.
+        """
         time_column = self.pipeline.model.time
         columns = list(dict.fromkeys([time_column, *scorer.model.features.all]))
         rows, latency = 0, 0.0
-        with TemporaryDirectory(prefix="millrace-") as scratch:
+        with (
+            TemporaryDirectory(prefix="millrace-") as scratch,
+            faults_of(self.version, "score", (ColumnMissing,)),
+        ):
             file = Path(scratch) / "predictions.parquet"
             for day, part in self.data.partitions(commit, min(missing), max(missing), columns, only=missing):
                 frame = part.to_pandas()
-                latency = latency or latency_ms(scorer.estimator, scorer.matrix(frame))
-                predictions = frame[[time_column]].assign(**{PREDICTION: scorer.predict(frame)})
+                with faults_of(self.version, "score", (Exception,)):
+                    latency = latency or latency_ms(scorer.estimator, scorer.matrix(frame))
+                    scored = scorer.predict(frame)
+                predictions = frame[[time_column]].assign(**{PREDICTION: scored})
                 predictions.to_parquet(file, index=False)
                 self.data.lake.upload(branch, missing[day], file)
                 rows += len(frame)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pydantic import ValidationError
+
 from include.contract.model import Features, Model
 from include.contract.pipeline import Pipeline
+from include.exceptions import BadData
 from include.modelling import features, training
 from include.tracking.names import Artifact
 from include.tracking.registry import Registry
@@ -37,7 +39,7 @@ class Scorer:
 
 
 def load(pipeline: Pipeline, folder: Path, training_run: RunLog, registry: Registry) -> Scorer:
-    """Return the model that a training run stored; raises Absent or Misconfigured."""
+    """Return the model that a training run stored; raises Absent, BadData or Misconfigured."""
     return Scorer(
         estimator=registry.load_model(training_run.model_id, training.trusted_types(folder)),
         model=trained_model(pipeline, training_run),
@@ -45,6 +47,12 @@ def load(pipeline: Pipeline, folder: Path, training_run: RunLog, registry: Regis
 
 
 def trained_model(pipeline: Pipeline, training_run: RunLog) -> Model:
-    """Return the contract's `model` with the features that a training run used; raises Absent."""
-    known = json.loads(training_run.download_artifact(Artifact.FEATURES))
-    return pipeline.model.model_copy(update={"features": Features(**known)})
+    """Return the contract's `model` with the features that a training run used; raises Absent or BadData."""
+    content = training_run.download_artifact(Artifact.FEATURES)
+    try:
+        used = Features.model_validate_json(content)
+    except ValidationError as error:
+        raise BadData(
+            f"{Artifact.FEATURES} of run {training_run.id!r} lists no features; train again"
+        ) from error
+    return pipeline.model.model_copy(update={"features": used})

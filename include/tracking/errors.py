@@ -24,8 +24,11 @@ def mlflow_errors(what: str, uri: str) -> Iterator[None]:
     except MlflowException as error:
         raise _mapped(error, what, uri) from error
     except RequestException as error:
-        if error.response is not None and error.response.status_code == 404:  # of an artifact's address
+        status = None if error.response is None else error.response.status_code  # of an artifact's address
+        if status == 404:
             raise Absent(f"there is no {what} in MLflow at {uri!r}") from error
+        if status in (401, 403):
+            raise _unauthorized(what, uri, f"{status}") from error
         raise _unavailable(what, uri) from error
 
 
@@ -39,12 +42,14 @@ def _mapped(error: Any, what: str, uri: str) -> MillraceError:
     if error.error_code == "RESOURCE_DOES_NOT_EXIST":
         return Absent(f"there is no {what} in MLflow at {uri!r}: {message}")
     if error.error_code in _UNAUTHORIZED_CODES:
-        return Unauthorized(
-            f"MLflow at {uri!r} refused {what}: {message}; correct the connection's credentials"
-        )
+        return _unauthorized(what, uri, message)
     if error.error_code in _TRANSIENT_CODES and isinstance(error, RestException):
         return Transient(f"MLflow at {uri!r} answered {error.error_code} for {what}: {message}")
     return Misconfigured(f"MLflow at {uri!r} refused {what} ({error.error_code}): {message}")
+
+
+def _unauthorized(what: str, uri: str, message: str) -> Unauthorized:
+    return Unauthorized(f"MLflow at {uri!r} refused {what}: {message}; correct the connection's credentials")
 
 
 def _unavailable(what: str, uri: str) -> Unavailable:

@@ -35,6 +35,12 @@ def held_out_metric(metric: str) -> str:
     return f"held_out.{metric}"
 
 
+def experiments(server: TrackingServer, pipeline_name: str) -> list[Experiment]:
+    """Return all experiments of a pipeline."""
+    kinds = (validation_runs, training_runs, monitoring_runs, ledger_runs)
+    return [kind(server, pipeline_name) for kind in kinds]
+
+
 def validation_runs(server: TrackingServer, pipeline_name: str) -> Experiment:
     """Return the experiment with the validations of a pipeline's ingest runs."""
     return Experiment(server, f"{pipeline_name}.ingest")

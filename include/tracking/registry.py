@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from zipfile import BadZipFile
 
 from include.exceptions import Absent, BadData, Misconfigured
+from include.excerpt import describe
 from include.tracking.artifacts import read_artifact
 from include.tracking.errors import mlflow_errors
 from include.tracking.runs import RunLog
@@ -62,6 +63,15 @@ class Registry:
         with self._errors(f"version {version} of model {name!r}"):
             return self._client.get_model_version(name, str(version))
 
+    def training_run_of(self, name: str, version: int) -> str:
+        """Return the id of the run that trained a version; raises Absent if no run is known to have."""
+        run_id = self.get_version(name, version).run_id
+        if not run_id:
+            raise Absent(
+                f"version {version} of model {name!r} names no training run: another tool registered it"
+            )
+        return str(run_id)
+
     def register(self, name: str, training_run: RunLog) -> int:
         """Register a training run's model as the candidate, once, and return its version.
 
@@ -98,7 +108,8 @@ class Registry:
     def load_model(self, model_id: str, trusted_types: list[str]) -> Any:
         """Return a stored estimator, trusting the pipeline's own list and not the one inside the model.
 
-        Raises Misconfigured naming any type outside of the list: such a file is never unpacked.
+        Raises Misconfigured naming any type outside of the list: such a file is never unpacked; BadData if
+        the file is damaged, or was made with other libraries.
         """
         from skops.io import loads
         from skops.io.exceptions import UntrustedTypesFoundException
@@ -108,11 +119,12 @@ class Registry:
         try:
             # This file alone: the others describe the model to other programs.
             content = read_artifact(self.server, location, _SKOPS, what=f"{_SKOPS} of model {model_id!r}")
-            return loads(content, trusted=trusted_types)
         except Absent as error:
             raise Misconfigured(
                 f"model {model_id!r} holds no {_SKOPS}; only models of this format are loaded"
             ) from error
+        try:
+            return loads(content, trusted=trusted_types)
         except UntrustedTypesFoundException as error:
             raise Misconfigured(
                 f"model {model_id!r} is not loaded: {error}. Add a type to TRUSTED_TYPES of the "
@@ -121,6 +133,13 @@ class Registry:
         except (BadZipFile, EOFError, KeyError, ValueError) as error:
             raise BadData(
                 f"model {model_id!r} is damaged ({type(error).__name__}); train again, or roll back"
+            ) from error
+        except (MemoryError, OSError):  # of this machine
+            raise
+        except Exception as error:  # whatever the code of its types raises
+            raise BadData(
+                f"model {model_id!r} does not fit the libraries here ({describe(error)}); train again, or "
+                "run the job with the libraries that it was made with"
             ) from error
 
     def _ensure(self, name: str) -> None:

@@ -1,7 +1,8 @@
 """Experiments and runs: MLflow as the store of reports and numbers, with runs that are found by a key.
 
 A run that was killed blocks nothing: the next try closes it as KILLED and starts anew; a finished one is
-the result. MLflow's global state (its tracking URI, its active run) is neither read nor set.
+the result. A worker that was only frozen, and goes on after its successor has started, finishes nothing.
+MLflow's global state (its tracking URI, its active run) is neither read nor set.
 """
 
 from __future__ import annotations
@@ -17,9 +18,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from include.exceptions import Absent, Misconfigured
+from include.exceptions import Absent, Conflict, Misconfigured
 from include.tracking.artifacts import read_artifact
 from include.tracking.errors import mlflow_errors
+from include.tracking.owner import Owner
 from include.tracking.server import TrackingServer
 from include.tracking.tags import Tag
 
@@ -78,6 +80,13 @@ class Experiment:
         conditions += [f"tags.`{name}` = '{value}'" for name, value in (tags or {}).items()]
         return self._iter_runs(conditions, newest, page)
 
+    def running(self) -> Iterator[Run]:
+        """Yield the runs that nobody has ended; none where there is no such experiment, or a deleted one."""
+        with self._errors(f"experiment {self.name!r}"):
+            experiment = self.client.get_experiment_by_name(self.name)
+        if experiment is not None and experiment.lifecycle_stage == "active":
+            yield from self._iter_runs(["attributes.status = 'RUNNING'"], _BY_START, _PAGE_RUNS)
+
     def _iter_runs(self, conditions: list[str], newest: str, page: int) -> Iterator[Run]:
         token: str | None = None
         while True:
@@ -134,9 +143,13 @@ class Attempts:
     def start(self, *, name: str, tags: Mapping[str, str]) -> Iterator[RunLog]:
         """Start one more run; it is FINISHED at the end of the block, FAILED or KILLED if that raises.
 
-        Runs that earlier tries left open are closed as KILLED.
+        Runs that earlier tries left open are closed as KILLED. Raises Conflict if a later try of the same
+        Airflow run is at work, or has closed this run before the block ended.
         """
         experiment, client = self.experiment, self.experiment.client
+        owner = Owner.of({**tags, Tag.RUN_KEY: self.key})
+        if (successor := self._successor(owner)) is not None:
+            raise Conflict(self._superseded(successor.info.run_id))
         with mlflow_errors(f"run {self.key!r} of {experiment.name!r}", experiment.server.uri):
             for run in self.runs:
                 if run.info.status == "RUNNING":
@@ -146,12 +159,41 @@ class Attempts:
         try:
             yield run_log
         except Exception:
-            run_log.end("FAILED")
+            self._end(run_log, owner, "FAILED")
             raise
         except BaseException:
-            run_log.end("KILLED")
+            self._end(run_log, owner, "KILLED")
             raise
-        run_log.end("FINISHED")
+        if not self._end(run_log, owner, "FINISHED"):
+            raise Conflict(self._superseded(run_log.id))
+
+    def _end(self, run_log: RunLog, owner: Owner, status: str) -> bool:
+        """End a run unless it was closed meanwhile, and return whether it ended so.
+
+        MLflow cannot compare and set. Where a predecessor was frozen between the two, its successor closes
+        what it finished; where a successor has not seen this run, this run gives way.
+        """
+        now = self.experiment.attempts(self.key)
+        if not any(run.info.run_id == run_log.id and run.info.status == "RUNNING" for run in now.runs):
+            return False
+        given_way = now._successor(owner) is not None
+        run_log.end("KILLED" if given_way else status)
+        if not given_way and status == "FINISHED":
+            for run in now.runs:
+                if run.info.status == "FINISHED" and owner.succeeds(Owner.of(run.data.tags)):
+                    self.experiment.open_run(run).end("KILLED")
+        return not given_way
+
+    def _successor(self, owner: Owner) -> Run | None:
+        """Return a run of a later try that is at work or has finished."""
+        alive = (run for run in self.runs if run.info.status in ("RUNNING", "FINISHED"))
+        return next((run for run in alive if Owner.of(run.data.tags).succeeds(owner)), None)
+
+    def _superseded(self, run_id: str) -> str:
+        return (
+            f"run {run_id!r} of {self.experiment.name!r}: a later try of this step has taken over, or "
+            "somebody has closed the run; this try changes nothing. If there is no later try, clear the task"
+        )
 
 
 @dataclass(frozen=True)
@@ -281,7 +323,7 @@ class RunLog:
 
     def download_artifact(self, file: str) -> bytes:
         """Return the content of an artifact; raises Absent if there is none."""
-        what = f"artifact {file!r} of run {self.id!r}"
+        what = f"artifact {str(file)!r} of run {self.id!r}"
         return read_artifact(self.experiment.server, self.run.info.artifact_uri, file, what=what)
 
     def end(self, status: str) -> None:

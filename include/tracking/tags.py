@@ -14,6 +14,8 @@ class Tag(StrEnum):
 
     RUN_KEY = RUN_KEY
     """The same for every try: finds what an earlier try finished, or left open."""
+    TRY = f"{PREFIX}try"
+    """The try of the task that made the run: a later try of the same Airflow run is its successor."""
     CODE_VERSION = f"{PREFIX}code_version"
     """The git commit of the code."""
     IMAGE = f"{PREFIX}image"
@@ -46,5 +48,5 @@ class Tag(StrEnum):
 
 def run_tags(run: RunIdentity) -> dict[str, str]:
     """Return the tags that every MLflow run made for an Airflow run carries."""
-    tags = {Tag.CODE_VERSION: run.code_version, Tag.IMAGE: run.image}
+    tags = {Tag.TRY: str(run.try_number), Tag.CODE_VERSION: run.code_version, Tag.IMAGE: run.image}
     return {name: value for name, value in tags.items() if value}

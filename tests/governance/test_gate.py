@@ -45,7 +45,7 @@ def test_a_verdict_that_passes_names_every_rule_and_every_number() -> None:
     ("changed", "reason"),
     [
         (
-            {"candidate": 0.59, "champion": None, "slice_drop": None},
+            {"candidate": 0.59, "champion": None, "champion_version": None, "slice_drop": None},
             "roc_auc 0.5900 is below the minimum (0.6000)",
         ),
         (
@@ -78,6 +78,39 @@ def test_the_first_candidate_has_only_the_minimum_and_its_latency_to_pass() -> N
     first = GOOD.model_copy(update={"champion": None, "champion_version": None, "slice_drop": None})
     assert len(decide(GATE, first).reasons) == 2
     assert decide(Gate(minimum=0.6), first).reasons == ("roc_auc 0.7500 is at least the minimum (0.6000)",)
+
+
+UNCOMPARED = {"champion": None, "slice_drop": None, "champion_fault": "column 'weight' is missing"}
+
+
+def test_a_candidate_whose_champion_cannot_be_scored_has_the_other_rules_to_pass() -> None:
+    passed = decide(GATE, GOOD.model_copy(update=UNCOMPARED))
+    failed = decide(GATE, GOOD.model_copy(update={**UNCOMPARED, "candidate": 0.59}))
+    note = "not compared with the champion (version 3): column 'weight' is missing"
+    assert passed.passed
+    assert passed.reasons == (
+        "roc_auc 0.7500 is at least the minimum (0.6000)",
+        "latency 12.5 ms is within 50",
+        note,
+    )
+    assert (failed.passed, failed.reasons) == (False, ("roc_auc 0.5900 is below the minimum (0.6000)", note))
+
+
+def test_an_image_that_leaves_the_champion_out_without_a_reason_is_accepted_and_named() -> None:
+    scores = Scores.parse({**GOOD.to_json(), "champion": None, "slice_drop": None}, source="the scores")
+    verdict = decide(GATE, scores)
+    assert verdict.passed
+    assert verdict.reasons[-1] == (
+        "not compared with the champion (version 3): the evaluation gave no reason"
+    )
+
+
+def test_the_reason_of_an_image_is_bounded_and_holds_no_password() -> None:
+    fault = f"postgres://me:hidden@db refused\x00 {'x' * 5000}"
+    scores = Scores.parse({**GOOD.to_json(), "champion_fault": fault}, source="the scores")
+    assert scores.champion_fault is not None
+    assert len(scores.champion_fault) == 200
+    assert scores.champion_fault.startswith(r"postgres://***@db refused\x00 xxx")
 
 
 numbers = st.floats(-1, 1)

@@ -74,6 +74,7 @@ def test_a_job_answers_with_one_line_as_it_does_elsewhere(loop: Loop) -> None:
     tags = loop.logged(answer["run_id"]).data.tags
     assert {name: tags[name] for name in tags if name.startswith("millrace.")} == {
         "millrace.run_key": f"{loop.folder.name}.train/r1/train",
+        "millrace.try": "2",
         "millrace.commit": loop.head,
         "millrace.trained_until": "2024-03-30",
         "millrace.code_version": "c0de",

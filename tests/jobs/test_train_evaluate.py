@@ -158,6 +158,7 @@ def test_the_first_candidate_has_no_champion_beside_it(loop: Loop) -> None:
         "candidate": 0,
         "champion": None,
         "champion_version": None,
+        "champion_fault": None,
         "slice_drop": None,
         "latency_ms": 0,
         "link": loop.experiment("train").open_run(run).link("model_card.html"),

@@ -50,7 +50,10 @@ _STYLE = """
 
 @dataclass(frozen=True)
 class Lane:
-    """One DAG: its tasks in order, those that run only after a failure, and what it leaves behind."""
+    """One DAG: its tasks in order, those that run only after a failure, and what it leaves behind.
+
+    Tasks that stand alone are left out: they are no part of the loop.
+    """
 
     dag_id: str
     when: str
@@ -93,7 +96,7 @@ def draw(lanes: list[Lane]) -> str:
 
 
 def _lane(dag: Any, cron: str | None) -> Lane:
-    order = dag.topological_sort()
+    order = [task for task in dag.topological_sort() if task.upstream_list or task.downstream_list]
     usual = [task for task in order if task.trigger_rule == "all_success"]
     outlets = [asset.uri.rstrip("/") for task in order for asset in task.outlets]
     return Lane(

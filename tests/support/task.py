@@ -25,6 +25,8 @@ class Task:
     xcoms: dict[tuple[str, str], Any] = field(default_factory=dict)
     try_number: int = 1
     map_index: int = -1
+    dag_runs: dict[tuple[str, str], str] = field(default_factory=dict)
+    """The runs that Airflow knows: the state of each, by DAG and run."""
     events: OutletEventAccessors = field(default_factory=OutletEventAccessors)
     start_date: datetime = field(default_factory=lambda: datetime.now(UTC))
 
@@ -67,6 +69,10 @@ class Task:
         if isinstance(task_ids, str):
             return self.xcoms.get((task_ids, key))
         return [self.xcoms.get((task_id, key)) for task_id in task_ids]
+
+    def get_dr_count(self, dag_id: str, run_ids: list[str], states: list[str] | None = None) -> int:
+        found = (self.dag_runs.get((dag_id, run_id)) for run_id in run_ids)
+        return sum(state is not None and (states is None or state in states) for state in found)
 
     def get_first_reschedule_date(self, context: Any) -> datetime | None:
         return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -164,6 +165,15 @@ def test_a_damaged_model_is_bad_data(registry: Registry, trained: list[str]) -> 
             registry.load_model(model, [])
     finally:
         file.write_bytes(whole)
+
+
+def test_a_model_whose_libraries_are_not_here_is_bad_data(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = opened(registry, training_run(registry.server, Trap(), (TRAP,))).model_id
+    monkeypatch.delattr(sys.modules[__name__], "Trap")
+    with pytest.raises(BadData, match=f"model '{model}' does not fit the libraries here .*train again"):
+        registry.load_model(model, [TRAP])
 
 
 def test_a_model_of_another_format_is_refused(registry: Registry) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from threading import Thread
@@ -15,11 +16,20 @@ import pytest
 import requests
 from mlflow.exceptions import MlflowException, RestException
 
-from include.exceptions import Absent, MillraceError, Misconfigured, Transient, Unauthorized, Unavailable
+from include.exceptions import (
+    Absent,
+    Conflict,
+    MillraceError,
+    Misconfigured,
+    Transient,
+    Unauthorized,
+    Unavailable,
+)
+from include.run_identity import RunIdentity
 from include.tracking.errors import mlflow_errors
 from include.tracking.runs import Experiment
 from include.tracking.server import TrackingServer
-from include.tracking.tags import Tag
+from include.tracking.tags import Tag, run_tags
 from tests.support.lake import free_port
 
 
@@ -236,3 +246,91 @@ def test_a_proxys_page_is_an_error_of_ours_too(
 def test_a_client_opens_nothing_before_its_first_call() -> None:
     client = TrackingServer(uri=f"http://127.0.0.1:{free_port()}").client
     assert client.tracking_uri.startswith("http://127.0.0.1:")
+
+
+RUN = RunIdentity(dag_id="orders.train", run_id="r1")
+
+
+def work(experiment: Experiment, try_number: int, key: str = "orders.train/r1/train", **tags: str) -> Any:
+    """Start a try of a step; the run is ended with the block."""
+    owner = run_tags(replace(RUN, try_number=try_number))
+    return experiment.attempts(key).start(name=f"try {try_number}", tags={**owner, **tags})
+
+
+def ended(experiment: Experiment) -> dict[str, str]:
+    """The state of each run by its name."""
+    found = experiment.client.search_runs([experiment.id])
+    return {run.info.run_name: run.info.status for run in found}
+
+
+@pytest.mark.parametrize("ends", ["before", "after"])
+def test_a_frozen_worker_that_comes_back_finishes_nothing(experiment: Experiment, ends: str) -> None:
+    """Before its successor has finished, or after it."""
+    frozen = work(experiment, 1)
+    frozen.__enter__()
+    successor = work(experiment, 2)
+    result = successor.__enter__()
+    if ends == "after":
+        successor.__exit__(None, None, None)
+    with pytest.raises(Conflict, match="a later try of this step has taken over"):
+        frozen.__exit__(None, None, None)
+    if ends == "before":
+        successor.__exit__(None, None, None)
+    assert ended(experiment) == {"try 1": "KILLED", "try 2": "FINISHED"}
+    found = experiment.attempts("orders.train/r1/train").finished
+    assert found is not None
+    assert found.id == result.id
+
+
+def test_an_error_of_a_frozen_worker_is_raised_and_its_run_stays_as_it_was_closed(
+    experiment: Experiment,
+) -> None:
+    def freeze_and_fail() -> None:
+        with work(experiment, 1):
+            with work(experiment, 2):
+                pass
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        freeze_and_fail()
+    assert ended(experiment) == {"try 1": "KILLED", "try 2": "FINISHED"}
+
+
+def test_a_worker_that_was_frozen_before_it_looked_closes_nothing_of_its_successor(
+    experiment: Experiment,
+) -> None:
+    with (
+        work(experiment, 2),
+        pytest.raises(Conflict, match="a later try of this step has taken over"),
+        work(experiment, 1),
+    ):
+        raise AssertionError("the earlier try went on")
+    assert ended(experiment) == {"try 2": "FINISHED"}
+
+
+def test_a_worker_that_was_frozen_between_looking_and_starting_gives_way(experiment: Experiment) -> None:
+    frozen = work(experiment, 1)  # has looked, and found no run
+    with work(experiment, 2):
+        frozen.__enter__()
+        with pytest.raises(Conflict):
+            frozen.__exit__(None, None, None)
+    assert ended(experiment) == {"try 1": "KILLED", "try 2": "FINISHED"}
+
+
+def test_what_was_finished_between_a_check_and_its_end_is_closed_by_the_successor(
+    experiment: Experiment,
+) -> None:
+    frozen = work(experiment, 1)
+    run = frozen.__enter__()
+    with work(experiment, 2):
+        run.end("FINISHED")  # the check is done
+    assert ended(experiment) == {"try 1": "KILLED", "try 2": "FINISHED"}
+
+
+def test_tries_of_two_airflow_runs_have_no_order(experiment: Experiment) -> None:
+    """A decision has one key for all runs that take it; each counts its own tries."""
+    with work(experiment, 3, "held/c", **{Tag.BY: "orders.monitor/other"}):
+        pass
+    with work(experiment, 1, "held/c", **{Tag.BY: RUN.key}):
+        pass
+    assert ended(experiment) == {"try 3": "FINISHED", "try 1": "FINISHED"}

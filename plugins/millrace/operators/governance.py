@@ -117,10 +117,12 @@ class PromoteOperator(PipelineOperator):
         """Promote the version, and put it on the asset event."""
         from include.governance.promotion import promote
 
+        scores = _scores(context, self.scores_from)
         promotion = promote(
             self.pipeline_name,
             int(self.version),
-            compared_with=_scores(context, self.scores_from).champion_version,
+            compared_with=scores.champion_version,
+            no_comparison=scores.no_comparison,
             reason=self.reason,
             registry=self.connect_registry(),
             ledger=self.connect_ledger(),

@@ -93,8 +93,10 @@ def register(shop: Loop, training: str) -> Any:
     return run(RegisterOperator(task_id="register", pipeline_name=shop.folder.name, training_run=training))
 
 
-def promote(shop: Loop, version: int, run_id: str, champion: int | None) -> Any:
+def promote(shop: Loop, version: int, run_id: str, champion: int | None, fault: str | None = None) -> Any:
     """With the version as text, as a template gives it."""
+    metric = None if champion is None or fault else 0.6
+    scores = {"champion": metric, "champion_version": champion, "champion_fault": fault}
     task = PromoteOperator(
         task_id="promote",
         pipeline_name=shop.folder.name,
@@ -102,7 +104,7 @@ def promote(shop: Loop, version: int, run_id: str, champion: int | None) -> Any:
         scores_from="evaluate",
         reason="because {{ run_id }}",
     )
-    return run(task, run_id, evaluate={**SCORES, "champion_version": champion})
+    return run(task, run_id, evaluate={**SCORES, **scores})
 
 
 def answer(shop: Loop, choice: str, who: str | None) -> Task:
@@ -148,6 +150,17 @@ def test_a_no_is_one_line_in_the_ledger_and_no_candidate_is_left(
     assert Registry(shop.tracking).version_of(shop.folder.name, Alias.CANDIDATE) is None
     [entry] = shop.ledger.entries()
     assert (entry.event.value, entry.version, entry.reason) == ("rejected", 1, reason)
+
+
+def test_the_ledger_says_why_a_champion_was_replaced_without_a_comparison(shop: Loop) -> None:
+    for number in (1, 2):
+        register(shop, training_run(shop.tracking))
+        promote(shop, number, f"r{number}", number - 1 or None, "column 'weight' is missing")
+    newest = shop.ledger.entries()[0]
+    assert (newest.version, newest.reason) == (
+        2,
+        "because r2; not compared with the champion (version 1): column 'weight' is missing",
+    )
 
 
 def test_versions_are_registered_and_promoted_once(shop: Loop) -> None:

@@ -81,4 +81,4 @@ def test_no_result_at_all_names_the_image() -> None:
 def test_the_scores_of_an_evaluation_are_all_that_the_gate_needs() -> None:
     found = result("evaluate", "forecasts:2", [json.dumps(GOOD[Job.EVALUATE])], MlflowHook())
     assert isinstance(found, Scores)
-    assert (found.champion, found.slice_drop, found.link) == (None, None, "")
+    assert (found.champion, found.champion_fault, found.slice_drop, found.link) == (None, None, None, "")
