@@ -19,7 +19,7 @@ from millrace.operators.lakefs import LakeFSGetRefOperator
 COMMIT = (
     "{% set events = triggering_asset_events.values() | first | sort(attribute='timestamp') %}"
     "{% set extra = (events | last).extra %}"
-    "{{ (extra.payload or extra).commit }}"
+    "{{ extra.get('payload', extra).commit }}"
 )
 
 
