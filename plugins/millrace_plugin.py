@@ -6,6 +6,7 @@ from typing import Any
 
 from airflow.plugins_manager import AirflowPlugin
 
+from millrace import asset_queue
 from millrace.ui.links import BranchLink, CommitLink, ObjectLink, ReportLink
 
 
@@ -17,8 +18,13 @@ async def _webhook(scope: Any, receive: Any, send: Any) -> None:
 
 
 class MillracePlugin(AirflowPlugin):
-    """The links on Millrace's tasks in the web UI, and the route that receives lakeFS's webhooks."""
+    """Links on Millrace's tasks in the web UI, the route of lakeFS's webhooks, and the queue of commits."""
 
     name = "millrace"
     operator_extra_links = [ReportLink(), CommitLink(), BranchLink(), ObjectLink()]  # noqa: RUF012 - declared by AirflowPlugin
     fastapi_apps = [{"name": "Millrace", "app": _webhook, "url_prefix": "/millrace"}]  # noqa: RUF012
+
+    @classmethod
+    def on_load(cls, *_: Any, **__: Any) -> None:
+        """Keep the queue in every process that loads plugins, as some of them store events."""
+        asset_queue.install()

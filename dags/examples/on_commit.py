@@ -1,24 +1,29 @@
-"""Asset events: run for every commit on the branch `example-watched`.
+"""Asset events: run for the commits on the branch `example-watched`.
 
-**Produces** nothing: it returns the commit that it runs for.
+**Produces** nothing: it returns the newest commit that it was handed.
 
-**Flow**: the triggerer watches the branch; each commit is an event of the asset, and `show` looks it up.
+**Flow**: the triggerer watches the branch; the commits of each poll are an event of the asset, and `show`
+looks up the newest. Several events may start one run.
 
-**Run again**: clear `show`. Commits made while Airflow was down become events when it is up again.
+**Run again**: clear `show`. Commits made while Airflow was down or the DAG was paused start a run afterwards.
 """
+
+from airflow.sdk import Asset
 
 from millrace.assets import branch_asset
 from millrace.dags.examples import REPOSITORY, example_dag
 from millrace.operators.lakefs import LakeFSGetRefOperator
 
-# The watcher's events have the commit in `extra["payload"]`, the webhook's events in `extra`.
+# Airflow hands events over in no certain order. The watcher's have the commit in `extra["payload"]`, the
+# webhook's in `extra`.
 COMMIT = (
-    "{% set extra = (triggering_asset_events.values() | first | last).extra %}"
-    "{{ (extra.payload or extra).commit }}"
+    "{% set events = triggering_asset_events.values() | first | sort(attribute='timestamp') %}"
+    "{% set extra = (events | last).extra %}"
+    "{{ extra.get('payload', extra).commit }}"
 )
 
 
-def watched():
+def watched() -> Asset:
     """Return the branch's asset, polled often because it is an example."""
     return branch_asset(REPOSITORY, "example-watched", poll_interval=2.0)
 

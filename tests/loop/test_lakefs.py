@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from contextlib import suppress
 from io import BytesIO
 from typing import Any
 
 import pytest
 import urllib3
 
-from tests.support.faults import asset_events, down, wait_until
+from tests.support.faults import asset_events, down, frozen, wait_until
 from tests.support.stack import RunningStack, run_stack
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(300)]
@@ -51,7 +52,47 @@ def events(stack: RunningStack) -> list[str]:
     time.sleep(0.5)
     every = asset_events(stack, limit=100, order_by=["timestamp"])
     ours = [event.extra for event in every if event.uri == f"lakefs://flights/{WATCHED}"]
-    return [extra.get("payload", extra)["commit"] for extra in ours]
+    return [commit for extra in ours for commit in _commits(extra)]
+
+
+def _commits(extra: Any) -> list[str]:
+    payload = extra.get("payload", extra)
+    return list(payload.get("commits", [payload["commit"]]))
+
+
+def run_states(stack: RunningStack) -> dict[str, str]:
+    """Return the states of the example's runs by their ids, oldest first."""
+    time.sleep(0.5)
+    found = ask(stack, "GET", f"/api/v2/dags/{ON_COMMIT}/dagRuns?order_by=run_after&limit=100")[1]
+    return {run["dag_run_id"]: run["state"] for run in found["dag_runs"]}
+
+
+def handed(stack: RunningStack, before: Collection[str]) -> list[tuple[list[str], str]]:
+    """Return what each run that has come and ended since was handed, and the commit that it ran for."""
+    ended = [run for run, state in run_states(stack).items() if state in ("success", "failed")]
+    return [_handed(stack, run) for run in ended if run not in before]
+
+
+def _handed(stack: RunningStack, run_id: str) -> tuple[list[str], str]:
+    found = ask(stack, "GET", f"/api/v2/dags/{ON_COMMIT}/dagRuns/{run_id}/upstreamAssetEvents")[1]
+    by_time = sorted(found["asset_events"], key=lambda event: event["timestamp"])
+    commits = [commit for event in by_time for commit in _commits(event["extra"])]
+    result = stack.airflow.result(ON_COMMIT, run_id, "show") or {}
+    return commits, str(result.get("commit"))
+
+
+def assert_runs(stack: RunningStack, before: Collection[str], *expected: list[str]) -> None:
+    """Assert that a run has come for each of these lists of commits, for the newest, and no other follows."""
+    runs = [(commits, commits[-1]) for commits in expected]
+    with suppress(TimeoutError):
+        wait_until(lambda: handed(stack, before) == runs, 150)  # a new triggerer takes over after 30 seconds
+    time.sleep(3)  # a look of the watcher and a turn of the scheduler
+    assert handed(stack, before) == runs
+
+
+def pause(stack: RunningStack, *, paused: bool) -> None:
+    status, _ = ask(stack, "PATCH", f"/api/v2/dags/{ON_COMMIT}", {"is_paused": paused})
+    assert status == 200
 
 
 def reached(stack: RunningStack) -> str:
@@ -132,18 +173,78 @@ def test_a_webhook_for_an_unknown_asset_is_refused(shown: RunningStack) -> None:
     assert ask(shown, "POST", HOOK, {**BODY, "event_type": "pre-merge"})[0] == 422
 
 
-def test_every_commit_is_an_event_even_without_a_triggerer_at_the_time(shown: RunningStack) -> None:
+@pytest.fixture(scope="module")
+def watched(shown: RunningStack) -> RunningStack:
+    """The stack, once the branch's first commit has been an event and a run."""
     lake = shown.lake("flights")
     wait_until(lambda: reached(shown) == "")  # the watch began without the branch: its head will be an event
     lake.create_branch(WATCHED, "main")
-    wait_until(lambda: lake.resolve(WATCHED) in events(shown))
-    before = events(shown)
-    commits = [commit(shown, "first")]
-    wait_until(lambda: events(shown) == before + commits)
-    wait_until(lambda: reached(shown) == commits[0])  # killed earlier, it would emit this event twice
-    with down(shown, "triggerer"):
-        commits += [commit(shown, "second"), commit(shown, "third")]
-    wait_until(lambda: len(events(shown)) >= len(before + commits))
-    commits.append(commit(shown, "fourth"))
-    wait_until(lambda: commits[-1] in events(shown))
-    assert events(shown) == before + commits
+    head = lake.resolve(WATCHED)
+    wait_until(lambda: ([head], head) in handed(shown, ()))
+    wait_until(lambda: reached(shown) == head)
+    return shown
+
+
+def hook(stack: RunningStack, *commits: str) -> None:
+    """Call the webhook for commits, as lakeFS does."""
+    for number in commits:
+        status, response = ask(stack, "POST", HOOK, {**BODY, "commit_id": number})
+        assert (status, response["created"]) == (200, True)
+
+
+def hooked(stack: RunningStack, *texts: str) -> list[str]:
+    """Make commits that no one watches."""
+    lake = stack.lake("flights")
+    lake.create_branch("example-hooked", "main")
+    made = []
+    for text in texts:
+        lake.upload("example-hooked", "a", BytesIO(text.encode()))
+        made.append(str(lake.commit("example-hooked", text, {})))
+    return made
+
+
+def test_the_commits_of_one_look_start_one_run_for_the_newest(watched: RunningStack) -> None:
+    before = run_states(watched)
+    with frozen(watched, "triggerer"):
+        commits = [commit(watched, text) for text in ("one", "two", "three")]
+
+    assert_runs(watched, before, commits)
+
+
+def test_the_newest_commit_of_a_burst_of_webhooks_starts_its_run(watched: RunningStack) -> None:
+    """A turn of the scheduler may come between two of them: then there are more runs, and the newest's."""
+    before = run_states(watched)
+    commits = hooked(watched, *(f"burst {number}" for number in range(8)))
+    hook(watched, *commits)
+
+    wait_until(lambda: commits[-1] in [newest for _, newest in handed(watched, before)])
+    runs = handed(watched, before)
+    assert [one for each, _ in runs for one in each] == commits
+    assert runs[-1][1] == commits[-1]
+
+
+def test_a_dag_that_is_unpaused_runs_for_the_commits_of_its_pause(watched: RunningStack) -> None:
+    before = run_states(watched)
+    pause(watched, paused=True)
+    commits = [commit(watched, "first of the pause")]
+    wait_until(lambda: commits[-1] in events(watched))
+    commits.append(commit(watched, "second of the pause"))
+    wait_until(lambda: commits[-1] in events(watched))
+    assert run_states(watched).keys() == before.keys()
+
+    pause(watched, paused=False)
+
+    assert_runs(watched, before, commits)
+
+
+def test_commits_that_no_triggerer_saw_start_one_run_when_it_is_back(watched: RunningStack) -> None:
+    before, stored = run_states(watched), events(watched)
+    commits = [commit(watched, "first")]
+    assert_runs(watched, before, commits)
+    wait_until(lambda: reached(watched) == commits[0])  # killed earlier, it would emit this event twice
+    with down(watched, "triggerer"):
+        commits += [commit(watched, "second"), commit(watched, "third")]
+    assert_runs(watched, before, commits[:1], commits[1:])
+    commits.append(commit(watched, "fourth"))
+    assert_runs(watched, before, commits[:1], commits[1:3], commits[3:])
+    assert events(watched) == stored + commits

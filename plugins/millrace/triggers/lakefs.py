@@ -88,11 +88,12 @@ class LakeFSTrigger(BaseTrigger):
 
 
 class LakeFSBranchTrigger(BaseEventTrigger):
-    """Trigger that turns every commit on a branch into an event of an asset.
+    """Trigger that turns the commits on a branch into events of an asset, one event a poll.
 
-    `millrace.assets.branch_asset` creates it. The event's payload is `{repository, branch, commit, created}`.
-    The last commit is kept in the asset's state store, and updated after Airflow has stored the event. So no
-    event is lost if the triggerer dies; if it dies in the second or two between, the event is emitted twice.
+    `millrace.assets.branch_asset` creates it. The event's payload is `{repository, branch, commit, created,
+    commits}`: the newest commit, and the ids of all since the last event, oldest first. The last commit is
+    kept in the asset's state store, and updated after Airflow has stored the event. So no event is lost if
+    the triggerer dies; if it dies in the second or two between, its commits are emitted twice.
 
     :param asset: the asset's name.
     :param poll_interval: seconds between two polls.
@@ -131,7 +132,8 @@ class LakeFSBranchTrigger(BaseEventTrigger):
 class BranchCommitProducer(SharedStreamProducer):
     """Stream of the commits of a branch, from the commit in the asset's state store on.
 
-    The first poll only stores the branch's current commit: earlier commits are not events.
+    The commits of a poll are one event: a run could start between the events of two. The first poll only
+    stores the branch's current commit: earlier commits are not events.
     """
 
     STATE_KEY = "commit"
@@ -153,9 +155,9 @@ class BranchCommitProducer(SharedStreamProducer):
                 lake = lake or await self._hook.alake(self._repository)
                 if known_commit is None:
                     known_commit = await self._store_current_commit(lake)
-                for commit in await _in_thread(commits_since, lake, self._branch, str(known_commit)):
-                    yield self._event(commit), commit.id
-                    known_commit = commit.id
+                if commits := await _in_thread(commits_since, lake, self._branch, str(known_commit)):
+                    yield self._event(commits), commits[-1].id
+                    known_commit = commits[-1].id
                 self._last_logged = ""
             except (Absent, Transient) as error:
                 self._log_once(logging.WARNING, error)
@@ -187,10 +189,11 @@ class BranchCommitProducer(SharedStreamProducer):
             self._last_logged = str(error)
             log.log(level, "cannot read the branch's commits, trying again: %s", error)
 
-    def _event(self, commit: Commit) -> dict[str, str]:
+    def _event(self, commits: Sequence[Commit]) -> dict[str, Any]:
         return {
             "repository": self._repository,
             "branch": self._branch,
-            "commit": commit.id,
-            "created": commit.created.isoformat(),
+            "commit": commits[-1].id,
+            "created": commits[-1].created.isoformat(),
+            "commits": [commit.id for commit in commits],
         }
