@@ -72,7 +72,7 @@ def _fault(error: yaml.YAMLError) -> Fault:
 
 
 def _load(text: str, kind: Any) -> Any:
-    _check_events(text, kind)
+    check_limits(text, kind)
     loader = kind(text)
     try:
         root = loader.get_single_node()
@@ -84,8 +84,11 @@ def _load(text: str, kind: Any) -> Any:
         loader.dispose()
 
 
-def _check_events(text: str, kind: Any) -> None:
-    """Refuse text before nodes are made of it: of deep nesting, libyaml makes them until the process dies."""
+def check_limits(text: str, kind: Any = _LOADER) -> None:
+    """Raise YAMLRefused for a text that is nested too deep or has too many values.
+
+    It comes before nodes are made of the text: of deep nesting, libyaml makes them until the process dies.
+    """
     depth = count = 0
     for event in yaml.parse(text, Loader=kind):
         count += isinstance(event, yaml.NodeEvent)

@@ -54,7 +54,7 @@ def kill_worker(running: RunningStack, dag_id: str, run_id: str, task_id: str) -
     title = f"airflow worker -- {task.id}"
 
     def tasks() -> list[psutil.Process]:
-        return [process for process in running.stack.members() if title in _command(process)]
+        return [process for process in running.stack.members() if title in command(process)]
 
     wait_until(lambda: bool(tasks()))
     for process in tasks():
@@ -119,7 +119,8 @@ def _processes(running: RunningStack, part: str) -> list[psutil.Process]:
     return [process, *process.children(recursive=True)]
 
 
-def _command(process: psutil.Process) -> str:
+def command(process: psutil.Process) -> str:
+    """Return a process's command, nothing if the process has ended meanwhile."""
     try:
         return " ".join(process.cmdline())
     except psutil.NoSuchProcess:

@@ -81,6 +81,16 @@ class RunningStack:
         """Return a repository of the lake."""
         return Lake(self.stack.connection(), repository)
 
+    def listening(self) -> set[tuple[str, int]]:
+        """Return the addresses on which its processes listen."""
+        found = set[tuple[str, int]]()
+        for process in self.processes():
+            with suppress(psutil.NoSuchProcess):
+                for connection in process.net_connections("inet"):
+                    if connection.status == psutil.CONN_LISTEN:
+                        found.add(tuple(connection.laddr))
+        return found
+
     def processes(self) -> list[psutil.Process]:
         """Return its members, and other processes that have its folder in their environment or work in it."""
         members, var = self.stack.members(), self.settings.var

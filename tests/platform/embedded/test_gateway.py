@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import suppress
-from typing import Any
 from uuid import uuid4
 
-import psutil
 import pytest
 
 from include.exceptions import Misconfigured, Unavailable
@@ -77,18 +74,6 @@ def test_a_gateway_is_told_as_text() -> None:
 
 def _quiet(text: str) -> None:
     """Print nothing."""
-
-
-def _listening(running: RunningStack) -> set[Any]:
-    found = set()
-    for process in running.processes():
-        with suppress(psutil.NoSuchProcess):
-            found |= {
-                tuple(one.laddr)
-                for one in process.net_connections("inet")
-                if one.status == psutil.CONN_LISTEN
-            }
-    return found
 
 
 def _asked(engine: Engine, url: str) -> int:

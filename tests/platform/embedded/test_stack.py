@@ -22,7 +22,7 @@ from include.platform.embedded import postgres, processes
 from include.platform.embedded.stack import PARTS, Stack
 from include.platform.embedded.status import statuses
 from tests.support.dags import dag_bag
-from tests.support.faults import state, wait_until
+from tests.support.faults import command, state, wait_until
 from tests.support.stack import RunningStack, changed, run_stack, settings_in
 
 HEALTHY = dict.fromkeys(PARTS, "healthy")
@@ -54,15 +54,8 @@ def test_every_dag_is_there_without_an_import_error(running: RunningStack) -> No
 
 @pytest.mark.stack
 def test_it_listens_on_loopback_only(running: RunningStack) -> None:
-    listening = {
-        tuple(connection.laddr)
-        for process in running.processes()
-        for connection in process.net_connections("inet")
-        if connection.status == psutil.CONN_LISTEN
-    }
-
     settings = running.settings
-    assert listening == {
+    assert running.listening() == {
         ("127.0.0.1", port) for port in (settings.airflow.port, settings.mlflow.port, settings.lakefs.port)
     }
 
@@ -120,7 +113,7 @@ def test_secrets_are_their_owners_and_in_no_log_and_no_command_line(running: Run
     assert running.stack.log_of("airflow") in logs
     shown = "\n".join(
         [file.read_text(errors="replace") for file in [*logs, running.stack.database / "log"]]
-        + [" ".join(process.cmdline()) for process in running.processes()]
+        + [command(process) for process in running.processes()]
     )
     assert [value for value in astuple(running.secrets) if value in shown] == []
 

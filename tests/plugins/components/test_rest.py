@@ -15,7 +15,7 @@ from include.platform.embedded import postgres
 from include.platform.embedded.stack import Stack
 from include.settings import ROOT
 from millrace.components.work import Work
-from tests.support.faults import wait_until
+from tests.support.faults import command, wait_until
 from tests.support.stack import RunningStack, database_folder, settings_in
 
 _SECONDS = 15
@@ -58,7 +58,7 @@ def processor_seconds(running: RunningStack) -> float:
 @pytest.mark.stack
 def test_workers_are_there_before_the_first_task(resting: RunningStack) -> None:
     def all_are_idle() -> bool:
-        titles = [" ".join(process.cmdline()) for process in resting.stack.members()]
+        titles = [command(process) for process in resting.stack.members()]
         workers = [title for title in titles if "airflow worker -- LocalExecutor: <idle>" in title]
         return len(workers) == resting.settings.airflow.parallelism
 

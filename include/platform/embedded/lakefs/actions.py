@@ -15,6 +15,7 @@ import yaml
 
 from include.platform.embedded.lakefs.errors import PreconditionFailed
 from include.platform.embedded.lakefs.webhooks import Webhook
+from include.yaml_text import check_limits
 
 FOLDER = "_lakefs_actions/"
 MAX_BYTES = 1 << 20
@@ -85,12 +86,11 @@ class ActionInvalid(PreconditionFailed):
 def parse(path: str, content: bytes) -> Action:
     """Return the action of a file; raise ActionInvalid with the first fault if it has one."""
     try:
-        text = yaml.load(content.decode(), Loader=_Loader)  # noqa: S506 - a safe loader
-        return _action(text)
+        text = content.decode()
+        check_limits(text)
+        return _action(yaml.load(text, Loader=_Loader))  # noqa: S506 - a safe loader
     except (ValueError, yaml.YAMLError) as error:
         raise ActionInvalid(path, str(error)) from error
-    except RecursionError as error:
-        raise ActionInvalid(path, "it is nested too deep") from error
 
 
 def parse_all(files: dict[str, bytes]) -> list[Action]:

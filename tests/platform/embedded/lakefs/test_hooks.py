@@ -15,6 +15,7 @@ from include.exceptions import BadData, Misconfigured
 from include.lake.client import Lake
 from include.platform.embedded.lakefs import actions
 from include.platform.embedded.lakefs.actions import ActionInvalid
+from include.yaml_text import MAX_DEPTH
 from tests.support.contract import Answer, Wire
 from tests.support.lake import LakeServer
 from tests.support.webhooks import OK, Receiver, Reply, run_receiver
@@ -266,5 +267,6 @@ def test_two_action_files_have_different_names() -> None:
 
 
 def test_an_action_file_that_is_nested_too_deep_is_a_fault_of_the_file() -> None:
-    with pytest.raises(ActionInvalid, match=r"'a\.yaml' is not valid: it is nested too deep"):
-        actions.parse_all({"a.yaml": ("name: " + "[" * 2000).encode()})
+    nested = "name: " + "[" * (MAX_DEPTH + 1) + "]" * (MAX_DEPTH + 1)
+    with pytest.raises(ActionInvalid, match=r"'a\.yaml' is not valid: is nested deeper than 64 levels"):
+        actions.parse_all({"a.yaml": nested.encode()})
