@@ -88,7 +88,7 @@ class RunningStack:
             with suppress(psutil.NoSuchProcess):
                 for connection in process.net_connections("inet"):
                     if connection.status == psutil.CONN_LISTEN:
-                        found.add(tuple(connection.laddr))
+                        found.add((str(connection.laddr[0]), int(connection.laddr[1])))
         return found
 
     def processes(self) -> list[psutil.Process]:

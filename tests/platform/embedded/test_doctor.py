@@ -13,7 +13,7 @@ from include.platform.embedded import doctor
 from include.platform.embedded.doctor import Finding, examine
 from include.platform.embedded.processes import Record
 from include.platform.embedded.stack import Stack
-from tests.support.stack import RunningStack, changed, settings_in
+from tests.support.stack import changed, settings_in
 
 
 @pytest.fixture
@@ -36,11 +36,6 @@ def test_a_stack_that_can_be_started_has_no_fault(stack: Stack) -> None:
 
 def test_a_folder_that_is_not_there_yet_is_no_fault(tmp_path: Path) -> None:
     assert faults(Stack(settings_in(tmp_path / "later"))) == {}
-
-
-@pytest.mark.stack
-def test_a_running_stack_has_no_fault(running: RunningStack) -> None:
-    assert faults(running.stack) == {}
 
 
 def test_a_taken_port_is_named_with_its_owner(stack: Stack) -> None:

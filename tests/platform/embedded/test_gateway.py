@@ -54,7 +54,7 @@ def test_a_stack_for_containers_listens_on_the_gateway_too_and_nowhere_else(engi
         try:
             stack.up(_quiet)
             assert stack.health() == dict.fromkeys((*PARTS, GATEWAY), "healthy")
-            assert _listening(RunningStack(stack)) == {
+            assert RunningStack(stack).listening() == {
                 ("127.0.0.1", settings.airflow.port),
                 *((host, settings.mlflow.port) for host in ("127.0.0.1", inside.address)),
                 *((host, settings.lakefs.port) for host in ("127.0.0.1", inside.address)),

@@ -19,6 +19,7 @@ import urllib3
 from include.exceptions import Absent, Misconfigured, Unauthorized
 from include.platform.demo.airflow import Airflow, RunFailed
 from include.platform.embedded import postgres, processes
+from include.platform.embedded.doctor import examine
 from include.platform.embedded.stack import PARTS, Stack
 from include.platform.embedded.status import statuses
 from tests.support.dags import dag_bag
@@ -84,6 +85,11 @@ def test_the_status_of_each_part_has_its_start_and_its_memory(running: RunningSt
     assert all(time.time() - 3600 < row.since < time.time() for row in found.values())
     assert all(2**20 < row.memory < 2**30 for row in found.values())
     assert [row.part for row in found.values() if not row.log.is_file()] == []
+
+
+@pytest.mark.stack
+def test_the_doctor_finds_no_fault(running: RunningStack) -> None:
+    assert [finding for finding in examine(running.stack) if finding.remedy] == []
 
 
 @pytest.mark.stack
@@ -244,6 +250,7 @@ def test_an_up_restarts_a_part_that_does_not_answer(
     doomed: RunningStack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("include.platform.embedded.stack.WARM_UP_SECONDS", 0)
+    wait_until(lambda: doomed.stack.supervisor.parts()["lake"].is_running)
     lake = head(doomed.stack, "lake")
     lake.suspend()
     shown: list[str] = []
@@ -265,7 +272,7 @@ def test_a_supervisor_that_is_killed_is_replaced(doomed: RunningStack) -> None:
 
     wait_until(lambda: doomed.stack.record() != before, 120)
     wait_until(lambda: doomed.stack.health() == HEALTHY, 300)
-    assert [process for process in members if process.is_running()] == []
+    assert psutil.wait_procs(members, timeout=5)[1] == []  # zombies that init has not reaped yet
     doomed.stack.up(quiet)  # it waits for the process that starts the stack again
 
 
