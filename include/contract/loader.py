@@ -94,18 +94,8 @@ def read(folder: Path) -> Pipeline | PipelineInvalid:
 
 
 def read_all(folder: Path) -> Iterator[Pipeline | PipelineInvalid]:
-    """Yield every pipeline of a folder, or the error with its faults.
-
-    A table belongs to one pipeline: it stays with the first by name, and is a fault of every other.
-    """
-    owners: dict[tuple[str, str, str], str] = {}
-    for name in names(folder):
-        result = read(folder / name)
-        if isinstance(result, Pipeline):
-            owned = [(table, owners.setdefault(table, name)) for table in result.tables]
-            faults = [_owned_by_other(*table, owner) for table, owner in owned if owner != name]
-            result = PipelineInvalid(str(folder / name / CONTRACT), faults) if faults else result
-        yield result
+    """Yield every pipeline of a folder, or the error with its faults."""
+    return (read(folder / name) for name in names(folder))
 
 
 def valid(folder: Path) -> Iterator[Pipeline]:
@@ -136,11 +126,16 @@ def errors(
 
     `results` are those of `read_all`, if they are there already.
     """
+    writers: dict[tuple[str, str, str], str] = {}
     for result in read_all(folder) if results is None else results:
         if isinstance(result, PipelineInvalid):
             yield result
-        else:
-            yield from file_errors(folder / result.name, result)
+            continue
+        yield from file_errors(folder / result.name, result)
+        shared = [(table, writers.setdefault(table, result.name)) for table in result.tables]
+        faults = [_shared(*table, other) for table, other in shared if other != result.name]
+        if faults:
+            yield PipelineInvalid(str(folder / result.name / CONTRACT), faults)
 
 
 def _source_file(folder: Path, pipeline: Pipeline) -> Iterator[tuple[Path, Callable[[Path], None]]]:
@@ -152,9 +147,9 @@ def _source_file(folder: Path, pipeline: Pipeline) -> Iterator[tuple[Path, Calla
         yield file, partial(code.check_source, function=function)
 
 
-def _owned_by_other(repository: str, branch: str, table: str, owner: str) -> Fault:
+def _shared(repository: str, branch: str, table: str, other: str) -> Fault:
     return Fault(
         "lake.table",
-        f"{table!r} on {branch!r} of {repository!r} belongs to pipeline {owner!r}, and a table has one "
-        "pipeline; change lake.table or lake.repository",
+        f"{table!r} on {branch!r} of {repository!r} is the table of pipeline {other!r}, too: only the one "
+        "that has written it may write it; change lake.table or lake.repository in the copy",
     )

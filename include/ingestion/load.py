@@ -9,6 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from include.concurrency import map_ordered
+from include.contract import loader
 from include.ingestion.ingestion import Ingestion
 from include.ingestion.partitioner import Part, parts
 from include.ingestion.results import LoadResult
@@ -24,9 +25,10 @@ def load(ingestion: Ingestion, *, sql_url: str | None = None) -> LoadResult:
 
     A part holds a million rows, and a few parts are on disk at a time. A part whose content is on the branch
     already is not uploaded, so a second try, and a second run, writes only what is missing. Raises BadData
-    if the source cannot be read.
+    if the source cannot be read, Misconfigured if the table belongs to another pipeline.
     """
     table, branch, first, last = ingestion.table, ingestion.branch, ingestion.first, ingestion.last
+    table.check_writer(branch, ingestion.pipeline.name, loader.names(ingestion.folder.parent))
     stored = table.parts(branch, first, last)
     with TemporaryDirectory(prefix="millrace-") as scratch:
         source = parts(

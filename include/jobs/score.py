@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 
+from include.contract import loader
 from include.jobs.context import JobContext
 from include.jobs.results import ScoreResult
 from include.lake.merge import find_merge_of_run, publish
@@ -30,6 +31,7 @@ def score(context: JobContext) -> ScoreResult:
 def _write(context: JobContext, branch: str, missing: dict[date, str]) -> dict[str, str]:
     """Score days into a branch, and commit them; return the metadata of the commit."""
     pipeline, commit = context.pipeline, context.spec.commit
+    context.predictions.table.check_writer(commit, pipeline.name, loader.names(context.folder.parent))
     with faults_of(context.version, "score"):
         champion = context.load_scorer(context.champion_run)
     context.lake.create_branch(branch, commit)

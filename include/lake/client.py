@@ -214,13 +214,14 @@ class Lake(ObjectClient):
         with self._errors(subject):
             return str(response["id"])
 
-    def log(self, ref: str, *, first_parent: bool = False) -> Iterator[Commit]:
-        """Yield the commits that a ref contains, newest first.
+    def log(self, ref: str, *, first_parent: bool = False, prefix: str = "") -> Iterator[Commit]:
+        """Yield the commits that a ref contains, newest first; only those that change paths below `prefix`.
 
         With `first_parent`, follow only the first parent of each merge.
         """
         subject = f"log of {ref!r}"
-        for entry in self._pages(subject, "refs.log_commits", ref, first_parent=first_parent):
+        options: dict[str, Any] = {"first_parent": first_parent, **({"prefixes": [prefix]} if prefix else {})}
+        for entry in self._pages(subject, "refs.log_commits", ref, **options):
             with self._errors(subject):
                 commit = Commit.of(entry)
             yield commit

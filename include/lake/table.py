@@ -11,11 +11,11 @@ from collections.abc import Container, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import date
-from itertools import groupby
+from itertools import groupby, islice
 from typing import TYPE_CHECKING, Any
 
 from include.concurrency import map_ordered
-from include.exceptions import Absent, BadData, ColumnMissing
+from include.exceptions import Absent, BadData, ColumnMissing, Misconfigured
 from include.lake.client import Lake, LakeObject
 
 if TYPE_CHECKING:
@@ -28,6 +28,8 @@ _MAX_PARALLEL_READS = 8
 _FULL_READ_MAX_BYTES = 8 << 20
 """Up to this size, downloading a whole part is faster than one request for each range of its columns."""
 _BATCH_ROWS = 65_536
+_MAX_LISTED_COMMITS = 1000
+"""Commits of a table in which its writer is looked for: those that people made by hand name none."""
 _DAY = re.compile(r"dt=\d{4}-\d{2}-\d{2}")
 
 
@@ -45,6 +47,26 @@ class Table:
     def uri(self, ref: str) -> str:
         """Return the URI of the table at a ref, as it is logged beside what was made of it."""
         return f"lakefs://{self.lake.repository}/{ref}/{self.name}/"
+
+    def writer(self, ref: str) -> str | None:
+        """Return the pipeline that wrote the table last, as its commits say; None if it has no data."""
+        prefix = f"{self.name}/"
+        if next(self.lake.list_objects(ref, prefix), None) is None:
+            return None
+        commits = islice(self.lake.log(ref, prefix=prefix), _MAX_LISTED_COMMITS)
+        return next((name for commit in commits if (name := commit.metadata.get("pipeline"))), None)
+
+    def check_writer(self, ref: str, pipeline_name: str, pipelines: Container[str]) -> None:
+        """Raise Misconfigured if another pipeline has written the table, and is still among `pipelines`.
+
+        A pipeline that is not there any more was renamed or removed: its table goes to who writes it next.
+        """
+        writer = self.writer(ref)
+        if writer is not None and writer != pipeline_name and writer in pipelines:
+            raise Misconfigured(
+                f"table {self.name!r} on {ref!r} of {self.lake.repository!r} belongs to pipeline {writer!r}, "
+                f"which has written it: change lake.table or lake.repository of {pipeline_name!r}"
+            )
 
     def days(self, ref: str) -> list[date]:
         """Return the days that have a partition, in order."""

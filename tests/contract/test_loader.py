@@ -211,14 +211,15 @@ def test_broken_pipelines_hide_neither_each_other_nor_the_good_ones(tmp_path: Pa
     assert f"{tmp_path}/sales/pipeline.yaml: 1 fault(s)" in str(sales)
 
 
-def test_a_table_belongs_to_one_pipeline(tmp_path: Path) -> None:
+def test_a_table_of_two_pipelines_is_reported_and_both_keep_their_dags(tmp_path: Path) -> None:
     for name, lake in (("orders", {}), ("orders_copy", {}), ("returns", {"table": "orders_predictions"})):
         write_pipeline(tmp_path, name, lake=lake)
     write_pipeline(tmp_path, "sales", lake={"repository": "sales"})
-    bad = [found for found in loader.read_all(tmp_path) if isinstance(found, PipelineInvalid)]
-    assert [spec.name for spec in loader.valid(tmp_path)] == ["orders", "sales"]
-    assert [found.faults[0].message.split(";")[0] for found in bad] == [
-        f"{table!r} on 'main' of 'orders' belongs to pipeline 'orders', and a table has one pipeline"
+
+    assert [spec.name for spec in loader.valid(tmp_path)] == ["orders", "orders_copy", "returns", "sales"]
+    copy, returns = loader.errors(tmp_path)
+    assert [fault.message.split(":")[0] for fault in (*copy.faults, *returns.faults)] == [
+        f"{table!r} on 'main' of 'orders' is the table of pipeline 'orders', too"
         for table in ("orders", "orders_predictions")
     ]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import shutil
 import subprocess
 import sys
 import threading
@@ -16,7 +17,7 @@ from uuid import uuid4
 
 import pytest
 
-from include.exceptions import BadData, Transient
+from include.exceptions import BadData, Misconfigured, Transient
 from include.ingestion.results import ValidationResult
 from include.lake.client import Lake, LakeObject
 from include.settings import ROOT
@@ -73,6 +74,22 @@ def test_the_commit_says_what_was_loaded_and_by_whom(shop: IngestRun) -> None:
         "rows": "8",
         "source_checksum": loaded.source_checksum,
     }
+
+
+def test_a_copy_of_a_pipeline_does_not_write_its_table_and_the_first_goes_on(shop: IngestRun) -> None:
+    shop.load(0)
+    shop.publish()
+    copy = shop.folder.with_name("a_copy")
+    shutil.copytree(shop.folder, copy)
+    contract = copy / "pipeline.yaml"
+    contract.write_text(contract.read_text().replace(shop.pipeline.name, copy.name))
+
+    with pytest.raises(Misconfigured, match=f"belongs to pipeline '{shop.pipeline.name}'"):
+        IngestRun(copy, shop.lake, shop.tracking).load(1)
+
+    shop.load(1)
+    shop.publish()
+    assert sorted(content(shop, "main")) == ["2024-03-01", "2024-03-02"]
 
 
 def test_loading_twice_writes_nothing_the_second_time(shop: IngestRun) -> None:

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from include.exceptions import Absent, BadData
+from include.exceptions import Absent, BadData, Misconfigured
 from include.lake.client import Lake, LakeObject
 from include.lake.table import Table, checksum
 
@@ -49,6 +49,32 @@ def test_the_days_of_a_table_are_in_order(filled: Table) -> None:
 
 def test_a_table_that_is_empty_has_no_days(table: Table) -> None:
     assert (table.days("main"), table.parts("main", FIRST, LAST)) == ([], {})
+
+
+def test_the_writer_of_a_table_is_the_pipeline_that_its_commits_name(filled: Table, tmp_path: Path) -> None:
+    lake, others = filled.lake, Table(filled.lake, "departures_late")
+    assert filled.writer("main") is None  # nothing is committed
+    lake.commit("main", "load", {"pipeline": "flights"})
+    assert (filled.writer("main"), others.writer("main")) == ("flights", "flights")
+
+    write(others, DAYS[1], b"other table", tmp_path)
+    lake.commit("main", "load another table", {"pipeline": "delays"})
+    write(filled, DAYS[2], b"by hand", tmp_path)
+    lake.commit("main", "correct a day by hand", {})
+
+    assert (filled.writer("main"), others.writer("main")) == ("flights", "delays")
+    assert Table(lake, "nothing").writer("main") is None
+
+
+def test_a_table_of_another_pipeline_is_refused_unless_that_is_gone(filled: Table) -> None:
+    filled.lake.commit("main", "load", {"pipeline": "flights"})
+
+    filled.check_writer("main", "flights", ["flights", "copy"])
+    filled.check_writer("main", "renamed", ["renamed"])
+    with pytest.raises(
+        Misconfigured, match=r"'departures' on 'main' .* belongs to pipeline 'flights'.*'copy'"
+    ):
+        filled.check_writer("main", "copy", ["flights", "copy"])
 
 
 @pytest.mark.parametrize(
