@@ -12,7 +12,7 @@ COMPILE = $(BIN)/uv pip compile --universal --python-version 3.11 --generate-has
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL = help
-.PHONY: help setup up down status doctor logs lint test lock generate images compose demo bench clean
+.PHONY: help setup up down status doctor airflow logs lint test lock generate images compose demo bench clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' Makefile
@@ -39,6 +39,9 @@ status: setup ## Show the state of each part; fails unless all are healthy
 
 doctor: setup ## Find what keeps the platform from running, and what to do about it
 	@$(BIN)/python -m include.platform.embedded doctor
+
+airflow: setup ## Run Airflow's CLI on the platform (ARGS="dags list")
+	@$(BIN)/python -m include.platform.embedded airflow $(ARGS)
 
 logs: setup ## Follow the logs of all parts
 	@$(BIN)/python -m include.platform.embedded logs

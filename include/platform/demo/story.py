@@ -82,8 +82,14 @@ class Story:
         self.airflow.run(_INGEST, f"demo__ingest__{first}_{last}", {"start": first, "end": last})
         self._say("training the first champion")
         until = QUARTER[1].isoformat()
-        conf = {"reason": "the demo's first model", "until": until}
-        self.airflow.run(_TRAIN, f"demo__train__{until}", conf)
+        run_id, conf = f"demo__train__{until}", {"reason": "the demo's first model", "until": until}
+        self.airflow.run(_TRAIN, run_id, conf)
+        if self.airflow.result(_TRAIN, run_id, "register") is None:
+            reasons = "; ".join(self.airflow.result(_TRAIN, run_id, "gate")["reasons"])
+            raise MillraceError(
+                f"the gate refused the first champion: {reasons}. Change `gate` in {PIPELINE}'s contract, or "
+                f"run the demo on a less busy machine; see {self.airflow.link(_TRAIN, run_id)}"
+            )
 
     def days(self) -> Iterator[DailyResult]:
         """Monitor one day after the other, and ingest the next day meanwhile."""

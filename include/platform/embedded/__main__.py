@@ -1,4 +1,4 @@
-"""`python -m include.platform.embedded up|down|status|doctor|logs|wipe`: what the Makefile's targets call."""
+"""`python -m include.platform.embedded up|down|…`: what the Makefile's targets call."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 import shutil
 import sys
 import time
-from argparse import ArgumentParser
+from argparse import REMAINDER, ArgumentParser
 from datetime import datetime
 
 from rich.console import Console
@@ -18,7 +18,7 @@ from include.platform.embedded import processes
 from include.platform.embedded.doctor import examine
 from include.platform.embedded.stack import Stack
 from include.platform.embedded.status import size_on_disk, statuses
-from include.settings import settings
+from include.settings import ROOT, settings
 
 _console = Console(highlight=False)
 _MIB = 2**20
@@ -90,6 +90,13 @@ def doctor(stack: Stack) -> int:
     return int(not healthy)
 
 
+def airflow(stack: Stack, *words: str) -> int:
+    """Run Airflow's CLI on the stack."""
+    variables = stack.variables()
+    os.chdir(ROOT)
+    os.execvpe("airflow", ["airflow", *words], variables)  # noqa: S606, S607 - first on the path is our own
+
+
 def logs(stack: Stack) -> int:
     """Follow the logs of all parts, the supervisor and the keeper."""
     files = sorted(str(file) for file in stack.logs.glob("*.log"))
@@ -115,9 +122,14 @@ def main() -> int:
     """Run the verb of the command line."""
     verbs = {verb.__name__: verb for verb in (up, down, status, doctor, logs, wipe)}
     parser = ArgumentParser(prog="python -m include.platform.embedded", description=__doc__)
-    parser.add_argument("verb", choices=sorted(verbs))
+    parser.add_argument("verb", choices=sorted([*verbs, airflow.__name__]))
+    parser.add_argument("words", nargs=REMAINDER, help="what Airflow's CLI is given")
+    given = parser.parse_args()
+    if given.words and given.verb != airflow.__name__:
+        parser.error(f"{given.verb} takes no {' '.join(given.words)!r}")
     try:
-        return verbs[parser.parse_args().verb](Stack(settings()))
+        stack = Stack(settings())
+        return airflow(stack, *given.words) if given.verb == airflow.__name__ else verbs[given.verb](stack)
     except MillraceError as error:
         Console(stderr=True, highlight=False).print(f"[red]error[/red] {escape(str(error))}", soft_wrap=True)
         return 1

@@ -219,6 +219,16 @@ class Stack:
             ("logs", f"{self.logs}"),
         ]
 
+    def variables(self) -> dict[str, str]:
+        """Return the environment of the parts, in which Airflow's CLI works on this stack.
+
+        Raises Unavailable if the database does not run.
+        """
+        if postgres.pid(self.database) is None:
+            raise Unavailable("the stack does not run; run `make up` first")
+        secrets = stack_secrets.ensure(self.settings.var)
+        return environment(self.settings, secrets, str(postgres.socket_folder(self.database)))
+
     def connection(self) -> LakeConnection:
         """Return a connection to the lake with the stack's own keys."""
         secrets = stack_secrets.ensure(self.settings.var)

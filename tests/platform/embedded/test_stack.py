@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import re
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -16,12 +18,13 @@ import psutil
 import pytest
 import urllib3
 
-from include.exceptions import Absent, Misconfigured, Unauthorized
+from include.exceptions import Absent, Misconfigured, Unauthorized, Unavailable
 from include.platform.demo.airflow import Airflow, RunFailed
 from include.platform.embedded import postgres, processes
 from include.platform.embedded.doctor import examine
 from include.platform.embedded.stack import PARTS, Stack
 from include.platform.embedded.status import statuses
+from include.settings import ROOT
 from tests.support.dags import dag_bag
 from tests.support.faults import command, state, wait_until
 from tests.support.stack import RunningStack, changed, run_stack, settings_in
@@ -90,6 +93,25 @@ def test_the_status_of_each_part_has_its_start_and_its_memory(running: RunningSt
 @pytest.mark.stack
 def test_the_doctor_finds_no_fault(running: RunningStack) -> None:
     assert [finding for finding in examine(running.stack) if finding.remedy] == []
+
+
+@pytest.mark.stack
+def test_airflows_cli_works_on_the_stack(running: RunningStack) -> None:
+    running.airflow.wait_for_dag("flights.train")
+    ended = subprocess.run(
+        [sys.executable, "-m", "include.platform.embedded", "airflow", "dags", "details", "flights.train"],
+        env={**os.environ, **running.settings.variables()},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (ended.returncode, "flights.train" in ended.stdout) == (0, True), ended.stderr
+
+
+def test_airflows_cli_needs_a_stack_that_runs(tmp_path: Path) -> None:
+    with pytest.raises(Unavailable, match="run `make up` first"):
+        Stack(settings_in(tmp_path)).variables()
 
 
 @pytest.mark.stack
