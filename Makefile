@@ -65,8 +65,12 @@ lint: setup ## Check style, types, layers, words, and the files of the CI
 		echo "lint: actionlint is skipped (the reason is above): expressions and shell of workflows are not checked"; \
 	fi
 
-test: setup ## Run the tests (ARGS=… for pytest)
-	@$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(ARGS)
+test: setup ## Run the tests (ARGS=… for pytest); WHAT=chaos kills every part at every step instead, for hours
+	@case '$(WHAT)' in \
+	'') $(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(ARGS) ;; \
+	chaos) PYTHONPATH=plugins $(BIN)/python -m tests.chaos $(ARGS) ;; \
+	*) echo "make test: WHAT is '$(WHAT)'; choose chaos, or nothing" >&2; exit 2 ;; \
+	esac
 
 lock: setup ## Compile requirements*.in into the locks (UPGRADE=1 takes newer versions)
 	$(COMPILE) --quiet requirements.in -o requirements.txt

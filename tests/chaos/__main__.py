@@ -1,0 +1,233 @@
+"""`make test WHAT=chaos`: kill every part, and tasks, at every step of the loop, and count what survives.
+
+Each pair of a victim and a step is one kill, with SIGKILL, while the step runs. Nobody helps: the stack has
+to be healthy again by itself, the run has to end by itself, and then nothing may be lost or doubled.
+`ARGS="--kills 20"` takes a sample; the kills are shuffled, in the same order for the same `--seed`.
+"""
+
+from __future__ import annotations
+
+import random
+import sys
+import time
+from argparse import ArgumentParser
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from statistics import median
+from typing import TypeVar
+
+import psutil
+from airflow_client.client.exceptions import OpenApiException
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table as Picture
+from urllib3.exceptions import HTTPError
+
+from include.exceptions import MillraceError
+from include.lake.table import Table
+from include.platform.embedded.environment import urls
+from include.platform.embedded.stack import PARTS, Stack
+from include.tracking.names import experiments
+from include.tracking.registry import Alias, Registry
+from include.tracking.server import TrackingServer
+from tests.chaos.victims import VICTIMS
+from tests.support.stack import RunningStack, changed, database_folder, settings_in
+
+INGEST, TRAIN = "flights.ingest", "flights.train"
+STEPS = {
+    INGEST: ("open_branch", "load", "validate", "publish"),
+    TRAIN: ("pin", "train", "evaluate", "gate", "register", "promote"),
+}
+_HEALTHY = dict.fromkeys(PARTS, "healthy")
+_JANUARY = date(2013, 1, 1), date(2013, 1, 31)
+_WITHIN_SECONDS = 300.0
+"""In which the stack has to be healthy again, and a step has to be reached."""
+_console = Console(highlight=False)
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True)
+class Kill:
+    """A victim killed at a step; `seconds` until the stack was healthy, None if it was not in time."""
+
+    victim: str
+    step: str
+    seconds: float | None
+
+
+@dataclass
+class Chaos:
+    """Runs of the loop, in each of which parts are killed."""
+
+    running: RunningStack
+    kills: list[Kill] = field(default_factory=list)
+    faults: list[str] = field(default_factory=list)
+    runs: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+    day: date = _JANUARY[1]
+
+    def prepare(self) -> None:
+        """Ingest a month, and train the first champion, in peace."""
+        for dag_id in STEPS:
+            self.running.airflow.wait_for_dag(dag_id)
+        first, last = (day.isoformat() for day in _JANUARY)
+        self.running.airflow.run(INGEST, "chaos-first", {"start": first, "end": last})
+        self.running.airflow.run(TRAIN, "chaos-first", {"reason": "chaos", "until": last})
+
+    def run(self, dag_id: str, victims: dict[str, str]) -> None:
+        """Start a run, kill the victim of each step while the step runs, and check what came of it."""
+        self.runs[dag_id] += 1
+        run_id = f"chaos-{self.runs[dag_id]}"
+        if dag_id == INGEST:
+            self.day += timedelta(days=1)
+        ingest = {"end": self.day.isoformat()}
+        train = {"reason": "chaos", "until": _JANUARY[1].isoformat()}
+        conf = ingest if dag_id == INGEST else train
+        self.running.airflow.start(dag_id, run_id, conf)
+        for step in STEPS[dag_id]:
+            if step in victims and self._reach(dag_id, run_id, step):
+                self._kill(victims[step], step)
+        state = self._patiently(lambda: self.running.airflow.wait(dag_id, run_id))
+        if state != "success":
+            self.faults.append(f"{dag_id} {run_id} ended as {state}")
+        self.faults += [f"after {dag_id} {run_id}: {fault}" for fault in self._patiently(self._invariants)]
+
+    def _reach(self, dag_id: str, run_id: str, step: str) -> bool:
+        """Wait until a step runs; return False if it has ended before that was seen."""
+
+        def state() -> str:
+            tasks = self.running.airflow.tasks(dag_id, run_id)
+            return next(task.state for task in tasks if task.task_id == step)
+
+        deadline = time.monotonic() + _WITHIN_SECONDS
+        while time.monotonic() < deadline:
+            found = self._patiently(state)
+            if found == "running":
+                return True
+            if found in ("success", "failed", "skipped", "upstream_failed"):
+                return True  # a short step: the kill comes right after it
+            time.sleep(0.02)
+        self.faults.append(f"{step} of {dag_id} {run_id} was not reached")
+        return False
+
+    def _kill(self, victim: str, step: str) -> None:
+        found = VICTIMS[victim](self.running)
+        for process in found:
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+        started, seconds = time.monotonic(), None
+        psutil.wait_procs(found, timeout=5)
+        time.sleep(1)  # a part that has just died may still be taken for healthy
+        while seconds is None and time.monotonic() - started < _WITHIN_SECONDS:
+            if self.running.stack.health() == _HEALTHY:
+                seconds = time.monotonic() - started
+            time.sleep(0.2)
+        self.kills.append(Kill(victim, step, seconds))
+        if seconds is None:
+            self.faults.append(f"{victim}, killed at {step}: {self.running.stack.health()}")
+
+    def _invariants(self) -> list[str]:
+        """Return what was lost, doubled, or left behind."""
+        lake = self.running.lake("flights")
+        parts = Table(lake, "departures").parts("main", _JANUARY[0], self.day)
+        server = TrackingServer(uri=urls(self.running.settings)["mlflow"])
+        registry, found = Registry(server), []
+        expected = (self.day - _JANUARY[0]).days + 1
+        if {len(files) for files in parts.values()} != {1} or len(parts) != expected:
+            found.append(f"{len(parts)} of {expected} days, files {sorted(map(len, parts.values()))[-3:]}")
+        published = [
+            commit.metadata["run_id"]
+            for commit in lake.log("main")
+            if commit.metadata.get("dag_id") == INGEST and len(commit.parents) == 2
+        ]
+        if len(published) != self.runs[INGEST] + 1 or len(set(published)) != len(published):
+            found.append(f"{len(published)} publications of {self.runs[INGEST] + 1} runs")
+        if left := list(lake.list_branches("ingest-")):
+            found.append(f"branches {left} are left")
+        versions = len(server.client.search_model_versions("name = 'flights'"))
+        if registry.version_of("flights", Alias.CHAMPION) is None or versions > self.runs[TRAIN] + 1:
+            found.append(f"{versions} versions of {self.runs[TRAIN] + 1} trainings")
+        running = [run.info.run_id for one in experiments(server, "flights") for run in one.running()]
+        if running:
+            found.append(f"MLflow runs {running} are RUNNING")
+        return found
+
+    def _patiently(self, call: Callable[[], _T]) -> _T:
+        """Call again while services are away."""
+        deadline = time.monotonic() + _WITHIN_SECONDS
+        while True:
+            try:
+                return call()
+            except (MillraceError, OSError, OpenApiException, HTTPError):
+                if time.monotonic() > deadline:
+                    raise
+            time.sleep(0.5)
+
+
+def rounds(kills: int, seed: int) -> Iterator[tuple[str, dict[str, str]]]:
+    """Yield runs, each as its DAG and the victim of each of its steps, until there are so many kills."""
+    order = random.Random(seed)
+    left = {dag_id: {step: list(VICTIMS) for step in steps} for dag_id, steps in STEPS.items()}
+    for steps in left.values():
+        for victims in steps.values():
+            order.shuffle(victims)
+    while kills > 0 and any(victims for steps in left.values() for victims in steps.values()):
+        for dag_id, steps in left.items():
+            chosen = {step: victims.pop() for step, victims in steps.items() if victims}
+            chosen = dict(list(chosen.items())[: max(0, kills)])
+            kills -= len(chosen)
+            if chosen:
+                yield dag_id, chosen
+
+
+def main() -> int:
+    """Kill, count, and return 1 if something did not survive."""
+    most = sum(len(steps) for steps in STEPS.values()) * len(VICTIMS)
+    parser = ArgumentParser(prog="make test WHAT=chaos", description=__doc__)
+    parser.add_argument("--kills", type=int, default=most, help=f"how many (default and most: {most})")
+    parser.add_argument("--seed", type=int, default=1)
+    given = parser.parse_args()
+    with database_folder() as folder:
+        stack = Stack(changed(settings_in(folder / "var"), airflow={"retry_seconds": 5.0}))
+        try:
+            chaos = Chaos(RunningStack(stack))
+            with Progress(console=_console) as progress:
+                bar = progress.add_task("starting", total=min(given.kills, most))
+                stack.up(lambda text: None)
+                chaos.prepare()
+                for dag_id, victims in rounds(given.kills, given.seed):
+                    progress.update(bar, description=f"{dag_id}: {', '.join(victims.values())}")
+                    chaos.run(dag_id, victims)
+                    progress.update(bar, completed=len(chaos.kills))
+        finally:
+            stack.down(lambda text: None)
+    return _show(chaos)
+
+
+def _show(chaos: Chaos) -> int:
+    picture = Picture("killed", "kills", "survived", "median s", "most s")
+    for victim in VICTIMS:
+        mine = [kill for kill in chaos.kills if kill.victim == victim]
+        seconds = [kill.seconds for kill in mine if kill.seconds is not None]
+        picture.add_row(
+            victim,
+            str(len(mine)),
+            str(len(seconds)),
+            f"{median(seconds):.0f}" if seconds else "",
+            f"{max(seconds):.0f}" if seconds else "",
+        )
+    _console.print(picture)
+    for fault in chaos.faults:
+        _console.print(f"[red]fault[/red] {fault}", soft_wrap=True)
+    survived = sum(kill.seconds is not None for kill in chaos.kills)
+    runs = sum(chaos.runs.values())
+    _console.print(
+        f"{survived} of {len(chaos.kills)} kills survived, in {runs} runs; {len(chaos.faults)} faults"
+    )
+    return int(bool(chaos.faults) or survived < len(chaos.kills))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
