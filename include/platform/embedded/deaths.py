@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,12 +16,13 @@ class Deaths:
     file: Path
 
     def add(self, part: str) -> None:
-        """Count a death."""
+        """Count a death, unless the disk is full: who counts has something to start again."""
         counts = self.read()
         number, _ = counts.get(part, (0, 0.0))
         temporary = self.file.with_suffix(".tmp")
-        temporary.write_text(json.dumps(counts | {part: (number + 1, time.time())}))
-        temporary.replace(self.file)
+        with suppress(OSError):
+            temporary.write_text(json.dumps(counts | {part: (number + 1, time.time())}))
+            temporary.replace(self.file)
 
     def read(self) -> dict[str, tuple[int, float]]:
         """Return the number of deaths and the time of the last by part; no part that has not died."""

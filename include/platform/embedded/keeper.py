@@ -16,7 +16,8 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from logging.handlers import RotatingFileHandler
 
@@ -106,16 +107,11 @@ class Keeper:
 
 def keep(stack: Stack) -> None:
     """Handle supervisord's events until it dies, then have the stack revived."""
-    keeper, supervisor = Keeper(stack), os.getppid()
-    while True:
-        listener.ready()
-        line = sys.stdin.readline()
-        if not line:
-            break
-        headers = get_headers(line)
-        payload = get_headers(sys.stdin.read(int(headers["len"])).split("\n")[0])
-        keeper.handle(headers["eventname"], payload)
-        listener.ok()
+    keeper, record = Keeper(stack), stack.record()
+    # If supervisord is dead already, this process has another parent.
+    supervisor = record.supervisor if record else os.getppid()
+    for event, payload in _events():
+        keeper.handle(event, payload)
     _log.warning("the supervisor died")
     # In a session of its own: this process is a member of the stack, which is ended before it starts again.
     os.posix_spawn(
@@ -125,6 +121,19 @@ def keep(stack: Stack) -> None:
         setsid=True,
         file_actions=[(os.POSIX_SPAWN_OPEN, number, os.devnull, os.O_RDWR, 0) for number in range(3)],
     )
+
+
+def _events() -> Iterator[tuple[str, dict[str, str]]]:
+    """Yield the name and the payload of each event, until supervisord's pipes are closed."""
+    with suppress(BrokenPipeError):
+        while True:
+            listener.ready()
+            line = sys.stdin.readline()
+            if not line:
+                return
+            headers = get_headers(line)
+            yield headers["eventname"], get_headers(sys.stdin.read(int(headers["len"])).split("\n")[0])
+            listener.ok()
 
 
 def revive(stack: Stack, supervisor: int) -> None:

@@ -66,6 +66,7 @@ class Record:
             members[supervisor.pid] = supervisor
         for process in list(members.values()):
             members |= {child.pid: child for child in _descendants(process)}
+        members.pop(os.getpid(), None)  # a part of the stack may start it again
         return list(members.values())
 
     def orphans(self) -> list[psutil.Process]:

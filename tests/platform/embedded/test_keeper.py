@@ -167,6 +167,14 @@ def test_deaths_are_counted_by_part(tmp_path: Path) -> None:
     assert all(time.time() - 60 < last <= time.time() for _, last in deaths.read().values())
 
 
+def test_a_death_that_cannot_be_counted_stops_nothing(tmp_path: Path) -> None:
+    deaths = Deaths(tmp_path / "no folder" / "deaths.json")
+
+    deaths.add("lake")
+
+    assert deaths.read() == {}
+
+
 @pytest.mark.parametrize("content", ["", "[]", "{", '{"lake": 1}', '{"lake": ["a", "b"]}'])
 def test_a_torn_file_counts_nothing(tmp_path: Path, content: Any) -> None:
     (tmp_path / "deaths.json").write_text(content)

@@ -98,7 +98,9 @@ def test_members_of_the_session_are_found_when_their_supervisor_is_gone(
     family: tuple[Record, list[psutil.Process]],
 ) -> None:
     record, children = family
-    psutil.Process(record.supervisor).kill()
+    supervisor = psutil.Process(record.supervisor)
+    supervisor.kill()
+    assert processes.wait_until_gone(supervisor, 5)
 
     members = pids(record.members())
 
