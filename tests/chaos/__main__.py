@@ -1,21 +1,30 @@
-"""`make test WHAT=chaos`: kill every part, and tasks, at every step of the loop, and count what survives.
+"""`make test WHAT=chaos`: harm every part, and tasks, at every step of the loop, and count what survives.
 
-Each pair of a victim and a step is one kill, with SIGKILL, while the step runs. Nobody helps: the stack has
-to be healthy again by itself, the run has to end by itself, and then nothing may be lost or doubled.
-`ARGS="--kills 20"` takes a sample; the kills are shuffled, in the same order for the same `--seed`.
+Each pair of a victim and a step is one harm while the step runs. Nobody helps: the stack has to be healthy
+again by itself, the run has to end by itself, and then nothing may be lost or doubled. The kinds of harm:
+
+- `kill`: SIGKILL;
+- `hang`: two minutes of SIGSTOP;
+- `full`: a minute without a free byte on the disk, whatever the victim. A run that has used up its tries
+  meanwhile is continued afterwards. Needs root on Linux, for a small disk of its own.
+
+`ARGS="--harm hang --number 20"` takes a sample; the order is the same for the same `--seed`.
 """
 
 from __future__ import annotations
 
 import random
+import subprocess
 import sys
 import time
 from argparse import ArgumentParser
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from enum import StrEnum
+from pathlib import Path
 from statistics import median
 from typing import TypeVar
 
@@ -45,13 +54,24 @@ _HEALTHY = dict.fromkeys(PARTS, "healthy")
 _JANUARY = date(2013, 1, 1), date(2013, 1, 31)
 _WITHIN_SECONDS = 300.0
 """In which the stack has to be healthy again, and a step has to be reached."""
+_HANG_SECONDS = 120.0
+_FULL_SECONDS = 60.0
+_DISK_MIB = 1024
 _console = Console(highlight=False)
 _T = TypeVar("_T")
 
 
+class Harm(StrEnum):
+    """What is done to a victim."""
+
+    KILL = "kill"
+    HANG = "hang"
+    FULL = "full"
+
+
 @dataclass(frozen=True)
-class Kill:
-    """A victim killed at a step; `seconds` until the stack was healthy, None if it was not in time."""
+class Harmed:
+    """A victim harmed at a step; `seconds` until the stack was healthy, None if it was not in time."""
 
     victim: str
     step: str
@@ -60,10 +80,11 @@ class Kill:
 
 @dataclass
 class Chaos:
-    """Runs of the loop, in each of which parts are killed."""
+    """Runs of the loop, in each of which parts are harmed."""
 
     running: RunningStack
-    kills: list[Kill] = field(default_factory=list)
+    harm: Harm
+    harmed: list[Harmed] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
     runs: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     day: date = _JANUARY[1]
@@ -77,7 +98,7 @@ class Chaos:
         self.running.airflow.run(TRAIN, "chaos-first", {"reason": "chaos", "until": last})
 
     def run(self, dag_id: str, victims: dict[str, str]) -> None:
-        """Start a run, kill the victim of each step while the step runs, and check what came of it."""
+        """Start a run, harm the victim of each step while the step runs, and check what came of it."""
         self.runs[dag_id] += 1
         run_id = f"chaos-{self.runs[dag_id]}"
         if dag_id == INGEST:
@@ -88,8 +109,11 @@ class Chaos:
         self.running.airflow.start(dag_id, run_id, conf)
         for step in STEPS[dag_id]:
             if step in victims and self._reach(dag_id, run_id, step):
-                self._kill(victims[step], step)
+                self._do_harm(victims[step], step)
         state = self._patiently(lambda: self.running.airflow.wait(dag_id, run_id))
+        if self.harm is Harm.FULL and state == "failed":
+            self.running.airflow.start(dag_id, run_id, conf)  # clears what has failed
+            state = self._patiently(lambda: self.running.airflow.wait(dag_id, run_id))
         if state != "success":
             self.faults.append(f"{dag_id} {run_id} ended as {state}")
         self.faults += [f"after {dag_id} {run_id}: {fault}" for fault in self._patiently(self._invariants)]
@@ -112,21 +136,22 @@ class Chaos:
         self.faults.append(f"{step} of {dag_id} {run_id} was not reached")
         return False
 
-    def _kill(self, victim: str, step: str) -> None:
-        found = VICTIMS[victim](self.running)
-        for process in found:
-            with suppress(psutil.NoSuchProcess):
-                process.kill()
+    def _do_harm(self, victim: str, step: str) -> None:
+        if self.harm is Harm.FULL:
+            _fill(self.running.settings.var.parent, _FULL_SECONDS)
+        elif self.harm is Harm.HANG:
+            _suspend(VICTIMS[victim](self.running), _HANG_SECONDS)
+        else:
+            _kill(VICTIMS[victim](self.running))
         started, seconds = time.monotonic(), None
-        psutil.wait_procs(found, timeout=5)
         time.sleep(1)  # a part that has just died may still be taken for healthy
         while seconds is None and time.monotonic() - started < _WITHIN_SECONDS:
             if self.running.stack.health() == _HEALTHY:
                 seconds = time.monotonic() - started
             time.sleep(0.2)
-        self.kills.append(Kill(victim, step, seconds))
+        self.harmed.append(Harmed(victim, step, seconds))
         if seconds is None:
-            self.faults.append(f"{victim}, killed at {step}: {self.running.stack.health()}")
+            self.faults.append(f"{victim}, harmed at {step}: {self.running.stack.health()}")
 
     def _invariants(self) -> list[str]:
         """Return what was lost, doubled, or left behind."""
@@ -166,51 +191,95 @@ class Chaos:
             time.sleep(0.5)
 
 
-def rounds(kills: int, seed: int) -> Iterator[tuple[str, dict[str, str]]]:
-    """Yield runs, each as its DAG and the victim of each of its steps, until there are so many kills."""
+def _kill(found: list[psutil.Process]) -> None:
+    for process in found:
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
+    psutil.wait_procs(found, timeout=5)
+
+
+def _suspend(found: list[psutil.Process], seconds: float) -> None:
+    for process in found:
+        with suppress(psutil.NoSuchProcess):
+            process.suspend()
+    time.sleep(seconds)
+    for process in found:
+        with suppress(psutil.NoSuchProcess):  # the keeper may have replaced it
+            process.resume()
+
+
+def _fill(folder: Path, seconds: float) -> None:
+    """Take all space of a folder's disk for some seconds."""
+    filler, end = folder / "filler", time.monotonic() + seconds
+    with filler.open("wb", buffering=0) as file:
+        while time.monotonic() < end:
+            try:
+                file.write(bytes(2**16))
+            except OSError:
+                time.sleep(0.05)  # somebody may have freed some
+    filler.unlink()
+
+
+@contextmanager
+def _small_disk(folder: Path) -> Iterator[Path]:
+    """Yield a folder on a disk of its own, in memory."""
+    disk = folder / "disk"
+    disk.mkdir()
+    options = ["-t", "tmpfs", "-o", f"size={_DISK_MIB}m,mode=0711", "tmpfs"]
+    subprocess.run(["mount", *options, str(disk)], check=True)
+    try:
+        yield disk
+    finally:
+        subprocess.run(["umount", "--lazy", str(disk)], check=True)
+
+
+def rounds(number: int, seed: int) -> Iterator[tuple[str, dict[str, str]]]:
+    """Yield runs, each as its DAG and the victim of each of its steps, until there are so many victims."""
     order = random.Random(seed)
     left = {dag_id: {step: list(VICTIMS) for step in steps} for dag_id, steps in STEPS.items()}
     for steps in left.values():
         for victims in steps.values():
             order.shuffle(victims)
-    while kills > 0 and any(victims for steps in left.values() for victims in steps.values()):
+    while number > 0 and any(victims for steps in left.values() for victims in steps.values()):
         for dag_id, steps in left.items():
             chosen = {step: victims.pop() for step, victims in steps.items() if victims}
-            chosen = dict(list(chosen.items())[: max(0, kills)])
-            kills -= len(chosen)
+            chosen = dict(list(chosen.items())[: max(0, number)])
+            number -= len(chosen)
             if chosen:
                 yield dag_id, chosen
 
 
 def main() -> int:
-    """Kill, count, and return 1 if something did not survive."""
+    """Harm, count, and return 1 if something did not survive."""
     most = sum(len(steps) for steps in STEPS.values()) * len(VICTIMS)
     parser = ArgumentParser(prog="make test WHAT=chaos", description=__doc__)
-    parser.add_argument("--kills", type=int, default=most, help=f"how many (default and most: {most})")
+    parser.add_argument("--harm", type=Harm, choices=list(Harm), default=Harm.KILL)
+    parser.add_argument("--number", type=int, default=most, help=f"how many (default and most: {most})")
     parser.add_argument("--seed", type=int, default=1)
     given = parser.parse_args()
-    with database_folder() as folder:
-        stack = Stack(changed(settings_in(folder / "var"), airflow={"retry_seconds": 5.0}))
+    with database_folder() as folder, ExitStack() as held:
+        place = held.enter_context(_small_disk(folder)) if given.harm is Harm.FULL else folder
+        fields = {"airflow": {"retry_seconds": 5.0}, "min_free": 0}
+        chaos = Chaos(RunningStack(Stack(changed(settings_in(place / "var"), **fields))), given.harm)
         try:
-            chaos = Chaos(RunningStack(stack))
             with Progress(console=_console) as progress:
-                bar = progress.add_task("starting", total=min(given.kills, most))
-                stack.up(lambda text: None)
+                bar = progress.add_task("starting", total=min(given.number, most))
+                chaos.running.stack.up(lambda text: None)
                 chaos.prepare()
-                for dag_id, victims in rounds(given.kills, given.seed):
+                for dag_id, victims in rounds(given.number, given.seed):
                     progress.update(bar, description=f"{dag_id}: {', '.join(victims.values())}")
                     chaos.run(dag_id, victims)
-                    progress.update(bar, completed=len(chaos.kills))
+                    progress.update(bar, completed=len(chaos.harmed))
         finally:
-            stack.down(lambda text: None)
+            chaos.running.stack.down(lambda text: None)
     return _show(chaos)
 
 
 def _show(chaos: Chaos) -> int:
-    picture = Picture("killed", "kills", "survived", "median s", "most s")
+    picture = Picture(chaos.harm.value, "times", "survived", "median s", "most s")
     for victim in VICTIMS:
-        mine = [kill for kill in chaos.kills if kill.victim == victim]
-        seconds = [kill.seconds for kill in mine if kill.seconds is not None]
+        mine = [harmed for harmed in chaos.harmed if harmed.victim == victim]
+        seconds = [harmed.seconds for harmed in mine if harmed.seconds is not None]
         picture.add_row(
             victim,
             str(len(mine)),
@@ -221,12 +290,10 @@ def _show(chaos: Chaos) -> int:
     _console.print(picture)
     for fault in chaos.faults:
         _console.print(f"[red]fault[/red] {fault}", soft_wrap=True)
-    survived = sum(kill.seconds is not None for kill in chaos.kills)
+    survived = sum(harmed.seconds is not None for harmed in chaos.harmed)
     runs = sum(chaos.runs.values())
-    _console.print(
-        f"{survived} of {len(chaos.kills)} kills survived, in {runs} runs; {len(chaos.faults)} faults"
-    )
-    return int(bool(chaos.faults) or survived < len(chaos.kills))
+    _console.print(f"{survived} of {len(chaos.harmed)} survived, in {runs} runs; {len(chaos.faults)} faults")
+    return int(bool(chaos.faults) or survived < len(chaos.harmed))
 
 
 if __name__ == "__main__":
