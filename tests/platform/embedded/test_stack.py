@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import astuple
 from pathlib import Path
@@ -70,10 +71,11 @@ def test_idle_it_takes_less_than_two_and_a_half_gibibytes(running: RunningStack)
 
 
 @pytest.mark.stack
-def test_a_second_up_changes_nothing(running: RunningStack) -> None:
+def test_two_further_ups_at_once_change_nothing(running: RunningStack) -> None:
     before = running.stack.record()
 
-    running.stack.up(quiet)
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(running.stack.up, [quiet, quiet]))
 
     assert before is not None
     assert running.stack.record() == before
