@@ -331,7 +331,7 @@ class Stack:
         while True:
             record = self.record()
             if record is None or record.process() is None:
-                raise Unavailable(f"the supervisor died at the start:\n{self.tail(_UP, 'supervisor')}")
+                raise Unavailable(f"the supervisor died at the start:\n{self.tail('supervisor')}")
             if postgres.pid(self.database) is None:
                 self._start_dead_database()  # the keeper leaves it to the holder of the lock
             health = self.health()

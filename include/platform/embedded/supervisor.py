@@ -131,7 +131,6 @@ class Supervisor:
         if (folder := self.socket.parent) != self._run:
             sockets.make_private(folder, {os.geteuid()})
         self.socket.unlink(missing_ok=True)
-        output = self.var / "log" / "up.log"
         config = self._run / "supervisord.conf"
         config.write_text(self._config(commands))
         before = os.umask(0o077)
@@ -143,8 +142,9 @@ class Supervisor:
                 setsid=True,
                 file_actions=[
                     (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
-                    # It writes there only that it cannot start; else it has a log.
-                    (os.POSIX_SPAWN_OPEN, 1, str(output), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600),
+                    # Not a file: on a full disk it reports there that it cannot write its log, and dies if
+                    # that fails as well (supervisor 4.3).
+                    (os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0),
                     (os.POSIX_SPAWN_DUP2, 1, 2),
                 ],
             )
