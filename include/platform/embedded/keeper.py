@@ -27,7 +27,7 @@ from supervisor.childutils import get_headers, listener
 from include.exceptions import MillraceError
 from include.platform.embedded.stack import HEALTHY, Stack
 from include.platform.embedded.supervisor import FATAL, Part
-from include.settings import settings
+from include.settings import inherited_environment, settings
 
 HANG_SECONDS = 150.0
 """After which a part is restarted that was healthy and is no more; a busy machine, or one that was suspended,
@@ -117,7 +117,7 @@ def keep(stack: Stack) -> None:
     os.posix_spawn(
         sys.executable,
         [sys.executable, "-m", "include.platform.embedded.keeper", str(supervisor)],
-        os.environ,
+        inherited_environment(),
         setsid=True,
         file_actions=[(os.POSIX_SPAWN_OPEN, number, os.devnull, os.O_RDWR, 0) for number in range(3)],
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -18,6 +17,7 @@ from include.platform.embedded.deaths import Deaths
 from include.platform.embedded.keeper import HANG_SECONDS, START_SECONDS, Keeper
 from include.platform.embedded.stack import Stack
 from include.platform.embedded.supervisor import Part
+from tests.support import lifeline
 
 TICK: tuple[str, dict[str, str]] = ("TICK_5", {"when": "0"})
 
@@ -140,7 +140,7 @@ def test_a_part_that_somebody_stopped_stays_stopped(
 
 
 def test_a_death_is_counted_and_what_it_left_is_killed(stack: FakeStack) -> None:
-    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    child = lifeline.start([sys.executable, "-c", "import time; time.sleep(60)"])
     stack.left = [psutil.Process(child.pid)]
 
     Keeper(cast(Stack, stack)).handle("PROCESS_STATE_EXITED", {"processname": "lake"})

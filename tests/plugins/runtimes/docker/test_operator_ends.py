@@ -108,7 +108,7 @@ def test_a_task_whose_time_is_over_leaves_no_container(engine: Engine, sleeper: 
     with pytest.raises(AirflowTaskTimeout), timeout(2):
         found.run()
     found.operator.on_kill()  # as Airflow does then
-    assert time.monotonic() - started < 10
+    assert time.monotonic() - started < 45
     assert engine.containers("orders.stage/late/train") == []
 
 

@@ -304,7 +304,7 @@ def test_a_task_whose_time_is_over_leaves_no_pod(cluster: Cluster) -> None:
     started = time.monotonic()
     with pytest.raises(JobFailed, match=r"not done after 3 s, its training\.timeout; raise that of 'orders'"):
         score_task(cluster, SLEEPER, "late", execution_timeout=timedelta(seconds=3)).run()
-    assert time.monotonic() - started < 15
+    assert time.monotonic() - started < 45
     cluster.wait_empty(key("late"))
 
 

@@ -125,7 +125,7 @@ def test_what_the_cluster_cannot_do_is_told_at_once(
     with pytest.raises(Misconfigured, match=message) as caught:
         score_task(cluster, "exit 70", run_id, **options).run()
     assert type(caught.value) is Misconfigured
-    assert time.monotonic() - started < 15
+    assert time.monotonic() - started < 45
     cluster.wait_empty(key(run_id))
 
 
@@ -136,7 +136,7 @@ def test_an_image_that_cannot_be_pulled_is_told_at_once(cluster: Cluster) -> Non
         (Misconfigured, Unavailable), match=r"image 'millrace-none:1'.*\(ErrImagePull|\(ImagePull"
     ):
         score_task(cluster, "exit 70", "image", image="millrace-none:1").run()
-    assert time.monotonic() - started < 15
+    assert time.monotonic() - started < 45
     cluster.wait_empty(key("image"))
 
 
