@@ -103,6 +103,15 @@ def test_a_cluster_that_is_there_already_is_no_reason_to_leave_it_out(project: P
     assert run(project, KUBECONFIG="/mine") == ([], ["demo", IN_CONTAINERS, IN_PODS], CLOSING_LINE)
 
 
+def test_a_slow_machine_leaves_out_the_demos_elsewhere_with_a_word(project: Path) -> None:
+    messages, demos, last = run(project, KUBECONFIG="/mine", CI_SECONDS="0")
+    assert [message.partition(": the ")[2] for message in messages] == [
+        "demo with jobs in containers is left out",
+        "demo with jobs in pods is left out",
+    ]
+    assert (demos, last) == (["demo"], CLOSING_LINE)
+
+
 def test_what_is_left_out_is_told(project: Path) -> None:
     program(project / ".ci/engine", '[ "$1" = stop ] || exit 1')
     program(project / ".ci/kustomize", "exit 1")

@@ -94,6 +94,7 @@ def test_rows_reach_the_lake(lake_server: LakeServer, mlflow: TrackingServer, ai
     assert lake_server.lake(repository).get_commit("main").metadata["rows"] == "8"
 
 
+@pytest.mark.soak
 def test_the_commands_that_remove_it_leave_the_dags_of_others(airflow: StockAirflow) -> None:
     airflow = follow(airflow, FOLDERS[1])
     airflow.parse()

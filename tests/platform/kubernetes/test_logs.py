@@ -95,7 +95,9 @@ def test_the_role_is_given_to_service_accounts_that_the_values_name() -> None:
 
 
 @pytest.mark.stack
-@pytest.mark.parametrize("kind", CONNECTIONS)
+@pytest.mark.parametrize(
+    "kind", [KEYS, *(pytest.param(kind, marks=pytest.mark.soak) for kind in (ROLE, ELSEWHERE))]
+)
 def test_a_log_goes_to_the_store_and_is_read_from_there(kind: str, store: Store, tmp_path: Path) -> None:
     dags = tmp_path / "dags"
     dags.mkdir()

@@ -131,7 +131,7 @@ def test_every_job_of_the_loop_runs_in_a_container(shop: Loop, engine: Engine) -
     assert shop.evaluate(trained["run_id"]).candidate == scores["candidate"]
 
 
-@pytest.mark.parametrize("signal", ["SIGTERM", "SIGKILL"])
+@pytest.mark.parametrize("signal", [pytest.param("SIGTERM", marks=pytest.mark.soak), "SIGKILL"])
 def test_a_killed_training_leaves_one_version_and_no_container(
     shop: Loop, engine: Engine, signal: str
 ) -> None:
@@ -175,6 +175,7 @@ def built(shop: Loop, engine: Engine, dockerfile: str, *files: Path) -> None:
     use_image(shop, engine.build(dockerfile, build, TOOLS_IMAGE=JOB_IMAGE, BASE_IMAGE=JOB_IMAGE))
 
 
+@pytest.mark.soak
 @pytest.mark.timeout(600)  # what is in the image is fetched, and jobs start cold
 def test_the_image_with_another_library_does_all_jobs(shop: Loop, engine: Engine) -> None:
     page = (ROOT / "docs/job-contract.md").read_text()
