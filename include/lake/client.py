@@ -215,13 +215,17 @@ class Lake(ObjectClient):
             return str(response["id"])
 
     def log(self, ref: str, *, first_parent: bool = False, prefix: str = "") -> Iterator[Commit]:
-        """Yield the commits that a ref contains, newest first; only those that change paths below `prefix`.
+        """Yield the commits that a ref contains, newest first.
 
-        With `first_parent`, follow only the first parent of each merge.
+        With `first_parent`, follow only the first parent of each merge. With `prefix`, yield those that
+        change paths below it, one a request: the server compares commits until it has found so many.
         """
         subject = f"log of {ref!r}"
-        options: dict[str, Any] = {"first_parent": first_parent, **({"prefixes": [prefix]} if prefix else {})}
-        for entry in self._pages(subject, "refs.log_commits", ref, **options):
+        options: dict[str, Any] = {
+            "first_parent": first_parent,
+            **({"prefixes": [prefix], "amount": 1} if prefix else {}),
+        }
+        for entry in self._pages(subject, "refs.log_commits", ref, first_parent=first_parent, **options):
             with self._errors(subject):
                 commit = Commit.of(entry)
             yield commit

@@ -88,16 +88,22 @@ class RepositoryClient:
             return self._operation(operation)(self.repository, *arguments, **REQUEST_OPTIONS, **options)
 
     def _pages(
-        self, subject: str, operation: str, *arguments: Any, after: str = "", **options: Any
+        self,
+        subject: str,
+        operation: str,
+        *arguments: Any,
+        after: str = "",
+        amount: int = _MAX_PAGE_ENTRIES,
+        **options: Any,
     ) -> Iterator[Any]:
-        """Yield the entries of a paged list, one page in memory at a time."""
+        """Yield the entries of a paged list, one page of `amount` in memory at a time."""
         with self._errors(subject):
             while True:
                 page = self._operation(operation)(
                     self.repository,
                     *arguments,
                     after=after,
-                    amount=_MAX_PAGE_ENTRIES,
+                    amount=amount,
                     **REQUEST_OPTIONS,
                     **options,
                 )

@@ -35,7 +35,9 @@ def close_stale(
     for experiment in experiments:
         for run in list(experiment.running()):
             if Tag.RUN_KEY in run.data.tags and _is_stale(run, lives(Owner.of(run.data.tags)), now):
-                run_log = experiment.open_run(run)
+                run_log = experiment.open_run(run.info.run_id)
+                if run_log.run.info.status != "RUNNING":
+                    continue  # it ended before its owner did, after the list was made
                 run_log.end("KILLED")
                 closed.append(run_log)
     return closed

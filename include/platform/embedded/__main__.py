@@ -16,7 +16,7 @@ from rich.table import Table
 from include.exceptions import Absent, MillraceError
 from include.platform.embedded import processes
 from include.platform.embedded.doctor import examine
-from include.platform.embedded.stack import Stack
+from include.platform.embedded.stack import POSTGRES, Stack
 from include.platform.embedded.status import size_on_disk, statuses
 from include.settings import ROOT, settings
 
@@ -99,7 +99,9 @@ def airflow(stack: Stack, *words: str) -> int:
 
 def logs(stack: Stack) -> int:
     """Follow the logs of all parts, the supervisor and the keeper."""
-    files = sorted(str(file) for file in stack.logs.glob("*.log"))
+    files = [
+        str(file) for file in (stack.log_of(POSTGRES), *sorted(stack.logs.glob("*.log"))) if file.exists()
+    ]
     if not files:
         raise Absent(f"there are no logs in {stack.logs}; run `make up`")
     os.execvp("tail", ["tail", "-n", "20", "-F", *files])  # noqa: S606, S607 - the user's own tail

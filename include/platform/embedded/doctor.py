@@ -51,7 +51,7 @@ def examine(stack: Stack) -> Iterator[Finding]:
     for check in checks:
         try:
             yield check(stack)
-        except (MillraceError, OSError) as error:
+        except (MillraceError, OSError, psutil.Error) as error:
             yield Finding(check.__name__.strip("_"), str(error), "correct what the message names")
 
 
@@ -146,18 +146,26 @@ def _ports(stack: Stack) -> Finding:
     ours = {process.pid for process in stack.members()}
     for part, variable in PORTS.items():
         port = int(stack.settings.variables()[variable])
-        owners = {
-            connection.pid
-            for connection in psutil.net_connections("tcp")
-            if connection.status == psutil.CONN_LISTEN and connection.laddr[1:2] == (port,)
-        }
-        if owners - ours or (not owners and not _is_free(port)):
+        owners = _listeners(port)
+        if owners - ours or (not owners and not ours and not _is_free(port)):
             return Finding(
                 "ports",
                 f"port {port} for {part} is taken by {processes.listening_on(port)}",
                 f"stop it, or set {variable} to a free port",
             )
     return Finding("ports", "in use by this stack" if ours else "free")
+
+
+def _listeners(port: int) -> set[int | None]:
+    """Return the processes that listen on a port; none where only root may know them (macOS)."""
+    try:
+        return {
+            connection.pid
+            for connection in psutil.net_connections("tcp")
+            if connection.status == psutil.CONN_LISTEN and connection.laddr[1:2] == (port,)
+        }
+    except psutil.AccessDenied:
+        return set()
 
 
 def _is_free(port: int) -> bool:

@@ -1,11 +1,13 @@
 """`python -m include.platform.embedded.keeper`: restarts what supervisord does not.
 
 It is an event listener of supervisord (http://supervisord.org/events.html), which starts it, and starts it
-again if it dies. At each event, and every five seconds, it
+again if it dies. It
 
-- starts PostgreSQL if that has died,
-- ends what a dead part has left: a worker whose scheduler has died would work on beside the next one's,
-- starts a part again that supervisord has given up, and restarts one that has not been healthy for long.
+- starts PostgreSQL if that has died, for which it looks every five seconds,
+- ends what a part has left that died or was restarted: a worker whose scheduler has died would work on beside
+  the next one's,
+- starts a part again that supervisord has given up, and restarts one that has not been healthy for long, for
+  which it looks every thirty seconds.
 
 If supervisord dies, the keeper's input ends, and a process of its own starts the whole stack again.
 """
@@ -25,7 +27,7 @@ import psutil
 from supervisor.childutils import get_headers, listener
 
 from include.exceptions import MillraceError
-from include.platform.embedded.stack import HEALTHY, Stack
+from include.platform.embedded.stack import HEALTHY, Stack, judge
 from include.platform.embedded.supervisor import FATAL, Part
 from include.settings import inherited_environment, settings
 
@@ -63,10 +65,10 @@ class Keeper:
         name, now = payload.get("processname", ""), time.monotonic()
         steps: list[Callable[[], None]] = [self.stack.start_database]
         if name:
-            steps = [lambda: self._note(name, event), *steps, self._end_orphans]
+            steps = [lambda: self._note(name, event), self._end_orphans, *steps]
         if now >= self._next_look:
             self._next_look = now + _LOOK_SECONDS
-            steps.append(self._look)
+            steps += [self._look, self._end_orphans]
         for step in steps:
             try:
                 step()
@@ -82,7 +84,8 @@ class Keeper:
         if orphans := self.stack.orphans():
             _log.warning("ending %s, whose part has died", [process.pid for process in orphans])
             for process in orphans:
-                process.kill()
+                with suppress(psutil.NoSuchProcess):
+                    process.kill()
 
     def _look(self) -> None:
         """Start what was given up, and restart what hangs."""
@@ -91,7 +94,7 @@ class Keeper:
             if part.state == FATAL:
                 _log.warning("starting %s, which has failed to start", name)
                 self.stack.supervisor.start(name)
-            elif part.is_running and self._hangs(part, health.get(name, HEALTHY)):
+            elif part.is_running and self._hangs(part, judge(name, health)):
                 _log.warning("restarting %s, which %s", name, health[name])
                 self.stack.supervisor.restart(name)
 
@@ -99,7 +102,8 @@ class Keeper:
         """Return whether a part has not been healthy for too long."""
         life = self._lives.get(part.name)
         if life is None or life.pid != part.pid:
-            life = self._lives[part.name] = _Life(part.pid, time.monotonic())
+            limit = HANG_SECONDS if part.seconds > START_SECONDS else START_SECONDS
+            life = self._lives[part.name] = _Life(part.pid, time.monotonic(), limit)
         if state == HEALTHY:
             life.last_healthy, life.limit = time.monotonic(), HANG_SECONDS
         return time.monotonic() - life.last_healthy > life.limit
@@ -142,8 +146,8 @@ def revive(stack: Stack, supervisor: int) -> None:
         try:
             stack.revive(supervisor, lambda text: _log.warning("%s", text))
             return
-        except (MillraceError, OSError) as error:
-            _log.warning("%s", error)
+        except Exception:  # noqa: BLE001 - whatever it is, nobody else starts the stack
+            _log.exception("the stack could not be started, trying again")
             time.sleep(_REVIVAL_SECONDS)
 
 

@@ -13,7 +13,7 @@ import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -51,9 +51,10 @@ def start(folder: Path) -> str:
 def stop(folder: Path) -> None:
     """Stop the server and close its connections; do nothing if it is not running."""
     if server := pid(folder):
-        main = psutil.Process(server)
-        main.send_signal(signal.SIGINT)  # PostgreSQL's "fast" shutdown: closes connections, flushes data
-        processes.wait_until_gone(main, _TIMEOUT_SECONDS)
+        with suppress(psutil.NoSuchProcess):
+            main = psutil.Process(server)
+            main.send_signal(signal.SIGINT)  # PostgreSQL's "fast" shutdown: closes connections, flushes data
+            processes.wait_until_gone(main, _TIMEOUT_SECONDS)
     processes.end(members(folder), grace=5)
     # A killed server leaves these behind; nothing listens on them any more.
     (folder / "postmaster.pid").unlink(missing_ok=True)

@@ -7,7 +7,7 @@ import json
 import os
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -61,11 +61,10 @@ class Record:
         These are the processes in the supervisor's session, which keeps its id when the supervisor dies, and
         what descends from them.
         """
-        members = {process.pid: process for process in _session(self.supervisor, self.created)}
-        if supervisor := self.process():
-            members[supervisor.pid] = supervisor
-        for process in list(members.values()):
-            members |= {child.pid: child for child in _descendants(process)}
+        everybody = list(psutil.process_iter())
+        roots = [process for process in everybody if _is_in(process, self.supervisor, self.created)]
+        supervisor = self.process()
+        members = _family([*([supervisor] if supervisor else []), *roots], everybody)
         members.pop(os.getpid(), None)  # a part of the stack may start it again
         return list(members.values())
 
@@ -76,26 +75,36 @@ class Record:
             return []
         # In this order: what starts in between descends from the supervisor.
         members = self.members()
-        kept = {supervisor.pid, *(process.pid for process in _descendants(supervisor))}
+        kept = _family([supervisor], list(psutil.process_iter()))
         return [process for process in members if process.pid not in kept and process.is_running()]
 
 
-def _session(leader: int, created: float) -> Iterator[psutil.Process]:
-    """Yield the living processes of a session whose leader was created at a time."""
-    for process in psutil.process_iter():
-        try:
-            is_member = os.getsid(process.pid) == leader and process.create_time() >= created - 2
-            if is_member and process.status() != psutil.STATUS_ZOMBIE:
-                yield process
-        except (ProcessLookupError, PermissionError, psutil.NoSuchProcess):
-            continue
-
-
-def _descendants(process: psutil.Process) -> list[psutil.Process]:
+def _is_in(process: psutil.Process, session: int, created: float) -> bool:
+    """Return whether a process lives and is in a session whose leader was created at a time."""
     try:
-        return process.children(recursive=True)
-    except psutil.NoSuchProcess:
-        return []
+        is_member = os.getsid(process.pid) == session and process.create_time() >= created - 2
+        return is_member and process.status() != psutil.STATUS_ZOMBIE
+    except (ProcessLookupError, PermissionError, psutil.NoSuchProcess):
+        return False
+
+
+def _family(roots: list[psutil.Process], everybody: list[psutil.Process]) -> dict[int, psutil.Process]:
+    """Return processes and all that descends from them, by process id.
+
+    `psutil.Process.children` would read the parents of all processes anew for each root.
+    """
+    children: dict[int, list[psutil.Process]] = {}
+    for process in everybody:
+        with suppress(psutil.NoSuchProcess):
+            children.setdefault(process.ppid(), []).append(process)
+    found = dict[int, psutil.Process]()
+    pending = list(roots)
+    while pending:
+        process = pending.pop()
+        if process.pid not in found:
+            found[process.pid] = process
+            pending += children.get(process.pid, [])
+    return found
 
 
 def end(processes: Iterable[psutil.Process], grace: float) -> None:

@@ -11,7 +11,7 @@ import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,6 +37,7 @@ GATEWAY = "gateway"
 HEALTHY = "healthy"
 _START_TIMEOUT_SECONDS = 240  # on a busy machine; it includes the imports of the workers
 _STOP_TIMEOUT_SECONDS = 12
+_SEEN_BY_AIRFLOW = ("scheduler", "dag-processor", "triggerer")
 WARM_UP_SECONDS = 60
 _UP = "up"
 
@@ -158,8 +159,9 @@ class Stack:
                 say("stopping Airflow, MLflow and the lake")
                 members = record.members()
                 if supervisor := record.process():
-                    supervisor.resume()  # a suspended one would not stop
-                    supervisor.terminate()
+                    with suppress(psutil.NoSuchProcess):
+                        supervisor.resume()  # a suspended one would not stop
+                        supervisor.terminate()
                     processes.wait_until_gone(supervisor, _STOP_TIMEOUT_SECONDS)
                 processes.end([process for process in members if process.is_running()], grace=5)
                 processes.end(record.members(), grace=5)  # what was started meanwhile
@@ -198,7 +200,7 @@ class Stack:
         if answer is not None and _get(where["airflow"] + "/execution/health") is not None:
             states["airflow"] = HEALTHY
         if answer is not None:
-            for part in ("scheduler", "dag-processor", "triggerer"):
+            for part in _SEEN_BY_AIRFLOW:
                 status = (answer.get(part.replace("-", "_")) or {}).get("status")
                 states[part] = HEALTHY if status == "healthy" else f"reports {status!r}"
         return states
@@ -279,7 +281,11 @@ class Stack:
         supervisor = self.supervisor.spawn({part: commands[part] for part in parts}, variables)
         created = psutil.Process(supervisor).create_time()
         started = Record(supervisor, created, ports=self._ports, runtime=self.settings.runtime.value)
-        started.write(self._record_file)
+        try:
+            started.write(self._record_file)
+        except BaseException:
+            processes.end(started.members(), grace=5)  # nobody would find them
+            raise
 
     def _repair(self, record: Record, say: Say) -> None:
         """Start the parts that have failed, and restart those that have had time to become healthy."""
@@ -300,7 +306,7 @@ class Stack:
             if part.state in (FATAL, STOPPED):
                 say(f"starting {name}")
                 self.supervisor.start(name)
-            elif health.get(name, HEALTHY) != HEALTHY and part.is_running and part.seconds > WARM_UP_SECONDS:
+            elif judge(name, health) != HEALTHY and part.is_running and part.seconds > WARM_UP_SECONDS:
                 say(f"restarting {name}, which {health[name]}")
                 self.supervisor.restart(name)
 
@@ -371,6 +377,16 @@ class Stack:
             text = file.read_text(errors="replace").splitlines() if file.exists() else ["(no such file)"]
             shown += [f"{file}:", *(f"  {line}" for line in text[-lines:])]
         return "\n".join(shown)
+
+
+def judge(part: str, health: Mapping[str, str]) -> str:
+    """Return the state by which a part is restarted or not.
+
+    Of the parts that only the api-server knows, nothing is known while it, or the database, does not answer.
+    """
+    if part in _SEEN_BY_AIRFLOW and (health["airflow"] != HEALTHY or health[POSTGRES] != HEALTHY):
+        return HEALTHY
+    return health.get(part, HEALTHY)
 
 
 def _get(url: str) -> dict[str, Any] | None:

@@ -15,8 +15,6 @@ from include.platform.embedded.supervisor import KEEPER, Part
 
 _STATES = {"STARTING": "is being started", "BACKOFF": "dies at its start", "FATAL": "has failed to start"}
 
-_STATES = {"STARTING": "is being started", "BACKOFF": "dies at its start", "FATAL": "has failed to start"}
-
 
 @dataclass(frozen=True)
 class PartStatus:
@@ -92,7 +90,7 @@ def _database(stack: Stack, state: str, deaths: dict[str, tuple[int, float]]) ->
         POSTGRES,
         state,
         stack.log_of(POSTGRES),
-        since=psutil.Process(pid).create_time() if pid else 0.0,
+        since=_created(pid),
         memory=processes.memory(postgres.members(stack.database)),
         deaths=number,
         last_death=last,
@@ -106,6 +104,13 @@ def _state(health: str, part: Part | None) -> str:
     if part.is_running:
         return health
     return _STATES.get(part.state, f"is {part.state.lower()}")
+
+
+def _created(pid: int | None) -> float:
+    try:
+        return psutil.Process(pid).create_time() if pid else 0.0
+    except psutil.NoSuchProcess:
+        return 0.0
 
 
 def _tree(pid: int) -> list[psutil.Process]:

@@ -56,6 +56,7 @@ _KEEPER = """
 [eventlistener:{name}]
 command = {command}
 events = PROCESS_STATE_EXITED,PROCESS_STATE_BACKOFF,TICK_5
+buffer_size = 1000
 startretries = 1000
 autorestart = true
 stopwaitsecs = 2

@@ -1,8 +1,8 @@
 """`python -m millrace.components.dag_processor`: Airflow's DAG processor that parses what changed.
 
 Airflow's own parses every file again and again, as it cannot know what a file reads: ours build their DAGs
-from the contracts of the pipelines. This one looks at the time stamps of all sources, and parses when one of
-them differs, else once in `[dag_processor] min_file_process_interval`.
+from the contracts of the pipelines. This one looks at the time stamps of all sources, and at which DAGs are
+paused, and parses when something differs, else once in `[dag_processor] min_file_process_interval`.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,9 @@ import attrs
 from airflow.__main__ import main as airflow
 from airflow.cli.commands import dag_processor_command
 from airflow.dag_processing.manager import DagFileProcessorManager
+from airflow.models.dag import DagModel
+from airflow.utils.session import create_session
+from sqlalchemy import select
 
 from include.settings import ROOT, settings
 
@@ -50,10 +53,21 @@ def _sources(folders: tuple[Path, ...]) -> Iterator[tuple[str, os.stat_result]]:
                 continue  # as above, or a link to itself
 
 
+def paused_dags() -> frozenset[str]:
+    """Return the DAGs that are paused.
+
+    Airflow ends the watchers of a paused DAG's assets when it parses the DAG's file, and starts them again when
+    it parses the file of the DAG that is not paused any more.
+    """
+    with create_session() as session:
+        return frozenset(session.scalars(select(DagModel.dag_id).where(DagModel.is_paused)))
+
+
 @attrs.define(kw_only=True)
 class ChangeProcessor(DagFileProcessorManager):
     """The DAG processor, woken by a change of its sources."""
 
+    paused: Callable[[], frozenset[str]] = attrs.field(default=paused_dags)
     folders: tuple[Path, ...] = attrs.field(
         factory=lambda: (ROOT / "dags", ROOT / "include", ROOT / "plugins", settings().pipelines)
     )
@@ -70,7 +84,7 @@ class ChangeProcessor(DagFileProcessorManager):
 
     def _look(self, now: float) -> None:
         self._next_look = now + _LOOK_SECONDS
-        found = fingerprint(self.folders)
+        found = hash((fingerprint(self.folders), self.paused()))
         if found != self._fingerprint:
             self._fingerprint = found
             # A DAG that left its file counts as gone once the file was parsed so much later than the DAG.

@@ -23,7 +23,7 @@ def sources(tmp_path: Path) -> Path:
 @pytest.fixture
 def processor(sources: Path) -> ChangeProcessor:
     """A processor that has seen these sources, and the DAG file parsed."""
-    made = ChangeProcessor(max_runs=-1, folders=(sources,))
+    made = ChangeProcessor(max_runs=-1, folders=(sources,), paused=frozenset)
     queued(made, sources)
     return made
 
@@ -60,6 +60,16 @@ def test_a_changed_source_is_a_reason_to_parse_once(
 
     assert queued(processor, sources)
     assert not queued(processor, sources)
+
+
+def test_a_dag_that_is_paused_or_unpaused_is_a_reason_to_parse_once(
+    processor: ChangeProcessor, sources: Path
+) -> None:
+    for paused in (frozenset({"on_commit"}), frozenset[str]()):
+        processor.paused = lambda now=paused: now  # type: ignore[misc]
+
+        assert queued(processor, sources)
+        assert not queued(processor, sources)
 
 
 def test_bytecode_and_data_are_no_sources(processor: ChangeProcessor, sources: Path) -> None:
