@@ -221,10 +221,7 @@ class Lake(ObjectClient):
         change paths below it, one a request: the server compares commits until it has found so many.
         """
         subject = f"log of {ref!r}"
-        options: dict[str, Any] = {
-            "first_parent": first_parent,
-            **({"prefixes": [prefix], "amount": 1} if prefix else {}),
-        }
+        options: dict[str, Any] = {"prefixes": [prefix], "amount": 1} if prefix else {}
         for entry in self._pages(subject, "refs.log_commits", ref, first_parent=first_parent, **options):
             with self._errors(subject):
                 commit = Commit.of(entry)

@@ -56,8 +56,8 @@ def _sources(folders: tuple[Path, ...]) -> Iterator[tuple[str, os.stat_result]]:
 def paused_dags() -> frozenset[str]:
     """Return the DAGs that are paused.
 
-    Airflow ends the watchers of a paused DAG's assets when it parses the DAG's file, and starts them again when
-    it parses the file of the DAG that is not paused any more.
+    Airflow ends the watchers of a paused DAG's assets when it parses the DAG's file, and starts them again
+    when it parses the file after the pause.
     """
     with create_session() as session:
         return frozenset(session.scalars(select(DagModel.dag_id).where(DagModel.is_paused)))
