@@ -344,7 +344,8 @@ class Stack:
             for part in [part for part, state in health.items() if state == HEALTHY and part not in ready]:
                 ready.add(part)
                 say(f"{part} ready")
-            if len(ready) == len(self.parts):
+            # All at once: Airflow takes a scheduler for healthy by a heartbeat of the one that died before.
+            if set(health.values()) == {HEALTHY}:
                 return
             failed = self._failed()
             if failed or time.monotonic() > deadline:
