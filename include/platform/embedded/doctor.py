@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import stat
 import time
 from collections.abc import Callable, Iterator
@@ -146,36 +145,14 @@ def _ports(stack: Stack) -> Finding:
     ours = {process.pid for process in stack.members()}
     for part, variable in PORTS.items():
         port = int(stack.settings.variables()[variable])
-        owners = _listeners(port)
-        if owners - ours or (not owners and not ours and not _is_free(port)):
+        owners = processes.listeners(port)
+        if owners - ours or (not owners and not ours and not processes.is_free(HOST, port)):
             return Finding(
                 "ports",
                 f"port {port} for {part} is taken by {processes.listening_on(port)}",
                 f"stop it, or set {variable} to a free port",
             )
     return Finding("ports", "in use by this stack" if ours else "free")
-
-
-def _listeners(port: int) -> set[int | None]:
-    """Return the processes that listen on a port; none where only root may know them (macOS)."""
-    try:
-        return {
-            connection.pid
-            for connection in psutil.net_connections("tcp")
-            if connection.status == psutil.CONN_LISTEN and connection.laddr[1:2] == (port,)
-        }
-    except psutil.AccessDenied:
-        return set()
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((HOST, port))
-        except OSError:
-            return False
-        return True
 
 
 def _lake_program(stack: Stack) -> Finding:

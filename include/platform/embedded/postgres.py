@@ -13,7 +13,7 @@ import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -109,15 +109,12 @@ def _cursor(socket: str, database: str) -> Iterator[Any]:
     from psycopg2 import OperationalError, connect
 
     try:
-        connection = connect(host=socket, user="postgres", dbname=database)
-    except OperationalError as error:
+        with closing(connect(host=socket, user="postgres", dbname=database)) as connection:
+            connection.autocommit = True
+            with connection.cursor() as cursor:
+                yield cursor
+    except OperationalError as error:  # also of a statement, while the server recovers from a crash
         raise Unavailable(f"PostgreSQL does not answer in {socket}: {error}") from error
-    connection.autocommit = True
-    try:
-        with connection.cursor() as cursor:
-            yield cursor
-    finally:
-        connection.close()
 
 
 def _create_databases(socket: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import socket
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -119,16 +120,35 @@ def end(processes: Iterable[psutil.Process], grace: float) -> None:
         _, running = psutil.wait_procs(running, timeout=grace)
 
 
+def listeners(port: int) -> set[int | None]:
+    """Return the processes that listen on a port; none where only root may know them (macOS)."""
+    try:
+        return {
+            connection.pid
+            for connection in psutil.net_connections("tcp")
+            if connection.status == psutil.CONN_LISTEN and connection.laddr[1:2] == (port,)
+        }
+    except psutil.AccessDenied:
+        return set()
+
+
 def listening_on(port: int) -> str:
     """Describe the process that listens on a port, such as `nginx (process 17)` or `another process`."""
-    try:
-        for connection in psutil.net_connections("tcp"):
-            listens = connection.status == psutil.CONN_LISTEN and connection.laddr[1:2] == (port,)
-            if listens and connection.pid:
-                return f"{psutil.Process(connection.pid).name()} (process {connection.pid})"
-    except (psutil.AccessDenied, psutil.NoSuchProcess):
-        pass
+    with suppress(psutil.AccessDenied, psutil.NoSuchProcess):
+        for pid in filter(None, listeners(port)):
+            return f"{psutil.Process(pid).name()} (process {pid})"
     return "another process"
+
+
+def is_free(host: str, port: int) -> bool:
+    """Return whether a server could listen on a port."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError:
+            return False
+        return True
 
 
 def listens_on_another_address(host: str, port: int) -> bool:

@@ -8,7 +8,6 @@ healthy. `down` leaves no process, lock or socket behind. Both can be killed at 
 from __future__ import annotations
 
 import shutil
-import socket
 import subprocess
 import time
 from collections.abc import Callable, Mapping
@@ -247,15 +246,11 @@ class Stack:
             raise Misconfigured(f"{', '.join(PORTS.values())} have to differ; they are {ports}")
         for part, variable in PORTS.items():
             port = ports[part]
-            with socket.socket() as probe:
-                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                try:
-                    probe.bind((HOST, port))
-                except OSError as error:
-                    raise Misconfigured(
-                        f"port {port} for {part} is taken by {processes.listening_on(port)}; "
-                        f"stop it, or set {variable} to a free port (in the environment or in .env)"
-                    ) from error
+            if not processes.is_free(HOST, port):
+                raise Misconfigured(
+                    f"port {port} for {part} is taken by {processes.listening_on(port)}; "
+                    f"stop it, or set {variable} to a free port (in the environment or in .env)"
+                )
 
     def _clear(self, record: Record | None) -> None:
         """End what a supervisor that has died left running."""
