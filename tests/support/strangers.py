@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
-@contextmanager
-def server_that_answers(status: int, body: bytes, kind: str = "application/json") -> Iterator[str]:
+def server_that_answers(
+    status: int, body: bytes, kind: str = "application/json"
+) -> AbstractContextManager[str]:
     """Yield the URL of a server that answers every request with the same response."""
+    return server_that_replies(lambda path: (status, body), kind)
+
+
+@contextmanager
+def server_that_replies(
+    reply: Callable[[str], tuple[int, bytes]], kind: str = "application/json"
+) -> Iterator[str]:
+    """Yield the URL of a server that answers with the status and the body that `reply` returns for a path."""
 
     class Handler(BaseHTTPRequestHandler):
         def answer(self) -> None:
+            status, body = reply(self.path)
             self.send_response(status)
             self.send_header("Content-Type", kind)
             self.send_header("Content-Length", str(len(body)))

@@ -5,11 +5,8 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from contextlib import AbstractContextManager
 from pathlib import Path
-from threading import Thread
-from typing import Any
 
 import pytest
 
@@ -18,6 +15,7 @@ from include.tracking.artifacts import read_artifact
 from include.tracking.runs import Experiment, RunLog
 from include.tracking.server import TrackingServer
 from tests.support.services import run_mlflow
+from tests.support.strangers import server_that_replies
 
 
 @pytest.fixture(autouse=True)
@@ -63,25 +61,11 @@ def test_a_wrong_login_is_neither_absent_nor_away(run: RunLog, monkeypatch: pyte
         run.download_artifact("a.txt")
 
 
-@contextmanager
-def store(listing: int, *files: str) -> Iterator[str]:
+def store(listing: int, *files: str) -> AbstractContextManager[str]:
     """A server as one with its artifacts in S3: 500 to every file, and a listing with a status of its own."""
-
-    class Answer(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            listed = "?path=" in self.path
-            self.send_response(listing if listed else 500)
-            self.end_headers()
-            found = [{"path": name, "is_dir": False, "file_size": 1} for name in files]
-            self.wfile.write(json.dumps({"files": found}).encode() if listed else b"{}")
-
-        def log_message(self, *_: Any) -> None:
-            pass
-
-    with HTTPServer(("127.0.0.1", 0), Answer) as found:
-        Thread(target=found.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{found.server_port}"
-        found.shutdown()
+    found = [{"path": name, "is_dir": False, "file_size": 1} for name in files]
+    listed = json.dumps({"files": found}).encode()
+    return server_that_replies(lambda path: (listing, listed) if "?path=" in path else (500, b"{}"))
 
 
 @pytest.mark.parametrize(

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import replace
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
-from threading import Thread
 from typing import Any
 from uuid import uuid4
 
@@ -31,6 +29,7 @@ from include.tracking.runs import Experiment
 from include.tracking.server import TrackingServer
 from include.tracking.tags import Tag, run_tags
 from tests.support.lake import free_port
+from tests.support.strangers import server_that_answers
 
 
 @pytest.fixture
@@ -210,25 +209,9 @@ def test_each_of_mlflows_errors_has_one_of_ours(raised: Exception, ours: type[Mi
     assert "the thing" in str(caught.value)
 
 
-@contextmanager
-def proxy(status: int) -> Iterator[str]:
+def proxy(status: int) -> AbstractContextManager[str]:
     """A server that answers every request with a status and a page, as a proxy before a dead MLflow does."""
-
-    class Answer(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.send_response(status)
-            self.end_headers()
-            self.wfile.write(b"<html>no</html>")
-
-        do_POST = do_GET
-
-        def log_message(self, *_: Any) -> None:
-            pass
-
-    with HTTPServer(("127.0.0.1", 0), Answer) as server:
-        Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
+    return server_that_answers(status, b"<html>no</html>", "text/html")
 
 
 @pytest.mark.parametrize(

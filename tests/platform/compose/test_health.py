@@ -3,33 +3,20 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
 from include.platform.compose.health import state
+from tests.support.strangers import server_that_answers
 
 ANSWER = {"scheduler": {"status": "healthy"}, "triggerer": {"status": "unhealthy"}, "dag_processor": None}
 
 
-class Api(BaseHTTPRequestHandler):
-    def do_GET(self) -> None:
-        self.send_response(200)
-        self.end_headers()
-        self.wfile.write(json.dumps(ANSWER).encode())
-
-    def log_message(self, *_: object) -> None:
-        pass
-
-
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:
-    with HTTPServer(("127.0.0.1", 0), Api) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}/api/v2/monitor/health"
-        server.shutdown()
+    with server_that_answers(200, json.dumps(ANSWER).encode()) as found:
+        yield f"{found}/api/v2/monitor/health"
 
 
 @pytest.mark.parametrize(
