@@ -23,3 +23,8 @@ def test_a_table_escapes_every_cell_and_marks_rows_by_their_state() -> None:
 
 def test_rows_without_a_state_are_plain() -> None:
     assert table(("a",), [("1",), ("2",)], ["good"]).count("class=") == 1
+
+
+def test_a_page_may_run_no_script_and_load_nothing() -> None:
+    policy = "default-src 'none'; style-src 'unsafe-inline'"
+    assert f'<meta http-equiv="Content-Security-Policy" content="{policy}">' in page("any")

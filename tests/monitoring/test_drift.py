@@ -98,3 +98,18 @@ def test_the_report_is_a_page_of_its_own() -> None:
     page = compare().html
     assert page.lstrip().startswith("<")
     assert "prediction" in page
+
+
+@pytest.mark.parametrize("kind", ["object", "category"])
+def test_texts_of_the_data_are_escaped_in_the_page(kind: str) -> None:
+    text = "</script><script>window.mark = 1</script>"
+    reference = rows(2)
+    marked = reference["c"].replace("x", text)
+
+    found = compare(reference, c=marked.astype(kind))
+
+    assert "window.mark" in found.html
+    assert "<script>window.mark" not in found.html
+    same = measure(rows(1, c=marked), rows(2, c=marked), MODEL, LIMITS)
+    assert same.distances["c"] == 0
+    assert found.distances["c"] == compare(reference, c=reference["c"].replace("x", "new")).distances["c"]
