@@ -1,7 +1,7 @@
 """`make bench WHAT=idle`: what the embedded stack costs while nobody asks anything of it.
 
 Processor time of all its processes, in percent of one core. A stack of an earlier commit rests beside it, in
-the same minutes and with the same libraries, so that a busy machine wrongs both alike.
+the same minutes and with the libraries of its own lock, so that a busy machine wrongs both alike.
 """
 
 from __future__ import annotations
@@ -84,6 +84,9 @@ def _checkout(revision: str) -> Iterator[Path]:
         git = ("git", "-C", str(ROOT), "worktree")
         subprocess.run([*git, "add", "--quiet", "--detach", str(tree), revision], check=True)
         try:
+            with _console.status(f"installing the libraries of {revision}"):
+                make = ["make", "setup", f"PYTHON={sys.executable}"]
+                subprocess.run(make, cwd=tree, check=True, stdout=subprocess.DEVNULL)
             yield tree
         finally:
             subprocess.run([*git, "remove", "--force", str(tree)], check=True)
@@ -93,7 +96,7 @@ def _checkout(revision: str) -> Iterator[Path]:
 def _stack(tree: Path) -> Iterator[RunningStack]:
     """Start the stack of a checkout by its own code, and stop it at the end, also when its start fails."""
     folder_of_stack = next(path for path in _EMBEDDED if (tree / path).is_dir())
-    module = ".".join(folder_of_stack.parts)
+    module, python = ".".join(folder_of_stack.parts), tree / ".venv" / "bin" / "python"
     with database_folder() as folder:
         settings = settings_in(folder / "var")
         pipelines = {"MILLRACE_PIPELINES": str(tree / "include" / "pipelines")}
@@ -102,7 +105,7 @@ def _stack(tree: Path) -> Iterator[RunningStack]:
             variables |= {old: variables[new] for old, new in RENAMED.items() if new in variables}
 
         def run(verb: str) -> None:
-            subprocess.run([sys.executable, "-m", module, verb], cwd=tree, env=variables, check=True)
+            subprocess.run([python, "-m", module, verb], cwd=tree, env=variables, check=True)
 
         try:
             run("up")

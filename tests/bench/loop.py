@@ -125,7 +125,8 @@ def _script(running: RunningStack, first: date, last: date) -> None:
     """Do the same work in a cold process."""
     settings = running.settings
     variables = environment(settings, running.secrets, "") | {
-        "BENCH_LAKE": json.dumps(asdict(running.stack.connection()))
+        "BENCH_LAKE": json.dumps(asdict(running.stack.connection())),
+        "BENCH_MLFLOW": json.dumps(asdict(running.stack.tracking())),
     }
     subprocess.run(
         [sys.executable, "-m", "tests.bench.script", str(first), str(last)],

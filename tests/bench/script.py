@@ -43,7 +43,7 @@ def main(first: date, last: date) -> None:
     """Ingest the days, train on them, and monitor the last one."""
     services = Services(
         lake=LakeConnection(**json.loads(os.environ["BENCH_LAKE"])),
-        tracking=TrackingServer(uri=os.environ["MLFLOW_TRACKING_URI"]),
+        tracking=TrackingServer(**json.loads(os.environ["BENCH_MLFLOW"])).log_in(),
         pipelines=Path(os.environ["MILLRACE_PIPELINES"]),
     )
     pipeline = loader.load(services.pipelines / PIPELINE)

@@ -8,7 +8,8 @@ again by itself, the run has to end by itself, and then nothing may be lost or d
 - `full`: a minute without a free byte on the disk, whatever the victim. A run that has used up its tries
   meanwhile is continued afterwards. Needs root on Linux, for a small disk of its own.
 
-`ARGS="--harm hang --number 20"` takes a sample; the order is the same for the same `--seed`.
+`ARGS="--harm hang --number 20"` takes a sample, `--minutes 60` what there is time for. The order is the same
+for the same `--seed`.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from enum import StrEnum
+from math import inf
 from pathlib import Path
 from statistics import median
 from typing import TypeVar
@@ -37,11 +39,9 @@ from urllib3.exceptions import HTTPError
 
 from include.exceptions import MillraceError
 from include.lake.table import Table
-from include.platform.embedded.environment import urls
 from include.platform.embedded.stack import PARTS, Stack
 from include.tracking.names import experiments
 from include.tracking.registry import Alias, Registry
-from include.tracking.server import TrackingServer
 from tests.chaos.victims import VICTIMS
 from tests.support.stack import RunningStack, changed, database_folder, settings_in
 
@@ -157,7 +157,7 @@ class Chaos:
         """Return what was lost, doubled, or left behind."""
         lake = self.running.lake("flights")
         parts = Table(lake, "departures").parts("main", _JANUARY[0], self.day)
-        server = TrackingServer(uri=urls(self.running.settings)["mlflow"])
+        server = self.running.tracking()
         registry, found = Registry(server), []
         expected = (self.day - _JANUARY[0]).days + 1
         if {len(files) for files in parts.values()} != {1} or len(parts) != expected:
@@ -255,6 +255,7 @@ def main() -> int:
     parser = ArgumentParser(prog="make test WHAT=chaos", description=__doc__)
     parser.add_argument("--harm", type=Harm, choices=list(Harm), default=Harm.KILL)
     parser.add_argument("--number", type=int, default=most, help=f"how many (default and most: {most})")
+    parser.add_argument("--minutes", type=float, default=inf, help="begin no run after that time")
     parser.add_argument("--seed", type=int, default=1)
     given = parser.parse_args()
     with database_folder() as folder, ExitStack() as held:
@@ -266,10 +267,15 @@ def main() -> int:
                 bar = progress.add_task("starting", total=min(given.number, most))
                 chaos.running.stack.up(lambda text: None)
                 chaos.prepare()
+                end = time.monotonic() + 60 * given.minutes
                 for dag_id, victims in rounds(given.number, given.seed):
+                    if time.monotonic() > end:
+                        break
                     progress.update(bar, description=f"{dag_id}: {', '.join(victims.values())}")
                     chaos.run(dag_id, victims)
                     progress.update(bar, completed=len(chaos.harmed))
+                    for harmed in chaos.harmed[-len(victims) :]:
+                        progress.print(f"{harmed.victim} at {harmed.step}: {harmed.seconds or inf:.0f} s")
         finally:
             chaos.running.stack.down(lambda text: None)
     return _show(chaos)

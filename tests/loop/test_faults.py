@@ -12,9 +12,9 @@ from include.governance.ledger import Event, Ledger
 from include.lake.table import Table
 from include.platform.demo.airflow import RunFailed
 from include.platform.embedded.environment import urls
-from include.tracking.names import ledger_runs
+from include.tracking.names import ledger_runs, training_runs
 from include.tracking.registry import Alias, Registry
-from include.tracking.server import TrackingServer
+from include.tracking.tags import Tag
 from tests.support.faults import (
     announced,
     down,
@@ -101,10 +101,27 @@ def test_a_worker_killed_during_promote(harmed: RunningStack) -> None:
         time.sleep(0.5)
         kill_worker(harmed, *run, "promote")
     harmed.airflow.finish(*run)
-    server = TrackingServer(uri=urls(harmed.settings)["mlflow"])
+    server = harmed.tracking()
     found = {alias: Registry(server).version_of("flights", alias) for alias in Alias}
     assert found == {Alias.CANDIDATE: None, Alias.CHAMPION: 1, Alias.PREVIOUS: None}
     assert [entry.version for entry in Ledger(ledger_runs(server, "flights")).entries(Event.PROMOTED)] == [1]
+
+
+def test_a_run_goes_on_after_the_stack_was_stopped_while_it_trained(harmed: RunningStack) -> None:
+    run = TRAIN, "stopped-in-train"
+    harmed.airflow.start(*run, {"reason": "a test of a stop", "until": "2013-01-31"})
+    wait_until(lambda: state(harmed, *run, "train") == "running", 180)
+
+    harmed.stack.down(lambda text: None)
+    harmed.stack.up(lambda text: None)
+    harmed.airflow.finish(*run)
+
+    server = harmed.tracking()
+    key = f"{run[0]}/{run[1]}"
+    trained = training_runs(server, "flights").find_runs({Tag.RUN_KEY: f"{key}/train"}, limit=10)
+    assert len(trained) == 1
+    decided = [entry for entry in Ledger(ledger_runs(server, "flights")).entries() if entry.by == key]
+    assert len(decided) == 1
 
 
 def test_a_lake_that_is_down_is_retried_then_named_and_a_clear_finishes(harmed: RunningStack) -> None:

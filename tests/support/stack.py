@@ -23,6 +23,7 @@ from include.platform.embedded.environment import urls
 from include.platform.embedded.processes import Record
 from include.platform.embedded.stack import Stack
 from include.settings import ROOT, AirflowGroup, LakeFSGroup, MLflowGroup, Settings
+from include.tracking.server import TrackingServer
 from tests.support import lifeline
 
 PIPELINES = ROOT / "include/pipelines"
@@ -76,6 +77,10 @@ class RunningStack:
         """Client of Airflow's REST API, as the stack's only user."""
         where = urls(self.settings)["airflow"]
         return Airflow(where, stack_secrets.USER, self.secrets.airflow_password)
+
+    def tracking(self) -> TrackingServer:
+        """Return MLflow; this process is logged in there until it ends."""
+        return self.stack.tracking().log_in()
 
     def lake(self, repository: str) -> Lake:
         """Return a repository of the lake."""

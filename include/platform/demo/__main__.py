@@ -22,7 +22,6 @@ from include.platform.embedded import stack_secrets
 from include.platform.embedded.environment import urls
 from include.platform.embedded.stack import Stack
 from include.settings import Settings, settings
-from include.tracking.server import TrackingServer
 
 _console = Console(highlight=False)
 
@@ -40,7 +39,7 @@ def play(deployment: Settings, first_day: date) -> Facts:
         airflow = Airflow(
             where["airflow"], stack_secrets.USER, stack_secrets.ensure(deployment.var).airflow_password
         )
-        story = Story(airflow, TrackingServer(uri=where["mlflow"]), say, first_day)
+        story = Story(airflow, stack.tracking().log_in(), say, first_day)
         story.begin()
         days, retrains = _replay(story)
         last = story.end(days[-1].date)

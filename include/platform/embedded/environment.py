@@ -10,12 +10,12 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 from include.platform import airflow_config
+from include.platform.embedded import mlflow_login, postgres
 from include.platform.embedded.gateway import Gateway
 from include.platform.embedded.lake_process import variables
-from include.platform.embedded.stack_secrets import USER, Secrets, password_file
+from include.platform.embedded.stack_secrets import USER, WORKER, Secrets, password_file
 from include.settings import ROOT, Settings, inherited_environment
 
 HOST = "127.0.0.1"
@@ -60,8 +60,9 @@ def environment(
         "OMP_NUM_THREADS": str(settings.jobs.threads),
         "OPENBLAS_NUM_THREADS": str(settings.jobs.threads),
         **_quiet(inherited),
-        "MILLRACE_MLFLOW_BACKEND": _database_url("mlflow", database),
+        "MILLRACE_MLFLOW_BACKEND": postgres.url("mlflow", database),
         "MILLRACE_MLFLOW_ARTIFACTS": str(settings.var / "mlflow"),
+        **mlflow_login.variables(settings, secrets),
     }
 
 
@@ -90,6 +91,8 @@ def _services(settings: Settings, secrets: Secrets, gateway: Gateway | None) -> 
     mlflow = {
         "conn_type": "http",
         "host": addresses["mlflow"],
+        "login": WORKER,
+        "password": secrets.mlflow_password,
         "extra": _container_host(gateway, settings.mlflow.port),
     }
     hosts = [HOST, "localhost", *([gateway.address] if gateway else [])]
@@ -127,7 +130,7 @@ def _airflow(
         },
         # Fallbacks only: plugins/millrace/components/dag_processor.py parses files when they change.
         "dag_processor": {"min_file_process_interval": 300, "refresh_interval": 60},
-        "database": {"sql_alchemy_conn": _database_url("airflow", database)},
+        "database": {"sql_alchemy_conn": postgres.url("airflow", database)},
         "api": {
             "host": HOST,
             "port": settings.airflow.port,
@@ -143,10 +146,6 @@ def _airflow(
         **airflow_config.variables(common),
         **airflow_config.variables(own),
     }
-
-
-def _database_url(name: str, socket: str) -> str:
-    return f"postgresql+psycopg2://postgres@/{name}?host={quote(socket)}"
 
 
 def _quiet(inherited: Mapping[str, str]) -> dict[str, str]:

@@ -17,13 +17,15 @@ from contextlib import closing, contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import psutil
 
 from include.exceptions import Misconfigured, Unavailable
 from include.platform.embedded import os_user, processes, sockets
 
-DATABASES = ("airflow", "mlflow")
+MLFLOW_USERS = "mlflow_auth"
+DATABASES = ("airflow", "mlflow", MLFLOW_USERS)
 _SMALL = {"shared_buffers": "64MB", "max_connections": "60", "max_parallel_workers": "0"}
 _SOCKET = ".s.PGSQL.5432"
 _TIMEOUT_SECONDS = 60
@@ -89,19 +91,24 @@ def socket_folder(folder: Path) -> Path:
     return sockets.folder(folder, _SOCKET)
 
 
-def migrated_to(socket: str) -> str:
-    """Return the Airflow version that `note_migration` stored in the database, or an empty string."""
-    with _cursor(socket, "airflow") as cursor:
+def url(database: str, socket: str) -> str:
+    """Return the URL of a database for SQLAlchemy."""
+    return f"postgresql+psycopg2://postgres@/{database}?host={quote(socket)}"
+
+
+def prepared_for(socket: str, database: str) -> str:
+    """Return what `note_prepared` stored in a database, or an empty string."""
+    with _cursor(socket, database) as cursor:
         cursor.execute(
-            "SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = 'airflow'"
+            "SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = %s", (database,)
         )
         return str(cursor.fetchone()[0] or "")
 
 
-def note_migration(socket: str, version: str) -> None:
-    """Store the Airflow version of the schema as a comment on the database, where it cannot get lost."""
-    with _cursor(socket, "airflow") as cursor:
-        cursor.execute("COMMENT ON DATABASE airflow IS %s", (version,))
+def note_prepared(socket: str, database: str, what: str) -> None:
+    """Store what a database was prepared for as a comment on it, where it cannot get lost."""
+    with _cursor(socket, database) as cursor:
+        cursor.execute(f'COMMENT ON DATABASE "{database}" IS %s', (what,))
 
 
 @contextmanager

@@ -6,24 +6,44 @@ import fcntl
 import json
 import os
 import socket
+import subprocess
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 import psutil
+
+
+@cache
+def _boot_id() -> str:
+    """Return what differs after each start of the machine or, within one, of the container."""
+    kernel = Path("/proc/sys/kernel/random/boot_id")
+    if not kernel.exists():
+        command = ["/usr/sbin/sysctl", "-n", "kern.bootsessionuuid"]  # macOS
+        return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
+    first = Path("/proc/1/stat").read_text().rpartition(")")[2].split()
+    return f"{kernel.read_text().strip()} {first[_START_TIME]}"
+
+
+_START_TIME = 19
+"""Of the fields of proc_pid_stat(5) after the name: when a process started, in ticks of the machine."""
 
 
 @dataclass(frozen=True)
 class Record:
     """What `up` started: the supervisor, whose session all parts belong to, the ports and the runtime.
 
-    A process is identified by its id and its creation time, since ids are reused.
+    Ids of processes are used again. So the supervisor is the process of this id with these `arguments`, and
+    its session is of the same `boot`: the system does not give its id away while a process is in it. Times of
+    creation would not do, as they move with the clock.
     """
 
     supervisor: int
-    created: float
+    arguments: tuple[str, ...]
+    boot: str = field(default_factory=_boot_id)
     ports: tuple[int, ...] = ()
     runtime: str = ""
 
@@ -34,7 +54,8 @@ class Record:
             fields = json.loads(file.read_text())
             return cls(
                 supervisor=fields["supervisor"],
-                created=fields["created"],
+                arguments=tuple(fields["arguments"]),
+                boot=fields["boot"],
                 ports=tuple(fields["ports"]),
                 runtime=fields["runtime"],
             )
@@ -49,12 +70,7 @@ class Record:
 
     def process(self) -> psutil.Process | None:
         """Return the supervisor's process, or None if it does not run."""
-        try:
-            process = psutil.Process(self.supervisor)
-            alive = abs(process.create_time() - self.created) < 2 and process.status() != psutil.STATUS_ZOMBIE
-            return process if alive else None
-        except psutil.NoSuchProcess:
-            return None
+        return next((found for found in started_with(self.arguments) if found.pid == self.supervisor), None)
 
     def members(self) -> list[psutil.Process]:
         """Return every process of the stack except the database's.
@@ -63,8 +79,10 @@ class Record:
         what descends from them.
         """
         everybody = list(psutil.process_iter())
-        roots = [process for process in everybody if _is_in(process, self.supervisor, self.created)]
         supervisor = self.process()
+        if not supervisor and (self.boot != _boot_id() or _lives(self.supervisor)):
+            return []
+        roots = [process for process in everybody if _is_in(process, self.supervisor)]
         members = _family([*([supervisor] if supervisor else []), *roots], everybody)
         members.pop(os.getpid(), None)  # a part of the stack may start it again
         return list(members.values())
@@ -80,11 +98,26 @@ class Record:
         return [process for process in members if process.pid not in kept and process.is_running()]
 
 
-def _is_in(process: psutil.Process, session: int, created: float) -> bool:
-    """Return whether a process lives and is in a session whose leader was created at a time."""
+def started_with(arguments: tuple[str, ...]) -> list[psutil.Process]:
+    """Return the processes that were started with these arguments, whatever their program."""
+    return [
+        process
+        for process in psutil.process_iter(["cmdline"])  # of a zombie it is empty
+        if tuple((process.info["cmdline"] or ())[1:]) == arguments
+    ]
+
+
+def _lives(pid: int) -> bool:
     try:
-        is_member = os.getsid(process.pid) == session and process.create_time() >= created - 2
-        return is_member and process.status() != psutil.STATUS_ZOMBIE
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def _is_in(process: psutil.Process, session: int) -> bool:
+    """Return whether a process lives and is in a session."""
+    try:
+        return os.getsid(process.pid) == session and process.status() != psutil.STATUS_ZOMBIE
     except (ProcessLookupError, PermissionError, psutil.NoSuchProcess):
         return False
 

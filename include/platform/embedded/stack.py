@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +22,23 @@ import psutil
 
 from include.exceptions import Misconfigured, Unavailable
 from include.lake.client import LakeConnection
-from include.platform.embedded import cluster, gateway, lake_process, postgres, processes, stack_secrets
+from include.platform.embedded import (
+    cluster,
+    gateway,
+    lake_process,
+    mlflow_login,
+    postgres,
+    processes,
+    stack_secrets,
+)
 from include.platform.embedded.deaths import Deaths
 from include.platform.embedded.environment import HOST, deployment, environment, urls
 from include.platform.embedded.gateway import Gateway
 from include.platform.embedded.processes import Record
+from include.platform.embedded.stack_secrets import Secrets
 from include.platform.embedded.supervisor import FATAL, KEEPER, STOPPED, Supervisor, read_procfile
 from include.settings import ROOT, Runtime, Settings
+from include.tracking.server import TrackingServer
 
 PORTS = {"airflow": "MILLRACE_AIRFLOW_PORT", "mlflow": "MILLRACE_MLFLOW_PORT", "lake": "MILLRACE_LAKEFS_PORT"}
 POSTGRES = "postgres"
@@ -154,18 +166,12 @@ class Stack:
     def down(self, say: Say) -> None:
         """Stop everything; do nothing if nothing runs."""
         with processes.file_lock(self._lock_file):
-            if record := self.record():
+            for record in self._records(self.record()):
                 say("stopping Airflow, MLflow and the lake")
-                members = record.members()
-                if supervisor := record.process():
-                    with suppress(psutil.NoSuchProcess):
-                        supervisor.resume()  # a suspended one would not stop
-                        supervisor.terminate()
-                    processes.wait_until_gone(supervisor, _STOP_TIMEOUT_SECONDS)
-                processes.end([process for process in members if process.is_running()], grace=5)
-                processes.end(record.members(), grace=5)  # what was started meanwhile
-                self._record_file.unlink(missing_ok=True)
+                _stop(record)
+            self._record_file.unlink(missing_ok=True)
             self.supervisor.remove()
+            mlflow_login.remove_config(self.settings.var)
             self.deaths.file.unlink(missing_ok=True)
             say("stopping PostgreSQL")
             postgres.stop(self.database)
@@ -215,7 +221,7 @@ class Stack:
         return [
             ("Airflow", f"{where['airflow']}  user {stack_secrets.USER!r}"),
             ("password", f"in {stack_secrets.password_file(self.settings.var)}"),
-            ("MLflow", where["mlflow"]),
+            ("MLflow", f"{where['mlflow']}  the same user and password"),
             ("lake", f"{where['lake']}  (lakeFS API)"),
             ("logs", f"{self.logs}"),
         ]
@@ -239,6 +245,13 @@ class Stack:
             secret_access_key=secrets.lake_secret_access_key,
         )
 
+    def tracking(self) -> TrackingServer:
+        """Return MLflow with the login of Airflow and its jobs."""
+        password = stack_secrets.ensure(self.settings.var).mlflow_password
+        return TrackingServer(
+            uri=urls(self.settings)["mlflow"], username=stack_secrets.WORKER, password=password
+        )
+
     def _refuse_busy_ports(self) -> None:
         where = urls(self.settings)
         ports = {part: int(where[part].rsplit(":", 1)[1]) for part in PORTS}
@@ -252,35 +265,52 @@ class Stack:
                     f"stop it, or set {variable} to a free port (in the environment or in .env)"
                 )
 
+    def _records(self, recorded: Record | None) -> list[Record]:
+        """Return the record, if there is one, and one for each supervisor whose `up` was killed before."""
+        arguments = self.supervisor.arguments
+        known = recorded.supervisor if recorded else None
+        others = [found.pid for found in processes.started_with(arguments) if found.pid != known]
+        return [*([recorded] if recorded else []), *(Record(pid, arguments) for pid in others)]
+
     def _clear(self, record: Record | None) -> None:
-        """End what a supervisor that has died left running."""
-        if record:
-            processes.end(record.members(), grace=5)
+        """End what a supervisor that has died left running, and one of which nothing is recorded."""
+        for found in self._records(record):
+            processes.end(found.members(), grace=5)
         self.deaths.file.unlink(missing_ok=True)
 
     def _start(self, say: Say) -> None:
-        from importlib.metadata import version
-
         self.logs.mkdir(exist_ok=True)
         secrets = stack_secrets.ensure(self.settings.var)
         say("starting PostgreSQL")
         database = postgres.start(self.database)
         gateway = self._gateway(secrets)
         variables = environment(self.settings, secrets, database, gateway)
-        if postgres.migrated_to(database) != version("apache-airflow-core"):
-            say("migrating Airflow's database")
-            self._run(["airflow", "db", "migrate"], variables)
-            postgres.note_migration(database, version("apache-airflow-core"))
+        self._prepare(database, secrets, variables, say)
         commands = read_procfile()
         parts = [KEEPER, *(part for part in self.parts if part != POSTGRES)]
         supervisor = self.supervisor.spawn({part: commands[part] for part in parts}, variables)
-        created = psutil.Process(supervisor).create_time()
-        started = Record(supervisor, created, ports=self._ports, runtime=self.settings.runtime.value)
+        started = Record(
+            supervisor, self.supervisor.arguments, ports=self._ports, runtime=self.settings.runtime.value
+        )
         try:
             started.write(self._record_file)
         except BaseException:
             processes.end(started.members(), grace=5)  # nobody would find them
             raise
+
+    def _prepare(self, database: str, secrets: Secrets, variables: Mapping[str, str], say: Say) -> None:
+        """Bring the databases to what this version expects of them."""
+        schema = version("apache-airflow-core")
+        if postgres.prepared_for(database, "airflow") != schema:
+            say("migrating Airflow's database")
+            self._run(["airflow", "db", "migrate"], variables)
+            postgres.note_prepared(database, "airflow", schema)
+        mlflow_login.write_config(self.settings.var, database)
+        users = mlflow_login.state(self.settings.var, secrets)
+        if postgres.prepared_for(database, postgres.MLFLOW_USERS) != users:
+            say("making MLflow's users")
+            self._run([sys.executable, "-m", mlflow_login.__name__], variables)
+            postgres.note_prepared(database, postgres.MLFLOW_USERS, users)
 
     def _repair(self, record: Record, say: Say) -> None:
         """Start the parts that have failed, and restart those that have had time to become healthy."""
@@ -305,17 +335,18 @@ class Stack:
                 say(f"restarting {name}, which {health[name]}")
                 self.supervisor.restart(name)
 
-    def _gateway(self, secrets: stack_secrets.Secrets) -> Gateway | None:
+    def _gateway(self, secrets: Secrets) -> Gateway | None:
         """Return the gateway for containers, if jobs run in any; prepare their namespace in a cluster."""
         if self.settings.runtime is Runtime.DOCKER:
             return gateway.job_gateway(self.settings.jobs.network)
         if self.settings.runtime is not Runtime.KUBERNETES:
             return None
         found = cluster.find_gateway(self.settings)
-        cluster.prepare(self.settings, lake_process.login(secrets), deployment(self.settings, secrets))
+        logins = lake_process.login(secrets) | mlflow_login.login(secrets)
+        cluster.prepare(self.settings, logins, deployment(self.settings, secrets))
         return found
 
-    def _run(self, command: list[str], variables: dict[str, str]) -> None:
+    def _run(self, command: list[str], variables: Mapping[str, str]) -> None:
         file = self.logs / f"{_UP}.log"
         with file.open("wb") as log:
             process = subprocess.run(command, cwd=ROOT, env=variables, stdout=log, stderr=log, check=False)
@@ -373,6 +404,18 @@ class Stack:
             text = file.read_text(errors="replace").splitlines() if file.exists() else ["(no such file)"]
             shown += [f"{file}:", *(f"  {line}" for line in text[-lines:])]
         return "\n".join(shown)
+
+
+def _stop(record: Record) -> None:
+    """Stop a supervisor and every member of its session."""
+    members = record.members()
+    if supervisor := record.process():
+        with suppress(psutil.NoSuchProcess):
+            supervisor.resume()  # a suspended one would not stop
+            supervisor.terminate()
+        processes.wait_until_gone(supervisor, _STOP_TIMEOUT_SECONDS)
+    processes.end([process for process in members if process.is_running()], grace=5)
+    processes.end(record.members(), grace=5)  # what was started meanwhile
 
 
 def judge(part: str, health: Mapping[str, str]) -> str:

@@ -24,6 +24,9 @@ class Secrets:
     lake_reader_access_key_id: str
     lake_reader_secret_access_key: str
     lake_encryption_key: str
+    mlflow_password: str
+    """Of `WORKER`."""
+    mlflow_secret_key: str
     deployment: str
     """Identifies this stack among others. Not a secret, but generated once like the rest."""
 
@@ -32,12 +35,26 @@ class Secrets:
 
 
 USER = "admin"
-"""The only user of the embedded Airflow."""
+"""The only user of the embedded Airflow, and MLflow's administrator, with the same password."""
+WORKER = "millrace"
+"""MLflow's user for Airflow and its jobs, who may not manage users."""
 
 
 def password_file(var: Path) -> Path:
     """Return the JSON file that maps Airflow's user to its password."""
     return var / "secrets" / "airflow.json"
+
+
+def password(var: Path) -> str:
+    """Return the password of `USER`, which people may have changed in its file; raises Misconfigured."""
+    file = password_file(var)
+    try:
+        return str(json.loads(file.read_text())[USER])
+    except (ValueError, TypeError, KeyError) as error:
+        raise Misconfigured(
+            f"{file} holds no password of {USER!r} ({type(error).__name__}); delete it, and the first one is "
+            "written again"
+        ) from error
 
 
 def ensure(var: Path) -> Secrets:
@@ -79,6 +96,8 @@ def _generate_added() -> dict[str, str]:
         "lake_reader_access_key_id": new_access_key_id(),
         "lake_reader_secret_access_key": secrets.token_urlsafe(30),
         "lake_encryption_key": secrets.token_urlsafe(32),
+        "mlflow_password": secrets.token_urlsafe(30),
+        "mlflow_secret_key": secrets.token_urlsafe(32),
         "deployment": secrets.token_hex(16),
     }
 

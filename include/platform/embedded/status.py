@@ -65,7 +65,7 @@ def statuses(stack: Stack) -> list[PartStatus]:
         "supervisor",
         answer,
         stack.supervisor.log,
-        since=record.created if record and supervisor else 0.0,
+        since=supervisor.create_time() if supervisor else 0.0,
         memory=processes.memory([supervisor] if supervisor else []),
     )
     return [_database(stack, health[POSTGRES], deaths), *rows, watcher]

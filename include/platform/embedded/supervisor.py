@@ -123,6 +123,15 @@ class Supervisor:
         """Unix socket on which supervisord answers its user."""
         return sockets.folder(self._run, _SOCKET) / _SOCKET
 
+    @property
+    def _config_file(self) -> Path:
+        return self._run / "supervisord.conf"
+
+    @property
+    def arguments(self) -> tuple[str, ...]:
+        """Arguments of its process, after the program."""
+        return "-m", "supervisor.supervisord", "-c", str(self._config_file)
+
     def spawn(self, commands: Mapping[str, str], variables: Mapping[str, str]) -> int:
         """Start supervisord in a session of its own, which outlives this process; return its process id.
 
@@ -132,13 +141,12 @@ class Supervisor:
         if (folder := self.socket.parent) != self._run:
             sockets.make_private(folder, {os.geteuid()})
         self.socket.unlink(missing_ok=True)
-        config = self._run / "supervisord.conf"
-        config.write_text(self._config(commands))
+        self._config_file.write_text(self._config(commands))
         before = os.umask(0o077)
         try:
             return os.posix_spawn(
                 sys.executable,
-                [sys.executable, "-m", "supervisor.supervisord", "-c", str(config)],
+                [sys.executable, *self.arguments],
                 dict(variables),
                 setsid=True,
                 file_actions=[
@@ -180,8 +188,8 @@ class Supervisor:
 
     def remove(self) -> None:
         """Remove what a supervisord that has ended leaves behind."""
-        for name in ("supervisord.conf", "supervisor.pid"):
-            (self._run / name).unlink(missing_ok=True)
+        for file in (self._config_file, self._run / "supervisor.pid"):
+            file.unlink(missing_ok=True)
         sockets.remove(self.socket.parent, _SOCKET, keep=self._run)
 
     def _config(self, commands: Mapping[str, str]) -> str:

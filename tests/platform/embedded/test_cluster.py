@@ -94,8 +94,10 @@ ASK = """
 import json, os, urllib3
 login = os.environ["LAKECTL_CREDENTIALS_ACCESS_KEY_ID"], os.environ["LAKECTL_CREDENTIALS_SECRET_ACCESS_KEY"]
 keys = urllib3.make_headers(basic_auth=":".join(login))
+user = os.environ["MLFLOW_TRACKING_USERNAME"], os.environ["MLFLOW_TRACKING_PASSWORD"]
 requests = {os.environ["LAKECTL_SERVER_ENDPOINT_URL"] + "/api/v1/repositories": keys,
-         os.environ["MLFLOW_TRACKING_URI"] + "/api/2.0/mlflow/x": {}}
+         os.environ["MLFLOW_TRACKING_URI"] + "/api/2.0/mlflow/x":
+             urllib3.make_headers(basic_auth=":".join(user))}
 answers = [urllib3.request("GET", url, headers=keys, retries=False) for url, keys in requests.items()]
 print(json.dumps({"commit": " ".join(str(one.status) for one in answers), "days": 0, "rows": 0}))
 """

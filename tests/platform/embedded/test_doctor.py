@@ -79,7 +79,7 @@ def test_a_clock_that_was_put_back_is_found(stack: Stack) -> None:
 
 def test_a_supervisor_that_died_is_found(stack: Stack) -> None:
     (stack.settings.var / "run").mkdir()
-    Record(2**22, time.time(), stack._ports, "process").write(stack._record_file)
+    Record(2**22, ("-m", "supervisor"), ports=stack._ports, runtime="process").write(stack._record_file)
 
     found = faults(stack)
 

@@ -85,6 +85,15 @@ def test_a_stack_is_told_from_all_others_wherever_it_lies(tmp_path: Path) -> Non
     assert made(tmp_path / "first", deployment="ours")["MILLRACE_DEPLOYMENT"] == "ours"
 
 
+def test_tasks_log_in_to_mlflow_and_hold_no_password_of_a_person(tmp_path: Path) -> None:
+    secrets = stack_secrets.ensure(tmp_path)
+    found = environment(Settings(var=tmp_path), secrets, "/sockets")
+
+    connection = json.loads(found["AIRFLOW_CONN_MLFLOW_DEFAULT"])
+    assert (connection["login"], connection["password"]) == ("millrace", secrets.mlflow_password)
+    assert secrets.airflow_password not in " ".join(found.values())
+
+
 def test_containers_are_told_of_the_gateway_and_mlflow_lets_them_in(tmp_path: Path) -> None:
     settings = Settings(var=tmp_path, mlflow=MLflowGroup(port=5001), lakefs=LakeFSGroup(port=8001))
     made = stack_secrets.ensure(tmp_path)

@@ -59,7 +59,7 @@ def test_a_stack_for_containers_listens_on_the_gateway_too_and_nowhere_else(engi
                 *((host, settings.mlflow.port) for host in ("127.0.0.1", inside.address)),
                 *((host, settings.lakefs.port) for host in ("127.0.0.1", inside.address)),
             }
-            assert _asked(engine, f"http://{inside.address}:{settings.mlflow.port}/api/2.0/mlflow/x") == 404
+            assert _asked(engine, f"http://{inside.address}:{settings.mlflow.port}/api/2.0/mlflow/x") == 401
             with pytest.raises(
                 Misconfigured, match="the stack runs with MILLRACE_RUNTIME=docker, not process"
             ):

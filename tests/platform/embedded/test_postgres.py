@@ -50,7 +50,7 @@ def test_it_starts_once_and_stops_whole(folder: Path, monkeypatch: pytest.Monkey
         socket = postgres.start(folder)
     server = postgres.pid(folder)
 
-    assert databases(socket) == {"postgres", "airflow", "mlflow"}
+    assert databases(socket) == {"postgres", *postgres.DATABASES}
     assert (postgres.start(folder), postgres.pid(folder)) == (socket, server)
     postgres.stop(folder)
     postgres.stop(folder)
@@ -72,7 +72,7 @@ def test_a_path_too_long_for_a_socket_gets_a_short_private_folder(folder: Path) 
 
     assert len(os.fsencode(socket)) < 40
     assert mode(socket) == "0o700"
-    assert databases(str(socket)) == {"postgres", "airflow", "mlflow"}
+    assert databases(str(socket)) == {"postgres", *postgres.DATABASES}
     postgres.stop(folder)
     assert not socket.exists()
 
@@ -92,12 +92,12 @@ def test_a_stale_lock_with_the_number_of_another_process_stops_nobody(folder: Pa
 
     assert postgres.pid(folder) is None
     postgres.stop(folder)
-    assert databases(postgres.start(folder)) == {"postgres", "airflow", "mlflow"}
+    assert databases(postgres.start(folder)) == {"postgres", *postgres.DATABASES}
 
 
 def test_where_no_server_answers_it_is_unavailable(tmp_path: Path) -> None:
     with pytest.raises(Unavailable, match=f"does not answer in {tmp_path}"):
-        postgres.migrated_to(str(tmp_path))
+        postgres.prepared_for(str(tmp_path), "airflow")
 
 
 @pytest.mark.parametrize("content", ["", "no number\n", "4194304999\n"])
@@ -108,13 +108,13 @@ def test_a_torn_lock_is_no_server(tmp_path: Path, content: str) -> None:
 
 
 def test_after_a_kill_it_comes_back_with_its_data(folder: Path) -> None:
-    postgres.note_migration(postgres.start(folder), "3.3.2")
+    postgres.note_prepared(postgres.start(folder), "airflow", "3.3.2")
     server, members = postgres.pid(folder), postgres.members(folder)
     assert server is not None
     psutil.Process(server).kill()
     psutil.wait_procs(members, timeout=5)
 
-    assert postgres.migrated_to(postgres.start(folder)) == "3.3.2"
+    assert postgres.prepared_for(postgres.start(folder), "airflow") == "3.3.2"
     assert postgres.pid(folder) not in (None, server)
 
 
@@ -123,7 +123,7 @@ def test_a_first_start_that_was_cut_off_is_begun_again(folder: Path) -> None:
     torn.mkdir(parents=True)
     (torn / "PG_VERSION").write_text("18\n")
 
-    assert databases(postgres.start(folder)) == {"postgres", "airflow", "mlflow"}
+    assert databases(postgres.start(folder)) == {"postgres", *postgres.DATABASES}
     assert not torn.exists()
 
 

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -36,7 +37,7 @@ def part() -> Iterator[psutil.Process]:
 
 
 def test_a_record_is_read_as_it_was_written(tmp_path: Path) -> None:
-    record = Record(supervisor=7, created=1.5, ports=(1, 2, 3))
+    record = Record(supervisor=7, arguments=("-c", "x"), ports=(1, 2, 3))
 
     record.write(tmp_path / "stack.json")
 
@@ -44,7 +45,7 @@ def test_a_record_is_read_as_it_was_written(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["stack.json"]
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"supervisor": 1, "created": 2.0}'])
+@pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"supervisor": 1, "arguments": []}'])
 def test_a_torn_record_is_none(tmp_path: Path, content: str) -> None:
     (tmp_path / "stack.json").write_text(content)
 
@@ -53,8 +54,24 @@ def test_a_torn_record_is_none(tmp_path: Path, content: str) -> None:
 
 
 def test_a_number_used_again_is_another_process(part: psutil.Process) -> None:
-    assert Record(part.pid, part.create_time()).process() == part
-    assert Record(part.pid, part.create_time() - 60).process() is None
+    assert Record(part.pid, ("-c", STUBBORN)).process() == part
+    assert Record(part.pid, ("-c", "another program")).process() is None
+    assert Record(part.pid, ("-c", "another program")).members() == []
+
+
+def test_a_clock_that_is_put_forward_or_back_changes_nothing(
+    part: psutil.Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record = Record(part.pid, ("-c", STUBBORN))
+
+    for seconds in (-3600, 3600):
+        # Linux tells the start of a process since that of the machine, which itself moves with the clock.
+        moved = psutil.boot_time() + seconds
+        monkeypatch.setattr("psutil.boot_time", lambda moved=moved: moved)
+        monkeypatch.setattr("psutil._pslinux.boot_time", lambda moved=moved: moved, raising=False)
+        assert record.process() == part
+        assert pids(record.members()) == {part.pid}
+        assert record.orphans() == []
 
 
 FAMILY = """
@@ -75,7 +92,7 @@ def family() -> Iterator[tuple[Record, list[psutil.Process]]]:
         started.stdout.readline()
         supervisor = psutil.Process(started.pid)
         children = supervisor.children()
-        yield Record(supervisor.pid, supervisor.create_time()), children
+        yield Record(supervisor.pid, ("-c", FAMILY)), children
         for process in (supervisor, *children):
             with suppress(psutil.NoSuchProcess):
                 process.kill()
@@ -106,7 +123,7 @@ def test_members_of_the_session_are_found_when_their_supervisor_is_gone(
 
     assert members == {process.pid for process in children if os.getsid(process.pid) == record.supervisor}
     assert len(members) == 1
-    assert Record(record.supervisor, record.created + 60).members() == []
+    assert replace(record, boot="another").members() == []
 
 
 def test_orphans_are_members_whose_parent_died() -> None:
@@ -114,7 +131,7 @@ def test_orphans_are_members_whose_parent_died() -> None:
     command = f'{sys.executable} -c "{orphan}"; exec sleep 60'
     with subprocess.Popen(["/bin/sh", "-c", command], start_new_session=True) as started:
         supervisor = psutil.Process(started.pid)
-        record = Record(supervisor.pid, supervisor.create_time())
+        record = Record(supervisor.pid, ("60",))  # of what the shell turns into
         deadline = time.monotonic() + 20
         while not (found := record.orphans()) and time.monotonic() < deadline:
             time.sleep(0.05)

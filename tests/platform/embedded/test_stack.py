@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import socket
@@ -21,9 +22,11 @@ import urllib3
 
 from include.exceptions import Absent, Misconfigured, Unauthorized, Unavailable
 from include.platform.demo.airflow import Airflow, RunFailed
-from include.platform.embedded import postgres, processes
+from include.platform.embedded import mlflow_login, postgres, processes, stack_secrets
 from include.platform.embedded.doctor import examine
+from include.platform.embedded.environment import urls
 from include.platform.embedded.stack import PARTS, Stack
+from include.platform.embedded.stack_secrets import USER, WORKER
 from include.platform.embedded.status import statuses
 from include.settings import ROOT
 from tests.support.dags import dag_bag
@@ -31,6 +34,12 @@ from tests.support.faults import command, state, wait_until
 from tests.support.stack import RunningStack, changed, run_stack, settings_in
 
 HEALTHY = dict.fromkeys(PARTS, "healthy")
+
+
+def status_of(url: str, login: str = "") -> int:
+    """Return the status of an answer, with a login as `user:password`."""
+    headers = urllib3.make_headers(basic_auth=login) if login else {}
+    return urllib3.request("GET", url, headers=headers, retries=False).status
 
 
 def quiet(text: str) -> None:
@@ -63,6 +72,46 @@ def test_it_listens_on_loopback_only(running: RunningStack) -> None:
     assert running.listening() == {
         ("127.0.0.1", port) for port in (settings.airflow.port, settings.mlflow.port, settings.lakefs.port)
     }
+
+
+@pytest.mark.stack
+def test_mlflow_answers_nobody_without_a_login(running: RunningStack) -> None:
+    url = f"{urls(running.settings)['mlflow']}/api/2.0/mlflow/experiments/get?experiment_id=0"
+
+    assert status_of(url) == 401
+    assert status_of(url, f"{WORKER}:wrong") == 401
+    assert status_of(url, f"{WORKER}:{running.secrets.mlflow_password}") == 200
+    assert status_of(url, f"{USER}:{running.secrets.airflow_password}") == 200
+
+
+@pytest.mark.stack
+def test_only_a_person_may_manage_the_users_of_mlflow(running: RunningStack) -> None:
+    url = f"{urls(running.settings)['mlflow']}/api/2.0/mlflow/users/get?username={USER}"
+
+    assert status_of(url, f"{WORKER}:{running.secrets.mlflow_password}") == 403
+    assert status_of(url, f"{USER}:{running.secrets.airflow_password}") == 200
+
+
+@pytest.mark.stack
+def test_the_users_of_mlflow_get_the_passwords_of_now(running: RunningStack) -> None:
+    url = f"{urls(running.settings)['mlflow']}/api/2.0/mlflow/users/current"
+    file = stack_secrets.password_file(running.settings.var)
+    before = file.read_text()
+
+    def make_users(password: str) -> str:
+        file.write_text(json.dumps({USER: password}))
+        command = [sys.executable, "-m", mlflow_login.__name__]
+        variables = running.stack.variables()
+        ended = subprocess.run(command, env=variables, cwd=ROOT, capture_output=True, text=True, check=False)
+        return ended.stderr if ended.returncode else ""
+
+    try:
+        assert make_users("another password, later") == ""
+        assert status_of(url, f"{USER}:another password, later") == 200
+        assert re.search(r"MLflow refuses the password of 'admin': .*12 char", make_users("short"))
+    finally:
+        assert make_users(json.loads(before)[USER]) == ""
+        file.write_text(before)
 
 
 @pytest.mark.stack
@@ -298,6 +347,24 @@ def test_a_supervisor_that_is_killed_is_replaced(doomed: RunningStack) -> None:
     wait_until(lambda: doomed.stack.health() == HEALTHY, 300)
     assert psutil.wait_procs(members, timeout=5)[1] == []  # zombies that init has not reaped yet
     doomed.stack.up(quiet)  # it waits for the process that starts the stack again
+
+
+@pytest.mark.stack
+@pytest.mark.timeout(600)
+def test_an_up_ends_a_supervisor_whose_own_up_was_killed_before_it_could_note_it(
+    doomed: RunningStack,
+) -> None:
+    before = doomed.stack.record()
+    assert before is not None
+    doomed.stack._record_file.unlink()
+
+    doomed.stack.up(quiet)
+
+    after = doomed.stack.record()
+    assert after is not None
+    assert after.supervisor != before.supervisor
+    assert before.members() == []
+    assert doomed.stack.health() == HEALTHY
 
 
 @pytest.mark.stack

@@ -46,6 +46,24 @@ def test_a_lost_password_file_is_made_again(tmp_path: Path) -> None:
     assert json.loads(stack_secrets.password_file(tmp_path).read_text()) == {"admin": made.airflow_password}
 
 
+def test_a_password_that_a_person_has_changed_counts(tmp_path: Path) -> None:
+    stack_secrets.ensure(tmp_path)
+    stack_secrets.password_file(tmp_path).write_text('{"admin": "a longer one"}')
+
+    stack_secrets.ensure(tmp_path)
+
+    assert stack_secrets.password(tmp_path) == "a longer one"
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", '"admin"'])
+def test_a_password_file_without_a_password_is_named(tmp_path: Path, content: str) -> None:
+    stack_secrets.ensure(tmp_path)
+    stack_secrets.password_file(tmp_path).write_text(content)
+
+    with pytest.raises(Misconfigured, match=r"airflow.json holds no password of 'admin' .*; delete it"):
+        stack_secrets.password(tmp_path)
+
+
 def test_those_of_an_earlier_version_are_kept_and_completed(tmp_path: Path) -> None:
     made = asdict(stack_secrets.ensure(tmp_path))
     earlier = {name: value for name, value in made.items() if name not in stack_secrets._generate_added()}
