@@ -65,7 +65,7 @@ def test_a_clock_that_is_put_forward_or_back_changes_nothing(
     record = Record(part.pid, ("-c", STUBBORN))
 
     for seconds in (-3600, 3600):
-        # Linux tells the start of a process since that of the machine, which itself moves with the clock.
+        # Linux counts from the start of the machine, whose own time moves with the clock.
         moved = psutil.boot_time() + seconds
         monkeypatch.setattr("psutil.boot_time", lambda moved=moved: moved)
         monkeypatch.setattr("psutil._pslinux.boot_time", lambda moved=moved: moved, raising=False)
