@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from include.contract.code import MODEL
-from include.contract.model import PREDICTION
+from include.contract.reserved import COLUMNS, PARAMS, predictions_table
 from include.contract.text import MLFLOW_NAMES, is_mlflow_name
 from include.exceptions import Fault
 from include.excerpt import LIMIT, nearest, quote
@@ -18,6 +18,9 @@ from include.yaml_text import load_yaml
 _SUITE = "expectations.yaml"
 _COLUMN_ARGUMENTS = ("column", "column_A", "column_B", "column_list", "column_set")
 """Arguments of expectations that name columns."""
+_SINGLE = ("model.target", "model.time", "source.partition_by")
+_FEATURES = ("model.features.numerical", "model.features.categorical")
+_GROUPS = ("gate.slices.column", "monitoring.fairness.column")
 
 
 def check(raw: Mapping[str, Any], folder: Path) -> list[Fault]:
@@ -30,6 +33,7 @@ def check(raw: Mapping[str, Any], folder: Path) -> list[Fault]:
         *_name(raw, folder),
         *_own_table(raw),
         *_files(raw, folder),
+        *_reserved(raw),
         *_target(raw),
         *_features(raw),
         *_dropped(raw),
@@ -53,7 +57,7 @@ def _name(raw: Mapping[str, Any], folder: Path) -> Iterator[Fault]:
 
 def _own_table(raw: Mapping[str, Any]) -> Iterator[Fault]:
     table, name = _at(raw, "lake.table"), _at(raw, "name")
-    if isinstance(name, str) and table == f"{name}_predictions":
+    if isinstance(name, str) and table == predictions_table(name):
         yield Fault(
             "lake.table", f"{quote(table)} is the table of the pipeline's predictions; name another one"
         )
@@ -77,19 +81,30 @@ def _shown(file: str) -> str:
     return file if len(file) <= LIMIT and file.isprintable() else quote(file)
 
 
+def _reserved(raw: Mapping[str, Any]) -> Iterator[Fault]:
+    """Yield a fault for each name that Millrace uses itself; a column that is dropped may have any."""
+    for path, column in _named_columns(raw):
+        if reason := COLUMNS.get(column):
+            yield Fault(path, f"{quote(column)} {reason}")
+    params = _at(raw, "model.params")
+    for name in params if isinstance(params, dict) else ():
+        if reason := PARAMS.get(name):
+            yield Fault(f"model.params.{name}", f"{quote(name)} {reason}")
+
+
 def _target(raw: Mapping[str, Any]) -> Iterator[Fault]:
     target = _at(raw, "model.target")
+    if isinstance(target, str) and target == _at(raw, "model.time"):
+        yield Fault("model.target", f"{quote(target)} is the time column; name the column to predict")
     if isinstance(target, str) and not is_mlflow_name(target):  # its drift is a metric, as that of a feature
         yield Fault("model.target", f"{quote(target)} is not a valid name in MLflow; use {MLFLOW_NAMES}")
 
 
 def _features(raw: Mapping[str, Any]) -> Iterator[Fault]:
     seen: dict[str, str] = {}
-    for kind in ("numerical", "categorical"):
-        columns = _at(raw, f"model.features.{kind}")
-        for number, column in enumerate(columns if isinstance(columns, list) else []):
-            if isinstance(column, str):  # else the models report it
-                yield from _feature(raw, f"model.features.{kind}[{number}]", column, seen)
+    for path, column in _named_columns(raw):
+        if path.startswith("model.features"):
+            yield from _feature(raw, path, column, seen)
     if isinstance(_at(raw, "model.features"), dict) and not seen:
         yield Fault("model.features", "names no column; a model needs at least one")
 
@@ -98,7 +113,6 @@ def _feature(raw: Mapping[str, Any], path: str, column: str, seen: dict[str, str
     roles = (
         (_at(raw, "model.target"), "is the target; a feature equal to it would leak the answer"),
         (_at(raw, "model.time"), "is the time column; derive features such as hour or weekday"),
-        (PREDICTION, "is the name of the model's predictions; rename the column"),
     )
     shown = quote(column)
     yield from (Fault(path, f"{shown} {role}") for name, role in roles if name == column)
@@ -112,16 +126,16 @@ def _feature(raw: Mapping[str, Any], path: str, column: str, seen: dict[str, str
 
 
 def _dropped(raw: Mapping[str, Any]) -> Iterator[Fault]:
-    for path in ("model.target", "model.time", "source.partition_by"):
+    for path in _SINGLE:
         if (column := _at(raw, path)) is not None and column in _dropped_columns(raw):
             yield Fault(path, f"{quote(column)} is dropped by privacy.drop")
 
 
 def _groups(raw: Mapping[str, Any], folder: Path) -> Iterator[Fault]:
     """Yield the faults of columns that rows are grouped by: they need not be features, but have to exist."""
-    for path in ("gate.slices.column", "monitoring.fairness.column"):
+    for path in _GROUPS:
         column = _at(raw, path)
-        if not isinstance(column, str):  # the models report it
+        if not isinstance(column, str) or column in COLUMNS:  # reported by the models, and by _reserved
             continue
         if column in _dropped_columns(raw):
             yield Fault(path, f"{quote(column)} is dropped by privacy.drop")
@@ -137,9 +151,19 @@ def _groups(raw: Mapping[str, Any], folder: Path) -> Iterator[Fault]:
 
 def _columns(raw: Mapping[str, Any]) -> set[str]:
     """Return the columns that the contract names as columns of the table."""
-    paths = ("source.partition_by", "model.target", "model.time")
-    features = ("model.features.numerical", "model.features.categorical")
-    return _texts(_at(raw, path) for path in (*paths, *features))
+    return _texts(_at(raw, path) for path in (*_SINGLE, *_FEATURES))
+
+
+def _named_columns(raw: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield every column that is read from the table, with the path of the key that names it."""
+    for path in (*_SINGLE, *_GROUPS):
+        if isinstance(column := _at(raw, path), str):
+            yield path, column
+    for path in _FEATURES:
+        columns = _at(raw, path)
+        for number, column in enumerate(columns if isinstance(columns, list) else []):
+            if isinstance(column, str):
+                yield f"{path}[{number}]", column
 
 
 def _texts(values: Iterable[Any]) -> set[str]:

@@ -18,6 +18,8 @@ from include.excerpt import quote
 
 PREDICTION = "prediction"
 """The column of a model's predictions, beside the features and the target."""
+DAY = "_day"
+"""The column with the day of a row's partition, beside its prediction."""
 
 
 _PARAM_NAME = Text(250)

@@ -15,6 +15,7 @@ from include.contract.data import LakeTable, Privacy, Schedule, Source, Validati
 from include.contract.gate import Gate
 from include.contract.model import Model
 from include.contract.monitoring import Monitoring
+from include.contract.reserved import predictions_table
 from include.contract.text import Description, Label, Name, Owner
 from include.contract.training import Training
 from include.contract.types import Section
@@ -40,7 +41,7 @@ class Pipeline(Section):
     @property
     def predictions(self) -> str:
         """The table of the champion's predictions, in the same repository."""
-        return f"{self.name}_predictions"
+        return predictions_table(self.name)
 
     @property
     def tables(self) -> list[tuple[str, str, str]]:

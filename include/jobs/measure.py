@@ -6,13 +6,12 @@ import io
 from datetime import date
 from typing import TYPE_CHECKING
 
-from include.contract.model import Model
+from include.contract.model import DAY, Model
 from include.exceptions import Absent
 from include.jobs.context import JobContext
 from include.jobs.results import MeasureResult
 from include.modelling import features, scorer
 from include.modelling.champion import faults_of
-from include.modelling.predictions import DAY
 from include.monitoring import drift
 from include.monitoring.history import MonitoringDay, MonitoringHistory, store
 from include.monitoring.verdict import assess

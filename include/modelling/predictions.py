@@ -14,7 +14,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, NamedTuple
 
-from include.contract.model import PREDICTION
+from include.contract.model import DAY, PREDICTION
 from include.contract.pipeline import Pipeline
 from include.contract.windows import MonitoringWindow
 from include.exceptions import ColumnMissing, Conflict, NotEnoughData
@@ -26,9 +26,6 @@ from include.modelling.scorer import Scorer
 
 if TYPE_CHECKING:
     import pandas as pd
-
-DAY = "_day"
-"""Column of `Predictions.join` with the day of a row's partition."""
 
 
 class Written(NamedTuple):

@@ -67,7 +67,7 @@ def measure(current: pd.DataFrame, reference: pd.DataFrame, model: Model, limits
 def assess(drift: DriftResult, limits: Drift) -> Findings:
     """Return the distances, and a reason if the share of drifted features reached its limit."""
     numbers = {f"drift.{name}": distance for name, distance in drift.distances.items()}
-    numbers["drift.share"] = drift.share
+    numbers["drifted.share"] = drift.share  # not `drift.share`: that is the distance of a column `share`
     if drift.share < limits.share:
         return Findings(numbers)
     names = ", ".join(drift.features)

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import yaml
+from pydantic import BaseModel
 
 from include.contract import loader
 from include.contract.pipeline import Pipeline
+from include.contract.reserved import COLUMNS
+from include.contract.text import ColumnName, Text
 from include.contract.types import CRON_PRESETS
 from include.exceptions import PipelineInvalid
 from include.excerpt import LIMIT, quote
@@ -111,7 +115,10 @@ CASES: tuple[tuple[str, Any, str], ...] = (
     ("source.max_days", 36_526, "should be less than or equal to 36525"),
     # Columns exist, as far as contract and suite name them.
     ("gate.slices.column", "kinds", "'kinds' is not a known column; did you mean 'kind'? known are features"),
-    ("gate.slices.column", "prediction", "'prediction' is not a known column"),
+    # Names that Millrace uses itself.
+    ("model.target", "time", "'time' is the time column; name the column to predict"),
+    ("model.params.seed", 1, "'seed' is logged with model.seed; set model.seed"),
+    ("model.params.first", "a", "'first' is logged with the first day of the training; rename"),
     ("monitoring.fairness.column", "gender", "expect it in expectations.yaml, for instance by expect_column"),
     # Days.
     (
@@ -227,6 +234,9 @@ VALID: tuple[dict[str, Any], ...] = (
     {"training": {"resources": {"cpu": 0.1, "memory": "65536Gi", "gpu": 0}}},
     {"training": {"node_selector": {"kubernetes.io/os": "linux", "a": ""}}},
     {"schedule": {"since": "1900-01-01", "ingest": "@quarterly", "train": "0 0 29 2 *"}},
+    {"model": {"target": "share", "features": {"numerical": ["rows", "gap", "Prediction", "day"]}}},
+    {"privacy": {"drop": ["prediction", "_day"]}},
+    {"lake": {"table": "predictions"}},
     {"schedule": {"since": "2199-12-31", "ingest": "0 6 * * mon-fri", "train": "0 0 L * *"}},
 )
 
@@ -234,6 +244,48 @@ VALID: tuple[dict[str, Any], ...] = (
 @pytest.mark.parametrize("changes", VALID, ids=str)
 def test_what_the_services_hold_is_allowed(tmp_path: Path, changes: dict[str, Any]) -> None:
     assert isinstance(loader.load(written(tmp_path, changes)), Pipeline)
+
+
+COLUMN_KEYS = {
+    "source.partition_by": "source.partition_by",
+    "model.target": "model.target",
+    "model.time": "model.time",
+    "model.features.numerical": "model.features.numerical[1]",
+    "model.features.categorical": "model.features.categorical[1]",
+    "gate.slices.column": "gate.slices.column",
+    "monitoring.fairness.column": "monitoring.fairness.column",
+}
+"""The keys that name columns of the table, and the path of the fault."""
+
+
+def column_keys(section: Any, above: str = "") -> Iterator[str]:
+    """The keys of the contract that hold the names of columns, as its models say."""
+    for name, field in section.model_fields.items():
+        annotation, path = field.annotation, f"{above}{name}"
+        options = (annotation, *get_args(annotation))
+        if field.metadata == [Text(200)] or any(option == ColumnName for option in options):
+            yield path
+        for option in options:
+            if isinstance(option, type) and issubclass(option, BaseModel):
+                yield from column_keys(option, f"{path}.")
+
+
+def test_every_key_that_names_a_column_is_tried_below() -> None:
+    assert set(column_keys(Pipeline)) == {*COLUMN_KEYS, "privacy.drop"}
+
+
+@pytest.mark.parametrize("column", COLUMNS)
+@pytest.mark.parametrize("key", COLUMN_KEYS)
+def test_a_column_whose_name_is_taken_is_refused_wherever_it_is_named(
+    tmp_path: Path, key: str, column: str
+) -> None:
+    value = ["amount", column] if key.startswith("model.features") else column
+    rule = {"type": "expect_column_to_exist", "kwargs": {"column": column}}
+    folder = written(tmp_path, changed(key, value))
+    (folder / "expectations.yaml").write_text(yaml.safe_dump({**SUITE, "rows": [rule]}))
+    assert [text for path, text in faults_of(folder) if path == COLUMN_KEYS[key]] == [
+        f"{column!r} {COLUMNS[column]}"
+    ]
 
 
 def test_a_column_of_the_suite_is_known(tmp_path: Path) -> None:

@@ -160,10 +160,10 @@ def test_a_score_killed_between_any_two_effects_is_completed(watched: Loop, effe
 
 def test_a_quiet_night_breaks_no_limit(watched: Loop) -> None:
     found = measured(watched)
-    assert (found["rows"], found["labelled"], found["drift.share"]) == (3 * ROWS, 3 * ROWS, 0)
+    assert (found["rows"], found["labelled"], found["drifted.share"]) == (3 * ROWS, 3 * ROWS, 0)
     assert abs(found["performance.roc_auc"] - found["performance.held_out"]) < 0.05
     assert {name for name in found if name.startswith("drift.")} == {
-        f"drift.{name}" for name in ("amount", "weight", "kind", "returned", "prediction", "share")
+        f"drift.{name}" for name in ("amount", "weight", "kind", "returned", "prediction")
     }
     assert (found["latency_ms"] > 0, tag(watched, found, "verdict")) == (True, "passed")
     log = watched.experiment("monitor").open_run(found["run_id"])
@@ -175,7 +175,7 @@ def test_drift_is_found_in_the_column_that_drifted_and_in_no_other(watched: Loop
     watched.put({number: rows(number).assign(weight=lambda found: found["weight"] + 2) for number in WINDOW})
     found = measured(watched)
     assert (verdict(watched, found).drifted, tag(watched, found, "verdict")) == (("weight",), "failed")
-    assert found["drift.share"] == pytest.approx(1 / 3)
+    assert found["drifted.share"] == pytest.approx(1 / 3)
     assert verdict(watched, found).reasons == ("0.33 of the features drifted, the limit is 0.3: weight",)
     assert found["drift.weight"] == pytest.approx(2, abs=0.3)
 
@@ -190,7 +190,7 @@ def test_a_silent_column_is_no_data_and_never_no_drift(watched: Loop, gone: Any)
     watched.put({number: rows(number).assign(weight=gone) for number in WINDOW})
     found = measured(watched)
     assert "drift.weight" not in found
-    assert (verdict(watched, found).drifted, found["drift.share"]) == ((), 0)
+    assert (verdict(watched, found).drifted, found["drifted.share"]) == ((), 0)
 
 
 def test_performance_that_fell_is_a_reason(watched: Loop) -> None:
@@ -219,7 +219,7 @@ def test_without_enough_labels_performance_is_unknown_and_the_rest_is_not(watche
     watched.put({number: rows(number).assign(returned=None) for number in WINDOW})
     found = measured(watched)
     assert (found["labelled"], "performance.roc_auc" in found, "drift.returned" in found) == (0, False, False)
-    assert (found["drift.share"], tag(watched, found, "verdict")) == (0, "passed")
+    assert (found["drifted.share"], tag(watched, found, "verdict")) == (0, "passed")
 
 
 def test_labels_may_be_there_for_some_rows_only(watched: Loop) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from include.contract.reserved import PARAMS
 from include.exceptions import Absent, BadData, Misconfigured, NotEnoughData, PipelineInvalid
 from include.jobs.spec import Job, JobSpec
 from include.modelling import scorer
@@ -37,6 +38,7 @@ def test_a_training_tells_what_it_learned_from(loop: Loop) -> None:
         "first": "2024-03-11",
         "fit_until": "2024-03-25",
     }
+    assert set(found.data.params) == {"C", *PARAMS}
     assert found.data.metrics["fit.rows"] == 15 * ROWS
     [data] = found.inputs.dataset_inputs
     assert json.loads(data.dataset.source) == {"uri": f"lakefs://month/{loop.head}/orders/"}

@@ -57,7 +57,7 @@ class Days:
         verdict = MonitoringVerdict(
             passed=not failed,
             reasons=(REASON,) if failed else (),
-            numbers={"rows": float(rows), "drift.share": 0.5},
+            numbers={"rows": float(rows), "drifted.share": 0.5},
             drifted=("amount",) if failed else (),
         )
         about = MonitoringDay(as_of=day(number), version=version, trained_until=self.trained_until)
@@ -108,7 +108,7 @@ def test_a_night_that_fires_says_why_and_what_to_start(days: Days) -> None:
         "verdict": {
             "passed": False,
             "reasons": [REASON],
-            "numbers": {"rows": 100.0, "drift.share": 0.5},
+            "numbers": {"rows": 100.0, "drifted.share": 0.5},
             "drifted": ["amount"],
         },
     }
@@ -239,7 +239,7 @@ def test_every_limit_that_was_broken_is_a_reason(tmp_path: Path) -> None:
         "rows": 200.0,
         "labelled": 200.0,
         "drift.amount": 2.0,
-        "drift.share": 1.0,
+        "drifted.share": 1.0,
         "performance.roc_auc": 0.0,
         "performance.held_out": 0.8,
         "fairness.gap": 1.0,

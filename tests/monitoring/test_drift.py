@@ -11,7 +11,7 @@ import pytest
 from include.contract.model import Features, Model
 from include.contract.monitoring import Drift, Methods
 from include.exceptions import NotEnoughData
-from include.monitoring.drift import DriftResult, measure
+from include.monitoring.drift import DriftResult, assess, measure
 
 MODEL = Model(target="late", time="at", features=Features(numerical=["a", "b"], categorical=["c"]))
 LIMITS = Drift(methods=Methods(wasserstein=0.5, jensenshannon=0.2))
@@ -87,6 +87,17 @@ def test_a_silent_column_counts_neither_way(side: str) -> None:
 def test_a_feature_that_never_changes_is_steady() -> None:
     found = compare(rows(2, b=1.0), b=1.0)
     assert (found.distances["b"], found.features) == (0, ())
+
+
+@pytest.mark.parametrize("name", ["share", "rows", "target", "id", "index", "timestamp", "weight (kg)"])
+def test_a_feature_may_have_any_name_and_keeps_its_own_number(name: str) -> None:
+    model = Model(target="late", time="at", features=Features(numerical=[name, "b"], categorical=["c"]))
+    current, reference = (rows(seed).rename(columns={"a": name}) for seed in (1, 2))
+    current[name] += 9
+    numbers = assess(measure(current, reference, model, LIMITS), LIMITS).numbers
+    assert numbers[f"drift.{name}"] > 4
+    assert numbers["drifted.share"] == pytest.approx(1 / 3)
+    assert len(numbers) == 6
 
 
 def test_without_any_value_there_is_no_verdict() -> None:

@@ -138,9 +138,9 @@ sub measure {
         $numbers{"drift.$feature"} = $distance;
         push @drifted, $feature if $distance >= ($limits->{drift}{methods}{jensenshannon} // 0.1);
     }
-    $numbers{'drift.share'} = @drifted / @features;
-    push @reasons, "$numbers{'drift.share'} of the features drifted: @drifted"
-        if $numbers{'drift.share'} >= ($limits->{drift}{share} // 0.3);
+    $numbers{'drifted.share'} = @drifted / @features;
+    push @reasons, "$numbers{'drifted.share'} of the features drifted: @drifted"
+        if $numbers{'drifted.share'} >= ($limits->{drift}{share} // 0.3);
     my %worth = map { $_->{key} => $_->{value} } @{$training->{data}{metrics}};
     my $labelled = day($until, 1 - days('monitoring', 'label_delay'));
     my ($auc, $known) = auc("SELECT *, prediction AS p FROM ($rows)
@@ -235,13 +235,15 @@ sub latency($answers, $rows) {    # of a whole call, as this model is called
 
 # Rows of the lake
 
+my $part = qr/(?:part-[^\/]*|v\d+-[0-9a-f]{12})\.parquet/;    # other objects are not the table's
+
 sub parts($ref, $below, $first, $last) {    # {day => [object, …]}, the parts of a day as their rows follow
     my ($after, %found) = ("$below/dt=$first");
     while (defined $after) {
         my $query = {prefix => "$below/dt=", after => $after, amount => 1000};
         my $page = must(lake(GET => "refs/$ref/objects/ls", $query));
         for my $object (@{$page->{results}}) {
-            my ($day) = $object->{path} =~ m{/dt=(\d{4}-\d\d-\d\d)/};
+            my ($day) = $object->{path} =~ m{^\Q$below\E/dt=(\d{4}-\d\d-\d\d)/$part$};
             push @{$found{$day}}, $object if $day && $day le $last;
         }
         $after = $page->{pagination}{has_more} ? $page->{pagination}{next_offset} : undef;

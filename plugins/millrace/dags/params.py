@@ -7,6 +7,7 @@ from typing import Any
 
 from airflow.sdk import Param
 
+from include.contract.reserved import PARAMS
 from include.exceptions import Misconfigured
 from include.excerpt import nearest, quote
 
@@ -63,7 +64,11 @@ TRAIN_PARAMS = {
     "params": Param(
         {},
         type="object",
-        propertyNames={"maxLength": 250, "pattern": rf"^[\w.\-/ ]+{_END}"},
+        propertyNames={
+            "maxLength": 250,
+            "pattern": rf"^[\w.\-/ ]+{_END}",
+            "not": {"enum": sorted(PARAMS)},
+        },
         title="Model parameters",
         description="Override `model.params` of pipeline.yaml.",
     ),

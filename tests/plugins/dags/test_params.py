@@ -12,6 +12,7 @@ from airflow.sdk.definitions.param import process_params
 from airflow.sdk.exceptions import ParamValidationError
 from airflow.serialization.serialized_objects import DagSerialization
 
+from include.contract.reserved import PARAMS
 from include.exceptions import Misconfigured
 from include.excerpt import LIMIT
 from millrace.dags.params import INTERVAL_PARAMS, TRAIN_PARAMS, check_conf
@@ -126,6 +127,7 @@ def resolved(params: dict[str, Any], conf: dict[str, Any]) -> dict[str, Any]:
         (TRAIN_PARAMS, {"ref": "x" * 256}),
         (TRAIN_PARAMS, {"params": {"a=b": 1}}),
         (TRAIN_PARAMS, {"params": {"x" * 251: 1}}),
+        *((TRAIN_PARAMS, {"params": {name: 1}}) for name in PARAMS),
     ],
     ids=lambda value: None if value in (INTERVAL_PARAMS, TRAIN_PARAMS) else ascii(value)[:40],
 )
