@@ -1,17 +1,21 @@
 """Tables of the lake: Parquet parts below `<table>/dt=YYYY-MM-DD/`.
 
-A table is read at a ref. Pass a commit id if two reads must see the same rows.
+A table is read at a ref. Pass a commit id if two reads must see the same rows. Objects of others may lie
+among the parts, such as what Spark and people leave: they are neither read nor deleted, and a warning names
+the first.
 """
 
 from __future__ import annotations
 
 import hashlib
+import logging
 import re
 from collections.abc import Container, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import date
 from itertools import groupby, islice
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from include.concurrency import map_ordered
@@ -30,7 +34,11 @@ _FULL_READ_MAX_BYTES = 8 << 20
 _BATCH_ROWS = 65_536
 _MAX_LISTED_COMMITS = 1000
 """Commits of a table in which its writer is looked for: those that people made by hand name none."""
-_DAY = re.compile(r"dt=\d{4}-\d{2}-\d{2}")
+_PARTITION = re.compile(r"dt=(\d{4}-\d{2}-\d{2})/")
+_PART = re.compile(r"(part-[^/]*|v\d+-[0-9a-f]{12})\.parquet")
+"""Names that `load` gives to the parts of a partition, and `score` to the predictions for one."""
+_log = logging.getLogger(__name__)
+_told: set[tuple[str, str]] = set()
 
 
 @dataclass(frozen=True)
@@ -69,8 +77,14 @@ class Table:
             )
 
     def days(self, ref: str) -> list[date]:
-        """Return the days that have a partition, in order."""
-        return [_day_of(prefix) for prefix in self.lake.list_common_prefixes(ref, f"{self.name}/")]
+        """Return the days that have a partition, in order.
+
+        Whether a partition has parts is not looked at: that would take a request for each.
+        """
+        prefixes = list(self.lake.list_common_prefixes(ref, f"{self.name}/"))
+        days = {prefix: day for prefix in prefixes if (day := self._day_of(prefix))}
+        self._tell([prefix for prefix in prefixes if prefix not in days])
+        return list(days.values())
 
     def parts(self, ref: str, first: date, last: date) -> dict[date, list[LakeObject]]:
         """Return the parts of each partition from `first` to `last`, in the order of their rows.
@@ -78,12 +92,16 @@ class Table:
         Lists only the objects of these days, whatever the size of the table.
         """
         prefix, after = f"{self.name}/", f"{self.name}/dt={first.isoformat()}"
+        until, others = self.prefix(last), []
         parts: dict[date, list[LakeObject]] = {}
         for item in self.lake.list_objects(ref, prefix, after):
-            day = _day_of(item.path)
-            if day > last:
+            if item.path > until and not item.path.startswith(until):
                 break
-            parts.setdefault(day, []).append(item)
+            if (day := self._day_of_part(item.path)) is None:
+                others.append(item.path)
+            else:
+                parts.setdefault(day, []).append(item)
+        self._tell(others)
         return {day: sorted(items, key=_part_order) for day, items in parts.items()}
 
     def partitions(
@@ -104,7 +122,8 @@ class Table:
         parts = self.parts(ref, first, last).items()
         items = [item for day, items in parts if only is None or day in only for item in items]
         tables = map_ordered(lambda item: self._read(ref, item, columns), items, _MAX_PARALLEL_READS)
-        for day, group in groupby(zip(items, tables, strict=True), lambda pair: _day_of(pair[0].path)):
+        days = [day for day, items in parts if only is None or day in only for _ in items]
+        for day, group in groupby(zip(days, tables, strict=True), itemgetter(0)):
             yield day, self._joined([table for _, table in group])
 
     def batches(
@@ -136,6 +155,32 @@ class Table:
                 "run the pipeline's ingest DAG for these days"
             )
         return self._joined(tables).to_pandas()
+
+    def _day_of(self, path: str) -> date | None:
+        """Return the day in whose partition a path lies; None if it lies in none."""
+        found = _PARTITION.match(path, len(self.name) + 1)
+        with suppress(ValueError):  # such as 30 February
+            return date.fromisoformat(found[1]) if found else None
+        return None
+
+    def _day_of_part(self, path: str) -> date | None:
+        """Return the day of a part; None if a path is not that of a part."""
+        folder, _, name = path.rpartition("/")
+        is_part = folder.count("/") == 1 and _PART.fullmatch(name)
+        return self._day_of(path) if is_part else None
+
+    def _tell(self, others: Sequence[str]) -> None:
+        """Warn of objects and folders that are left out, once a process for each table."""
+        if others and (self.lake.repository, self.name) not in _told:
+            _told.add((self.lake.repository, self.name))
+            _log.warning(
+                "table %r of %r: left out %d object(s) or folder(s) of others, as %r: parts of a table are "
+                "named 'dt=YYYY-MM-DD/part-*.parquet'",
+                self.name,
+                self.lake.repository,
+                len(others),
+                others[0],
+            )
 
     def _read(self, ref: str, item: LakeObject, columns: Sequence[str] | None) -> pa.Table:
         with self._opened(ref, item, columns, whole=columns is None) as file:
@@ -182,11 +227,3 @@ def checksum(parts: Sequence[LakeObject]) -> str:
 def _part_order(part: LakeObject) -> tuple[int, str]:
     """Return a sort key that puts `part-10` after `part-9`."""
     return len(part.path), part.path
-
-
-def _day_of(path: str) -> date:
-    for segment in path.split("/"):
-        if _DAY.fullmatch(segment):
-            with suppress(ValueError):
-                return date.fromisoformat(segment[3:])
-    raise BadData(f"{path!r} is not the path of a partition; expected a segment 'dt=YYYY-MM-DD'")

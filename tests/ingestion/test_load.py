@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 import json
 import shutil
@@ -242,6 +243,21 @@ def test_a_day_that_shrinks_loses_its_last_parts_and_keeps_the_first(shop: Inges
         ("orders/dt=2024-03-01/part-1.parquet", "changed"),
         ("orders/dt=2024-03-01/part-2.parquet", "removed"),
     ]
+
+
+def test_objects_of_others_in_a_partition_stay_when_its_parts_are_replaced(shop: IngestRun) -> None:
+    others = ["_SUCCESS", ".part-0.parquet.crc", "labels.parquet", "archive/part-0.parquet"]
+    shop.load(0)
+    for name in others:
+        shop.lake.upload(BRANCH, f"orders/dt=2024-03-01/{name}", io.BytesIO(b"theirs"))
+    shop.lake.upload(BRANCH, "orders/dt=2024-03-01/part-1.parquet", io.BytesIO(b"ours, and stale"))
+    write_csv(shop.folder / "orders.csv", orders(0, count=3))
+
+    assert shop.load(0).written == 1
+    shop.publish()
+    below = [item.path.partition("/dt=2024-03-01/")[2] for item in shop.lake.list_objects("main")]
+    assert sorted(below) == sorted([*others, *names(0)])
+    assert content(shop, "main") == {"2024-03-01": [0, 1, 2]}
 
 
 @pytest.mark.usefixtures("small_parts")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from datetime import date
 from pathlib import Path
 
@@ -194,13 +194,90 @@ def test_days_whose_types_do_not_agree_are_bad_data(table: Table, tmp_path: Path
         table.frame("main", FIRST, LAST)
 
 
-@pytest.mark.parametrize("folder", ["dt=yesterday", "dt=20130101", "dt=2013-W01-1", "year=2013"])
-def test_a_folder_that_is_no_day_is_bad_data_and_named(filled: Table, tmp_path: Path, folder: str) -> None:
-    file = tmp_path / "part"
-    file.write_bytes(b"")
-    filled.lake.upload("main", f"departures/{folder}/part", file)
-    with pytest.raises(BadData, match=folder):
+OTHERS = (
+    "README.md",
+    "archive/2023.parquet",
+    "notes.txt",
+    "_temporary/0/part-0.parquet",
+    "dt=__HIVE_DEFAULT_PARTITION__/part-0.parquet",
+    "dt=yesterday/part-0.parquet",
+    "dt=20130101/part-0.parquet",
+    "dt=2013-W01-1/part-0.parquet",
+    "dt=2013-02-30/part-0.parquet",
+    "dt=2013-01-02-old/part-0.parquet",
+    "dt=2013-01-04.bak/part-0.parquet",
+    "dt=2013-01-02",
+    "year=2013/dt=2013-01-02/part-0.parquet",
+    "dt=2013-01-02/_SUCCESS",
+    "dt=2013-01-02/.part-0.parquet.crc",
+    "dt=2013-01-02/_part-0.parquet",
+    "dt=2013-01-02/part-0.parquet.crc",
+    "dt=2013-01-02/part-0.parquet.tmp",
+    "dt=2013-01-02/labels.parquet",
+    "dt=2013-01-02/v1-abc.parquet",
+    "dt=2013-01-02/old/part-0.parquet",
+)
+"""Paths below the table's prefix that are not the table's."""
+
+
+@pytest.mark.parametrize("other", OTHERS)
+def test_objects_of_others_are_left_out_whatever_is_read(
+    filled: Table, tmp_path: Path, caplog: pytest.LogCaptureFixture, other: str
+) -> None:
+    expected = filled.frame("main", FIRST, LAST)
+    stored = filled.parts("main", FIRST, LAST)
+    (tmp_path / "rubbish").write_bytes(b"")
+    filled.lake.upload("main", f"departures/{other}", tmp_path / "rubbish")
+
+    assert filled.days("main") == DAYS
+    assert filled.parts("main", FIRST, LAST) == stored
+    pd.testing.assert_frame_equal(filled.frame("main", FIRST, LAST), expected)
+    assert [batch.num_rows for batch in filled.batches("main", FIRST, LAST)] == [1, 1, 1, 1]
+
+
+def test_objects_of_others_are_told_once_with_the_first(
+    filled: Table, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "rubbish").write_bytes(b"")
+    for other in ("dt=2013-01-02/_SUCCESS", "dt=2013-01-02/labels.parquet", "notes.txt"):
+        filled.lake.upload("main", f"departures/{other}", tmp_path / "rubbish")
+    for _ in range(2):
+        filled.parts("main", FIRST, LAST)
         filled.days("main")
+    assert caplog.messages == [
+        f"table 'departures' of {filled.lake.repository!r}: left out 2 object(s) or folder(s) of others, as "
+        "'departures/dt=2013-01-02/_SUCCESS': parts of a table are named 'dt=YYYY-MM-DD/part-*.parquet'"
+    ]
+
+
+@pytest.mark.parametrize("name", ["part-00000-4f1c.c000.snappy", "part-7", "v12-0123456789ab"])
+def test_parts_of_other_writers_by_the_same_names_are_the_tables(
+    filled: Table, tmp_path: Path, name: str
+) -> None:
+    day = date(2013, 1, 9)
+    write(filled, day, pa.table({"day": [9], "origin": ["EWR"]}), tmp_path, name)
+    assert filled.frame("main", day, day)["origin"].tolist() == ["EWR"]
+
+
+def test_listing_some_days_takes_one_request_and_reads_no_further(filled: Table, tmp_path: Path) -> None:
+    class Listing(Lake):
+        seen: list[str]
+
+        def list_objects(self, ref: str, prefix: str = "", after: str = "") -> Iterator[LakeObject]:
+            self.seen = []
+            for item in super().list_objects(ref, prefix, after):
+                self.seen.append(item.path)
+                yield item
+
+    for number in range(5):
+        write(filled, date(2013, 2, 1), pa.table({"a": [1]}), tmp_path, f"part-{number}")
+    lake = Listing(filled.lake.connection, filled.lake.repository)
+    Table(lake, filled.name).parts("main", DAYS[1], DAYS[1])
+    assert [path.split("/", 1)[1] for path in lake.seen] == [
+        "dt=2013-01-02/part-0.parquet",
+        "dt=2013-01-02/part-1.parquet",
+        "dt=2013-01-04/part-0.parquet",
+    ]
 
 
 def test_only_a_few_parts_are_read_ahead(table: Table, tmp_path: Path) -> None:
