@@ -14,6 +14,7 @@
     │   ├── ChampionUnusable the champion cannot be loaded, or cannot score the rows of today
     │   └── MergeLostChange  the lake merged a branch without one of its changes
     ├── Conflict             another writer changed the same thing; run the step again from its start
+    │   └── UncommittedChanges  a branch holds changes that somebody has to commit or reset first
     └── JobFailed            model code failed in a job; the job's log has the traceback
 
 Exceptions of libraries are mapped onto this tree where they are raised (lake client, registry, readers), so
@@ -98,6 +99,10 @@ class MergeLostChange(BadData):
 
 class Conflict(MillraceError):
     """Another writer changed the same thing in the meantime."""
+
+
+class UncommittedChanges(Conflict):
+    """A branch of the lake takes no merge while somebody's changes on it are not committed."""
 
 
 class JobFailed(MillraceError):

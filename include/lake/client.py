@@ -14,6 +14,7 @@ from include.exceptions import Absent, Conflict
 from include.lake.objects import ObjectClient
 from include.lake.transport import REQUEST_OPTIONS, NoChanges
 from include.lake.types import Change, Commit, ImportStatus, LakeConnection, LakeObject
+from include.lake.uncommitted import naming_changes
 
 __all__ = ["Change", "Commit", "ImportStatus", "Lake", "LakeConnection", "LakeObject"]
 
@@ -160,7 +161,7 @@ class Lake(ObjectClient):
         """Merge a ref into a branch; return the merge commit's id, or None if there is nothing to merge.
 
         `strategy` resolves conflicts: `dest-wins` or `source-wins`. Raises Conflict if both sides changed
-        the same object since their merge base and no strategy is set.
+        the same object since their merge base and no strategy is set, UncommittedChanges if `into` has some.
         """
         subject = f"merge of {source!r} into {into!r}"
         body: dict[str, Any] = {"message": message, "metadata": metadata}
@@ -168,7 +169,7 @@ class Lake(ObjectClient):
             body["strategy"] = strategy
         if squash:
             body["squash_merge"] = True
-        with suppress(NoChanges):
+        with suppress(NoChanges), naming_changes(self, into, subject):
             response = self._call(subject, "refs.merge_into_branch", source, into, merge=body)
             with self._errors(subject):
                 return str(response["reference"])
@@ -189,8 +190,9 @@ class Lake(ObjectClient):
         For a merge commit, `parent_number` (from 1) is the parent to revert to.
         """
         body = {**_commit_to_apply(ref, message, metadata), "parent_number": parent_number}
-        with suppress(NoChanges):
-            self._call(f"revert of {ref!r} on {branch!r}", "branches.revert_branch", branch, body)
+        subject = f"revert of {ref!r} on {branch!r}"
+        with suppress(NoChanges), naming_changes(self, branch, subject):
+            self._call(subject, "branches.revert_branch", branch, body)
             return self.resolve(branch)
         return None
 
@@ -204,8 +206,8 @@ class Lake(ObjectClient):
         body = _commit_to_apply(ref, message, metadata)
         if parent_number:
             body["parent_number"] = parent_number
-        with suppress(NoChanges):
-            subject = f"cherry-pick of {ref!r} to {branch!r}"
+        subject = f"cherry-pick of {ref!r} to {branch!r}"
+        with suppress(NoChanges), naming_changes(self, branch, subject):
             return self._call_for_id(subject, "branches.cherry_pick", branch, body)
         return None
 
@@ -264,7 +266,9 @@ class Lake(ObjectClient):
             for uri, path in sources.items()
         ]
         body = {"paths": paths, "commit": {"message": message, "metadata": metadata}}
-        return self._call_for_id(f"import into {branch!r}", "import.import_start", branch, body)
+        subject = f"import into {branch!r}"
+        with naming_changes(self, branch, subject):
+            return self._call_for_id(subject, "import.import_start", branch, body)
 
     def import_status(self, branch: str, id: str) -> ImportStatus:
         """Return the progress of an import; raises Absent if there is no import of this id."""

@@ -27,8 +27,9 @@ def publish(
 
     May be killed at any line and run again: the merge of an earlier try is found by the run's identity in
     the metadata of the merge commit. Raises Conflict if both sides changed the same object and `strategy`
-    (see `Lake.merge`) is not set, MergeLostChange if the merge lacks a change, Absent if `source` does not
-    exist and no earlier try merged it.
+    (see `Lake.merge`) is not set, UncommittedChanges if somebody has changed `into` without a commit,
+    MergeLostChange if the merge lacks a change, Absent if `source` does not exist and no earlier try merged
+    it.
     """
     metadata = {**run.metadata(), **(metadata or {}), "source_branch": source}
     message = message or f"{run.dag_id}: publish {source}"

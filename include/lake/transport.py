@@ -24,6 +24,7 @@ from include.exceptions import (
     Transient,
     Unauthorized,
     Unavailable,
+    UncommittedChanges,
 )
 from include.lake.types import LakeConnection
 
@@ -176,6 +177,10 @@ class RepositoryClient:
         message = _message(error)
         if error.status == 400 and "no changes" in message:
             return NoChanges(f"{where}: {message}")
+        if error.status == 400 and "uncommitted changes" in message:
+            return UncommittedChanges(
+                f"{where}: {message}; commit or reset the changes of the branch, then clear this task"
+            )
         if error.status == 501 or (error.status == 403 and "is not supported" in message):
             return Misconfigured(f"this lake does not support the operation: {where}: {message}")
         if error.status in (401, 403):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from io import BytesIO
 from pathlib import Path
 
 import pytest
 
-from include.exceptions import Absent, Conflict
-from include.lake.client import Lake
+from include.exceptions import Absent, Conflict, Unauthorized, UncommittedChanges
+from include.lake.client import Change, Lake
 from include.lake.idempotency import CommitResult
 from include.lake.merge import publish
 from include.run_identity import RunIdentity
@@ -89,6 +91,73 @@ def test_a_conflict_changes_nothing_and_keeps_the_branch(loaded: Lake, tmp_path:
     with pytest.raises(Conflict, match="t/a"):
         publish(loaded, "work", into="main", run=RUN)
     assert (loaded.resolve("main"), loaded.ref_exists("work")) == (before, True)
+
+
+@pytest.mark.parametrize(
+    ("count", "shown"),
+    [
+        (1, "'scratch/0'"),
+        (5, "'scratch/0', 'scratch/1', 'scratch/2', 'scratch/3', 'scratch/4'"),
+        (6, "'scratch/0', 'scratch/1', 'scratch/2', 'scratch/3', 'scratch/4' and more"),
+    ],
+)
+def test_uncommitted_changes_of_the_target_are_named_and_it_goes_on_without_them(
+    loaded: Lake, count: int, shown: str
+) -> None:
+    for number in range(count):
+        loaded.upload("main", f"scratch/{number}", BytesIO(b"theirs"))
+    with pytest.raises(UncommittedChanges) as raised:
+        publish(loaded, "work", into="main", run=RUN)
+    assert str(raised.value) == (
+        f"merge of 'work' into 'main' in repository {loaded.repository!r} at "
+        f"{loaded.connection.endpoint!r} is refused: branch 'main' has uncommitted changes of {shown}; "
+        "commit or reset them on 'main', then clear this task"
+    )
+    assert (merges(loaded), loaded.ref_exists("work")) == ([], True)
+
+    loaded.reset_branch("main")
+    assert publish(loaded, "work", into="main", run=RUN).changed
+
+
+@pytest.mark.parametrize("kind", ["deleted", "changed"])
+def test_any_kind_of_uncommitted_change_is_named(loaded: Lake, tmp_path: Path, kind: str) -> None:
+    write(loaded, "main", tmp_path, path="scratch/a")
+    if kind == "deleted":
+        loaded.delete_object("main", "scratch/a")
+    else:
+        loaded.upload("main", "scratch/a", BytesIO(b"changed"))
+    with pytest.raises(UncommittedChanges, match="'scratch/a'; commit or reset them on 'main', then clear"):
+        publish(loaded, "work", into="main", run=RUN)
+
+
+CHANGING: dict[str, Callable[[Lake], object]] = {
+    "revert": lambda lake: lake.revert("main", "main", "m", {}),
+    "cherry-pick": lambda lake: lake.cherry_pick("main", "work", "m", {}),
+}
+
+
+@pytest.mark.parametrize("action", CHANGING)
+def test_what_else_needs_a_clean_branch_names_the_changes_too(
+    loaded: Lake, tmp_path: Path, action: str
+) -> None:
+    write(loaded, "main", tmp_path, path="b")
+    loaded.upload("main", "scratch/a", BytesIO(b"theirs"))
+    with pytest.raises(
+        UncommittedChanges, match=f"^{action} of .* uncommitted changes of 'scratch/a'; commit"
+    ):
+        CHANGING[action](loaded)
+
+
+def test_changes_that_cannot_be_listed_leave_what_the_lake_said(loaded: Lake) -> None:
+    class Blind(Lake):
+        def uncommitted(self, branch: str, *, prefix: str = "") -> Iterator[Change]:
+            raise Unauthorized(branch)
+
+    loaded.upload("main", "scratch/a", BytesIO(b"theirs"))
+    with pytest.raises(
+        UncommittedChanges, match=r"dirty branch.*; commit or reset the changes of the branch"
+    ):
+        publish(Blind(loaded.connection, loaded.repository), "work", into="main", run=RUN)
 
 
 def test_a_branch_that_nobody_published_is_absent(lake: Lake) -> None:
