@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from include.contract.data import Reader, Source
 from include.contract.pipeline import Pipeline
 from include.exceptions import BadData
+from include.ingestion.arrow_types import plain
 from include.ingestion.readers import BATCH_ROWS, SourceBatch, holds_other_days, misfits, read
 
 if TYPE_CHECKING:
@@ -224,14 +225,14 @@ def _cut(found: SourceBatch, pipeline: Pipeline, strays: _Strays) -> Iterator[tu
     import pyarrow.compute as pc
 
     _check_columns(found, pipeline)
-    days = _local_days(found, pipeline.source)
+    rows = plain(found.batch.drop_columns(pipeline.privacy.drop), found.origin)
+    days = _local_days(found._replace(batch=rows), pipeline.source)
     inside = pc.and_(
         pc.greater_equal(days, pa.scalar(found.first)), pc.less_equal(days, pa.scalar(found.last))
     )
     strays.rows += len(days)
     strays.undated += days.null_count
     strays.outside += len(days) - days.null_count - (pc.sum(inside).as_py() or 0)
-    rows = _plain(found.batch.drop_columns(pipeline.privacy.drop))
     for day in sorted(pc.unique(pc.filter(days, inside)).to_pylist()):
         yield day, rows.filter(pc.equal(days, pa.scalar(day)))
 
@@ -252,16 +253,6 @@ def _check_columns(found: SourceBatch, pipeline: Pipeline) -> None:
         raise BadData(f"{found.origin}: {len(twice)} column name(s) occur twice: {', '.join(twice)}")
 
 
-def _plain(batch: pa.RecordBatch) -> pa.RecordBatch:
-    """Return a batch without what differs between batches of the same rows: metadata and dictionaries."""
-    import pyarrow as pa
-
-    for number, field in enumerate(batch.schema):
-        if pa.types.is_dictionary(field.type):
-            batch = batch.set_column(number, field.name, batch.column(number).dictionary_decode())
-    return batch.replace_schema_metadata(None)
-
-
 def _local_days(found: SourceBatch, source: Source) -> Any:
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -280,8 +271,7 @@ def _moments(found: SourceBatch, source: Source) -> Any:
     kind, where = column.type, f"{found.origin}: column {source.partition_by!r}"
     if pa.types.is_timestamp(kind):
         return column
-    text = pa.types.is_string(kind) or pa.types.is_large_string(kind)
-    if not (text or pa.types.is_date(kind) or pa.types.is_null(kind)):
+    if not (pa.types.is_string(kind) or pa.types.is_date(kind) or pa.types.is_null(kind)):
         raise BadData(f"{where} is {kind}; write time stamps, or text such as '2013-01-01 05:00:00'")
     odd = []
     for target in (pa.timestamp("us"), pa.timestamp("us", "UTC")):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import sys
 from collections.abc import Iterator
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -137,6 +137,32 @@ def test_a_row_belongs_to_the_local_day_of_its_time(
         folder = write_pipeline(tmp_path / reader, source=source)
         write(folder / f"orders.{reader}", [{"time": time, "id": n} for n, time in enumerate(times)])
         assert [part.rows for part in cut_days(folder, scratch, 0, 1)] == expected
+
+
+TIMES = ["2024-03-01 05:00:00", "2024-03-02T06:00:00"]
+MOMENTS = [datetime(2024, 3, 1, 5), datetime(2024, 3, 2, 6)]
+TIME_COLUMNS = {
+    "string": pa.array(TIMES),
+    "large_string": pa.array(TIMES, pa.large_string()),
+    "string_view": pa.array(TIMES, pa.string_view()),
+    "dictionary": pa.array(TIMES).dictionary_encode(),
+    "dictionary of views": pa.DictionaryArray.from_arrays([0, 1], pa.array(TIMES, pa.string_view())),
+    "runs": pa.RunEndEncodedArray.from_arrays([1, 2], pa.array(TIMES)),
+    "date": pa.array([day(0), day(1)]),
+    "date64": pa.array([day(0), day(1)], pa.date64()),
+    "timestamp": pa.array(MOMENTS),
+    "dictionary of timestamps": pa.array(MOMENTS).dictionary_encode(),
+    "zoned": pa.array(MOMENTS, pa.timestamp("ns", "UTC")),
+}
+
+
+@pytest.mark.parametrize("kind", TIME_COLUMNS)
+def test_the_time_column_may_be_any_kind_of_text_date_or_time_stamp(
+    tmp_path: Path, scratch: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    batch = pa.record_batch({"time": TIME_COLUMNS[kind], "id": [1, 2]})
+    found = ids(python_pipeline(tmp_path, monkeypatch, [batch]), scratch, day(0), day(1))
+    assert found == {"2024-03-01": [1], "2024-03-02": [2]}
 
 
 @pytest.mark.parametrize("day_of_change", [date(2024, 3, 10), date(2024, 11, 3)], ids=["spring", "autumn"])
