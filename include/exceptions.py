@@ -24,10 +24,10 @@ what to do. It never contains values from the data.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import NamedTuple
 
-from include.excerpt import excerpt, quote
+from include.excerpt import excerpt, nearest, quote
 
 _MAX_FAULTS = 50
 _MAX_MESSAGE = 1000
@@ -70,15 +70,39 @@ class NotEnoughData(BadData):
 
 
 class ColumnMissing(BadData):
-    """A part of a table lacks columns; `fact` says which, without the remedy of a reader who expects them."""
+    """A part of a table lacks columns; `fact` says which, without the remedy of a reader who expects them.
 
-    def __init__(self, part: str, ref: str, columns: Iterable[str]) -> None:
+    `known` are the columns that the part has, `newest` those of the table's newest part, None if they could
+    not be looked at: they tell whether the source has the column by now, or does not deliver it.
+    """
+
+    def __init__(
+        self,
+        part: str,
+        ref: str,
+        columns: Sequence[str],
+        *,
+        known: Sequence[str],
+        newest: Sequence[str] | None,
+    ) -> None:
         names, place = ", ".join(map(quote, columns)), f"{part!r} at {ref!r}"
         self.fact = f"column {names} is missing in {place}"
-        super().__init__(
-            f"{place} has no column {names}; it was written before the contract named the column: "
-            "run the pipeline's ingest for that day again"
+        super().__init__(f"{place} has no column {names}{_remedy(columns, known, newest)}")
+
+
+def _remedy(columns: Sequence[str], known: Sequence[str], newest: Sequence[str] | None) -> str:
+    if newest is not None and set(columns) <= set(newest):
+        return (
+            ", which the newest partition has: run the pipeline's ingest for that day again, or, if the "
+            "source has no such column for it, shorten training.window or monitoring.window until all days "
+            "have it"
         )
+    question = next((found for name in columns if (found := nearest(name, {*known, *(newest or ())}))), "")
+    also = "" if newest is None else ", nor has the newest partition: the source does not deliver it"
+    return (
+        f"{also}; {question}correct the name in pipeline.yaml, or take it out; or let the source deliver "
+        "it, and run the pipeline's ingest for these days again"
+    )
 
 
 class ChampionUnusable(BadData):

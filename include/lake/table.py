@@ -19,7 +19,7 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from include.concurrency import map_ordered
-from include.exceptions import Absent, BadData, ColumnMissing, Misconfigured
+from include.exceptions import Absent, BadData, ColumnMissing, MillraceError, Misconfigured
 from include.lake.client import Lake, LakeObject
 
 if TYPE_CHECKING:
@@ -201,10 +201,20 @@ class Table:
         try:
             file = pq.ParquetFile(source, page_checksum_verification=True)
             if missing := sorted(set(columns or ()) - set(file.schema_arrow.names)):
-                raise ColumnMissing(item.path, ref, missing)
+                known, newest = file.schema_arrow.names, self._newest_columns(ref)
+                raise ColumnMissing(item.path, ref, missing, known=known, newest=newest)
             yield file
         except (pa.ArrowException, OSError) as error:  # OSError: a page cannot be decompressed
             raise BadData(f"{item.path!r} at {ref!r} is not a readable Parquet file: {error}") from error
+
+    def _newest_columns(self, ref: str) -> list[str] | None:
+        """Return the columns of the newest partition; None if they cannot be read."""
+        with suppress(MillraceError):
+            for day in reversed(self.days(ref)):
+                for items in self.parts(ref, day, day).values():
+                    with self._opened(ref, items[-1], None) as file:
+                        return list(file.schema_arrow.names)
+        return None
 
     def _joined(self, tables: list[Any]) -> pa.Table:
         import pyarrow as pa

@@ -197,7 +197,7 @@ def test_a_type_that_is_no_longer_trusted_leaves_the_champion_out(former: Loop) 
 def test_what_the_candidate_lacks_is_not_the_champions_fault(former: Loop) -> None:
     run = former.train(AS_OF, run_id="r2")
     column_gone(former)
-    with pytest.raises(BadData, match="has no column 'weight'; it was written before") as caught:
+    with pytest.raises(BadData, match="has no column 'weight', nor has the newest") as caught:
         former.evaluate(run, AS_OF, run_id="r2")
     assert not isinstance(caught.value, ChampionUnusable)
 

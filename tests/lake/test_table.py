@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from include.exceptions import Absent, BadData, Misconfigured
+from include.exceptions import Absent, BadData, ColumnMissing, Misconfigured
 from include.lake.client import Lake, LakeObject
 from include.lake.table import Table, checksum
 
@@ -185,6 +185,47 @@ def test_a_part_that_is_no_parquet_is_bad_data_and_named(table: Table, tmp_path:
 def test_a_column_that_is_missing_is_bad_data_and_named(filled: Table) -> None:
     with pytest.raises(BadData, match=r"dt=2013-01-01/part-0.parquet.*carrier"):
         filled.frame("main", FIRST, LAST, ["origin", "carrier"])
+
+
+NEVER = "nor has the newest partition: the source does not deliver it; "
+CORRECT = "correct the name in pipeline.yaml, or take it out; or let the source deliver it, and run the"
+
+
+@pytest.mark.parametrize(
+    ("days", "column", "message"),
+    [
+        ([{"a": 1}, {"a": 1}, {"a": 1}], "weight", f"{NEVER}{CORRECT}"),
+        ([{"wieght": 1}, {"wieght": 1}], "weight", f"{NEVER}did you mean 'wieght'? {CORRECT}"),
+        ([{"weight": 1}, {"weight": 1}, {"a": 1}], "weight", f"{NEVER}{CORRECT}"),
+        ([{"weight": 1}, {"weights": 1}], "weight", f"{NEVER}did you mean 'weights'? {CORRECT}"),
+        (
+            [{"a": 1}, {"a": 1}, {"a": 1, "weight": 1}],
+            "weight",
+            "which the newest partition has: run the pipeline's ingest for that day again, or, if the",
+        ),
+    ],
+    ids=["never there", "misspelt", "gone", "renamed", "new"],
+)
+def test_a_missing_column_is_told_with_what_the_newest_partition_says(
+    table: Table, tmp_path: Path, days: list[dict[str, int]], column: str, message: str
+) -> None:
+    for day, row in zip(DAYS, days, strict=False):
+        write(table, day, pa.Table.from_pylist([row]), tmp_path)
+    with pytest.raises(ColumnMissing) as raised:
+        table.frame("main", FIRST, LAST, [column])
+    lacking = next(day for day, row in zip(DAYS, days, strict=False) if column not in row)
+    place = f"'departures/dt={lacking}/part-0.parquet' at 'main'"
+    assert str(raised.value).startswith(f"{place} has no column '{column}', {message}")
+    assert raised.value.fact == f"column '{column}' is missing in {place}"
+
+
+def test_a_missing_column_is_told_if_the_newest_partition_is_unreadable(table: Table, tmp_path: Path) -> None:
+    write(table, DAYS[0], pa.table({"wieght": [1]}), tmp_path)
+    write(table, DAYS[1], b"", tmp_path)
+    with pytest.raises(
+        ColumnMissing, match=r"has no column 'weight'; did you mean 'wieght'\? correct the name"
+    ):
+        table.frame("main", DAYS[0], DAYS[0], ["weight"])
 
 
 def test_days_whose_types_do_not_agree_are_bad_data(table: Table, tmp_path: Path) -> None:
