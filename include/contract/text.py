@@ -19,9 +19,10 @@ import unicodedata
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic import AfterValidator, GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
+from include.contract.query import check_query
 from include.excerpt import quote
 
 
@@ -139,7 +140,7 @@ BranchName = Annotated[
 ConnectionId = Annotated[
     str, Text(250, r"[A-Za-z0-9_#!()\-.:/]+", "letters, digits and the characters _ # ! ( ) - . : /")
 ]
-Query = Annotated[str, Text(100_000, lines=True)]
+Query = Annotated[str, Text(100_000, lines=True), AfterValidator(check_query)]
 ImportPath = Annotated[
     str, Text(250, r"\w+(\.\w+)*:\w+", "'module:function', such as 'include.pipelines.flights.source:read'")
 ]

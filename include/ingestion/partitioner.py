@@ -12,7 +12,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import date, timedelta
-from difflib import get_close_matches
 from itertools import chain, count, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,14 +19,17 @@ from typing import TYPE_CHECKING, Any
 from include.contract.data import Reader, Source
 from include.contract.pipeline import Pipeline
 from include.exceptions import BadData
+from include.excerpt import nearest, quote
 from include.ingestion.arrow_types import plain
-from include.ingestion.readers import BATCH_ROWS, SourceBatch, holds_other_days, misfits, read
+from include.ingestion.readers import SourceBatch, holds_other_days, misfits, read
+from include.ingestion.sql import BATCH_ROWS
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 _MAX_DAYS_PER_PASS = 366
 """One temporary file a day is open at once: a longer range takes several passes over the source."""
+_MAX_NAMED = 10
 _GROUPS_PER_PART = 10
 """Row groups of `BATCH_ROWS` rows in a file: a million rows."""
 
@@ -246,11 +248,16 @@ def _check_columns(found: SourceBatch, pipeline: Pipeline) -> None:
     required = {"source.partition_by": [pipeline.source.partition_by], "privacy.drop": pipeline.privacy.drop}
     for key, columns in required.items():
         if missing := [name for name in columns if name not in names]:
-            close = get_close_matches(missing[0], names, n=1)
-            hint = f"; did you mean {close[0]!r}?" if close else f" among the {len(names)} columns"
-            raise BadData(f"{found.origin}: column {missing[0]!r} ({key}) is missing{hint}")
+            raise BadData(
+                f"{found.origin}: column {quote(missing[0])} ({key}) is missing among the {len(names)} "
+                f"columns; {nearest(missing[0], names)}correct {key}, or the source"
+            )
     if twice := sorted({name for name in names if names.count(name) > 1}):
-        raise BadData(f"{found.origin}: {len(twice)} column name(s) occur twice: {', '.join(twice)}")
+        shown = ", ".join(map(quote, twice[:_MAX_NAMED]))
+        raise BadData(
+            f"{found.origin}: {len(twice)} column name(s) occur twice: {shown}; give each column "
+            "a name of its own"
+        )
 
 
 def _local_days(found: SourceBatch, source: Source) -> Any:

@@ -12,20 +12,18 @@ import re
 from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from datetime import date, datetime, time, timedelta
+from datetime import date, timedelta
 from functools import reduce
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
-from zoneinfo import ZoneInfo
 
 from include.contract.data import Reader, Source
-from include.exceptions import BadData, MillraceError, Misconfigured, Transient, Unavailable
+from include.exceptions import BadData, MillraceError, Misconfigured, Transient
 from include.excerpt import describe
+from include.ingestion import sql
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-BATCH_ROWS = 100_000
 
 
 class SourceBatch(NamedTuple):
@@ -48,7 +46,7 @@ def read(
         for batch in _python(source, first, last):
             yield SourceBatch(str(source.callable), first, last, batch)
     elif source.reader is Reader.SQL:
-        for batch in _sql(source, first, last, sql_url):
+        for batch in sql.read(source, first, last, sql_url):
             yield SourceBatch("source.query", first, last, batch)
     else:
         rows_of = _csv if source.reader is Reader.CSV else _parquet
@@ -174,61 +172,6 @@ def _parquet(uri: str, folder: Path) -> Iterator[pa.RecordBatch]:
 
     with _opened(uri, folder) as file:
         yield from pq.ParquetFile(file).iter_batches()
-
-
-def _sql(source: Source, first: date, last: date, url: str | None) -> Iterator[pa.RecordBatch]:
-    from sqlalchemy import create_engine, exc, text
-
-    if url is None:
-        raise Misconfigured("reader 'sql' needs the URL of source.conn_id")
-    zone = ZoneInfo(source.timezone)
-    span = {
-        "start": datetime.combine(first, time(), zone),
-        "end": datetime.combine(last + timedelta(days=1), time(), zone),
-    }
-    try:
-        engine = create_engine(url)
-    except (exc.ArgumentError, ImportError):  # their messages may hold the password
-        raise Misconfigured(
-            f"the URL of connection {source.conn_id!r} cannot be opened by SQLAlchemy; "
-            "correct its type, or install its driver"
-        ) from None
-    try:
-        with engine.connect().execution_options(stream_results=True, yield_per=BATCH_ROWS) as connection:
-            answer = connection.execute(text(str(source.query)), span).mappings()
-            for rows in answer.partitions(BATCH_ROWS):  # without a size, one row each
-                yield _typed(rows)
-    except exc.ProgrammingError as error:
-        raise Misconfigured(f"source.query is refused: {_first_line(error.orig)}") from None
-    except exc.OperationalError as error:
-        where = engine.url.render_as_string(hide_password=True)
-        raise Unavailable(f"source.query fails at {where}: {_first_line(error.orig)}") from None
-    except exc.DBAPIError as error:
-        raise BadData(
-            f"source.query fails with {type(error.orig).__name__}; run it in a database client"
-        ) from None
-    finally:
-        engine.dispose()
-
-
-def _typed(rows: Any) -> pa.RecordBatch:
-    """Return rows as a batch. Types are inferred from values, so those that vary with them are unified."""
-    import pyarrow as pa
-
-    columns = {}
-    for name in rows[0]:
-        values = [row[name] for row in rows]
-        try:
-            column = pa.array(values)
-        except (pa.ArrowInvalid, pa.ArrowTypeError):
-            kinds = ", ".join(sorted({type(value).__name__ for value in values if value is not None}))
-            raise BadData(f"source.query: column {name!r} mixes {kinds}; cast it in the query") from None
-        if pa.types.is_decimal(column.type):  # the guess has the digits of the longest value
-            column = column.cast(pa.float64())
-        if pa.types.is_timestamp(column.type) and column.type.tz:  # and the zone of the first
-            column = column.cast(pa.timestamp("us", "UTC"))
-        columns[str(name)] = column
-    return pa.RecordBatch.from_pydict(columns)
 
 
 def _python(source: Source, first: date, last: date) -> Iterator[pa.RecordBatch]:

@@ -122,7 +122,10 @@ CASES = [
     Case(
         "no header",
         text(as_text(SECRETS).partition("\n")[2]),
-        ["'orders.csv': column 'time' (source.partition_by) is missing among the 5 columns"],
+        [
+            "'orders.csv': column 'time' (source.partition_by) is missing among the 5 columns; correct "
+            "source.partition_by, or the source"
+        ],
     ),
     Case(
         "truncated Parquet",
@@ -208,7 +211,7 @@ CASES = [
     Case(
         "column twice",
         text(as_text([{**row, "note": SECRET} for row in GOOD]).replace("note", "kind")),
-        ["'orders.csv': 1 column name(s) occur twice: kind"],
+        ["'orders.csv': 1 column name(s) occur twice: 'kind'; give each column a name of its own"],
     ),
     Case(
         "text among numbers",

@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from sqlalchemy import create_engine, text
 
 from include.contract import loader
-from include.exceptions import BadData, MillraceError, Misconfigured, Transient, Unavailable
-from include.ingestion.readers import _typed, misfits, read
+from include.exceptions import BadData, MillraceError, Misconfigured
+from include.ingestion.readers import misfits, read
 from tests.support.pipeline import Row, day, orders, write_csv, write_parquet, write_pipeline
-
-QUERY = "select * from orders where time >= :start and time < :end order by time"
 
 
 def rows_of(folder: Path, days: tuple[int, int] = (0, 1), sql_url: str | None = None) -> list[Row]:
@@ -29,23 +24,6 @@ def rows_of(folder: Path, days: tuple[int, int] = (0, 1), sql_url: str | None = 
         for found in read(source, first, last, folder=folder, sql_url=sql_url)
         for row in found.batch.to_pylist()
     ]
-
-
-def database(folder: Path, rows: list[Row]) -> str:
-    url = f"sqlite:///{folder}/shop.db"
-    engine = create_engine(url)
-    with engine.begin() as connection:
-        connection.execute(
-            text("create table orders (time text, id integer, amount, kind text, returned int)")
-        )
-        connection.execute(text("insert into orders values (:time, :id, :amount, :kind, :returned)"), rows)
-    engine.dispose()
-    return url
-
-
-def sql_pipeline(tmp_path: Path, query: str = QUERY) -> Path:
-    source = {"reader": "sql", "uri": None, "conn_id": "shop", "query": query}
-    return write_pipeline(tmp_path, source=source)
 
 
 def python_pipeline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, code: str) -> Path:
@@ -81,26 +59,10 @@ def test_dt_in_a_uri_is_each_day_asked_for(tmp_path: Path) -> None:
     assert [row["id"] for row in rows_of(folder, (1, 2))] == [100, 200]
 
 
-def test_sql_is_asked_for_the_days_in_the_sources_time_zone(tmp_path: Path) -> None:
-    folder = sql_pipeline(tmp_path)
-    url = database(tmp_path, orders(0, 1, 2))
-    assert rows_of(folder, (1, 1), sql_url=url) == orders(1)
-
-
 def test_python_is_called_with_the_days(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     code = "    yield pa.RecordBatch.from_pylist([{'time': str(first)}, {'time': str(last)}])"
     folder = python_pipeline(tmp_path, monkeypatch, "shop_days", code)
     assert rows_of(folder) == [{"time": "2024-03-01"}, {"time": "2024-03-02"}]
-
-
-def test_sql_types_do_not_depend_on_the_rows_that_come_along() -> None:
-    values = [{"n": 1, "d": Decimal("1.5")}, {"n": None, "d": Decimal("1234.25")}]
-    zones = [
-        {"t": datetime.fromisoformat("2024-03-01T00:00+01:00")},
-        {"t": datetime.fromisoformat("2024-07-01T00:00+02:00")},
-    ]
-    assert [str(kind) for kind in _typed(values).schema.types] == ["int64", "double"]
-    assert {str(_typed([row]).schema.field("t").type) for row in zones} == {"timestamp[us, tz=UTC]"}
 
 
 def test_misfits_are_counted_by_halving() -> None:
@@ -124,7 +86,7 @@ FAULTS: list[tuple[dict[str, Any], type[MillraceError], str]] = [
         "source.callable 'no_such:read' cannot be imported: ModuleNotFoundError: No module named 'no_such'",
     ),
     (
-        {"reader": "sql", "conn_id": "shop", "query": QUERY},
+        {"reader": "sql", "conn_id": "shop", "query": "select 1"},
         Misconfigured,
         "reader 'sql' needs the URL of source.conn_id",
     ),
@@ -139,34 +101,6 @@ def test_a_source_that_cannot_be_opened(
     with pytest.raises(kind) as raised:
         rows_of(folder)
     assert str(raised.value).startswith(message)
-
-
-def test_a_database_that_does_not_answer_is_transient(tmp_path: Path) -> None:
-    folder = sql_pipeline(tmp_path)
-    with pytest.raises(Unavailable, match="unable to open database file"):
-        rows_of(folder, sql_url=f"sqlite:///{tmp_path}/none/shop.db")
-    with pytest.raises(Unavailable) as raised:
-        rows_of(folder, sql_url="postgresql+psycopg2://shop:hunter2@127.0.0.1:1/shop")
-    assert "at postgresql+psycopg2://shop:***@127.0.0.1:1/shop" in str(raised.value)
-    assert isinstance(raised.value, Transient)
-
-
-@pytest.mark.parametrize("url", ["postgres://shop:hunter2@h/db", "nonsense hunter2"])
-def test_a_database_url_that_is_none_is_told_without_its_password(tmp_path: Path, url: str) -> None:
-    with pytest.raises(Misconfigured) as raised:
-        rows_of(sql_pipeline(tmp_path), sql_url=url)
-    assert str(raised.value) == (
-        "the URL of connection 'shop' cannot be opened by SQLAlchemy; correct its type, or install its driver"
-    )
-
-
-def test_a_query_column_of_mixed_types_is_named(tmp_path: Path) -> None:
-    rows = orders(0)
-    rows[2]["amount"] = "secret-7f3a9"
-    url = database(tmp_path, rows)
-    with pytest.raises(BadData) as raised:
-        rows_of(sql_pipeline(tmp_path), sql_url=url)
-    assert str(raised.value) == "source.query: column 'amount' mixes float, str; cast it in the query"
 
 
 def test_a_python_source_that_yields_something_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -198,13 +132,3 @@ def test_a_big_parquet_file_streams(tmp_path: Path) -> None:
     sizes = [one.batch.num_rows for one in found]
     assert sum(sizes) == 300_000
     assert max(sizes) < 100_000
-
-
-def test_a_big_query_comes_in_big_batches(tmp_path: Path) -> None:
-    query = (
-        "with recursive n(i) as (select 1 union all select i + 1 from n where i < 150000) "
-        "select '2024-03-01' as time, i from n where :start < :end"
-    )
-    folder = sql_pipeline(tmp_path, query)
-    found = read(loader.load(folder).source, day(0), day(0), folder=folder, sql_url="sqlite://")
-    assert [one.batch.num_rows for one in found] == [100_000, 50_000]

@@ -13,8 +13,9 @@ if TYPE_CHECKING:
     from sqlalchemy import URL
 
 
-# Airflow connection types whose SQLAlchemy dialect has another name.
-_DIALECTS = {"postgres": "postgresql"}
+# Airflow connection types whose SQLAlchemy dialect has another name, or a default driver that is not
+# installed: for `postgresql` SQLAlchemy 2.1 takes psycopg 3.
+_DIALECTS = {"postgres": "postgresql+psycopg2"}
 
 
 class SqlHook(BaseHook):

@@ -30,7 +30,7 @@ def url(monkeypatch: pytest.MonkeyPatch, **fields: Any) -> str:
                 "password": "p@ss/w",
                 "schema": "shop",
             },
-            "postgresql://ada:p%40ss%2Fw@db:5432/shop",
+            "postgresql+psycopg2://ada:p%40ss%2Fw@db:5432/shop",
         ),
         (
             {
