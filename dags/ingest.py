@@ -24,8 +24,13 @@ from airflow.sdk import chain
 
 from millrace.dags.builder import for_each_pipeline, stage_dag, table_asset
 from millrace.dags.params import INTERVAL_PARAMS
-from millrace.operators.ingest import LoadOperator, QuarantineOperator, ValidateOperator
-from millrace.operators.lakefs import LakeFSCreateBranchOperator, LakeFSMergeOperator
+from millrace.operators.ingest import (
+    LoadOperator,
+    OpenBranchOperator,
+    QuarantineOperator,
+    ValidateOperator,
+)
+from millrace.operators.lakefs import LakeFSMergeOperator
 
 BRANCH = "ingest-{{ partition() }}-{{ run_hash() }}"
 DAYS = {"first": "{{ first_day() }}", "last": "{{ last_day() }}"}
@@ -44,7 +49,7 @@ def build(pipeline):
         max_active_runs=4,
         since=pipeline.schedule.since,
     ):
-        open_branch = LakeFSCreateBranchOperator(
+        open_branch = OpenBranchOperator(
             task_id="open_branch", repository=lake.repository, branch=BRANCH, source=lake.branch, replace=True
         )
         load = LoadOperator(task_id="load", pipeline_name=pipeline.name, branch=BRANCH, **DAYS)

@@ -50,6 +50,10 @@ class Lake(ObjectClient):
             self._client.internal_api.setup({"username": username, "key": key}, **REQUEST_OPTIONS)
         return self.ping()
 
+    def ensure_repository_below(self, storage: str, branch: str = "main") -> None:
+        """Create the repository unless it exists, in the folder of its name below a storage namespace."""
+        self.ensure_repository(f"{storage.removesuffix('/')}/{self.repository}", branch)
+
     def ensure_repository(self, storage_namespace: str, branch: str = "main") -> None:
         """Create the repository unless it exists."""
         body = {"name": self.repository, "storage_namespace": storage_namespace, "default_branch": branch}

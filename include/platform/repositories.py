@@ -32,9 +32,7 @@ def make_repositories(connection: LakeConnection, pipelines: Path, storage: str)
     for pipeline in loader.valid(pipelines):
         name = pipeline.lake.repository
         with _naming(pipeline):
-            Lake(connection, name).ensure_repository(
-                f"{storage.removesuffix('/')}/{name}", pipeline.lake.branch
-            )
+            Lake(connection, name).ensure_repository_below(storage, pipeline.lake.branch)
 
 
 def find_repositories(connection: LakeConnection, pipelines: Path) -> dict[str, bool]:

@@ -39,6 +39,7 @@ CALLS: dict[str, Callable[[Lake, Path], object]] = {
     "ping": lambda lake, _: lake.ping(),
     "create_first_user": lambda lake, _: lake.create_first_user("admin"),
     "ensure_repository": lambda lake, _: lake.ensure_repository("local://x"),
+    "ensure_repository_below": lambda lake, _: lake.ensure_repository_below("local://x"),
     "resolve": lambda lake, _: lake.resolve("main"),
     "get_commit": lambda lake, _: lake.get_commit("main"),
     "ref_exists": lambda lake, _: lake.ref_exists("main"),

@@ -71,14 +71,14 @@ def test_a_repository_that_the_lake_refuses_keeps_no_other_from_being_made(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     write_pipeline(tmp_path, "another", lake={"repository": f"{repository}-b", "branch": "main"})
-    make = Lake.ensure_repository
+    make = Lake.ensure_repository_below
 
     def refuse_one(lake: Lake, storage: str, branch: str) -> None:
         if lake.repository.endswith("-b"):
             raise Misconfigured("the lake refuses this storage")
         make(lake, storage, branch)
 
-    monkeypatch.setattr(Lake, "ensure_repository", refuse_one)
+    monkeypatch.setattr(Lake, "ensure_repository_below", refuse_one)
     make_repositories(lake_server.connection, tmp_path, "local://")
 
     assert "pipeline 'another': the lake refuses this storage" in capsys.readouterr().err
@@ -90,5 +90,7 @@ def test_an_error_about_a_missing_repository_names_the_command(
     lake_server: LakeServer, repository: str
 ) -> None:
     lake = Lake(lake_server.connection, repository)
-    with pytest.raises(Absent, match=r"`python -m include\.platform\.repositories <storage>` makes"):
+    with pytest.raises(
+        Absent, match=r"`make up` .* `make compose DO=up` .*include\.platform\.repositories <stor"
+    ):
         lake.create_branch("ingest", "trunk")

@@ -45,7 +45,7 @@ def connections(options: InitSettings) -> dict[str, dict[str, object]]:
             "host": options.lake_endpoint,
             "login": options.lake_access_key_id,
             "password": options.lake_secret_access_key.get_secret_value(),
-            "extra": {"ui_url": options.lake_url},
+            "extra": {"ui_url": options.lake_url, "storage": options.lake_storage},
         },
         "mlflow_default": {
             "conn_type": "http",

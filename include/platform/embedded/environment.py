@@ -14,7 +14,7 @@ from typing import Any
 from include.platform import airflow_config
 from include.platform.embedded import mlflow_login, postgres
 from include.platform.embedded.gateway import Gateway
-from include.platform.embedded.lake_process import variables
+from include.platform.embedded.lake_process import STORAGE, variables
 from include.platform.embedded.stack_secrets import USER, WORKER, Secrets, password_file
 from include.settings import ROOT, Settings, inherited_environment
 
@@ -86,7 +86,7 @@ def _services(settings: Settings, secrets: Secrets, gateway: Gateway | None) -> 
         "login": secrets.lake_access_key_id,
         "password": secrets.lake_secret_access_key,
         # The embedded lake has no pages to link to.
-        "extra": {"ui_url": "none", **_container_host(gateway, settings.lakefs.port)},
+        "extra": {"ui_url": "none", "storage": STORAGE, **_container_host(gateway, settings.lakefs.port)},
     }
     mlflow = {
         "conn_type": "http",

@@ -15,6 +15,8 @@ from include.settings import Settings
 
 FOLDERS = ("lakefs", "lakefs-binary")
 """Data folders below `var`: of the embedded server, and of the lakeFS program."""
+STORAGE = "local://"
+"""The storage namespace below which each repository has a folder, of both kinds of server."""
 _UNREACHABLE = "http://127.0.0.1:9/"
 """The port of the discard service, where nothing listens: lakeFS has no setting to stop its audit check."""
 

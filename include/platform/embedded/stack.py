@@ -356,7 +356,7 @@ class Stack:
     def _prepare_lake(self) -> None:
         from include.platform.repositories import make_repositories
 
-        make_repositories(self.connection(), self.settings.pipelines, "local://")
+        make_repositories(self.connection(), self.settings.pipelines, lake_process.STORAGE)
 
     def _wait(self, say: Say) -> None:
         deadline, ready = time.monotonic() + _START_TIMEOUT_SECONDS, set[str]()

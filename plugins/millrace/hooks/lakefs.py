@@ -27,6 +27,8 @@ class LakeFSHook(BaseHook):
     - `verify_tls`: whether to verify the certificate; default true
     - `ui_url`: lakeFS's URL for browsers; default the host; `none` if there is no UI
     - `container_host`: the lake's URL inside job containers; default the host
+    - `storage`: the storage namespace below which the repository of a new pipeline is created when its first
+      run needs it; default none: it is not created
     """
 
     conn_name_attr = "lakefs_conn_id"
@@ -86,6 +88,11 @@ class LakeFSHook(BaseHook):
             f"no repository is set, and connection {self.lakefs_conn_id!r} has no default repository: "
             "pass `repository`, or set it in the connection's extra"
         )
+
+    @property
+    def storage(self) -> str:
+        """The storage namespace for repositories of new pipelines; empty if none are to be created."""
+        return str(self._extra("storage", str, ""))
 
     def page(self, repository: str | None, view: str, **query: str) -> str:
         """Return the URL of a repository's page in lakeFS's UI; empty if there is no UI."""

@@ -11,9 +11,10 @@ from airflow.sdk import Context
 from airflow.sdk.exceptions import AirflowSkipException
 
 from include.contract.data import Reader, Source
-from include.exceptions import BadData
+from include.exceptions import Absent, BadData
 from include.tracking.names import validation_runs
 from millrace.hooks.sql import SqlHook
+from millrace.operators.lakefs import LakeFSCreateBranchOperator
 from millrace.operators.pipeline import PipelineOperator
 from millrace.run import identity
 from millrace.ui.links import ReportLink
@@ -63,6 +64,23 @@ def _recording_bad_data(context: Context) -> Iterator[None]:
     except BadData as fault:
         context["ti"].xcom_push(FAULT, {"reasons": [str(fault)]})
         raise
+
+
+class OpenBranchOperator(LakeFSCreateBranchOperator):
+    """Creates the branch of an ingest run; returns `{branch, commit}`.
+
+    The repository of a new pipeline is created first, if the connection names the `storage` for it.
+    """
+
+    def execute(self, context: Context) -> dict[str, str]:
+        """Create the branch, and the repository where it is missing."""
+        try:
+            return super().execute(context)
+        except Absent:
+            if not self.hook.storage:
+                raise
+        self.lake().ensure_repository_below(self.hook.storage, self.source)
+        return super().execute(context)
 
 
 class LoadOperator(_BranchOperator):

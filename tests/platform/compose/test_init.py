@@ -65,7 +65,7 @@ def test_the_connections_are_those_that_the_hooks_read() -> None:
             "host": "http://lakefs:8000",
             "login": ACCESS_KEY,
             "password": SECRET_KEY,
-            "extra": {"ui_url": "http://localhost:8000"},
+            "extra": {"ui_url": "http://localhost:8000", "storage": "local://"},
         },
         "mlflow_default": {
             "conn_type": "http",

@@ -102,6 +102,7 @@ def test_containers_are_told_of_the_gateway_and_mlflow_lets_them_in(tmp_path: Pa
 
     assert json.loads(found["AIRFLOW_CONN_LAKEFS_DEFAULT"])["extra"] == {
         "ui_url": "none",
+        "storage": "local://",
         "container_host": "http://172.19.0.1:8001",
     }
     assert json.loads(found["AIRFLOW_CONN_MLFLOW_DEFAULT"])["extra"] == {

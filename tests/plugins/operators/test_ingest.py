@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,11 +13,16 @@ import pytest
 from airflow.sdk import DAG
 from airflow.sdk.exceptions import AirflowSkipException
 
-from include.exceptions import BadData
+from include.exceptions import Absent, BadData
 from include.lake.client import Lake
 from include.tracking.runs import Experiment
 from include.tracking.server import TrackingServer
-from millrace.operators.ingest import LoadOperator, QuarantineOperator, ValidateOperator
+from millrace.operators.ingest import (
+    LoadOperator,
+    OpenBranchOperator,
+    QuarantineOperator,
+    ValidateOperator,
+)
 from millrace.xcom import FAULT
 from tests.support.pipeline import orders, write_csv, write_pipeline
 from tests.support.task import Task
@@ -58,6 +64,37 @@ def quarantine(folder: Path, left: dict[tuple[str, str], Any]) -> Task:
         last = QuarantineOperator(task_id="quarantine", pipeline_name=folder.name, branch=BRANCH)
         before >> last
     return Task(last, xcoms=left)
+
+
+def open_branch(repository: str, source: str = "main") -> Task:
+    return Task(OpenBranchOperator(task_id="open", repository=repository, branch=BRANCH, source=source))
+
+
+def name_storage(monkeypatch: pytest.MonkeyPatch) -> None:
+    connection = json.loads(os.environ["AIRFLOW_CONN_LAKEFS_DEFAULT"])
+    extra = {**connection.get("extra", {}), "storage": "local://"}
+    monkeypatch.setenv("AIRFLOW_CONN_LAKEFS_DEFAULT", json.dumps({**connection, "extra": extra}))
+
+
+@pytest.mark.usefixtures("connections")
+def test_the_repository_of_a_new_pipeline_is_created_where_the_connection_names_the_storage(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    new = f"new-{uuid4().hex[:8]}"
+    with pytest.raises(Absent, match=r"`make up` on one machine and `make compose DO=up` on one server"):
+        open_branch(new).run()
+    name_storage(monkeypatch)
+    opened = open_branch(new, "trunk").run()
+    assert opened == {"branch": BRANCH, "commit": Lake(lake.connection, new).resolve("trunk")}
+    assert open_branch(new, "trunk").run() == opened
+
+
+@pytest.mark.usefixtures("connections")
+def test_a_branch_that_a_repository_lacks_is_not_created(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    name_storage(monkeypatch)
+    with pytest.raises(Absent, match="from 'trunk'"):
+        open_branch(lake.repository, "trunk").run()
+    assert list(lake.list_branches()) == ["main"]
 
 
 def test_a_load_tells_what_it_wrote_and_writes_nothing_twice(make: MakeShop, lake: Lake) -> None:
