@@ -42,7 +42,7 @@ REQUEST_OPTIONS = {
 _REFUSED_BY_HOOK = re.compile(r"\bhook aborted\b|^action file\b")
 _REPOSITORY_NOT_FOUND = re.compile(r"\brepository\b.*\bnot found")
 _NO_REPOSITORY = (
-    "; make it, then clear this task: `make up` on one machine and `make compose DO=up` on one server make "
+    "; create it, then clear this task: `make up` on one machine and `make compose DO=up` on one server make "
     "the repository of every pipeline, elsewhere `python -m include.platform.repositories <storage>` does "
     "(docs/existing-airflow.md)"
 )

@@ -47,5 +47,11 @@ LAKEFS = {
             "description": "Base URL of links to lakeFS, if not the URL above; `none` removes the links.",
             "schema": {"type": ["string", "null"]},
         },
+        "storage": {
+            "label": "Storage of repositories",
+            "description": "Namespace below which `ingest` creates a pipeline's missing repository, such as "
+            "s3://bucket/lake.",
+            "schema": {"type": ["string", "null"]},
+        },
     },
 }

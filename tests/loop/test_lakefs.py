@@ -118,7 +118,7 @@ def test_a_connection_has_a_form_of_its_own(shown: RunningStack) -> None:
     [lakefs] = [meta for meta in metas if meta["connection_type"] == "lakefs"]
     fields = {name: field["title"] for name, field in lakefs["standard_fields"].items() if field}
     assert (fields["host"], fields["login"]) == ("URL", "Access key ID")
-    assert set(lakefs["extra_fields"]) == {"repository", "verify_tls", "ui_url"}
+    assert set(lakefs["extra_fields"]) == {"repository", "verify_tls", "ui_url", "storage"}
 
 
 def test_a_connection_is_tested_from_the_form(shown: RunningStack) -> None:

@@ -32,7 +32,7 @@ def test_airflow_finds_the_type_its_hook_and_its_form() -> None:
         text=True,
         check=True,
     )
-    extra = ["repository", "verify_tls", "ui_url"]
+    extra = ["repository", "verify_tls", "ui_url", "storage"]
     expected = ["millrace.hooks.lakefs.LakeFSHook", True, "URL", extra]
     assert json.loads(ended.stdout.splitlines()[-1]) == expected
 
