@@ -15,6 +15,8 @@ _FIRST_WORD = re.compile(r"(?:\s|\(|--[^\n]*(?:\n|$)|/\*.*?\*/)*(\w*)", re.DOTAL
 _PARAMETER = re.compile(r"(?<![:\w\\]):(\w+)(?!:)")
 """As SQLAlchemy's `TextClause` finds them, in texts and comments, too."""
 _OPAQUE = re.compile(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|--[^\n]*")
+_FILE = re.compile(r"\binto\s+(?:out|dump)file\b", re.IGNORECASE)
+"""MySQL writes it even where the session cannot write."""
 _AMBIGUOUS = re.compile(r"[\\$#`\[]|/\*")
 """What begins a text or a comment in some databases and not in others."""
 
@@ -32,6 +34,10 @@ def check_query(query: str) -> str:
         raise ValueError(
             "holds more than one statement, or a semicolon elsewhere than at its end; write one statement, "
             "and no semicolon in it"
+        )
+    if _FILE.search(query):
+        raise ValueError(
+            "writes a file on the database's server; leave out 'into outfile' or 'into dumpfile'"
         )
     if others := [name for name in _PARAMETER.findall(query) if name not in PARAMETERS]:
         raise ValueError(

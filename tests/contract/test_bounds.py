@@ -58,6 +58,7 @@ CASES: tuple[tuple[str, Any, str], ...] = (
     ("source.query", "select '\\'; delete from orders; --'", "holds more than one statement"),
     ("source.query", "select $$'$$; delete from orders; --'", "holds more than one statement"),
     ("source.query", "select /* /* */ ' */ ; delete from orders --'", "holds more than one statement"),
+    ("source.query", "select * from t\nINTO  outfile 'a'", "writes a file on the database's server; leave"),
     ("source.query", "select 1 where a > :begin", "has the parameter ':begin'; only ':start' and ':end'"),
     ("source.callable", "a..b:read", "'a..b:read' is not valid; use 'module:function'"),
     ("source.partition_by", "ti\0me", r"contains the character '\x00'"),

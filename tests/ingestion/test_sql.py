@@ -494,6 +494,7 @@ class Foreign(Exception):
         (exc.DataError, (1292, f"Incorrect datetime value: '{SECRET}'"), BadData),
         (exc.ProgrammingError, ("42S02", "[42S02] Invalid object name 'x'"), Misconfigured),
         (exc.InterfaceError, ("28000", "Login failed for user 'a'"), Unauthorized),
+        (exc.OperationalError, ("70100", "Query execution was interrupted"), Transient),
         (exc.OperationalError, ("08001", "Unable to connect"), Unavailable),
         (exc.DataError, ("22018", f"Conversion failed for '{SECRET}'"), BadData),
         (exc.OperationalError, ("gone",), Unavailable),
