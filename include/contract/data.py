@@ -22,7 +22,7 @@ from include.contract.text import (
     Query,
     RepositoryName,
 )
-from include.contract.types import Cron, Day, Section, TimeZone
+from include.contract.types import Cron, DailyCron, Day, Section, TimeZone
 
 
 class Reader(StrEnum):
@@ -89,14 +89,14 @@ class LakeTable(Section):
 class Schedule(Section):
     """Cron expressions in the source's time zone; null means only on demand."""
 
-    ingest: Cron | None = "@daily"
+    ingest: DailyCron | None = "@daily"
     since: Day | None = Field(
         None,
-        description="Run every tick of `ingest` from this day on, also those missed while Airflow was down; "
-        "null: only ticks from now on.",
+        description="The first day that the schedule `ingest` brings; days missed while Airflow was down "
+        "follow, too. null: only ticks from now on.",
     )
     train: Cron | None = None
-    monitor: Cron | None = "0 2 * * *"
+    monitor: DailyCron | None = "0 2 * * *"
 
 
 class Validation(Section):
