@@ -65,7 +65,8 @@ class Source(Section):
     partition_by: ColumnName = Field(description="The time column that decides a row's partition.")
     timezone: TimeZone = "UTC"
     max_days: Annotated[int, Field(ge=1, le=36_525), NUMBER] = Field(
-        400, description="The most days that a run may be started for, by `start` and `end`."
+        400,
+        description="The most days that a run may be started for, by `start` and `end` or a data interval.",
     )
 
     @model_validator(mode="after")

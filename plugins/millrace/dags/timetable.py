@@ -35,8 +35,8 @@ class DayTimetable(CronTriggerTimetable):
     def _end_of_day(self, limit: DateTime | None) -> DateTime | None:
         """Return the last second of the day that a limit means: the next tick is the first that brings it.
 
-        It is no tick: to align one, Airflow 3.3 goes to the next tick and back, and does not come back if
-        the clocks skip that one (`airflow/timetables/_cron.py`).
+        A tick would not do: to align one, Airflow 3.3 goes to the next tick and back, and does not come back
+        if the clocks skip that one (`airflow/timetables/_cron.py`).
         """
         if limit is None:
             return None
