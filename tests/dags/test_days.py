@@ -58,7 +58,6 @@ BY_REST: dict[str, tuple[dict[str, Any], str, str]] = {
 
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "a-day-to-come": ({"conf": {"end": "2199-01-01"}}, "the run is for days up to 2199-01-01, and in"),
-    "a-logical-date-to-come": ({"logical_date": "2199-01-01T12:00:00Z"}, "for days up to 2198-12-31"),
     "the-wrong-order": (
         {"conf": {"start": "2024-03-02", "end": "2024-03-01"}},
         "start 2024-03-02 is after end",
@@ -144,6 +143,14 @@ def test_what_is_refused_fails_at_once(name: str, started: Started) -> None:
     assert started.api.wait(NAMED, name) == "failed"
     assert REFUSED[name][1] in " ".join(started.log(NAMED, name, "open_branch"))
     assert started.tries(NAMED, name, "open_branch") == 1
+
+
+def test_airflow_holds_a_run_whose_logical_date_is_to_come(started: Started) -> None:
+    started.rest("weekly.train", "held", logical_date="2199-01-01T12:00:00Z")
+    started.rest("monthly.train", "not-held", logical_date="2024-01-01T12:00:00Z")
+    started.api.wait("monthly.train", "not-held")
+    assert started.api.state("weekly.train", "held") == "running"
+    assert {task.state for task in started.api.tasks("weekly.train", "held")} == {"none"}
 
 
 @pytest.mark.parametrize("run_id", WITHOUT_A_DAY)

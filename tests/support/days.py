@@ -21,6 +21,7 @@ from include.tracking.server import TrackingServer
 from tests.support.faults import wait_until
 from tests.support.lake import LakeServer
 from tests.support.pipeline import write_pipeline
+from tests.support.services import wait_until_it_answers
 from tests.support.stack import database_folder
 from tests.support.stock_airflow import StockAirflow, run_standalone
 
@@ -150,6 +151,7 @@ def run_airflow(
         with run_standalone(airflow) as api:
             for name in (*pipelines, "starters"):
                 api.wait_for_dag(f"{name}.monitor" if name in pipelines else name)
+            wait_until_it_answers(f"{api.url}/execution/health")  # its first request takes long, see Stack
             yield Started(airflow, api)
 
 
