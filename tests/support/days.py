@@ -48,7 +48,7 @@ from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOpe
 from airflow.sdk import DAG
 
 NAMED = {"logical_date": "2024-04-09T12:00:00+00:00"}
-with DAG("starters") as dag:
+with DAG("starters", is_paused_upon_creation=False) as dag:
     for name, given in {"date": NAMED, "nothing": {}, "conf": {"conf": {"start": "2024-04-10"}}}.items():
         TriggerDagRunOperator(
             task_id=name, trigger_dag_id="named.ingest", trigger_run_id=f"operator-{name}", **given
