@@ -16,8 +16,8 @@ when another run published other rows of the same day in the meantime.
 **Look** at the log of the red task (rule, column and count), then at the report in MLflow that it links to.
 
 **Run again**: fix the source, then clear `open_branch` with everything downstream: it starts on a new branch.
-To ingest other days, trigger the DAG with `start` and `end`; this also fills in days that were missed,
-unless `schedule.since` lets cron catch up by itself.
+To ingest other days, trigger the DAG with `start` and `end`, or create a backfill of these days; this also
+fills in days that were missed, unless `schedule.since` lets cron catch up by itself.
 """
 
 from airflow.sdk import chain

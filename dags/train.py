@@ -47,7 +47,7 @@ def build(pipeline):
             task_id="pin",
             pipeline_name=pipeline.name,
             ref="{{ params.ref or '' }}",
-            until="{{ params.until or '' }}",
+            until="{{ learn_until() }}",
             tag="train-{{ run_hash() }}",
         )
         train = job_operator(Job.TRAIN, pipeline, **PINNED, params="{{ params.params | tojson }}")

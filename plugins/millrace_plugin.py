@@ -7,6 +7,7 @@ from typing import Any
 from airflow.plugins_manager import AirflowPlugin
 
 from millrace import asset_queue
+from millrace.dags.timetable import DayTimetable
 from millrace.ui.links import BranchLink, CommitLink, ObjectLink, ReportLink
 
 
@@ -18,10 +19,11 @@ async def _webhook(scope: Any, receive: Any, send: Any) -> None:
 
 
 class MillracePlugin(AirflowPlugin):
-    """Links on Millrace's tasks in the web UI, the route of lakeFS's webhooks, and the queue of commits."""
+    """Links on tasks in the web UI, the route of lakeFS's webhooks, the schedule, the queue of commits."""
 
     name = "millrace"
     operator_extra_links = [ReportLink(), CommitLink(), BranchLink(), ObjectLink()]  # noqa: RUF012 - declared by AirflowPlugin
+    timetables = [DayTimetable]  # noqa: RUF012
     fastapi_apps = [{"name": "Millrace", "app": _webhook, "url_prefix": "/millrace"}]  # noqa: RUF012
 
     @classmethod

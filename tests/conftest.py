@@ -14,6 +14,7 @@ import pytest
 
 from include.lake.client import Lake, LakeConnection
 from include.lake.table import Table
+from include.settings import ROOT
 from include.tracking.server import TrackingServer
 from tests.support.lake import LakeServer, run_lake_server
 from tests.support.lakefs_binary import BINARY, NO_BINARY, run_fresh_lakefs
@@ -26,6 +27,8 @@ os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
 _home = TemporaryDirectory(prefix="millrace-airflow-")
 atexit.register(_home.cleanup)
 os.environ["AIRFLOW_HOME"] = _home.name
+# The plugin registers the schedule of the DAGs; Airflow stores no DAG whose schedule is not registered.
+os.environ["AIRFLOW__CORE__PLUGINS_FOLDER"] = str(ROOT / "plugins")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -22,7 +22,7 @@ from include.contract.text import (
     Query,
     RepositoryName,
 )
-from include.contract.types import Cron, Day, Section, TimeZone
+from include.contract.types import Cron, DailyCron, Day, Section, TimeZone
 
 
 class Reader(StrEnum):
@@ -65,7 +65,8 @@ class Source(Section):
     partition_by: ColumnName = Field(description="The time column that decides a row's partition.")
     timezone: TimeZone = "UTC"
     max_days: Annotated[int, Field(ge=1, le=36_525), NUMBER] = Field(
-        400, description="The most days that a run may be started for, by `start` and `end`."
+        400,
+        description="The most days that a run may be started for, by `start` and `end` or a data interval.",
     )
 
     @model_validator(mode="after")
@@ -89,14 +90,14 @@ class LakeTable(Section):
 class Schedule(Section):
     """Cron expressions in the source's time zone; null means only on demand."""
 
-    ingest: Cron | None = "@daily"
+    ingest: DailyCron | None = "@daily"
     since: Day | None = Field(
         None,
-        description="Run every tick of `ingest` from this day on, also those missed while Airflow was down; "
-        "null: only ticks from now on.",
+        description="The first day that the schedule `ingest` brings; days missed while Airflow was down "
+        "follow, too. null: only ticks from now on.",
     )
     train: Cron | None = None
-    monitor: Cron | None = "0 2 * * *"
+    monitor: DailyCron | None = "0 2 * * *"
 
 
 class Validation(Section):

@@ -116,6 +116,18 @@ def _check_cron(value: str) -> str:
     return value
 
 
+def _check_once_a_day(value: str) -> str:
+    from croniter import croniter
+
+    minutes, hours = croniter(cron_fields(value)).expanded[:2]
+    if "*" in (*minutes, *hours) or len(minutes) * len(hours) > 1:
+        raise ValueError(
+            f"{quote(value)} is due more than once a day, and a run brings whole days; "
+            "write one time of day, such as '30 1 * * *'"
+        )
+    return value
+
+
 _DURATION_SCHEMA = WithJsonSchema(
     {"type": "string", "pattern": "^[1-9][0-9]{0,6}[smhdw]$", "examples": ["90d", "1h"]}
 )
@@ -132,6 +144,9 @@ TimeZone = Annotated[str, AfterValidator(check_timezone)]
 
 Cron = Annotated[str, Text(100, min_length=0), AfterValidator(_check_cron)]
 """Airflow keeps a cron in words, in 1,000 characters; 100 of a cron never become as many."""
+
+DailyCron = Annotated[Cron, AfterValidator(_check_once_a_day)]
+"""Of runs that are for whole days: more of them would be for the same day."""
 
 
 class Section(BaseModel):

@@ -147,6 +147,15 @@ CASES: tuple[tuple[str, Any, str], ...] = (
         "0 0 2 * * *",
         "'0 0 2 * * *' is not a cron expression; write five fields or a preset",
     ),
+    (
+        "schedule.ingest",
+        "@hourly",
+        "'@hourly' is due more than once a day, and a run brings whole days; write one time of day, such as",
+    ),
+    ("schedule.ingest", "0 6,18 * * *", "is due more than once a day"),
+    ("schedule.ingest", "* 6 * * *", "is due more than once a day"),
+    ("schedule.monitor", "0 */6 * * 1", "is due more than once a day"),
+    ("schedule.monitor", "0 0 2 * * *", "is not a cron expression"),
     ("schedule.train", "* * * * * * *", "is not a cron expression"),
     ("schedule.train", "R R * * *", "is not a cron expression"),
     ("schedule.train", "R(0-9) 2 * * *", "is not a cron expression"),
@@ -251,6 +260,7 @@ VALID: tuple[dict[str, Any], ...] = (
     {"model": {"target": "share", "features": {"numerical": ["rows", "gap", "Prediction", "day"]}}},
     {"privacy": {"drop": ["prediction", "_day"]}},
     {"lake": {"table": "predictions"}},
+    {"schedule": {"ingest": "*/60 */24 * * *", "train": "@hourly", "monitor": "59 23 * * *"}},
     {"schedule": {"since": "2199-12-31", "ingest": "0 6 * * mon-fri", "train": "0 0 L * *"}},
 )
 

@@ -20,6 +20,7 @@ ours = [name for name, file in files.items() if file.startswith(here) and not na
 libraries = {name: importlib.import_module(name).__file__ for name in sys.argv[1:]}
 print(json.dumps({
     "plugins": [p.name for p in plugins if str(getattr(p, "source", "")).find("millrace") >= 0],
+    "timetables": [cls.__module__ for p in plugins for cls in p.timetables if p.name == "millrace"],
     "links": [type(link).__name__ for p in plugins for link in p.operator_extra_links],
     "errors": errors,
     "ours": sorted(ours),
@@ -40,6 +41,7 @@ def test_only_the_plugin_is_registered_and_no_library_is_replaced() -> None:
     )
     assert json.loads(ended.stdout.splitlines()[-1]) == {
         "plugins": ["millrace"],
+        "timetables": ["millrace.dags.timetable"],
         "links": ["ReportLink", "CommitLink", "BranchLink", "ObjectLink"],
         "errors": {},
         "ours": ["millrace", "millrace_plugin"],

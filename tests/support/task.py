@@ -35,6 +35,7 @@ class Task:
         dag_run = SimpleNamespace(
             dag_id=self.dag_id,
             run_id=self.run_id,
+            run_type="manual",
             data_interval_start=None,
             data_interval_end=None,
             logical_date=None,

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from airflow.sdk import DAG, Asset, BaseOperator, CronTriggerTimetable, Param, get_parsing_context
+from airflow.sdk import DAG, Asset, BaseOperator, Param, get_parsing_context
 
 from include.contract import loader
 from include.contract.containment import contain
@@ -23,6 +23,7 @@ from include.settings import settings
 from millrace.dags import retries
 from millrace.dags.macros import macros
 from millrace.dags.params import check_conf
+from millrace.dags.timetable import DayTimetable
 from millrace.operators.governance import ApproveOperator
 
 _log = logging.getLogger(__name__)
@@ -119,14 +120,14 @@ def stage_dag(
 ) -> Iterator[DAG]:
     """Yield the DAG of one stage, entered, with everything that the stages have in common.
 
-    Every tick from the day `since` on is run, also those missed; without it only ticks from now on.
+    The schedule brings every day from `since` on, also those missed; without it only ticks from now on run.
     Airflow sees the DAG once the block has ended without an error, so never half of one.
     """
     dag = DAG(
         dag_id=dag_id(pipeline.name, stage),
         description=f"{pipeline.description} ({doc.strip().splitlines()[0]})",
         doc_md=doc.replace("{pipeline}", pipeline.name),
-        schedule=CronTriggerTimetable(cron, timezone=pipeline.source.timezone) if cron else None,
+        schedule=DayTimetable(cron, timezone=pipeline.source.timezone) if cron else None,
         start_date=_midnight(since, pipeline.source.timezone) if since else None,
         catchup=since is not None,
         max_active_runs=max_active_runs,
@@ -137,7 +138,7 @@ def stage_dag(
         },
         params=dict(params),
         tags=[pipeline.name, stage, *pipeline.tags],
-        user_defined_macros=macros(pipeline, cron),
+        user_defined_macros=macros(pipeline, cron, since),
         auto_register=False,
     )
     with dag:

@@ -2,23 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from datetime import date
 from typing import Any
 
 from jinja2 import pass_context
 
 from include.contract.pipeline import Pipeline
-from millrace.run import days, identity
+from millrace.run import days, identity, until
 from millrace.xcom import pull_result
 
 
-def macros(pipeline: Pipeline, cron: str | None) -> dict[str, Any]:
-    """Return the macros of a pipeline's DAGs; `cron` is the DAG's schedule."""
+def macros(pipeline: Pipeline, cron: str | None, since: date | None = None) -> dict[str, Any]:
+    """Return the macros of a pipeline's DAGs; the schedule `cron` brings no day before `since`."""
     source = pipeline.source
+    found: dict[Hashable, Any] = {}
+
+    def once(context: Any, about: str, find: Callable[[], Any]) -> Any:
+        """Return what a task has found already: its templates read the same several times."""
+        ti = context["ti"]
+        key = (ti.run_id, ti.task_id, ti.map_index, ti.try_number, about)
+        if key not in found:
+            found[key] = find()
+        return found[key]
 
     def days_of(context: Any) -> tuple[date, date]:
-        return days(context, source.timezone, cron, max_days=source.max_days)
+        bounds: dict[str, Any] = {"max_days": source.max_days, "since": since}
+        days_found: tuple[date, date] = once(
+            context, "days", lambda: days(context, source.timezone, cron, **bounds)
+        )
+        return days_found
 
     @pass_context
     def first_day(context: Any) -> str:
@@ -29,6 +42,11 @@ def macros(pipeline: Pipeline, cron: str | None) -> dict[str, Any]:
         return days_of(context)[1].isoformat()
 
     @pass_context
+    def learn_until(context: Any) -> str:
+        day = until(context, source.timezone, cron)
+        return day.isoformat() if day else ""
+
+    @pass_context
     def run_hash(context: Any) -> str:
         return identity(context).short_hash
 
@@ -37,19 +55,14 @@ def macros(pipeline: Pipeline, cron: str | None) -> dict[str, Any]:
         first, last = days_of(context)
         return first.isoformat() if first == last else f"{first.isoformat()}_{last.isoformat()}"
 
-    results: dict[Hashable, Any] = {}
-
     @pass_context
     def result(context: Any, task_id: str) -> Any:
-        ti = context["ti"]
-        key = (ti.run_id, ti.task_id, ti.map_index, ti.try_number, task_id)
-        if key not in results:  # templates of one task read the same result several times
-            results[key] = pull_result(ti, task_id)
-        return results[key]
+        return once(context, f"result of {task_id}", lambda: pull_result(context["ti"], task_id))
 
     return {
         "first_day": first_day,
         "last_day": last_day,
+        "learn_until": learn_until,
         "run_hash": run_hash,
         "partition": partition,
         "result": result,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+from types import SimpleNamespace
 from typing import Any
 
 import jinja2
@@ -52,3 +54,17 @@ def test_the_next_try_reads_it_anew(template: jinja2.Template) -> None:
 def test_a_task_that_was_marked_as_success_is_named_with_the_remedy(template: jinja2.Template) -> None:
     with pytest.raises(Absent, match=r"'pin' of this run has no result: it was marked .* clear that task"):
         template.render(ti=Instance(None))
+
+
+def test_the_days_of_a_task_are_logged_once(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    environment = jinja2.Environment(undefined=jinja2.StrictUndefined, autoescape=True)
+    environment.globals.update(macros(loader.load(ROOT / "include" / "pipelines" / "flights"), "@daily"))
+    template = environment.from_string("{{ first_day() }} {{ last_day() }} {{ partition() }}")
+    dag_run = SimpleNamespace(run_type="manual", data_interval_start=None, data_interval_end=None)
+    params = {"start": "2013-03-01", "end": "2013-03-02"}
+
+    text = template.render(ti=Instance(None), dag_run=dag_run, params=params)
+
+    assert text == "2013-03-01 2013-03-02 2013-03-01_2013-03-02"
+    assert caplog.messages == ["days 2013-03-01..2013-03-02: the run's parameters start and end"]
