@@ -119,10 +119,10 @@ def test_a_changed_pipeline_has_all_of_its_dags_or_is_named(
 def test_a_dag_that_cannot_be_built_is_named_and_the_others_stay(
     pipelines: Pipelines, monkeypatch: pytest.MonkeyPatch, error: str
 ) -> None:
-    def failing(pipeline: Any, cron: str | None) -> dict[str, Any]:
+    def failing(pipeline: Any, *arguments: Any) -> dict[str, Any]:
         if pipeline.name == "middle":
             raise eval(error)
-        return macros(pipeline, cron)
+        return macros(pipeline, *arguments)
 
     pipelines.restore()
     monkeypatch.setattr(builder, "macros", failing)
