@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import sqlite3
+from collections import Counter
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -15,12 +16,13 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from include.excerpt import quote
 from include.platform.embedded.lakefs.addresses import UNLINKED, Addresses
 from include.platform.embedded.lakefs.auth import Keys, Users
 from include.platform.embedded.lakefs.blobs import Blobs
 from include.platform.embedded.lakefs.database import Database
 from include.platform.embedded.lakefs.description import COMMON
-from include.platform.embedded.lakefs.errors import ApiError
+from include.platform.embedded.lakefs.errors import ApiError, BadRequest
 from include.platform.embedded.lakefs.gateway import NoGateway
 from include.platform.embedded.lakefs.metrics import Measured, Metrics
 from include.platform.embedded.lakefs.policy import HEADERS, Harmless
@@ -38,6 +40,8 @@ from include.platform.embedded.lakefs.routes import (
 from include.platform.embedded.lakefs.symlinks import Symlinks
 
 _DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_LISTS = ("objects", "prefixes")
+"""Parameters that may have several values."""
 _MAX_BODY_BYTES = 8 << 20
 """Enough for a thousand paths of 1,024 bytes, written in JSON escapes."""
 _PUBLIC_PATHS = {f"/api/v1{route.path}" for route in server.public.routes if isinstance(route, APIRoute)}
@@ -68,8 +72,8 @@ def create_app(folder: Path, *keys: Keys, min_free: int = 0) -> FastAPI:
     app.include_router(site.public)
     app.include_router(site.router, dependencies=[Depends(_authenticate)])
     for routes in (server, repositories, branches, commits, objects, direct, actions, unsupported):
-        needs_keys = [Depends(_authenticate)]
-        app.include_router(routes.router, prefix="/api/v1", dependencies=needs_keys, responses=COMMON)
+        checks = [Depends(_authenticate), Depends(_refuse_repeated)]
+        app.include_router(routes.router, prefix="/api/v1", dependencies=checks, responses=COMMON)
     app.add_middleware(_KeysFirst, users=app.state.users)
     app.add_middleware(_SlashesInNames)
     app.add_middleware(NoGateway)
@@ -131,6 +135,14 @@ class _SlashesInNames:
 
 def _authenticate(request: Request) -> None:
     request.state.keys = request.app.state.users.authenticate(request)
+
+
+def _refuse_repeated(request: Request) -> None:
+    """Refuse a parameter with two values, as lakeFS does; of most, the last would count silently."""
+    counts = Counter(name for name, _ in request.query_params.multi_items())
+    repeated = [name for name, count in counts.items() if count > 1 and name not in _LISTS]
+    if repeated:
+        raise BadRequest(f"multiple values for single value parameter {quote(repeated[0])}")
 
 
 def _answer_invalid(_: Request, error: Exception) -> Response:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Coroutine
 from functools import partial, wraps
 from typing import Annotated, Any, ParamSpec, TypeVar
@@ -23,11 +24,21 @@ from include.platform.embedded.lakefs.runs import Runs
 from include.platform.embedded.lakefs.shapes import Metadata
 from include.platform.embedded.lakefs.symlinks import Symlinks
 
-Amount = Annotated[int, Query(ge=-1, le=1000)]
 _Given = ParamSpec("_Given")
 _Answer = TypeVar("_Answer")
 _WAITING = CapacityLimiter(200)
+_DIGITS = re.compile(r"[+-]?[0-9]{1,20}")
 _TRUE, _FALSE = ("1", "t", "T", "TRUE", "true", "True"), ("0", "f", "F", "FALSE", "false", "False")
+
+
+def _number(value: Any) -> Any:
+    """Refuse what Python reads as a number and lakeFS does not: spaces around it, underscores, a point."""
+    if isinstance(value, str) and not _DIGITS.fullmatch(value):
+        raise ValueError("allowed are whole numbers in digits")
+    return value
+
+
+Amount = Annotated[int, BeforeValidator(_number), Query(ge=-1, le=1000)]
 
 
 def _flag(value: Any) -> Any:
