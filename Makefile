@@ -65,12 +65,13 @@ lint: setup ## Check style, types, layers, words, and the files of the CI
 		echo "lint: actionlint is skipped (the reason is above): expressions and shell of workflows are not checked"; \
 	fi
 
-test: setup ## Run the tests (ARGS=… for pytest); WHAT=soak or chaos: what takes long
+test: setup ## Run the tests (ARGS=… for pytest); WHAT=soak, chaos or fuzz: what takes long
 	@case '$(WHAT)' in \
 	'') $(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(ARGS) ;; \
 	soak) $(BIN)/python -m pytest -m soak $(ARGS) ;; \
 	chaos) PYTHONPATH=plugins $(BIN)/python -m tests.chaos $(ARGS) ;; \
-	*) echo "make test: WHAT is '$(WHAT)'; choose soak, chaos or nothing" >&2; exit 2 ;; \
+	fuzz) $(BIN)/python -m tests.fuzz $(ARGS) ;; \
+	*) echo "make test: WHAT is '$(WHAT)'; choose soak, chaos, fuzz or nothing" >&2; exit 2 ;; \
 	esac
 
 lock: setup ## Compile requirements*.in into the locks (UPGRADE=1 takes newer versions)

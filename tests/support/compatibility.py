@@ -46,7 +46,13 @@ DIFFERENCES = f"""
 | deleting several objects of a branch that does not exist | 200, no errors | 404 |
 | `find_merge_base` | source and destination are swapped | as documented |
 | a conflict in a merge | an empty `reference` | an empty `reference`, and a `message` with the paths |
-| downloads | `Content-Disposition: attachment` | no such header, on which `lakefs-client` can fail |
+| downloads | `Content-Disposition: attachment` | no such header, on which `lakefs-client` can fail; \
+a policy lets browsers run nothing of an object |
+| linking a content | size and content are not looked at, other addresses are taken | \
+the size has to be right, other addresses are refused |
+| symlink files of several folders | all but the last list the folder before; of no objects: no answer | \
+each lists its own; of no objects: none |
+| where symlink files are | below the repository's namespace | below `symlinks` beside the objects |
 | a commit with metadata, cherry-picked without | not found by its id for ten minutes | is found |
 | a page of a diff with a delimiter, after a name | lacks paths that begin with that name | is complete |
 | rules of branch protection | apply after about a second to a branch in use | apply at once |

@@ -14,7 +14,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from include.exceptions import Absent, MillraceError
-from include.platform.embedded import processes
+from include.platform.embedded import airflow_host, processes
 from include.platform.embedded.doctor import examine
 from include.platform.embedded.stack import POSTGRES, Stack
 from include.platform.embedded.status import size_on_disk, statuses
@@ -92,6 +92,7 @@ def doctor(stack: Stack) -> int:
 
 def airflow(stack: Stack, *words: str) -> int:
     """Run Airflow's CLI on the stack."""
+    airflow_host.check(words)
     variables = stack.variables()
     os.chdir(ROOT)
     os.execvpe("airflow", ["airflow", *words], variables)  # noqa: S606, S607 - first on the path is our own

@@ -17,8 +17,18 @@ FOLDERS = ("lakefs", "lakefs-binary")
 """Data folders below `var`: of the embedded server, and of the lakeFS program."""
 STORAGE = "local://"
 """The storage namespace below which each repository has a folder, of both kinds of server."""
-_UNREACHABLE = "http://127.0.0.1:9/"
-"""The port of the discard service, where nothing listens: lakeFS has no setting to stop its audit check."""
+QUIET = {
+    "LAKEFS_STATS_ENABLED": "false",
+    "LAKEFS_SECURITY_CHECK_LATEST_VERSION": "false",
+    # There is no setting to stop this one, and an empty address is replaced by the default one. Nothing
+    # listens on the port of the discard service.
+    "LAKEFS_SECURITY_AUDIT_CHECK_URL": "http://127.0.0.1:9/",
+}
+"""Variables of a lakeFS program that calls nobody on the internet; Compose and the manifests have them, too.
+
+By default it sends statistics, looks for new versions, and asks for security advisories with the id of its
+installation.
+"""
 
 
 def check(settings: Settings) -> None:
@@ -65,9 +75,5 @@ def variables(settings: Settings, secrets: Secrets, address: str) -> dict[str, s
         "LAKEFS_BLOCKSTORE_LOCAL_PATH": str(binary / "objects"),
         "LAKEFS_COMMITTED_LOCAL_CACHE_DIR": str(binary / "cache"),
         "LAKEFS_LOGGING_LEVEL": "WARN",
-        # By default lakeFS sends statistics, looks for new versions and requests security advisories with its
-        # installation id, on the internet. An empty address is replaced by the default one.
-        "LAKEFS_SECURITY_AUDIT_CHECK_URL": _UNREACHABLE,
-        "LAKEFS_STATS_ENABLED": "false",
-        "LAKEFS_SECURITY_CHECK_LATEST_VERSION": "false",
+        **QUIET,
     }

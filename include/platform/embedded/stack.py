@@ -23,6 +23,7 @@ import psutil
 from include.exceptions import Misconfigured, Unavailable
 from include.lake.client import LakeConnection
 from include.platform.embedded import (
+    airflow_host,
     cluster,
     gateway,
     lake_process,
@@ -109,9 +110,10 @@ class Stack:
     def up(self, say: Say) -> None:
         """Start what does not run, restart what is not healthy, and wait until every part is healthy.
 
-        Raises Misconfigured if a port is taken, Unavailable with the end of the log if a part does not start
-        or does not become healthy in time.
+        Raises Misconfigured if a port is taken or Airflow is to listen beyond loopback, Unavailable with the
+        end of the log if a part does not start or does not become healthy in time.
         """
+        airflow_host.check()
         # Nobody else may enter it, not even before there is something to read.
         self.settings.var.mkdir(mode=0o700, parents=True, exist_ok=True)
         with processes.file_lock(self._lock_file):

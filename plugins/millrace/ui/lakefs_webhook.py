@@ -17,29 +17,42 @@ from typing import Annotated, Any, Literal
 
 from airflow.api_fastapi.common.db.common import SessionDep
 from airflow.api_fastapi.core_api.datamodels.assets import CreateAssetEventsBody
+from airflow.api_fastapi.core_api.openapi.exceptions import create_openapi_http_exception_doc
 from airflow.api_fastapi.core_api.routes.public.assets import create_asset_event
 from airflow.api_fastapi.core_api.security import GetUserDep, requires_access_asset
 from airflow.api_fastapi.logging.decorators import action_logging
 from airflow.models.asset import AssetEvent, AssetModel
-from fastapi import Depends, FastAPI, HTTPException, Query
+from fastapi import Depends, FastAPI, HTTPException, Query, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from sqlalchemy import select
 from sqlalchemy.orm import Session
+from starlette.middleware.base import RequestResponseEndpoint
 
 _MAX_SEARCHED_EVENTS = 100
 """Latest events of an asset that are searched for a commit that lakeFS sends a second time."""
+
+
+_PRINTABLE = r"^[^\x00-\x1f\x7f]*$"
+"""PostgreSQL stores no NUL, and the others have no meaning in a name."""
+_MAX_URI = 1500
+"""The length of the column in Airflow's database."""
+
+Text = Annotated[str, Field(max_length=500, pattern=_PRINTABLE)]
+Name = Annotated[str, Field(min_length=1, max_length=500, pattern=_PRINTABLE)]
 
 
 class LakeFSEvent(BaseModel):
     """Body of a lakeFS webhook about a new commit on a branch; additional fields are ignored."""
 
     event_type: Literal["post-commit", "post-merge", "post-revert", "post-cherry-pick"]
-    event_time: str
-    repository_id: str = Field(min_length=1)
-    branch_id: str = Field(min_length=1)
-    commit_id: str = Field(min_length=1)
-    merge_source: str = ""
-    committer: str = ""
+    event_time: Text
+    repository_id: Name
+    branch_id: Name
+    commit_id: Name
+    merge_source: Text = ""
+    committer: Text = ""
 
     @property
     def asset(self) -> str:
@@ -66,14 +79,39 @@ class AssetEventResponse(BaseModel):
     created: bool
 
 
+_HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'; sandbox",
+    "X-Content-Type-Options": "nosniff",
+}
+"""The responses are for programs: a browser that a link leads here runs nothing in Airflow's origin."""
+
 app = FastAPI(title="Millrace", docs_url=None, redoc_url=None, openapi_url=None)
 
 
+@app.middleware("http")
+async def _confine(request: Request, call_next: RequestResponseEndpoint) -> Response:
+    response = await call_next(request)
+    response.headers.update(_HEADERS)
+    return response
+
+
+@app.exception_handler(RequestValidationError)
+async def _refuse(_: Request, error: RequestValidationError) -> JSONResponse:
+    """Answer as FastAPI does, without the values, which may be text that no response can hold."""
+    faults = [{name: fault[name] for name in ("loc", "msg", "type")} for fault in error.errors()]
+    return JSONResponse({"detail": faults}, 422)
+
+
 @app.post(
-    "/lakefs/events", dependencies=[Depends(requires_access_asset(method="POST")), Depends(action_logging())]
+    "/lakefs/events",
+    dependencies=[Depends(requires_access_asset(method="POST")), Depends(action_logging())],
+    responses=create_openapi_http_exception_doc([400, 401, 403, 404]),
 )
 def lakefs_event(
-    body: LakeFSEvent, session: SessionDep, user: GetUserDep, asset: Annotated[str, Query()] = ""
+    body: LakeFSEvent,
+    session: SessionDep,
+    user: GetUserDep,
+    asset: Annotated[str, Query(max_length=_MAX_URI, pattern=_PRINTABLE)] = "",
 ) -> AssetEventResponse:
     """Create the asset event of a commit once; the query can name another asset than the branch's."""
     uri = asset or body.asset

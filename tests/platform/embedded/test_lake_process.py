@@ -83,17 +83,6 @@ def test_the_second_pair_of_keys_may_read_only(tmp_path: Path) -> None:
             Lake(reader, "flights").delete_branch("work")
 
 
-def test_a_lakefs_program_calls_no_address_of_the_internet(tmp_path: Path) -> None:
-    settings = changed(settings_in(tmp_path / "var"), lakefs={"binary": "/usr/bin/lakefs"})
-    given = lake_process.variables(settings, stack_secrets.ensure(settings.var), "127.0.0.1:1")
-    called = {name: value for name, value in given.items() if "STATS" in name or "SECURITY" in name}
-    assert called == {
-        "LAKEFS_STATS_ENABLED": "false",
-        "LAKEFS_SECURITY_CHECK_LATEST_VERSION": "false",
-        "LAKEFS_SECURITY_AUDIT_CHECK_URL": "http://127.0.0.1:9/",
-    }
-
-
 @pytest.mark.parametrize("made", ["nothing", "folder", "file"])
 def test_a_program_that_cannot_be_run_is_told_before_anything_starts(tmp_path: Path, made: str) -> None:
     binary = tmp_path / "lakefs"

@@ -6,6 +6,7 @@ Both are configured by lakeFS's environment variables, see `include/platform/emb
 from __future__ import annotations
 
 import sys
+import time
 from argparse import ArgumentParser
 from pathlib import Path
 
@@ -36,6 +37,7 @@ def serve() -> None:
 
 def collect_garbage(folder: Path, days: float, *, dry_run: bool) -> str:
     """Collect garbage below the server's folder; return a sentence that reports what was removed."""
+    from include.platform.embedded.lakefs.addresses import UNLINKED, sweep
     from include.platform.embedded.lakefs.blobs import Blobs
     from include.platform.embedded.lakefs.database import Database
     from include.platform.embedded.lakefs.garbage import collect
@@ -44,10 +46,12 @@ def collect_garbage(folder: Path, days: float, *, dry_run: bool) -> str:
         return f"there is no lake in {folder}: nothing to collect"
     database, blobs = Database(folder / _FILE), Blobs(folder / "objects")
     garbage = collect(database, blobs, days * _DAY_SECONDS, dry_run=dry_run)
+    unlinked = sweep(folder / UNLINKED, time.time() - days * _DAY_SECONDS, dry_run=dry_run)
     return (
         f"{'would remove' if dry_run else 'removed'} {garbage.commits:,} commits, "
         f"{garbage.versions:,} versions, {garbage.ranges:,} ranges and {garbage.contents:,} contents of "
-        f"{garbage.size:,} bytes that are unreachable and older than {days:g} days"
+        f"{garbage.size:,} bytes that are unreachable and older than {days:g} days, and {unlinked:,} files "
+        "that were written and never linked"
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import sqlite3
+from collections import Counter
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -15,28 +16,32 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from include.excerpt import quote
+from include.platform.embedded.lakefs.addresses import UNLINKED, Addresses
 from include.platform.embedded.lakefs.auth import Keys, Users
 from include.platform.embedded.lakefs.blobs import Blobs
 from include.platform.embedded.lakefs.database import Database
-from include.platform.embedded.lakefs.errors import ApiError
+from include.platform.embedded.lakefs.description import COMMON
+from include.platform.embedded.lakefs.errors import ApiError, BadRequest
 from include.platform.embedded.lakefs.gateway import NoGateway
 from include.platform.embedded.lakefs.metrics import Measured, Metrics
+from include.platform.embedded.lakefs.policy import HEADERS, Harmless
 from include.platform.embedded.lakefs.routes import (
     actions,
     branches,
     commits,
+    direct,
     objects,
     repositories,
     server,
     site,
     unsupported,
 )
+from include.platform.embedded.lakefs.symlinks import Symlinks
 
-_DESCRIPTION = (
-    "Paths and parameters that are served; what is not here is answered with 501 or 404. Responses are those "
-    "of lakeFS's published API, and are not described again."
-)
 _DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_LISTS = ("objects", "prefixes")
+"""Parameters that may have several values."""
 _MAX_BODY_BYTES = 8 << 20
 """Enough for a thousand paths of 1,024 bytes, written in JSON escapes."""
 _PUBLIC_PATHS = {f"/api/v1{route.path}" for route in server.public.routes if isinstance(route, APIRoute)}
@@ -50,26 +55,29 @@ def create_app(folder: Path, *keys: Keys, min_free: int = 0) -> FastAPI:
     """
     folder.mkdir(parents=True, exist_ok=True)
     app = FastAPI(
-        title="lakeFS API, as far as the embedded lake has it",
-        description=_DESCRIPTION,
         version=server.VERSION,
         docs_url=None,
         redoc_url=None,
         openapi_url=None,
+        generate_unique_id_function=lambda route: route.name,
     )
     app.state.metrics = Metrics()
     app.state.database = Database(folder / "lake.sqlite")
     app.state.blobs = Blobs(folder / "objects", min_free)
     app.state.blobs.sweep()
     app.state.users = Users(keys)
+    app.state.addresses = Addresses(folder / UNLINKED, app.state.users.signing_key)
+    app.state.symlinks = Symlinks(folder / "symlinks")
     app.include_router(server.public, prefix="/api/v1")
     app.include_router(site.public)
     app.include_router(site.router, dependencies=[Depends(_authenticate)])
-    for routes in (server, repositories, branches, commits, objects, actions, unsupported):
-        app.include_router(routes.router, prefix="/api/v1", dependencies=[Depends(_authenticate)])
+    for routes in (server, repositories, branches, commits, objects, direct, actions, unsupported):
+        checks = [Depends(_authenticate), Depends(_refuse_repeated)]
+        app.include_router(routes.router, prefix="/api/v1", dependencies=checks, responses=COMMON)
     app.add_middleware(_KeysFirst, users=app.state.users)
     app.add_middleware(_SlashesInNames)
     app.add_middleware(NoGateway)
+    app.add_middleware(Harmless)
     app.add_middleware(Measured, metrics=app.state.metrics)
     app.add_exception_handler(RequestValidationError, _answer_invalid)
     for cause in (*_EXPECTED, Exception):
@@ -129,6 +137,14 @@ def _authenticate(request: Request) -> None:
     request.state.keys = request.app.state.users.authenticate(request)
 
 
+def _refuse_repeated(request: Request) -> None:
+    """Refuse a parameter with two values, as lakeFS does; of most, the last would count silently."""
+    counts = Counter(name for name, _ in request.query_params.multi_items())
+    repeated = [name for name, count in counts.items() if count > 1 and name not in _LISTS]
+    if repeated:
+        raise BadRequest(f"multiple values for single value parameter {quote(repeated[0])}")
+
+
 def _answer_invalid(_: Request, error: Exception) -> Response:
     faults = error.errors() if isinstance(error, RequestValidationError) else []
     text = "; ".join(f"{fault['loc'][-1]!r}: {fault['msg']}" for fault in faults)
@@ -137,7 +153,10 @@ def _answer_invalid(_: Request, error: Exception) -> Response:
 
 def _answer_error(_: Request, error: Exception) -> Response:
     status, message = _diagnosis(error)
-    return JSONResponse({"message": message}, status, getattr(error, "headers", None))
+    # A 404 for an unknown method of a known path would have the header of a 405.
+    own = getattr(error, "headers", None) if isinstance(error, ApiError) else None
+    # With the headers of the policy, as Starlette answers unforeseen errors outside of every middleware.
+    return JSONResponse({"message": message}, status, {**HEADERS, **(own or {})})
 
 
 def _diagnosis(error: Exception) -> tuple[int, str]:

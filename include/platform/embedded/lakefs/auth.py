@@ -73,6 +73,11 @@ class Users:
             raise Forbidden(f"user {keys.user!r} may read only: {request.method} needs the other keys")
         return keys
 
+    @property
+    def signing_key(self) -> bytes:
+        """The key of what the server signs for itself; it changes with the first user's secret."""
+        return hashlib.sha256(b"address:" + self.known[0].secret_access_key.encode()).digest()
+
     def login(self, access_key_id: str, secret_access_key: str) -> tuple[str, int]:
         """Return a token for a pair of keys, and when it expires, in seconds since 1970."""
         expires = int(time.time()) + _LOGIN_SECONDS

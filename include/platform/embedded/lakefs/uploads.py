@@ -18,7 +18,7 @@ from include.platform.embedded.lakefs.errors import BadRequest
 _BATCH_BYTES = 1 << 21
 """Amount that is passed to the thread at once."""
 
-_ANY_TYPE = "application/octet-stream"
+ANY_TYPE = "application/octet-stream"
 
 
 async def receive(request: Request, write: Callable[[Sequence[bytes]], None]) -> str:
@@ -26,16 +26,23 @@ async def receive(request: Request, write: Callable[[Sequence[bytes]], None]) ->
 
     The body is the content itself, or a form whose part named `content` holds it (RFC 7578).
     """
-    kind = request.headers.get("content-type", _ANY_TYPE)
+    kind = request.headers.get("content-type", ANY_TYPE)
     if not kind.startswith("multipart/form-data"):
         await _pour(request.stream(), write)
-        return kind
+        return content_type(kind)
     try:
         form = _Form(kind)
         await _pour(form.content(request.stream()), write)
     except FormParserError as error:
         raise BadRequest(f"multipart upload cannot be read: {error}") from error
-    return form.content_type
+    return content_type(form.content_type)
+
+
+def content_type(text: str) -> str:
+    """Return a content type; raises BadRequest if no response could have it as a header."""
+    if not all(" " <= char <= "~" for char in text):
+        raise BadRequest("the content type is not valid: it may consist of printable ASCII only")
+    return text
 
 
 async def _pour(chunks: AsyncIterator[bytes], write: Callable[[Sequence[bytes]], None]) -> None:
@@ -66,7 +73,7 @@ class _Form:
         _, options = parse_options_header(kind)
         if not options.get(b"boundary"):
             raise BadRequest("multipart upload without a boundary in its content type")
-        self.content_type = _ANY_TYPE
+        self.content_type = ANY_TYPE
         self._headers: list[tuple[bytes, bytes]] = []
         self._pieces: list[bytes] = []
         self._inside = self._found = self._whole = False
@@ -108,7 +115,7 @@ class _Form:
         self._inside = options.get(b"name") == b"content" and not self._found
         if self._inside:
             self._found = True
-            self.content_type = headers.get(b"content-type", b"").decode("latin-1") or _ANY_TYPE
+            self.content_type = headers.get(b"content-type", b"").decode("latin-1") or ANY_TYPE
 
     def _data(self, data: bytes, start: int, end: int) -> None:
         if self._inside:

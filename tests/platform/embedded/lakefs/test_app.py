@@ -90,7 +90,7 @@ def test_every_answer_names_the_repository_that_is_missing(client: LakeFSClient)
         ("POST", "statistics"),
         ("POST", "repositories/{}/pulls"),
         ("POST", "repositories/{}/branches/main/import"),
-        ("GET", "repositories/{}/branches/main/staging/backing?path=a"),
+        ("POST", "repositories/{}/branches/main/staging/pmpu?path=a"),
         ("PUT", "repositories/{}/branches/main/objects?path=a"),
         ("PUT", "repositories/{}/refs/dump"),
         ("PUT", "repositories/{}/settings/gc_rules"),

@@ -6,11 +6,10 @@ from datetime import UTC, datetime
 
 from fastapi import APIRouter, Response
 
-from include.platform.embedded.lakefs import responses
+from include.platform.embedded.lakefs import responses, shapes
 from include.platform.embedded.lakefs.errors import BadRequest, NotFound
 from include.platform.embedded.lakefs.repository import Store
-from include.platform.embedded.lakefs.responses import Json
-from include.platform.embedded.lakefs.routes.requests import Amount, InStore
+from include.platform.embedded.lakefs.routes.requests import Amount, Content, InStore
 from include.platform.embedded.lakefs.runs import HookRun, Run, Runs
 
 router = APIRouter(prefix="/repositories/{repository}/actions/runs")
@@ -21,7 +20,7 @@ _NEVER = "0001-01-01T00:00:00Z"
 @router.get("")
 def list_runs(
     store: InStore, after: str = "", amount: Amount = 100, branch: str = "", commit: str = ""
-) -> Json:
+) -> shapes.Page[shapes.ActionRun]:
     if branch and commit:
         raise BadRequest("runs are listed by branch or by commit, not by both")
     rows = Runs(store.database).newest(store.facts.name, after, branch, commit, responses.MAX_PER_PAGE + 1)
@@ -29,23 +28,25 @@ def list_runs(
 
 
 @router.get("/{run_id}")
-def get_run(store: InStore, run_id: str) -> Json:
+def get_run(store: InStore, run_id: str) -> shapes.ActionRun:
     return _run(_found(store, run_id))
 
 
 @router.get("/{run_id}/hooks")
-def list_run_hooks(store: InStore, run_id: str, after: str = "", amount: Amount = 100) -> Json:
+def list_run_hooks(
+    store: InStore, run_id: str, after: str = "", amount: Amount = 100
+) -> shapes.Page[shapes.HookRun]:
     hooks = (hook for hook in _found(store, run_id).hooks if hook.hook_run_id > after)
     return responses.page(hooks, amount, _hook, lambda hook: hook.hook_run_id)
 
 
-@router.get("/{run_id}/hooks/{hook_run_id}/output", response_class=Response)
+@router.get("/{run_id}/hooks/{hook_run_id}/output", response_class=Content)
 def get_hook_output(store: InStore, run_id: str, hook_run_id: str) -> Response:
     hooks = _found(store, run_id).hooks
     output = next((hook.output for hook in hooks if hook.hook_run_id == hook_run_id), None)
     if output is None:
         raise NotFound(f"hook run {hook_run_id!r} of run {run_id!r} not found")
-    return Response(output, media_type="application/octet-stream")
+    return Content(output)
 
 
 def _found(store: Store, run_id: str) -> Run:
@@ -55,7 +56,7 @@ def _found(store: Store, run_id: str) -> Run:
     return run
 
 
-def _run(run: Run) -> Json:
+def _run(run: Run) -> shapes.ActionRun:
     return {
         "run_id": run.id,
         "branch": run.branch,
@@ -67,8 +68,8 @@ def _run(run: Run) -> Json:
     }
 
 
-def _hook(hook: HookRun) -> Json:
-    shown = {
+def _hook(hook: HookRun) -> shapes.HookRun:
+    shown: shapes.HookRun = {
         "hook_run_id": hook.hook_run_id,
         "action": hook.action,
         "hook_id": hook.hook_id,

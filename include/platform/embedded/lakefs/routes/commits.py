@@ -11,23 +11,24 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Query, Response
 from pydantic import Field
 
-from include.platform.embedded.lakefs import listing, responses
+from include.platform.embedded.lakefs import listing, responses, shapes
 from include.platform.embedded.lakefs.database import CommitRecord
+from include.platform.embedded.lakefs.description import refusals
 from include.platform.embedded.lakefs.errors import BadRequest, MergeConflict, NotSupported
 from include.platform.embedded.lakefs.repository import STRATEGIES
-from include.platform.embedded.lakefs.responses import Json
 from include.platform.embedded.lakefs.routes.requests import (
     Amount,
     Body,
     CommitOverrides,
     Flag,
     InStore,
-    Metadata,
     may_wait,
 )
+from include.platform.embedded.lakefs.shapes import Metadata
 from include.platform.embedded.lakefs.tree import Changes, Difference
 
 router = APIRouter(prefix="/repositories/{repository}")
+_CHANGES = refusals(409, 412, 429)
 Paths = Annotated[list[str], Query(default_factory=list)]
 
 
@@ -63,9 +64,14 @@ class CherryPickCreation(Body):
     force: bool = False
 
 
-@router.post("/branches/{branch}/commits", status_code=201)
+@router.post("/branches/{branch}/commits", status_code=201, responses=_CHANGES)
 @may_wait
-def commit(store: InStore, branch: str, body: CommitCreation, source_metarange: str | None = None) -> Json:
+def commit(
+    store: InStore,
+    branch: str,
+    body: CommitCreation,
+    source_metarange: Annotated[str | None, Query(include_in_schema=False)] = None,
+) -> shapes.Commit:
     if source_metarange is not None:
         raise NotSupported("a commit of a source_metarange is not supported by the embedded lake")
     record = store.commit(
@@ -80,13 +86,15 @@ def commit(store: InStore, branch: str, body: CommitCreation, source_metarange: 
 
 
 @router.get("/commits/{ref}")
-def get_commit(store: InStore, ref: str) -> Json:
+def get_commit(store: InStore, ref: str) -> shapes.Commit:
     return responses.commit(store.commit_at(ref))
 
 
-@router.post("/refs/{source}/merge/{branch}")
+@router.post("/refs/{source}/merge/{branch}", responses=_CHANGES)
 @may_wait
-def merge(store: InStore, response: Response, source: str, branch: str, body: Merge | None = None) -> Json:
+def merge(
+    store: InStore, response: Response, source: str, branch: str, body: Merge | None = None
+) -> shapes.MergeResult:
     body = body or Merge()
     if body.strategy not in STRATEGIES:
         raise BadRequest(
@@ -109,22 +117,22 @@ def merge(store: InStore, response: Response, source: str, branch: str, body: Me
     return {"reference": record.id}
 
 
-@router.post("/branches/{branch}/revert", status_code=204, response_class=Response)
+@router.post("/branches/{branch}/revert", status_code=204, response_class=Response, responses=_CHANGES)
 @may_wait
 def revert(store: InStore, branch: str, body: RevertCreation) -> None:
     named = body.commit_overrides.named()
     store.revert(branch, body.ref, body.parent_number, named, allow_empty=body.allow_empty, force=body.force)
 
 
-@router.post("/branches/{branch}/cherry-pick", status_code=201)
+@router.post("/branches/{branch}/cherry-pick", status_code=201, responses=_CHANGES)
 @may_wait
-def cherry_pick(store: InStore, branch: str, body: CherryPickCreation) -> Json:
+def cherry_pick(store: InStore, branch: str, body: CherryPickCreation) -> shapes.Commit:
     named, parent = body.commit_overrides.named(), body.given("parent_number")
     return responses.commit(store.cherry_pick(branch, body.ref, parent, named, force=body.force))
 
 
 @router.get("/refs/{source}/merge/{branch}")
-def find_merge_base(store: InStore, source: str, branch: str) -> Json:
+def find_merge_base(store: InStore, source: str, branch: str) -> shapes.MergeBase:
     theirs, ours = store.commit_at(source), store.commit_at(branch)
     base = store.merge_base(ours.id, theirs.id)
     return {
@@ -146,7 +154,7 @@ def log_commits(
     limit: Flag = False,
     since: str = "",
     stop_at: str = "",
-) -> Json:
+) -> shapes.Page[shapes.Commit]:
     commits = store.log(ref, first_parent=first_parent, since=_moment(since))
     records = _until(commits, store.commit_at(stop_at).id if stop_at else "")
     if after:
@@ -156,7 +164,7 @@ def log_commits(
         records = (record for record in records if store.touches(record, paths, below))
     page = responses.page(records, amount, responses.commit, lambda record: record.id)
     if limit:
-        page["pagination"].update(has_more=False, next_offset="")
+        page["pagination"] |= {"has_more": False, "next_offset": ""}
     return page
 
 
@@ -193,7 +201,7 @@ def diff_refs(
     amount: Amount = 100,
     type: Literal["two_dot", "three_dot"] = "three_dot",
     include_right_stats: Flag = False,
-) -> Json:
+) -> shapes.Page[shapes.Diff]:
     shape = responses.change_with_stats if include_right_stats else responses.change
     with store.database.snapshot():
         changes = store.diff(left, right) if type == "two_dot" else store.compare(left, right)
@@ -203,7 +211,7 @@ def diff_refs(
 @router.get("/branches/{branch}/diff")
 def diff_branch(
     store: InStore, branch: str, after: str = "", prefix: str = "", delimiter: str = "", amount: Amount = 100
-) -> Json:
+) -> shapes.Page[shapes.Diff]:
     with store.database.snapshot():
         return _page(partial(store.uncommitted, branch), prefix, after, delimiter, amount, responses.pending)
 
@@ -214,8 +222,8 @@ def _page(
     start: str,
     delimiter: str,
     amount: int,
-    shape: Callable[[Difference], Json],
-) -> Json:
+    shape: Callable[[Difference], shapes.Diff],
+) -> shapes.Page[shapes.Diff]:
     def below(path: str) -> Iterator[Difference]:
         return takewhile(lambda change: change.path.startswith(prefix), changes(path))
 

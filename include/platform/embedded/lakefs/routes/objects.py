@@ -8,25 +8,37 @@ from dataclasses import replace
 from email.utils import formatdate
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import StreamingResponse
 from starlette.concurrency import run_in_threadpool
 
-from include.platform.embedded.lakefs import responses, uploads
-from include.platform.embedded.lakefs.blobs import Blobs, Incoming
+from include.platform.embedded.lakefs import responses, shapes, uploads
+from include.platform.embedded.lakefs.description import CONTENTS, UPLOAD, refusals
 from include.platform.embedded.lakefs.errors import ApiError, BadRequest, NotSupported
 from include.platform.embedded.lakefs.listing import after
 from include.platform.embedded.lakefs.ranges import content_range
-from include.platform.embedded.lakefs.repository import Store
-from include.platform.embedded.lakefs.responses import Json
-from include.platform.embedded.lakefs.routes.requests import Amount, Body, Contents, Flag, InStore, Metadata
+from include.platform.embedded.lakefs.routes.requests import (
+    Amount,
+    Body,
+    Contents,
+    Flag,
+    InStore,
+    Writer,
+)
+from include.platform.embedded.lakefs.routes.writing import (
+    Condition,
+    Unsupported,
+    only_new,
+    refuse_presign,
+    stage,
+)
+from include.platform.embedded.lakefs.shapes import Metadata
 from include.platform.embedded.lakefs.tree import Entry
 
 router = APIRouter(prefix="/repositories/{repository}")
 _METADATA = {"x-lakefs-meta-": "", "x-lakefs-internal-": "::lakefs::"}
 """Beginnings of headers that carry metadata, and how the names of its keys begin."""
 _MAX_DELETED_PATHS = 1000
-Condition = Annotated[str | None, Header()]
 
 
 class PathList(Body):
@@ -47,7 +59,9 @@ class UserMetadata(Body):
 # Writing
 
 
-@router.post("/branches/{branch}/objects", status_code=201)
+@router.post(
+    "/branches/{branch}/objects", status_code=201, openapi_extra=UPLOAD, responses=refusals(409, 412, 501)
+)
 async def upload_object(
     store: InStore,
     contents: Contents,
@@ -56,19 +70,17 @@ async def upload_object(
     path: str,
     force: Flag = False,
     if_none_match: Condition = None,
-    if_match: Condition = None,
-) -> Json:
-    if if_match is not None or if_none_match not in (None, "*"):
-        raise NotSupported("an upload may depend on If-None-Match: * only, as in lakeFS")
-    only_new = if_none_match == "*"
-    await run_in_threadpool(store.check_write, branch, path, only_new=only_new, force=force)
+    if_match: Unsupported = None,
+) -> shapes.ObjectStats:
+    is_new = only_new(if_match, if_none_match)
+    await run_in_threadpool(store.check_write, branch, path, only_new=is_new, force=force)
     with contents.incoming(_size(request)) as incoming:
         kind = await uploads.receive(request, incoming.write)
         entry = Entry(path, "", 0, "", int(time.time()), kind, _metadata(request))
         stored = await run_in_threadpool(
-            _store, store, contents, incoming, branch, entry, only_new=only_new, force=force
+            stage, store, contents, incoming, branch, entry, only_new=is_new, force=force
         )
-    return responses.stats(stored)
+    return responses.stats(stored, contents)
 
 
 def _size(request: Request) -> int:
@@ -87,36 +99,19 @@ def _metadata(request: Request) -> Metadata:
     }
 
 
-def _store(
-    store: Store,
-    contents: Blobs,
-    incoming: Incoming,
-    branch: str,
-    entry: Entry,
-    *,
-    only_new: bool,
-    force: bool,
-) -> Entry:
-    stored = incoming.finish()
-    entry = replace(entry, checksum=stored.checksum, size=stored.size, address=stored.address)
-    # In one transaction, so that garbage collection never sees a content without its reference.
-    with store.database.transaction():
-        contents.keep(incoming, stored.address)
-        store.stage(branch, entry.path, entry, only_new=only_new, force=force)
-    return entry
-
-
 @router.get("/branches/{branch}/objects/stage_allowed", status_code=204, response_class=Response)
-def may_upload(store: InStore, branch: str, path: str) -> None:
+def may_upload(store: InStore, _: Writer, branch: str, path: str) -> None:
     store.check_write(branch, path)
 
 
-@router.post("/branches/{branch}/objects/copy", status_code=201)
-def copy_object(store: InStore, branch: str, dest_path: str, body: ObjectCopyCreation) -> Json:
+@router.post("/branches/{branch}/objects/copy", status_code=201, responses=refusals(501))
+def copy_object(
+    store: InStore, contents: Contents, branch: str, dest_path: str, body: ObjectCopyCreation
+) -> shapes.ObjectStats:
     if body.shallow:
         raise NotSupported("a shallow copy is not supported, as in lakeFS; here every copy is one")
     source = (body.src_ref or branch, body.src_path)
-    return responses.stats(store.copy(branch, dest_path, source, force=body.force))
+    return responses.stats(store.copy(branch, dest_path, source, force=body.force), contents)
 
 
 @router.put("/branches/{branch}/objects/stat/user_metadata", status_code=204, response_class=Response)
@@ -130,10 +125,10 @@ def delete_object(store: InStore, branch: str, path: str, force: Flag = False) -
 
 
 @router.post("/branches/{branch}/objects/delete")
-def delete_objects(store: InStore, branch: str, body: PathList, force: Flag = False) -> Json:
+def delete_objects(store: InStore, branch: str, body: PathList, force: Flag = False) -> shapes.ObjectErrors:
     if len(body.paths) > _MAX_DELETED_PATHS:
         raise BadRequest(f"request size exceeded, max paths is set to {_MAX_DELETED_PATHS}")
-    errors: list[Json] = []
+    errors: list[shapes.ObjectError] = []
     with store.database.transaction():
         store.branch(branch)
         for path in filter(None, body.paths):  # as in lakeFS, an empty path deletes nothing without an error
@@ -149,15 +144,20 @@ def delete_objects(store: InStore, branch: str, body: PathList, force: Flag = Fa
 
 @router.get("/refs/{ref}/objects/stat")
 def stat_object(
-    store: InStore, ref: str, path: str, user_metadata: Flag = True, presign: Flag = False
-) -> Json:
-    _refuse_presign(presign)
+    store: InStore,
+    contents: Contents,
+    ref: str,
+    path: str,
+    user_metadata: Flag = True,
+    presign: Flag = False,
+) -> shapes.ObjectStats:
+    refuse_presign(presign)
     entry = store.entry(ref, path)
-    return responses.stats(entry if user_metadata else replace(entry, metadata={}))
+    return responses.stats(entry if user_metadata else replace(entry, metadata={}), contents)
 
 
 @router.get("/refs/{ref}/objects/underlyingProperties")
-def underlying_properties(store: InStore, ref: str, path: str) -> Json:
+def underlying_properties(store: InStore, ref: str, path: str) -> shapes.UnderlyingProperties:
     store.entry(ref, path)
     return {"storage_class": None}
 
@@ -165,6 +165,7 @@ def underlying_properties(store: InStore, ref: str, path: str) -> Json:
 @router.get("/refs/{ref}/objects/ls")
 def list_objects(
     store: InStore,
+    contents: Contents,
     ref: str,
     prefix: str = "",
     after_: Annotated[str, Query(alias="after")] = "",
@@ -172,8 +173,8 @@ def list_objects(
     amount: Amount = 100,
     user_metadata: Flag = True,
     presign: Flag = False,
-) -> Json:
-    _refuse_presign(presign)
+) -> shapes.Page[shapes.ObjectStats]:
+    refuse_presign(presign)
 
     def below(start: str) -> Iterator[Entry]:
         for entry in store.scan(ref, start):
@@ -181,9 +182,9 @@ def list_objects(
                 return
             yield entry
 
-    def shape(entry: Entry) -> Json:
-        has_metadata = user_metadata and entry.metadata
-        return responses.stats(entry) if has_metadata else responses.bare_stats(entry)
+    def shape(entry: Entry) -> shapes.ObjectStats:
+        shown = responses.stats if user_metadata and entry.metadata else responses.bare_stats
+        return shown(entry, contents)
 
     with store.database.snapshot():
         return responses.page(
@@ -194,7 +195,8 @@ def list_objects(
         )
 
 
-@router.api_route("/refs/{ref}/objects", methods=["GET", "HEAD"])
+@router.head("/refs/{ref}/objects", name="head_object", response_class=Response, responses=CONTENTS)
+@router.get("/refs/{ref}/objects", response_class=Response, responses=CONTENTS)
 def get_object(
     store: InStore,
     contents: Contents,
@@ -205,7 +207,7 @@ def get_object(
     if_none_match: Condition = None,
     presign: Flag = False,
 ) -> Response:
-    _refuse_presign(presign)
+    refuse_presign(presign)
     entry = store.entry(ref, path)
     etag = f'"{entry.checksum}"'
     if if_none_match == etag and request.method == "GET":
@@ -237,8 +239,3 @@ def _begun(body: Iterator[bytes]) -> Iterator[bytes]:
         yield from body
 
     return chunks()
-
-
-def _refuse_presign(presign: bool) -> None:
-    if presign:
-        raise BadRequest("presigned URL: operation not supported by the local store, see `config`")

@@ -10,8 +10,9 @@ from typing import Annotated
 from fastapi import APIRouter, Header, Response
 from pydantic import Field
 
-from include.platform.embedded.lakefs import responses
+from include.platform.embedded.lakefs import responses, shapes
 from include.platform.embedded.lakefs.database import Repository
+from include.platform.embedded.lakefs.description import refusals
 from include.platform.embedded.lakefs.errors import (
     AlreadyExists,
     BadRequest,
@@ -20,7 +21,6 @@ from include.platform.embedded.lakefs.errors import (
 )
 from include.platform.embedded.lakefs.refs import BRANCH_NAME, PROTECTED, REPOSITORY_NAME
 from include.platform.embedded.lakefs.repository import Store
-from include.platform.embedded.lakefs.responses import Json
 from include.platform.embedded.lakefs.routes.requests import (
     Amount,
     Body,
@@ -28,9 +28,10 @@ from include.platform.embedded.lakefs.routes.requests import (
     Db,
     Flag,
     InStore,
-    Metadata,
+    Links,
 )
 from include.platform.embedded.lakefs.sample import add_sample
+from include.platform.embedded.lakefs.shapes import Metadata
 
 router = APIRouter(prefix="/repositories")
 _METADATA = "metadata"
@@ -60,7 +61,7 @@ class BranchProtectionRule(Body):
 @router.get("")
 def list_repositories(
     database: Db, prefix: str = "", after: str = "", search: str = "", amount: Amount = 100
-) -> Json:
+) -> shapes.Page[shapes.Repository]:
     matching = (
         facts
         for facts in database.repositories()
@@ -69,8 +70,10 @@ def list_repositories(
     return responses.page(matching, amount, responses.repository, lambda facts: facts.name)
 
 
-@router.post("", status_code=201)
-def create_repository(body: RepositoryCreation, database: Db, contents: Contents, bare: Flag = False) -> Json:
+@router.post("", status_code=201, responses=refusals(409))
+def create_repository(
+    body: RepositoryCreation, database: Db, contents: Contents, bare: Flag = False
+) -> shapes.Repository:
     branch = body.default_branch or "main"
     facts = Repository(body.name, body.storage_namespace, branch, int(time.time()), body.read_only)
     with database.transaction():
@@ -98,26 +101,27 @@ def _check(facts: Repository, storage_id: str, others: list[Repository]) -> None
 
 
 @router.get("/{repository}")
-def get_repository(store: InStore) -> Json:
+def get_repository(store: InStore) -> shapes.Repository:
     return responses.repository(store.facts)
 
 
 @router.delete("/{repository}", status_code=204, response_class=Response)
-def delete_repository(store: InStore, force: Flag = False) -> None:
+def delete_repository(store: InStore, links: Links, force: Flag = False) -> None:
     store.refuse_read_only(force)
     store.database.remove_repository(store.facts.name)
+    links.forget(store.facts.name)
 
 
 # What a repository never has here
 
 
 @router.get("/{repository}/pulls")
-def list_pull_requests(_: InStore, amount: Amount = 100) -> Json:
-    return responses.page((), amount, responses.repository, str)
+def list_pull_requests(_: InStore, amount: Amount = 100) -> shapes.Page[dict[str, str]]:
+    return responses.page([], amount, dict[str, str], str)
 
 
 @router.get("/{repository}/settings/gc_rules")
-def get_gc_rules(store: InStore) -> Json:
+def get_gc_rules(store: InStore) -> None:
     raise NotFound(f"repository {store.facts.name!r} has no rules of garbage collection")
 
 
@@ -148,13 +152,18 @@ def delete_metadata(store: InStore, body: MetadataKeys) -> None:
 
 
 @router.get("/{repository}/settings/branch_protection")
-def get_branch_protection(store: InStore, response: Response) -> list[Json]:
+def get_branch_protection(store: InStore, response: Response) -> list[shapes.ProtectionRule]:
     patterns = _patterns(store)
     response.headers["ETag"] = _etag(patterns)
     return [{"pattern": pattern} for pattern in patterns]
 
 
-@router.put("/{repository}/settings/branch_protection", status_code=204, response_class=Response)
+@router.put(
+    "/{repository}/settings/branch_protection",
+    status_code=204,
+    response_class=Response,
+    responses=refusals(412),
+)
 def set_branch_protection(
     store: InStore, body: list[BranchProtectionRule], if_match: Annotated[str | None, Header()] = None
 ) -> None:

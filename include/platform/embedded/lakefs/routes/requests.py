@@ -2,28 +2,43 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Coroutine
 from functools import partial, wraps
 from typing import Annotated, Any, ParamSpec, TypeVar
 
 from anyio import CapacityLimiter, to_thread
 from fastapi import Depends, Query, Request
+from fastapi.responses import Response
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+from include.platform.embedded.lakefs.addresses import Addresses
+from include.platform.embedded.lakefs.auth import Keys
 from include.platform.embedded.lakefs.blobs import Blobs
 from include.platform.embedded.lakefs.database import Database
-from include.platform.embedded.lakefs.errors import BadRequest, NotFound
+from include.platform.embedded.lakefs.errors import BadRequest, Forbidden, NotFound
 from include.platform.embedded.lakefs.hooks import Hooks
 from include.platform.embedded.lakefs.refs import REPOSITORY_NAME
 from include.platform.embedded.lakefs.repository import Overrides, Store
 from include.platform.embedded.lakefs.runs import Runs
+from include.platform.embedded.lakefs.shapes import Metadata
+from include.platform.embedded.lakefs.symlinks import Symlinks
 
-Amount = Annotated[int, Query(ge=-1, le=1000)]
-Metadata = dict[str, str]
 _Given = ParamSpec("_Given")
 _Answer = TypeVar("_Answer")
 _WAITING = CapacityLimiter(200)
+_DIGITS = re.compile(r"[+-]?[0-9]{1,20}")
 _TRUE, _FALSE = ("1", "t", "T", "TRUE", "true", "True"), ("0", "f", "F", "FALSE", "false", "False")
+
+
+def _number(value: Any) -> Any:
+    """Refuse what Python reads as a number and lakeFS does not: spaces around it, underscores, a point."""
+    if isinstance(value, str) and not _DIGITS.fullmatch(value):
+        raise ValueError("allowed are whole numbers in digits")
+    return value
+
+
+Amount = Annotated[int, BeforeValidator(_number), Query(ge=-1, le=1000)]
 
 
 def _flag(value: Any) -> Any:
@@ -34,6 +49,12 @@ def _flag(value: Any) -> Any:
 
 Flag = Annotated[bool, BeforeValidator(_flag)]
 """A boolean query parameter, in the spellings that lakeFS takes."""
+
+
+class Content(Response):
+    """Bytes of which nothing is known."""
+
+    media_type = "application/octet-stream"
 
 
 def may_wait(route: Callable[_Given, _Answer]) -> Callable[_Given, Coroutine[Any, Any, _Answer]]:
@@ -79,6 +100,16 @@ def _blobs(request: Request) -> Blobs:
     return blobs
 
 
+def _addresses(request: Request) -> Addresses:
+    addresses: Addresses = request.app.state.addresses
+    return addresses
+
+
+def _symlinks(request: Request) -> Symlinks:
+    symlinks: Symlinks = request.app.state.symlinks
+    return symlinks
+
+
 def _store(
     repository: str,
     database: Annotated[Database, Depends(_database)],
@@ -92,6 +123,16 @@ def _store(
     return Store(database, facts, Hooks(Runs(database), blobs))
 
 
+def _refuse_reader(request: Request) -> None:
+    """Refuse keys that may read only what a method that usually only reads prepares to write."""
+    keys: Keys = request.state.keys
+    if keys.read_only:
+        raise Forbidden(f"user {keys.user!r} may read only: this needs the other keys")
+
+
 Db = Annotated[Database, Depends(_database)]
 Contents = Annotated[Blobs, Depends(_blobs)]
+Offered = Annotated[Addresses, Depends(_addresses)]
+Links = Annotated[Symlinks, Depends(_symlinks)]
 InStore = Annotated[Store, Depends(_store)]
+Writer = Annotated[None, Depends(_refuse_reader)]

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse
 
 from include.html import page, paragraph, table
+from include.platform.embedded.lakefs.description import describe
 from include.platform.embedded.lakefs.metrics import CONTENT_TYPE, Metrics
-from include.platform.embedded.lakefs.responses import Json
-from include.platform.embedded.lakefs.routes.server import VERSION
+from include.platform.embedded.lakefs.routes.server import PUBLIC, VERSION
 
 public = APIRouter(include_in_schema=False)
 """Routes that need no authentication."""
@@ -50,6 +52,5 @@ def metrics(request: Request) -> Response:
 
 
 @router.get("/openapi.json")
-def openapi(request: Request) -> Json:
-    described: Json = request.app.openapi()
-    return described
+def openapi(request: Request) -> dict[str, Any]:
+    return describe(request.app, PUBLIC)

@@ -17,7 +17,6 @@ _IN_REPOSITORY = (
     "/pulls/{rest:path}",
     "/refs/dump",
     "/refs/restore",
-    "/refs/{ref}/symlink",
     "/restore",
 )
 _OF_THE_SERVER = (

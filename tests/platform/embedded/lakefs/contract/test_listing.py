@@ -97,3 +97,15 @@ def test_an_object_without_metadata_has_no_key_for_it(shelf: Wire) -> None:
 def test_a_listing_that_makes_no_sense_is_refused(shelf: Wire, query: dict[str, object]) -> None:
     assert shelf.get(LIST, **query).refused == 400
     assert shelf.get(LIST.replace("main", "absent")).refused == 404
+
+
+@pytest.mark.endpoint("list_objects")
+@pytest.mark.parametrize("amount", ["%0D0", "%205", "1_0", "1.0", "1e1", "0x5", "", "5&amount=6", "1001"])
+def test_an_amount_is_one_whole_number(wire: Wire, amount: str) -> None:
+    assert wire.get(f"{LIST}?amount={amount}").status == 400
+    assert wire.get(f"{LIST}?amount=%2B5").status == 200
+
+
+@pytest.mark.endpoint("log_commits")
+def test_paths_of_a_log_may_be_several(wire: Wire) -> None:
+    assert wire.get("/refs/main/commits?objects=a&objects=b&prefixes=c&prefixes=d").status == 200
