@@ -15,7 +15,7 @@
     │   └── MergeLostChange  the lake merged a branch without one of its changes
     ├── Conflict             another writer changed the same thing; run the step again from its start
     │   └── UncommittedChanges  a branch holds changes that somebody has to commit or reset first
-    └── JobFailed            model code failed in a job; the job's log has the traceback
+    └── JobFailed            fail at once: the code of a model failed; the message names its line
 
 Exceptions of libraries are mapped onto this tree where they are raised (lake client, registry, readers), so
 callers catch only these classes. A message says what happened, the value (by `quote`), what is allowed and
@@ -130,7 +130,11 @@ class UncommittedChanges(Conflict):
 
 
 class JobFailed(MillraceError):
-    """Model code ended a job with an error that is none of the above."""
+    """The code of a model failed, or a job ended for a cause that is none of the above."""
+
+
+class Stopped(SystemExit):
+    """A job has to stop: it is not an error, and nothing that maps errors takes it for one."""
 
 
 class Fault(NamedTuple):

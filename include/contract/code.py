@@ -11,8 +11,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from include.contract.own_code import own_code
 from include.exceptions import Fault, Misconfigured, PipelineInvalid
-from include.excerpt import describe
 from include.text_file import read_text
 
 MODEL = "model.py"
@@ -34,11 +34,13 @@ def load_module(folder: Path, file: str) -> ModuleType:
         raise Misconfigured(f"{path} is missing; see docs/pipelines.md for what it has to define")
     module = importlib.util.module_from_spec(import_spec)
     sys.modules[name] = module  # pickled functions of a model are looked up by this name
-    try:
-        import_spec.loader.exec_module(module)
-    except (Exception, SystemExit) as error:
-        del sys.modules[name]
-        raise Misconfigured(f"{path} fails to import: {describe(error)}") from error
+    remedy = "correct it, or install what it needs"
+    with own_code(f"import of {path}", folder, kind=Misconfigured, remedy=remedy, sees_rows=False):
+        try:
+            import_spec.loader.exec_module(module)
+        except BaseException:
+            del sys.modules[name]
+            raise
     return module
 
 

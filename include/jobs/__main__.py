@@ -14,10 +14,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from include.exceptions import MillraceError, Misconfigured
+from include.contract.own_code import explain, frames
+from include.exceptions import JobFailed, MillraceError, Misconfigured, Stopped
 from include.jobs import env
 from include.jobs.exit_codes import Exit, code_of
 from include.jobs.spec import Job
+from include.settings import settings
 
 log = logging.getLogger("include.jobs")
 
@@ -30,9 +32,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _print(_run(options), Exit.DONE)
     except MillraceError as error:
         return _fail(error)
-    except Exception as error:
-        log.exception("the model code failed")
-        return _fail(error)
+    except Exception as error:  # noqa: BLE001 - a fault of ours, or of a library
+        return _fail(_unforeseen(error))
 
 
 def _run(options: Namespace) -> dict[str, Any]:
@@ -71,14 +72,23 @@ def _end_on_sigterm(seconds: int) -> None:
     def end(number: int, _frame: object) -> NoReturn:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a second one would cut the closing short
         log.warning("stopped by %s", signal.Signals(number).name)
-        sys.exit(Exit.STOPPED)
+        raise Stopped(Exit.STOPPED)
 
     signal.signal(signal.SIGTERM, end)
     signal.signal(signal.SIGALRM, end)
     signal.alarm(seconds)
 
 
-def _fail(error: Exception) -> int:
+def _unforeseen(error: Exception) -> JobFailed:
+    """Return an error without the message of this one, which may quote rows."""
+    failed = JobFailed(f"the job failed with {explain(error, settings().pipelines)}; report it as a bug")
+    failed.add_note(frames(error))
+    return failed
+
+
+def _fail(error: MillraceError) -> int:
+    for note in getattr(error, "__notes__", ()):
+        log.error("%s", note)
     return _print({"error": type(error).__name__, "message": str(error)}, code_of(error))
 
 

@@ -27,7 +27,8 @@ def evaluate(context: JobContext) -> Scores:
         rows = table.frame(context.spec.commit, *window.held_out, columns)
         return metrics.held_out(rows, pipeline.model)
 
-    comparison = compare(pipeline, context.load_scorer(run_log), champion, read)
+    candidate = context.load_scorer(run_log)
+    comparison = compare(pipeline, candidate, champion, read, folder=context.folder)
     scores = comparison.scores(
         pipeline.gate.metric,
         training_run=run_log.id,

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from include.contract.own_code import frames
 from include.exceptions import (
     Absent,
     BadData,
@@ -19,6 +20,7 @@ from include.exceptions import (
     MillraceError,
     Misconfigured,
     PipelineInvalid,
+    Stopped,
     Transient,
     Unauthorized,
 )
@@ -29,8 +31,12 @@ log = logging.getLogger(__name__)
 
 _STORED = (Absent, BadData, Misconfigured, ImportError)
 """What the lookup of a stored model raises for the model; an error of no known kind may be a service's."""
-_NEVER = (ChampionUnusable, Transient, Unauthorized, PipelineInvalid, OSError, MemoryError)
+_NEVER = (ChampionUnusable, Transient, Unauthorized, PipelineInvalid, OSError, MemoryError, Stopped)
 """Faults of services, of the machine, of the pipeline's files; and a fault that is reported already."""
+
+
+ANY = (Exception, SystemExit)
+"""What the code of a model may raise."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,20 +48,21 @@ class Champion:
 
 
 @contextmanager
-def faults_of(version: int, action: str, kinds: tuple[type[Exception], ...] = _STORED) -> Iterator[None]:
+def faults_of(version: int, action: str, kinds: tuple[type[BaseException], ...] = _STORED) -> Iterator[None]:
     """Raise ChampionUnusable for errors of these kinds; "champion cannot <action>" begins its message.
 
-    Give `(Exception,)` where nothing but the model's own code runs, which may raise anything.
+    Give `ANY` where nothing but the model's own code runs, which may raise anything.
     """
     try:
         yield
     except _NEVER:
         raise
     except kinds as error:
-        raise ChampionUnusable(version, action, _reason(error)) from error
+        known = error if isinstance(error, MillraceError) else None  # the message of others may quote rows
+        raise ChampionUnusable(version, action, _reason(error)) from known
 
 
-def _reason(error: Exception) -> str:
+def _reason(error: BaseException) -> str:
     if isinstance(error, ColumnMissing):
         return error.fact
     if isinstance(error, MillraceError):
@@ -63,5 +70,5 @@ def _reason(error: Exception) -> str:
     if isinstance(error, ImportError):
         return describe(error)
     # Its message may quote values of the data, which the ledger would keep for ever.
-    log.warning("the model's own code raised", exc_info=error)
-    return f"its model raised {type(error).__name__}; the log of the task has the traceback"
+    log.warning("the model's own code raised %s. %s", type(error).__name__, frames(error))
+    return f"its model raised {type(error).__name__}; the log of the task has its frames"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pydantic import Field, field_validator
@@ -14,7 +15,8 @@ from include.contract.types import Metric
 from include.exceptions import ChampionUnusable
 from include.excerpt import excerpt
 from include.modelling import features, metrics
-from include.modelling.champion import Champion, faults_of
+from include.modelling.champion import ANY, Champion, faults_of
+from include.modelling.estimator import running_model
 from include.modelling.scorer import Scorer
 from include.record import Record
 from include.tracking.names import LATENCY, held_out_metric
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 log = logging.getLogger(__name__)
+
+_ASKED = "predict_proba of the model"
 
 
 class Scores(Record):
@@ -120,6 +124,8 @@ def compare(
     candidate: Scorer,
     champion: Champion | None,
     read: Callable[[list[str]], pd.DataFrame],
+    *,
+    folder: Path,
 ) -> Comparison:
     """Score the candidate, and the champion if there is one, on the held-out rows that `read` returns.
 
@@ -127,26 +133,29 @@ def compare(
     the candidate or the rows raises then, too, so it is never taken for a fault of the champion.
 
     :param read: returns the held-out rows that have a target, with these columns.
+    :param folder: holds the pipeline's own code, for messages.
     """
     if champion is None:
-        return _compare_alone(pipeline, candidate, read)
+        return _compare_alone(pipeline, candidate, read, folder)
     try:
         with faults_of(champion.version, "be compared"):
             scorers = {Alias.CANDIDATE: candidate, Alias.CHAMPION: champion.load()}
             rows = read(_columns(pipeline, scorers))
-        with faults_of(champion.version, "be compared", (Exception,)):
+        with running_model(folder, _ASKED), faults_of(champion.version, "be compared", ANY):
             return _compare(pipeline, scorers, rows)
     except ChampionUnusable as error:
-        alone = _compare_alone(pipeline, candidate, read)
+        alone = _compare_alone(pipeline, candidate, read, folder)
         log.warning("the candidate is judged alone: %s", error)
         return replace(alone, champion_fault=error.reason)
 
 
 def _compare_alone(
-    pipeline: Pipeline, candidate: Scorer, read: Callable[[list[str]], pd.DataFrame]
+    pipeline: Pipeline, candidate: Scorer, read: Callable[[list[str]], pd.DataFrame], folder: Path
 ) -> Comparison:
     scorers = {Alias.CANDIDATE: candidate}
-    return _compare(pipeline, scorers, read(_columns(pipeline, scorers)))
+    rows = read(_columns(pipeline, scorers))
+    with running_model(folder, _ASKED):
+        return _compare(pipeline, scorers, rows)
 
 
 def _columns(pipeline: Pipeline, scorers: Mapping[Alias, Scorer]) -> list[str]:

@@ -20,7 +20,7 @@ from include.contract.windows import MonitoringWindow
 from include.exceptions import ColumnMissing, Conflict, NotEnoughData
 from include.lake.table import Table, checksum
 from include.lake.types import LakeObject
-from include.modelling.champion import faults_of
+from include.modelling.champion import ANY, faults_of
 from include.modelling.metrics import latency_ms
 from include.modelling.scorer import Scorer
 
@@ -74,7 +74,7 @@ class Predictions:
             file = Path(scratch) / "predictions.parquet"
             for day, part in self.data.partitions(commit, min(missing), max(missing), columns, only=missing):
                 frame = part.to_pandas()
-                with faults_of(self.version, "score", (Exception,)):
+                with faults_of(self.version, "score", ANY):
                     latency = latency or latency_ms(scorer.estimator, scorer.matrix(frame))
                     scored = scorer.predict(frame)
                 predictions = frame[[time_column]].assign(**{PREDICTION: scored})

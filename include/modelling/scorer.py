@@ -11,7 +11,8 @@ from pydantic import ValidationError
 from include.contract.model import Features, Model
 from include.contract.pipeline import Pipeline
 from include.exceptions import BadData
-from include.modelling import features, training
+from include.modelling import features
+from include.modelling.estimator import probabilities, trusted_types
 from include.tracking.names import Artifact
 from include.tracking.registry import Registry
 from include.tracking.runs import RunLog
@@ -33,15 +34,14 @@ class Scorer:
         return features.matrix(rows, self.model)
 
     def predict(self, rows: pd.DataFrame) -> np.ndarray:
-        """Return the probability of class 1 for each row, 0..1."""
-        probabilities: np.ndarray = self.estimator.predict_proba(self.matrix(rows))[:, 1]
-        return probabilities
+        """Return the probability of class 1 for each row, 0..1; raises JobFailed if the model gives none."""
+        return probabilities(self.estimator, self.matrix(rows))
 
 
 def load(pipeline: Pipeline, folder: Path, training_run: RunLog, registry: Registry) -> Scorer:
     """Return the model that a training run stored; raises Absent, BadData or Misconfigured."""
     return Scorer(
-        estimator=registry.load_model(training_run.model_id, training.trusted_types(folder)),
+        estimator=registry.load_model(training_run.model_id, trusted_types(folder)),
         model=trained_model(pipeline, training_run),
     )
 

@@ -7,23 +7,33 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from include.contract import code
+from pydantic import ValidationError
+
 from include.contract.model import PREDICTION, Model
+from include.contract.own_code import own_code
 from include.contract.pipeline import Pipeline
 from include.contract.windows import TrainingWindow
 from include.exceptions import Misconfigured, NotEnoughData
+from include.excerpt import excerpt
 from include.lake.table import Table
 from include.modelling import features
-from include.modelling.metrics import MIN_ROWS
+from include.modelling.estimator import ask, build, trusted_types
+from include.modelling.estimator import fit as fit_estimator
+from include.modelling.metrics import MIN_ROWS, has_enough_rows
 from include.tracking.names import Artifact
 from include.tracking.runs import RunLog
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
 
 _REFERENCE_ROWS = 5000
 """Enough to see a shift of a few percent, small enough to fetch every day."""
 _EXAMPLE_ROWS = 20
+_STORABLE = (
+    "let build return what skops can store: classes and functions of a library, or at the top level of a "
+    "module, and no lambda"
+)
 
 
 def fit(
@@ -41,25 +51,37 @@ def fit(
     `params` overrides the contract's. Raises NotEnoughData for fewer than `MIN_ROWS` rows with a target, or
     for a target of one class.
     """
-    model = pipeline.model.model_copy(update={"params": {**pipeline.model.params, **params}})
+    import pandas as pd
+
+    model = _with_params(pipeline.model, params)
     rows = table.frame(commit, window.first, window.fit_until, features.columns(model))
     rows = features.labelled(rows, model)
-    _refuse_too_few(rows, model, window)
+    target = features.target(rows, model)
+    _refuse_too_few(target, model, window)
     _log_inputs(run_log, model, window, table, commit, len(rows))
     started = time.monotonic()
-    estimator = _build(folder, model)
+    estimator = build(folder, model)
     matrix = features.matrix(rows, model)
-    estimator.fit(matrix, features.target(rows, model))
+    features.require_values(matrix, model)
+    fit_estimator(estimator, matrix, target, folder)
     seconds = time.monotonic() - started
-    _store_reference(rows, matrix, estimator, model, run_log)
+    sample = matrix.sample(min(_REFERENCE_ROWS, len(matrix)), random_state=model.seed).sort_index()
+    labels = pd.Series(target, matrix.index).loc[sample.index].astype("float64")
+    predictions = ask(estimator, sample, folder)
+    _store_reference(sample.assign(**{model.target: labels, PREDICTION: predictions}), run_log)
     example = matrix.head(_EXAMPLE_ROWS)
-    model_id = run_log.log_model(estimator, example=example, trusted_types=trusted_types(folder))
+    with own_code("storing the model", folder, remedy=_STORABLE, kind=Misconfigured):
+        model_id = run_log.log_model(estimator, example=example, trusted_types=trusted_types(folder))
     run_log.log_metrics({"fit.rows": len(rows), "fit.seconds": seconds}, model_id=model_id)
 
 
-def trusted_types(folder: Path) -> list[str]:
-    """Return the types that a stored model of this pipeline may hold beyond plain data."""
-    return list(getattr(code.load_module(folder, code.MODEL), "TRUSTED_TYPES", []))
+def _with_params(model: Model, params: dict[str, Any]) -> Model:
+    """Return the model with some parameters replaced; raises Misconfigured for what MLflow cannot log."""
+    try:
+        return Model.model_validate({**model.model_dump(), "params": {**model.params, **params}})
+    except ValidationError as error:
+        faults = "; ".join(detail["msg"].removeprefix("Value error, ") for detail in error.errors())
+        raise Misconfigured(f"params of the run: {excerpt(faults)}; start the run again") from error
 
 
 def _log_inputs(
@@ -80,32 +102,18 @@ def _log_inputs(
     )
 
 
-def _build(folder: Path, model: Model) -> Any:
-    """Return the pipeline's unfitted estimator; raises Misconfigured where its parameters do not fit."""
-    try:
-        return code.load_function(folder, code.MODEL, "build")(model)
-    except (TypeError, ValueError) as error:
-        raise Misconfigured(
-            f"build of {folder / code.MODEL} refuses the parameters {sorted(model.params)}: {error}; "
-            "correct model.params, or the run's `params`"
-        ) from error
-
-
-def _refuse_too_few(rows: pd.DataFrame, model: Model, window: TrainingWindow) -> None:
-    if len(rows) < MIN_ROWS or rows[model.target].nunique() < 2:
+def _refuse_too_few(target: np.ndarray, model: Model, window: TrainingWindow) -> None:
+    if not has_enough_rows(target):
         raise NotEnoughData(
-            f"{len(rows)} rows with {rows[model.target].nunique()} class(es) of {model.target!r} from "
+            f"{len(target)} rows with {len(set(target.tolist()))} class(es) of {model.target!r} from "
             f"{window.first} to {window.fit_until}; training needs {MIN_ROWS} rows of both classes: "
             "ingest more days, or widen training.window"
         )
 
 
-def _store_reference(rows: Any, matrix: Any, estimator: Any, model: Model, run_log: RunLog) -> None:
+def _store_reference(sample: pd.DataFrame, run_log: RunLog) -> None:
     """Store a bounded sample of the fitted rows with their target and the model's prediction."""
-    sample = matrix.sample(min(_REFERENCE_ROWS, len(matrix)), random_state=model.seed).sort_index()
-    labels = rows[model.target].loc[sample.index].astype("float64")
-    predictions = estimator.predict_proba(sample)[:, 1]
     with TemporaryDirectory(prefix="millrace-") as scratch:
         file = Path(scratch) / Artifact.REFERENCE
-        sample.assign(**{model.target: labels, PREDICTION: predictions}).to_parquet(file, index=False)
+        sample.to_parquet(file, index=False)
         run_log.log_file(file)

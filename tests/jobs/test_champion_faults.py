@@ -15,7 +15,15 @@ from mlflow import MlflowClient
 from mlflow.exceptions import RestException
 from sklearn.linear_model import LogisticRegression
 
-from include.exceptions import BadData, ChampionUnusable, MillraceError, Transient, Unauthorized, Unavailable
+from include.exceptions import (
+    BadData,
+    ChampionUnusable,
+    MillraceError,
+    Misconfigured,
+    Transient,
+    Unauthorized,
+    Unavailable,
+)
 from include.governance import promotion
 from include.jobs.spec import Job
 from include.lake.client import Lake
@@ -122,7 +130,7 @@ FAULTS: dict[str, tuple[Callable[[Loop], None], str]] = {
     "run removed": (run_removed, "there is no run '"),
     "no run": (registered_without_a_run, "names no training run: another tool registered it"),
     "another tool": (registered_by_another_tool, "holds no model.skops"),
-    "raises": (model_that_raises, "its model raised ValueError; the log of the task has the traceback"),
+    "raises": (model_that_raises, "its model raised ValueError; the log of the task has its frames"),
 }
 
 
@@ -256,7 +264,9 @@ def test_a_machine_without_memory_says_nothing_about_the_champion(
         raise MemoryError
 
     monkeypatch.setattr(LogisticRegression, "predict_proba", exhausted)
-    with pytest.raises(MemoryError):
+    with pytest.raises(
+        Misconfigured, match=r"MemoryError .*there is not enough memory"
+    ):
         former.evaluate(run, AS_OF, run_id="r2")
 
 

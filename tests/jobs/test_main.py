@@ -123,12 +123,14 @@ def test_a_lake_that_is_away_ends_it_with_69(loop: Loop) -> None:
     assert "127.0.0.1:1" in answer["message"]
 
 
-def test_model_code_that_fails_ends_it_with_70_and_its_traceback(loop: Loop) -> None:
+def test_model_code_that_fails_ends_it_with_70_and_its_line(loop: Loop) -> None:
     (loop.folder / "model.py").write_text("def build(model):\n    return 1 / 0\n")
     process = start(job_variables(loop), "train")
     out, err = process.communicate(timeout=120)
     assert process.returncode == 70
-    assert json.loads(out) == {"error": "ZeroDivisionError", "message": "division by zero"}
+    answer, file = json.loads(out), loop.folder / "model.py"
+    assert answer["error"] == "JobFailed"
+    assert f"failed with ZeroDivisionError at {file}:2 in 'build'; correct it" in answer["message"]
     assert "return 1 / 0" in err
 
 

@@ -121,7 +121,10 @@ def test_too_little_to_learn_from_is_refused(loop: Loop, days: dict[int, Any], m
 
 
 def test_a_parameter_that_the_model_does_not_know_is_refused(loop: Loop) -> None:
-    told = r"model\.py refuses the parameters \['max_itr'\]: .*'max_itr'.*correct model\.params"
+    told = (
+        r"build of .*/model\.py with the parameters \['max_itr'\] failed with TypeError "
+        r"\(.*'max_itr'\) at .*/model\.py:16 in 'build'; correct it, or model\.params"
+    )
     with pytest.raises(Misconfigured, match=told):
         loop.train(params={"max_itr": 5})
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from include.contract.training import Training
 from include.contract.windows import TrainingWindow
-from include.modelling.training import trusted_types
+from include.modelling.estimator import trusted_types
 from tests.support.pipeline import write_pipeline
 
 

@@ -12,7 +12,7 @@ import pytest
 from include.contract import code, loader
 from include.exceptions import Misconfigured
 from include.modelling import features
-from include.modelling.training import trusted_types
+from include.modelling.estimator import trusted_types
 from include.pipelines.flights import source
 from include.settings import settings
 from include.tracking.registry import Registry

@@ -7,7 +7,7 @@ from typing import Any
 
 from airflow.sdk import ExceptionRetryPolicy, RetryAction, RetryRule
 
-from include.exceptions import Absent, BadData, Busy, Conflict, Misconfigured, Transient
+from include.exceptions import Absent, BadData, Busy, Conflict, JobFailed, Misconfigured, Transient
 
 BUSY_DELAY = timedelta(minutes=15)
 """An hour over all tries of a task: as long as a training may take by default."""
@@ -17,7 +17,7 @@ RETRY_POLICY = ExceptionRetryPolicy(
         RetryRule(Busy, RetryAction.RETRY, BUSY_DELAY, reason="busy: others have to be done first"),
         RetryRule(Transient, RetryAction.DEFAULT, reason="transient: waits and tries again"),
         RetryRule(
-            [Misconfigured, BadData, Absent, Conflict],
+            [Misconfigured, BadData, Absent, Conflict, JobFailed],
             RetryAction.FAIL,
             reason="a retry cannot help: see the remedy in the message",
         ),

@@ -13,6 +13,7 @@ from include.exceptions import (
     Busy,
     Conflict,
     Fault,
+    JobFailed,
     Misconfigured,
     PipelineInvalid,
     Unavailable,
@@ -30,6 +31,7 @@ from millrace.dags.retries import RETRY_POLICY, default_args
         (BadData("x"), RetryAction.FAIL),
         (Absent("x"), RetryAction.FAIL),
         (Conflict("x"), RetryAction.FAIL),
+        (JobFailed("x"), RetryAction.FAIL),
     ],
     ids=lambda value: type(value).__name__,
 )
