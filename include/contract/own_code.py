@@ -57,8 +57,8 @@ def own_code(
     """Raise `kind` for what the block's own code raises; "<action> failed with …" begins its message.
 
     `folder` holds the person's files, and `origin` names their call where none of their lines ran. Code that
-    sees no rows may have its messages about arguments repeated. Errors of the network stay Transient. What the
-    code is not to blame for passes: Ctrl-C, the time-outs of Airflow, the stop of a job.
+    sees no rows may have its messages about arguments repeated. Errors of the network stay Transient. What
+    is not the code's fault passes: Ctrl-C, the time-outs of Airflow, the stop of a job.
 
         with own_code("fit of the model", folder, remedy="correct it"):
             estimator.fit(rows, target)
@@ -70,14 +70,18 @@ def own_code(
     except BaseException as error:
         if not isinstance(error, (Exception, SystemExit)) and _own_frame(error, folder) is None:
             raise
-        told = _told(error, action, _where(error, folder, origin), remedy, kind, sees_rows)
+        said = f"{action} failed with {explain(error, folder, origin=origin, sees_rows=sees_rows)}"
+        told = _told(error, said, remedy, kind, sees_rows)
         told.add_note(frames(error))
         raise told from None  # its message may quote rows
 
 
 def explain(error: BaseException, folder: Path, *, origin: str = "", sees_rows: bool = True) -> str:
     """Return class and place of an exception, without anything that may be a value of the data."""
-    return f"{_class(error, sees_rows)} {_where(error, folder, origin)}"
+    name, where = excerpt(type(error).__name__), _where(error, folder, origin)
+    ran = _own_frame(error, folder) is not None or any(_functions(error))  # else the call itself is wrong
+    detail = _known(error, sees_rows=sees_rows and ran)
+    return f"{name} ({detail}) {where}" if detail else f"{name} {where}"
 
 
 def frames(error: BaseException) -> str:
@@ -90,9 +94,8 @@ def frames(error: BaseException) -> str:
 
 
 def _told(
-    error: BaseException, action: str, where: str, remedy: str, kind: type[MillraceError], sees_rows: bool
+    error: BaseException, said: str, remedy: str, kind: type[MillraceError], sees_rows: bool
 ) -> MillraceError:
-    said = f"{action} failed with {_class(error, sees_rows)} {where}"
     if isinstance(error, MemoryError):
         return Misconfigured(
             f"{said}: there is not enough memory; shorten training.window, read smaller batches, or run it "
@@ -112,13 +115,7 @@ def _may_pass(error: OSError) -> bool:
     return not (bare or isinstance(error, _WRONG_PATHS))
 
 
-def _class(error: BaseException, sees_rows: bool) -> str:
-    name = excerpt(type(error).__name__)
-    detail = _known(error, sees_rows)
-    return f"{name} ({detail})" if detail else name
-
-
-def _known(error: BaseException, sees_rows: bool) -> str:
+def _known(error: BaseException, *, sees_rows: bool) -> str:
     """Return what an exception says, if it is known to hold no value of the data."""
     message = _message(error)
     if found := _RULES.match(message) or (None if sees_rows else _ARGUMENTS.match(message)):

@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from include.contract.data import Reader, Source
-from include.exceptions import BadData, MillraceError, Misconfigured, Transient
-from include.excerpt import describe
+from include.contract.own_code import own_code
+from include.exceptions import BadData, Misconfigured, Transient
 from include.ingestion import sql
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def read(
     Raises BadData, Misconfigured or Transient.
     """
     if source.reader is Reader.PYTHON:
-        for batch in _python(source, first, last):
+        for batch in _python(source, first, last, folder):
             yield SourceBatch(str(source.callable), first, last, batch)
     elif source.reader is Reader.SQL:
         for batch in sql.read(source, first, last, sql_url):
@@ -174,36 +174,40 @@ def _parquet(uri: str, folder: Path) -> Iterator[pa.RecordBatch]:
         yield from pq.ParquetFile(file).iter_batches()
 
 
-def _python(source: Source, first: date, last: date) -> Iterator[pa.RecordBatch]:
+def _python(source: Source, first: date, last: date, folder: Path) -> Iterator[pa.RecordBatch]:
     """Yield what a function returns for the first and the last day: record batches."""
     import pyarrow as pa
 
     name, _, attribute = str(source.callable).partition(":")
-    try:
+    called, remedy = f"source.callable {source.callable!r}", "correct it, or install what it needs"
+    with own_code(f"import of {called}", folder, kind=Misconfigured, remedy=remedy, sees_rows=False):
         function = getattr(importlib.import_module(name), attribute)
-    except (Exception, SystemExit) as error:
-        raise Misconfigured(
-            f"source.callable {source.callable!r} cannot be imported: {describe(error)}"
-        ) from error
-    for batch in _guarded(function, str(source.callable), first, last):
+    for batch in _guarded(function, called, folder, first, last):
         if not isinstance(batch, pa.RecordBatch):
             raise Misconfigured(
-                f"source.callable {source.callable!r} yielded a {type(batch).__name__}; "
-                "it must yield pyarrow.RecordBatch"
+                f"{called} yielded a {type(batch).__name__}; it must yield pyarrow.RecordBatch"
             )
         yield batch
 
 
-def _guarded(read: Callable[[date, date], Iterable[Any]], name: str, *days: date) -> Iterator[Any]:
-    """Yield from a pipeline's own function; of its errors only the class is kept, as they may quote rows."""
-    try:
-        yield from read(*days)
-    except (MillraceError, OSError):
-        raise
-    except Exception as error:  # noqa: BLE001 - whatever a pipeline's own code raises
-        raise BadData(
-            f"source.callable {name!r} failed with {type(error).__name__}; fix it, or its source"
-        ) from None
+def _guarded(
+    function: Callable[[date, date], Iterable[Any]], called: str, folder: Path, *days: date
+) -> Iterator[Any]:
+    """Yield from a pipeline's own function; of its errors only class and line are kept."""
+    code = getattr(function, "__code__", None)
+    own = folder if code is None or Path(code.co_filename).is_relative_to(folder) else Path(code.co_filename)
+    remedy = "correct it, or its source; raise include.exceptions.Transient for what passes by itself"
+    with own_code(called, own, kind=BadData, remedy=remedy):
+        given = function(*days)
+    if not isinstance(given, Iterable):
+        raise Misconfigured(f"{called} returned a {type(given).__name__}; it must yield pyarrow.RecordBatch")
+    batches, end = iter(given), object()
+    while True:
+        with own_code(called, own, kind=BadData, remedy=remedy):
+            batch = next(batches, end)
+        if batch is end:
+            return
+        yield batch
 
 
 def _shown(uri: str) -> str:

@@ -19,6 +19,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from include.exceptions import Absent, Conflict, Misconfigured
+from include.excerpt import excerpt
 from include.tracking.artifacts import read_artifact
 from include.tracking.errors import mlflow_errors
 from include.tracking.owner import Owner
@@ -27,11 +28,13 @@ from include.tracking.tags import Tag
 
 if TYPE_CHECKING:
     from mlflow.entities import LoggedModel, Run
+    from mlflow.exceptions import MlflowException
 
 _BY_START = "attributes.start_time"
 _PAGE_RUNS = 50
 _MAX_DIGEST = 36
 """Characters that MLflow 3.17 keeps of a dataset's digest."""
+_MAX_TYPES = 1000
 
 
 @dataclass(frozen=True)
@@ -343,23 +346,43 @@ def _save(
     estimator: Any, folder: str, model: LoggedModel, run_id: str, example: Any, trusted_types: Sequence[str]
 ) -> None:
     """Save an estimator to a folder as the content of a logged model."""
+    from mlflow.exceptions import MlflowException
     from mlflow.models import Model, infer_signature
     from mlflow.sklearn import save_model
 
-    save_model(
-        estimator,
-        folder,
-        mlflow_model=Model(
-            artifact_path=model.artifact_location,
-            model_uuid=model.model_id,
-            run_id=run_id,
-            model_id=model.model_id,
-        ),
-        signature=infer_signature(example, estimator.predict_proba(example)),
-        pyfunc_predict_fn="predict_proba",
-        # Given, because to infer them MLflow would load the model in a new process, for seconds.
-        pip_requirements=_requirements(),
-        skops_trusted_types=list(trusted_types),
+    signature = infer_signature(example, estimator.predict_proba(example))
+    try:
+        save_model(
+            estimator,
+            folder,
+            mlflow_model=Model(
+                artifact_path=model.artifact_location,
+                model_uuid=model.model_id,
+                run_id=run_id,
+                model_id=model.model_id,
+            ),
+            signature=signature,
+            pyfunc_predict_fn="predict_proba",
+            # Given, because to infer them MLflow would load the model in a new process, for seconds.
+            pip_requirements=_requirements(),
+            skops_trusted_types=list(trusted_types),
+        )
+    except MlflowException as error:
+        raise _not_storable(error) from None
+
+
+def _not_storable(error: MlflowException) -> Misconfigured:
+    """Return why skops refuses an estimator; what it quotes of the estimator's own code stays out."""
+    _, _, types = str(error.message).partition("Root error: ")
+    if types:
+        return Misconfigured(
+            f"the model is not stored: {excerpt(types, _MAX_TYPES)}. Add a type to TRUSTED_TYPES of the "
+            "pipeline's model.py once you have reviewed it"
+        )
+    cause = f" ({type(error.__cause__).__name__})" if error.__cause__ else ""
+    return Misconfigured(
+        f"the model cannot be stored in skops format{cause}: let build return classes and functions that a "
+        "module defines at its top level, and no lambda"
     )
 
 

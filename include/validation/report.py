@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
+from include.excerpt import excerpt
 from include.html import page, paragraph, table
 from include.verdict import Verdict
 
-if TYPE_CHECKING:
-    pass
+_MAX_RULE = 1000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +31,7 @@ class Check:
 
     def sentence(self) -> str:
         """Return what failed, in one line."""
-        rule = f"{self.columns}: {self.type}" if self.columns else self.type
+        rule = f"{excerpt(self.columns)}: {self.type}" if self.columns else self.type
         rule += f" ({self.rule[:200]})" if self.rule else ""
         if self.error:
             return f"{rule} could not run: {self.error} (severity {self.severity})"
@@ -71,7 +70,7 @@ class Report:
 def _row(check: Check) -> tuple[str, ...]:
     counted = f"{check.unexpected:,} of {check.rows:,}" if check.unexpected is not None else ""
     remark = check.error or ", ".join(check.days)
-    return _state(check), check.columns, check.type, check.rule, counted, remark
+    return _state(check), check.columns, check.type, excerpt(check.rule, _MAX_RULE), counted, remark
 
 
 def _state(check: Check) -> str:

@@ -11,6 +11,7 @@ Reports hold rules, columns and counts, never values of the data.
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date
@@ -18,6 +19,8 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from include.exceptions import Misconfigured
+from include.excerpt import quote
 from include.validation.report import Check, Report
 from include.validation.suite import read_suite
 from include.verdict import Verdict
@@ -42,8 +45,9 @@ def validate(suite: Path, days: Iterator[tuple[date, pd.DataFrame | None]]) -> R
     for batch_counts, frame in _batches(days):
         counts += batch_counts
         if frame is not None:
-            checks += _run(frame, expectations["rows"], _COUNTS_ONLY)
-    checks += _run(pd.DataFrame(counts, columns=["dt", "rows"]), expectations["partitions"], _WITH_DAYS)
+            checks += _run(frame, expectations["rows"], _COUNTS_ONLY, f"{suite}: rows")
+    days_with_counts = pd.DataFrame(counts, columns=["dt", "rows"])
+    checks += _run(days_with_counts, expectations["partitions"], _WITH_DAYS, f"{suite}: partitions")
     merged = _merged(checks)
     failed = [check for check in merged if not check.passed]
     critical = [check for check in failed if check.severity == "critical"]
@@ -107,23 +111,58 @@ _COUNTS_ONLY = {"result_format": "BASIC", "partial_unexpected_count": 0}
 _WITH_DAYS = {**_COUNTS_ONLY, "result_format": "COMPLETE", "unexpected_index_column_names": ["dt"]}
 
 
-def _run(frame: pd.DataFrame, expectations: list[Any], result_format: dict[str, Any]) -> list[Check]:
+def _run(
+    frame: pd.DataFrame, expectations: list[Any], result_format: dict[str, Any], place: str
+) -> list[Check]:
+    """Return the outcome of each expectation; raises Misconfigured, naming `place` and entry."""
+    try:
+        results = _results(frame, expectations, result_format)
+    except (MemoryError, OSError):  # of this machine
+        raise
+    except Exception:  # noqa: BLE001 - Great Expectations has no common class for what it refuses
+        raise _refused(frame, expectations, result_format, place) from None
+    return [_check(result, place) for result in results]
+
+
+def _results(frame: pd.DataFrame, expectations: list[Any], result_format: dict[str, Any]) -> list[Any]:
     from great_expectations import ExpectationSuite
 
     suite = ExpectationSuite(name="suite", expectations=expectations)
     batch = _rows_as_batch().get_batch({"dataframe": frame})
-    outcome = batch.validate(suite, result_format=result_format)
-    return [_check(result) for result in outcome.results]
+    return list(batch.validate(suite, result_format=result_format).results)
 
 
-def _check(result: Any) -> Check:
+def _refused(
+    frame: pd.DataFrame, expectations: list[Any], result_format: dict[str, Any], place: str
+) -> Misconfigured:
+    """Return the error for the first entry that Great Expectations fails on when it is run alone."""
+    for expectation in expectations:
+        try:
+            _results(frame, [expectation], result_format)
+        except Exception as error:  # noqa: BLE001 - as above; its message may quote rows
+            entry = _entry(expectation.configuration)
+            return Misconfigured(
+                f"{place}: {entry}: Great Expectations fails with {type(error).__name__}; correct the "
+                "entry's kwargs"
+            )
+    return Misconfigured(
+        f"{place}: Great Expectations cannot run these entries together; look for repeated ones"
+    )
+
+
+def _entry(config: Any) -> str:
+    kwargs = {name: value for name, value in config.kwargs.items() if name != "batch_id"}
+    return quote({"type": config.type, "kwargs": kwargs})
+
+
+def _check(result: Any, place: str) -> Check:
     config, counts = result.expectation_config, result.result or {}
-    columns = config.kwargs.get("column") or ", ".join(config.kwargs.get("column_list") or [])
-    mismatched = (counts.get("details") or {}).get("mismatched") or {}
-    named = "; ".join(f"{kind} {', '.join(map(str, names))}" for kind, names in sorted(mismatched.items()))
+    columns = config.kwargs.get("column") or ", ".join(map(str, config.kwargs.get("column_list") or []))
+    if remedy := _fault_of_suite(result.exception_info or {}):
+        raise Misconfigured(f"{place}: {_entry(config)} {remedy}")
     return Check(
         type=config.type,
-        columns=columns or named,
+        columns=columns or _mismatched(counts),
         rule=", ".join(
             f"{name}={value}" for name, value in sorted(config.kwargs.items()) if name not in _NOT_A_LIMIT
         ),
@@ -136,19 +175,53 @@ def _check(result: Any) -> Check:
     )
 
 
+def _mismatched(counts: dict[str, Any]) -> str:
+    """Return the columns that a table lacks, or has beyond the expected ones."""
+    found = (counts.get("details") or {}).get("mismatched") or {}
+    if not isinstance(found, dict):  # of ordered columns a list, with the place of each
+        found = {"mismatched": [one.get("Expected") or one.get("Found") for one in found]}
+    return "; ".join(f"{kind} {', '.join(map(str, names))}" for kind, names in sorted(found.items()))
+
+
 _NOT_A_LIMIT = {"batch_id", "column", "column_list"}
 _MAX_DAYS_NAMED = 10
 
 
+_CAUSES = (
+    ("does not exist|column not found", "the column is missing"),
+    (
+        "could not convert|to numeric|not supported between|must be of type|of the same type"
+        "|unsupported operand|unhashable|expected string|expected str",
+        "the column has another type than the rule needs",
+    ),
+)
+_FAULTS_OF_SUITE = (
+    (
+        "No provider found|PandasExecutionEngine",
+        "needs a database, and rows are checked as frames; remove it",
+    ),
+    ("is not defined|invalid syntax|undefined variable", "has a row_condition that cannot be evaluated"),
+)
+"""Beginnings of what Great Expectations 1.24 says, whatever the rows hold."""
+
+
+def _message(info: dict[str, Any]) -> str:
+    raised = [one for one in (info, *info.values()) if isinstance(one, dict) and one.get("raised_exception")]
+    return str(raised[0].get("exception_message")) if raised else ""
+
+
 def _error(info: dict[str, Any]) -> str:
     """Return why an expectation could not run, as a known cause only: its message may quote values."""
-    raised = [one for one in (info, *info.values()) if isinstance(one, dict) and one.get("raised_exception")]
-    if not raised:
+    if not (message := _message(info)):
         return ""
-    message = str(raised[0].get("exception_message"))
-    if "does not exist" in message or "column not found" in message.lower():
-        return "the column is missing"
-    return "the column has another type than the rule needs"
+    known = (cause for pattern, cause in _CAUSES if re.search(pattern, message, re.IGNORECASE))
+    return next(known, "Great Expectations cannot apply the rule to this column")
+
+
+def _fault_of_suite(info: dict[str, Any]) -> str:
+    """Return what is wrong with an entry itself, empty where the rows may be to blame."""
+    message = _message(info)
+    return next((fault for pattern, fault in _FAULTS_OF_SUITE if re.search(pattern, message)), "")
 
 
 def _merged(checks: list[Check]) -> list[Check]:

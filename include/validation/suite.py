@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
 from include.contract.suite import read_entries, require_partitions
 from include.exceptions import Misconfigured
-from include.excerpt import excerpt, quote
+from include.excerpt import describe, excerpt, quote
+
+_MAX_MESSAGE = 1000
 
 
 def read_suite(suite: Path) -> dict[str, list[Any]]:
@@ -27,9 +30,29 @@ def _expectation(suite: Path, part: str, entry: Any) -> Any:
     if not isinstance(entry, dict) or not {"type"} <= set(entry) <= {"type", "kwargs", "severity"}:
         raise Misconfigured(f"{where} is not an entry; write type, kwargs and severity")
     kind = getattr(expectations, "".join(word.capitalize() for word in str(entry["type"]).split("_")), None)
-    if kind is None:
-        raise Misconfigured(f"{where}: Great Expectations has no expectation {entry['type']!r}")
+    if kind is None or not str(entry["type"]).startswith("expect_"):
+        raise Misconfigured(
+            f"{where}: Great Expectations has no expectation {quote(entry['type'])}; see its gallery"
+        )
     try:
-        return kind(severity=entry.get("severity", "critical"), **entry.get("kwargs", {}))
+        expectation = kind(severity=entry.get("severity", "critical"), **entry.get("kwargs", {}))
+        _check_kwargs(entry.get("kwargs", {}))
     except (TypeError, ValueError) as error:  # pydantic's, with its own account of what is wrong
-        raise Misconfigured(f"{where}: {excerpt(str(error), 1000)}") from error
+        raise Misconfigured(f"{where}: {excerpt(str(error), _MAX_MESSAGE)}; correct the entry") from error
+    except Exception as error:
+        raise Misconfigured(f"{where}: {describe(error)}; correct the entry") from error
+    return expectation
+
+
+def _check_kwargs(kwargs: dict[str, Any]) -> None:
+    """Raise ValueError for arguments that Great Expectations would only refuse once it has rows."""
+    for name in ("regex", "regex_list"):
+        given = kwargs.get(name) or []
+        for pattern in [given] if isinstance(given, str) else given:
+            try:
+                re.compile(pattern)
+            except re.error as error:
+                raise ValueError(f"{name}: {quote(pattern)} is not a regular expression: {error}") from error
+    low, high = kwargs.get("min_value"), kwargs.get("max_value")
+    if isinstance(low, int | float) and isinstance(high, int | float) and low > high:
+        raise ValueError(f"min_value {quote(low)} is greater than max_value {quote(high)}")

@@ -83,7 +83,7 @@ FAULTS: list[tuple[dict[str, Any], type[MillraceError], str]] = [
     (
         {"reader": "python", "callable": "no_such:read"},
         Misconfigured,
-        "source.callable 'no_such:read' cannot be imported: ModuleNotFoundError: No module named 'no_such'",
+        "import of source.callable 'no_such:read' failed with ModuleNotFoundError (No module named 'no_such'",
     ),
     (
         {"reader": "sql", "conn_id": "shop", "query": "select 1"},
@@ -117,7 +117,8 @@ def test_a_python_source_that_fails_is_told_without_what_it_quotes(
     with pytest.raises(BadData) as raised:
         rows_of(folder)
     assert str(raised.value) == (
-        "source.callable 'shop_fails:read' failed with ValueError; fix it, or its source"
+        f"source.callable 'shop_fails:read' failed with ValueError at {folder.parent}/shop_fails.py:5 "
+        "in 'read'; correct it, or its source; raise include.exceptions.Transient for what passes by itself"
     )
     assert raised.value.__cause__ is None
 

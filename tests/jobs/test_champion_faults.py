@@ -264,9 +264,7 @@ def test_a_machine_without_memory_says_nothing_about_the_champion(
         raise MemoryError
 
     monkeypatch.setattr(LogisticRegression, "predict_proba", exhausted)
-    with pytest.raises(
-        Misconfigured, match=r"MemoryError .*there is not enough memory"
-    ):
+    with pytest.raises(Misconfigured, match=r"MemoryError .*there is not enough memory"):
         former.evaluate(run, AS_OF, run_id="r2")
 
 
