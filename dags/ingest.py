@@ -52,8 +52,20 @@ def build(pipeline):
         open_branch = OpenBranchOperator(
             task_id="open_branch", repository=lake.repository, branch=BRANCH, source=lake.branch, replace=True
         )
-        load = LoadOperator(task_id="load", pipeline_name=pipeline.name, branch=BRANCH, **DAYS)
-        validate = ValidateOperator(task_id="validate", pipeline_name=pipeline.name, branch=BRANCH, **DAYS)
+        load = LoadOperator(
+            task_id="load",
+            pipeline_name=pipeline.name,
+            branch=BRANCH,
+            execution_timeout=pipeline.source.timeout,
+            **DAYS,
+        )
+        validate = ValidateOperator(
+            task_id="validate",
+            pipeline_name=pipeline.name,
+            branch=BRANCH,
+            execution_timeout=pipeline.validation.timeout,
+            **DAYS,
+        )
         publish = LakeFSMergeOperator(
             task_id="publish",
             repository=lake.repository,

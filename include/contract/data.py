@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from enum import StrEnum
 from typing import Annotated
 
@@ -22,7 +23,7 @@ from include.contract.text import (
     Query,
     RepositoryName,
 )
-from include.contract.types import Cron, DailyCron, Day, Section, TimeZone
+from include.contract.types import Cron, DailyCron, Day, Section, TimeLimit, TimeZone
 
 
 class Reader(StrEnum):
@@ -68,6 +69,7 @@ class Source(Section):
         400,
         description="The most days that a run may be started for, by `start` and `end` or a data interval.",
     )
+    timeout: TimeLimit = Field(timedelta(hours=6), description="`load` is ended after this time.")
 
     @model_validator(mode="after")
     def _location_fits_reader(self) -> Source:
@@ -105,6 +107,7 @@ class Validation(Section):
 
     suite: File = "expectations.yaml"
     on_failure: OnFailure = OnFailure.QUARANTINE
+    timeout: TimeLimit = Field(timedelta(hours=6), description="`validate` is ended after this time.")
 
 
 class Privacy(Section):

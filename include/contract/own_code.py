@@ -68,12 +68,18 @@ def own_code(
     except _PASSING:
         raise
     except BaseException as error:
-        if not isinstance(error, (Exception, SystemExit)) and _own_frame(error, folder) is None:
+        if not (isinstance(error, (Exception, SystemExit)) or _is_raised_in(folder, error)):
             raise
         said = f"{action} failed with {explain(error, folder, origin=origin, sees_rows=sees_rows)}"
         told = _told(error, said, remedy, kind, sees_rows)
         told.add_note(frames(error))
         raise told from None  # its message may quote rows
+
+
+def _is_raised_in(folder: Path, error: BaseException) -> bool:
+    """Return whether the code itself raised an error, and no handler of a signal meanwhile."""
+    *_, (frame, _) = traceback.walk_tb(error.__traceback__)
+    return _is_in(frame.f_code.co_filename, folder)
 
 
 def explain(error: BaseException, folder: Path, *, origin: str = "", sees_rows: bool = True) -> str:

@@ -198,9 +198,9 @@ _CAUSES = (
 _FAULTS_OF_SUITE = (
     (
         "No provider found|PandasExecutionEngine",
-        "needs a database, and rows are checked as frames; remove it",
+        "needs a database; rows are checked as frames: remove it",
     ),
-    ("is not defined|invalid syntax|undefined variable", "has a row_condition that cannot be evaluated"),
+    ("is not defined|invalid syntax|undefined variable", "has a wrong row_condition; correct it"),
 )
 """Beginnings of what Great Expectations 1.24 says, whatever the rows hold."""
 

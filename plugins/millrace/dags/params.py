@@ -10,6 +10,7 @@ from airflow.sdk import Param
 from include.contract.reserved import PARAMS
 from include.exceptions import Misconfigured
 from include.excerpt import nearest, quote
+from millrace.operators.failures import reporting
 
 _MAX_NAMED = 10
 _FOREIGN = ("airflow/", "openlineage")
@@ -77,8 +78,10 @@ TRAIN_PARAMS = {
 
 def check_conf(context: Mapping[str, Any]) -> None:
     """Check the run's `conf` before the first task of a run does anything, see `refuse_unknown`."""
-    if not context["task"].upstream_task_ids:
-        refuse_unknown(context["dag_run"].conf or {}, context["dag"].params)
+    task = context["task"]
+    if not task.upstream_task_ids:
+        with reporting(task.log):
+            refuse_unknown(context["dag_run"].conf or {}, context["dag"].params)
 
 
 def refuse_unknown(conf: Mapping[str, Any], params: Mapping[str, Any]) -> None:

@@ -89,6 +89,9 @@ class LoadOperator(_BranchOperator):
     Raises BadData if the source cannot be read.
     """
 
+    limit_key = "source.timeout"
+    limit_remedy = "ingest fewer days in a run"
+
     def execute(self, context: Context) -> dict[str, Any]:
         """Load the days."""
         from include.ingestion.load import load
@@ -106,6 +109,8 @@ class ValidateOperator(_BranchOperator):
     """
 
     operator_extra_links = (ReportLink(),)
+    limit_key = "validation.timeout"
+    limit_remedy = "ingest fewer days in a run"
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Check the days, and fail for a negative verdict."""

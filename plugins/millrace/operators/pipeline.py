@@ -20,9 +20,10 @@ from include.tracking.registry import Registry
 from include.tracking.server import TrackingServer
 from millrace.hooks.lakefs import LakeFSHook
 from millrace.hooks.mlflow import MlflowHook
+from millrace.operators.failures import FailureMixin
 
 
-class PipelineMixin(metaclass=BaseOperatorMeta):
+class PipelineMixin(FailureMixin, metaclass=BaseOperatorMeta):
     """A pipeline by its name, with the collaborators that its tasks use: lake, MLflow, registry, ledger.
 
     The contract is read when the task runs, so that a DAG holds nothing but the pipeline's name. The

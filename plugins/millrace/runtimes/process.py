@@ -9,12 +9,14 @@ from typing import Any
 
 from airflow.sdk import Context
 
+from include.exceptions import MillraceError
 from include.jobs.env import variables
 from include.jobs.spec import Job, JobSpec
 from millrace.hooks.lakefs import LakeFSHook
 from millrace.hooks.mlflow import MlflowHook
 from millrace.operators.pipeline import PipelineMixin, PipelineOperator
 from millrace.run import identity
+from millrace.runtimes.results import too_long
 from millrace.ui.links import ReportLink
 
 
@@ -29,6 +31,9 @@ class JobMixin(PipelineMixin):
         super().__init__(**kwargs)
         self.job = job
         self.job_args = job_args
+
+    def too_late(self) -> MillraceError:
+        return too_long(self.pipeline_name, self.seconds)
 
     def job_spec(self, context: Context) -> JobSpec:
         """Return the job's specification; its key is the same for every try of this run."""

@@ -10,10 +10,11 @@ from airflow.sdk import BaseOperator, Context
 
 from include.lake.client import Lake
 from millrace.hooks.lakefs import LakeFSHook
+from millrace.operators.failures import FailureMixin
 from millrace.run import identity, task_step
 
 
-class LakeFSMixin:
+class LakeFSMixin(FailureMixin):
     """Mixin for operators and sensors of one repository."""
 
     repository: str | None
