@@ -173,9 +173,10 @@ def _own_frame(error: BaseException, folder: Path) -> tuple[CodeType, int] | Non
 def _functions(error: BaseException) -> Iterator[str]:
     """Yield the functions of libraries in a traceback, the one that was called first."""
     for frame, _ in traceback.walk_tb(error.__traceback__):
-        code = frame.f_code
-        if not _is_in(code.co_filename, _PROJECT) and code.co_filename != contextmanager.__code__.co_filename:
-            yield f"{code.co_qualname} of {frame.f_globals.get('__name__', 'a library')}"
+        code, name = frame.f_code, str(frame.f_globals.get("__name__", "a library"))
+        is_way = name.partition(".")[0] in ("contextlib", "importlib")
+        if not (is_way or _is_in(code.co_filename, _PROJECT)):
+            yield f"{code.co_qualname} of {name}"
 
 
 def _is_in(file: str, folder: Path) -> bool:

@@ -91,7 +91,7 @@ def _opened(uri: str, folder: Path) -> Iterator[Any]:
     try:
         system, path = fs.FileSystem.from_uri(uri) if "://" in uri else (local, str(folder / uri))
     except pa.ArrowInvalid as error:
-        raise Misconfigured(f"source.uri {name} cannot be opened: {_first_line(error)}") from None
+        raise Misconfigured(f"source.uri {name} cannot be opened: {_first_line(error)}; correct it") from None
     try:
         with system.open_input_file(path) as file:
             if file.size() == 0:
@@ -164,7 +164,7 @@ def _csv_misfits(uri: str, folder: Path, column: str, kind: pa.DataType) -> str:
     count, where = odd or "some", f"{_shown(uri)}: column {column!r}"
     if pa.types.is_string(kind):
         return f"{where}: {count} of {rows} values are not UTF-8; convert the file"
-    return f"{where}, inferred as {kind}, has {count} other values in {rows} rows"
+    return f"{where}, inferred as {kind}, has {count} other values in {rows} rows; correct the file"
 
 
 def _parquet(uri: str, folder: Path) -> Iterator[pa.RecordBatch]:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _MAX_NAMED = 10
+_NO_NUMBERS = (TypeError, ValueError, OverflowError)
 
 
 def columns(model: Model, *others: str) -> list[str]:
@@ -58,7 +59,7 @@ def labels(rows: pd.DataFrame, model: Model) -> pd.Series:
     given = rows[model.target]
     try:
         labels = given.astype("float64")
-    except (TypeError, ValueError):  # its message quotes a value
+    except _NO_NUMBERS:  # its message quotes a value
         labels = pd.to_numeric(given.where(given.map(_is_number)), errors="coerce").astype("float64")
     if odd := int((~labels.isin([0.0, 1.0]) & given.notna()).sum()):
         raise BadData(
@@ -73,7 +74,9 @@ def target(rows: pd.DataFrame, model: Model) -> np.ndarray:
     """Return the target as 0 and 1; raises BadData if it holds anything else, or is null in some row."""
     known = labels(rows, model)
     if known.isna().any():
-        raise BadData(f"target {model.target!r} is null in {known.isna().sum()} of {len(known)} rows")
+        raise BadData(
+            f"target {model.target!r} is null in {known.isna().sum()} of {len(known)} rows; leave those out"
+        )
     truth: np.ndarray = known.to_numpy(dtype="int8")
     return truth
 
@@ -83,8 +86,10 @@ def _numbers(column: pd.Series, where: str) -> pd.Series:
     import numpy as np
 
     try:
+        if column.dtype.kind == "c":  # the cast would drop a part of it
+            raise TypeError
         numbers = column.astype("float64")
-    except (TypeError, ValueError):  # its message quotes a value
+    except _NO_NUMBERS:  # its message quotes a value
         odd = int((column.notna() & ~column.map(_is_number)).sum())
         raise BadData(
             f"{where} is not numeric: {odd} of {len(column)} values are no numbers ({column.dtype}); fix the "
@@ -120,7 +125,7 @@ def _named(names: list[str]) -> str:
 def _is_number(value: object) -> bool:
     try:
         float(value)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
+    except _NO_NUMBERS:
         return False
     return True
 

@@ -374,15 +374,15 @@ def _save(
 def _not_storable(error: MlflowException) -> Misconfigured:
     """Return why skops refuses an estimator; what it quotes of the estimator's own code stays out."""
     _, _, types = str(error.message).partition("Root error: ")
-    if types:
+    if types and "<" not in types:  # as in <lambda> and <locals>
         return Misconfigured(
-            f"the model is not stored: {excerpt(types, _MAX_TYPES)}. Add a type to TRUSTED_TYPES of the "
-            "pipeline's model.py once you have reviewed it"
+            f"the model is not stored: {excerpt(types.rstrip('. '), _MAX_TYPES)}. Add a type to "
+            "TRUSTED_TYPES of the pipeline's model.py once you have reviewed it"
         )
-    cause = f" ({type(error.__cause__).__name__})" if error.__cause__ else ""
+    cause = excerpt(types.rstrip(". ")) or type(error.__cause__ or error).__name__
     return Misconfigured(
-        f"the model cannot be stored in skops format{cause}: let build return classes and functions that a "
-        "module defines at its top level, and no lambda"
+        f"the model cannot be stored in skops format ({cause}): let build return classes and functions that "
+        "a module defines at its top level, and no lambda"
     )
 
 

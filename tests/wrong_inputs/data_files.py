@@ -1,0 +1,163 @@
+"""Wrong CSV and Parquet files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from include.contract import loader
+from include.exceptions import BadData, Misconfigured
+from include.ingestion.partitioner import parts
+from tests.support.pipeline import write_pipeline
+from tests.wrong_inputs.table import MARK, NUMBER, rows
+
+DAY = date(2024, 3, 1)
+HEAD = "time,amount,kind\n"
+LINE = f"2024-03-01 08:00:00,{NUMBER},{MARK}\n"
+IN_CSV = {"reader": "csv", "uri": "orders.csv"}
+IN_PARQUET = {"reader": "parquet", "uri": "orders.parquet"}
+
+
+def load(tmp: Path, content: bytes | None, source: dict[str, Any], **sections: Any) -> None:
+    folder = write_pipeline(tmp, source=source, **sections)
+    name = Path(str(source["uri"]).replace("{dt}", str(DAY))).name
+    if content is not None:
+        (folder / name).write_bytes(content)
+    scratch = tmp / "scratch"
+    scratch.mkdir()
+    for part in parts(loader.load(folder), DAY, DAY, folder=folder, scratch=scratch):
+        assert part.rows >= 0
+
+
+def csv(
+    text: str | bytes | None, source: dict[str, Any] = IN_CSV, **sections: Any
+) -> Callable[[Path], object]:
+    content = text.encode() if isinstance(text, str) else text
+    return lambda tmp: load(tmp, content, source, **sections)
+
+
+def parquet(**columns: Any) -> Callable[[Path], object]:
+    def give(tmp: Path) -> None:
+        given = {"time": ["2024-03-01 08:00:00"], "amount": [NUMBER], "kind": [MARK], **columns}
+        table = pa.table({name: values for name, values in given.items() if values is not None})
+        load(tmp, written(table), IN_PARQUET)
+
+    return give
+
+
+def written(table: pa.Table) -> bytes:
+    sink = pa.BufferOutputStream()
+    pq.write_table(table, sink, compression="none")
+    return bytes(sink.getvalue())
+
+
+def damaged(change: Callable[[bytes], bytes]) -> Callable[[Path], object]:
+    table = pa.table({"time": ["2024-03-01 08:00:00"] * 500, "kind": [f"{MARK} {n}" for n in range(500)]})
+    return lambda tmp: load(tmp, change(written(table)), IN_PARQUET)
+
+
+LATE = HEAD + LINE * 40_000
+A_DAY = {"reader": "csv", "uri": "orders-{dt}.csv"}
+NO_TIME = "column 'time' (source.partition_by) is missing"
+NOT_TIME = "values cannot be read as time; write text such as"
+AGAIN = "provide the file again"
+
+WRONG = [
+    *rows(
+        "CSV",
+        ("absent", csv(None), BadData, "'orders.csv' does not exist; provide it, or correct source.uri"),
+        ("empty", csv(""), BadData, f"'orders.csv' is empty: 0 bytes; {AGAIN}"),
+        ("blank lines", csv("\n\n\n"), BadData, AGAIN),
+        ("UTF-16", csv((HEAD + LINE).encode("utf-16")), BadData, "is UTF-16, not UTF-8; convert the file"),
+        (
+            "Latin-1",
+            csv((HEAD + f"2024-03-01,1,{MARK} ä\n").encode("latin-1")),
+            BadData,
+            "1 of 1 values are not UTF-8",
+        ),
+        (
+            "Latin-1 names",
+            csv("time,menge_ä\n2024-03-01,1\n".encode("latin-1")),
+            BadData,
+            "names of the columns",
+        ),
+        ("more fields", csv(HEAD + LINE + f"2024-03-01,1,x,{MARK}\n"), BadData, "Expected 3 columns, got 4"),
+        ("fewer fields", csv(HEAD + LINE + f"2024-03-01,{MARK}\n"), BadData, "Expected 3 columns, got 2"),
+        (
+            "text among numbers",
+            csv(LATE + f"2024-03-01 08:00:00,{MARK},x\n"),
+            BadData,
+            "inferred as double, has 1",
+        ),
+        ("a text among times", csv(LATE + f"{MARK},1,x\n"), BadData, "inferred as timestamp[s], has 1 other"),
+        ("no header", csv(LINE * 2), BadData, "is missing among the 3 columns"),
+        ("no time", csv("amount,kind\n1,x\n"), BadData, NO_TIME),
+        ("a near name", csv("Time,amount\n2024-03-01,1\n"), BadData, "did you mean 'Time'?"),
+        ("semicolons", csv((HEAD + LINE).replace(",", ";")), BadData, NO_TIME),
+        ("tabs", csv((HEAD + LINE).replace(",", "\t")), BadData, NO_TIME),
+        (
+            "a name twice",
+            csv("time,kind,kind\n2024-03-01,a,b\n"),
+            BadData,
+            "1 column name(s) occur twice: 'kind'",
+        ),
+        ("a time of text", csv(HEAD + f"{MARK},1,x\n"), BadData, f"1 of 1 {NOT_TIME}"),
+        ("an American time", csv(HEAD + "3/1/2024 8:00 AM,1,x\n"), BadData, f"1 of 1 {NOT_TIME}"),
+        ("a time of numbers", csv(HEAD + f"{NUMBER},1,x\n"), BadData, "'time' is double; write time stamps"),
+        ("a Unix time", csv(HEAD + "1709280000,1,x\n"), BadData, "'time' is int64; write time stamps"),
+        ("an hour of 25", csv(HEAD + "2024-03-01 25:00:00,1,x\n"), BadData, f"1 of 1 {NOT_TIME}"),
+        ("a time empty", csv(HEAD + LINE + ",1,x\n"), BadData, "'time' is empty in 1 of 2 rows"),
+        ("another day", csv(HEAD + LINE.replace("03-01", "03-05"), A_DAY), BadData, "outside of 2024-03-01"),
+        ("no file of the day", csv(None, A_DAY), BadData, "'orders-2024-03-01.csv' does not exist"),
+        (
+            "nothing to drop",
+            csv(HEAD + LINE, privacy={"drop": ["email"]}),
+            BadData,
+            "column 'email' (privacy.drop) is missing",
+        ),
+        ("Parquet as CSV", csv(b"PAR1\x00\x15\x04\x80" * 90), BadData, "orders.csv"),
+        ("bytes of zero", csv(b"\x00" * 900), BadData, "orders.csv"),
+        (
+            "not gzip",
+            csv(b"\x1f\x8b\x08nonsense", {**IN_CSV, "uri": "orders.csv.gz"}),
+            BadData,
+            "orders.csv.gz",
+        ),
+        (
+            "no file system",
+            csv(None, {**IN_CSV, "uri": "ftp://host/orders.csv"}),
+            Misconfigured,
+            "cannot be opened",
+        ),
+    ),
+    *rows(
+        "Parquet",
+        ("absent", lambda tmp: load(tmp, None, IN_PARQUET), BadData, "does not exist; provide it"),
+        ("empty", damaged(lambda _: b""), BadData, f"is empty: 0 bytes; {AGAIN}"),
+        ("cut off", damaged(lambda good: good[:-100]), BadData, AGAIN),
+        ("begun only", damaged(lambda good: good[:4]), BadData, AGAIN),
+        ("footer overwritten", damaged(lambda good: good[:-60] + b"\xff" * 52 + good[-8:]), BadData, AGAIN),
+        ("CSV as Parquet", damaged(lambda _: (HEAD + LINE).encode() * 9), BadData, AGAIN),
+        ("a huge footer", damaged(lambda good: good[:-8] + b"\xff\xff\xff\x7fPAR1"), BadData, AGAIN),
+        ("no time", parquet(time=None), BadData, NO_TIME),
+        ("a time of text", parquet(time=[MARK]), BadData, f"1 of 1 {NOT_TIME}"),
+        ("a time of numbers", parquet(time=[NUMBER]), BadData, "'time' is double; write time stamps"),
+        ("a time of truth", parquet(time=[True]), BadData, "'time' is bool; write time stamps"),
+        ("a time of lists", parquet(time=[["2024-03-01"]]), BadData, "write time stamps"),
+        ("a time of structures", parquet(time=[{"t": MARK}]), BadData, "write time stamps"),
+        ("a time of bytes", parquet(time=[MARK.encode()]), BadData, "'time' is binary; write time stamps"),
+        ("a time of hours", parquet(time=pa.array([5], pa.time64("us"))), BadData, "write time stamps"),
+        ("a time of durations", parquet(time=pa.array([5], pa.duration("us"))), BadData, "write time stamps"),
+        (
+            "no time known",
+            parquet(time=pa.array([None], pa.timestamp("us"))),
+            BadData,
+            "is empty in 1 of 1 rows",
+        ),
+    ),
+]
