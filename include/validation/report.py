@@ -40,6 +40,8 @@ class Check:
     def _counted(self) -> str:
         if self.unexpected is None:
             return ""
+        if self.rows is None:  # Great Expectations counts distinct values, and no rows
+            return f" for {self.unexpected} distinct values"
         if self.days:
             return f" for {self.unexpected} of {self.rows} days: {', '.join(self.days)}"
         return f" for {self.unexpected} of {self.rows} rows"
@@ -68,7 +70,9 @@ class Report:
 
 
 def _row(check: Check) -> tuple[str, ...]:
-    counted = f"{check.unexpected:,} of {check.rows:,}" if check.unexpected is not None else ""
+    counted = "" if check.unexpected is None else f"{check.unexpected:,}"
+    if counted and check.rows is not None:
+        counted += f" of {check.rows:,}"
     remark = check.error or ", ".join(check.days)
     return _state(check), check.columns, check.type, excerpt(check.rule, _MAX_RULE), counted, remark
 

@@ -16,7 +16,7 @@ from include.exceptions import BadData, Misconfigured, PipelineInvalid
 from include.ingestion.check import require
 from include.ingestion.results import ValidationResult
 from include.validation.runner import validate
-from tests.wrong_inputs.table import MARK, NUMBER, rows
+from tests.wrong_inputs.table import MARK, MARKS, NUMBER, rows
 
 COUNT = {"type": "expect_column_values_to_be_between", "kwargs": {"column": "rows", "min_value": 1}}
 VALUES = "expect_column_values_to_"
@@ -27,7 +27,9 @@ def checked(file: Path) -> None:
     frame = pd.DataFrame(
         {"a": [NUMBER, 2.0], "k": [MARK, "x"], "t": pd.to_datetime(["2024-01-01", "2024-01-02"])}
     )
-    verdict = validate(file, iter([(date(2024, 3, 1), frame)])).verdict
+    report = validate(file, iter([(date(2024, 3, 1), frame)]))
+    assert not any(mark in report.html("orders") for mark in MARKS)
+    verdict = report.verdict
     pipeline: Any = SimpleNamespace(validation=SimpleNamespace(on_failure=OnFailure.QUARANTINE))
     ingestion: Any = SimpleNamespace(pipeline=pipeline, branch="ingest-x")
     require(ValidationResult(**verdict.to_json(), link="http://mlflow/report"), ingestion)
@@ -310,6 +312,12 @@ WRONG = [
         ),
         ("dates of numbers", values("be_dateutil_parseable", column="a"), BadData, TYPE),
         ("order of text", values("be_decreasing", column="k"), BadData, TYPE),
+        (
+            "distinct values",
+            entry("expect_column_distinct_values_to_be_in_set", column="k", value_set=["x"]),
+            BadData,
+            "failed for 1 distinct values (severity critical)",
+        ),
         (
             "lists in a set",
             entry("expect_column_distinct_values_to_be_in_set", column="a", value_set=[[1]]),
