@@ -108,7 +108,8 @@ def _told(
             "where there is more"
         )
     if isinstance(error, OSError) and _may_pass(error):
-        reason = os.strerror(error.errno) if error.errno else "the service or the machine"
+        is_pythons = type(error).__module__ == "builtins"  # the numbers of others have other meanings
+        reason = os.strerror(error.errno) if error.errno and is_pythons else "the service or the machine"
         return Transient(f"{said}: {reason}; it is tried again")
     if not sees_rows and isinstance(error, TypeError):  # what it is called with comes from the contract
         kind = Misconfigured
