@@ -133,14 +133,16 @@ class Registry:
         except (BadZipFile, EOFError, KeyError, ValueError) as error:
             raise BadData(
                 f"model {model_id!r} is damaged ({type(error).__name__}); train again, or roll back"
-            ) from error
+            ) from None  # it may quote what the model learned
         except (MemoryError, OSError):  # of this machine
             raise
-        except Exception as error:  # whatever the code of its types raises
+        except Exception as error:  # noqa: BLE001 - whatever the code of its types raises
+            about_libraries = isinstance(error, (ImportError, AttributeError))
+            shown = describe(error) if about_libraries else type(error).__name__
             raise BadData(
-                f"model {model_id!r} does not fit the libraries here ({describe(error)}); train again, or "
-                "run the job with the libraries that it was made with"
-            ) from error
+                f"model {model_id!r} does not fit the libraries here ({shown}); train again, or run the job "
+                "with the libraries that it was made with"
+            ) from None
 
     def _ensure(self, name: str) -> None:
         from mlflow.exceptions import MlflowException
