@@ -42,6 +42,7 @@ ELSEWHERE = {
     "loop": ".",  # the whole platform
     "platform/embedded/lakefs/contract": "include/platform/embedded/lakefs",  # the published API
     "plugins": "plugins/millrace",
+    "wrong_inputs": ".",  # of every room
 }
 TESTED_BY = {"plugins/millrace/triggers": "tests/plugins/sensors"}  # through the sensors that defer to them
 
