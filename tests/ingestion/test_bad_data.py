@@ -222,7 +222,8 @@ CASES = [
         "text among numbers far down",
         csv([*LONG, {**GOOD[0], "amount": SECRET}, {**GOOD[0], "amount": SECRET}]),
         [
-            "'orders.csv': column 'amount', inferred as double, has 2 other values in 60002 rows; correct the file"
+            "'orders.csv': column 'amount', inferred as double, has 2 other values in 60002 rows; correct "
+            "the file"
         ],
     ),
     Case(

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from airflow.sdk import Param
@@ -35,7 +37,14 @@ def interval(name: str, value: Any) -> Callable[[Path], object]:
 
 
 def range_of(**given: Any) -> Callable[[Path], object]:
-    return lambda _: days({"params": given}, "UTC", "@daily", max_days=400)
+    run = SimpleNamespace(
+        run_type="manual",
+        logical_date=None,
+        data_interval_start=None,
+        data_interval_end=None,
+        run_after=datetime(2024, 3, 31, tzinfo=UTC),
+    )
+    return lambda _: days({"params": given, "dag_run": run}, "UTC", "@daily", max_days=400)
 
 
 def to_build(**params: Any) -> Callable[[Path], object]:
@@ -93,6 +102,7 @@ WRONG = [
             Misconfigured,
             "or raise source.max_days",
         ),
+        ("to come", range_of(start="2190-01-01"), Misconfigured, "2190"),
         ("before all", range_of(start="1800-01-01"), Misconfigured, "write a day between these"),
     ),
     *rows(
