@@ -12,7 +12,7 @@ COMPILE = $(BIN)/uv pip compile --universal --python-version 3.11 --generate-has
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL = help
-.PHONY: help setup up down status doctor airflow logs lint test lock generate images compose demo bench clean
+.PHONY: help setup up down status doctor airflow check logs lint test lock generate images compose demo bench clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' Makefile
@@ -42,6 +42,9 @@ doctor: setup ## Find what keeps the platform from running, and what to do about
 
 airflow: setup ## Run Airflow's CLI on the platform (ARGS="dags list")
 	@$(BIN)/python -m include.platform.embedded airflow $(ARGS)
+
+check: setup ## Find what would stop a pipeline, before it runs (PIPELINE=flights ARGS="--from … --to …")
+	@PYTHONPATH=plugins $(BIN)/python -m include.platform.check $(if $(PIPELINE),'$(PIPELINE)') $(ARGS)
 
 logs: setup ## Follow the logs of all parts
 	@$(BIN)/python -m include.platform.embedded logs

@@ -19,22 +19,20 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from include.exceptions import Absent, Conflict, Misconfigured
-from include.excerpt import excerpt
 from include.tracking.artifacts import read_artifact
 from include.tracking.errors import mlflow_errors
 from include.tracking.owner import Owner
 from include.tracking.server import TrackingServer
+from include.tracking.storage import save_estimator
 from include.tracking.tags import Tag
 
 if TYPE_CHECKING:
-    from mlflow.entities import LoggedModel, Run
-    from mlflow.exceptions import MlflowException
+    from mlflow.entities import Run
 
 _BY_START = "attributes.start_time"
 _PAGE_RUNS = 50
 _MAX_DIGEST = 36
 """Characters that MLflow 3.17 keeps of a dataset's digest."""
-_MAX_TYPES = 1000
 
 
 @dataclass(frozen=True)
@@ -317,7 +315,18 @@ class RunLog:
             state = LoggedModelStatus.FAILED
             try:
                 with TemporaryDirectory(prefix="millrace-") as folder:
-                    _save(estimator, folder, model, self.id, example, trusted_types)
+                    save_estimator(
+                        estimator,
+                        folder,
+                        example=example,
+                        trusted_types=trusted_types,
+                        of={
+                            "artifact_path": model.artifact_location,
+                            "model_uuid": model.model_id,
+                            "run_id": self.id,
+                            "model_id": model.model_id,
+                        },
+                    )
                     self._client.log_model_artifacts(model.model_id, folder)
                 state = LoggedModelStatus.READY
             finally:
@@ -340,55 +349,3 @@ class RunLog:
 
     def _errors(self, what: str) -> AbstractContextManager[None]:
         return mlflow_errors(f"{what} of run {self.id!r}", self.experiment.server.uri)
-
-
-def _save(
-    estimator: Any, folder: str, model: LoggedModel, run_id: str, example: Any, trusted_types: Sequence[str]
-) -> None:
-    """Save an estimator to a folder as the content of a logged model."""
-    from mlflow.exceptions import MlflowException
-    from mlflow.models import Model, infer_signature
-    from mlflow.sklearn import save_model
-
-    signature = infer_signature(example, estimator.predict_proba(example))
-    try:
-        save_model(
-            estimator,
-            folder,
-            mlflow_model=Model(
-                artifact_path=model.artifact_location,
-                model_uuid=model.model_id,
-                run_id=run_id,
-                model_id=model.model_id,
-            ),
-            signature=signature,
-            pyfunc_predict_fn="predict_proba",
-            # Given, because to infer them MLflow would load the model in a new process, for seconds.
-            pip_requirements=_requirements(),
-            skops_trusted_types=list(trusted_types),
-        )
-    except MlflowException as error:
-        raise _not_storable(error) from None
-
-
-def _not_storable(error: MlflowException) -> Misconfigured:
-    """Return why skops refuses an estimator; what it quotes of the estimator's own code stays out."""
-    _, _, types = str(error.message).partition("Root error: ")
-    if types and "<" not in types:  # as in <lambda> and <locals>
-        return Misconfigured(
-            f"the model is not stored: {excerpt(types.rstrip('. '), _MAX_TYPES)}. Add a type to "
-            "TRUSTED_TYPES of the pipeline's model.py once you have reviewed it"
-        )
-    cause = excerpt(types.rstrip(". ")) or type(error.__cause__ or error).__name__
-    return Misconfigured(
-        f"the model cannot be stored in skops format ({cause}): let build return classes and functions that "
-        "a module defines at its top level, and no lambda"
-    )
-
-
-def _requirements() -> list[str]:
-    from importlib.metadata import version
-
-    # A job's container has MLflow's client alone, which is always of the same version.
-    mlflow = f"mlflow=={version('mlflow-skinny')}"
-    return [mlflow, *(f"{name}=={version(name)}" for name in ("scikit-learn", "skops", "pandas", "numpy"))]

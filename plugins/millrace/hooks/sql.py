@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from airflow.sdk import BaseHook
 
-from include.exceptions import Misconfigured
+from include.exceptions import MillraceError, Misconfigured
 
 if TYPE_CHECKING:
     from sqlalchemy import URL
@@ -58,3 +59,19 @@ class SqlHook(BaseHook):
             database=connection.schema,
             query={name: value for name, value in connection.extra_dejson.items() if isinstance(value, str)},
         )
+
+
+def main() -> None:
+    """Print the URL of the connection that the command line names; raises Misconfigured without a host."""
+    from airflow.sdk.exceptions import AirflowNotFoundException
+
+    try:
+        print(SqlHook(sys.argv[1]).url)  # noqa: T201 - for the program that asks
+    except AirflowNotFoundException as error:
+        sys.exit(f"{error}; add it")
+    except MillraceError as error:
+        sys.exit(str(error))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,212 @@
+"""`make check PIPELINE=…`: a dry run of a pipeline, which finds what would stop it and writes nothing.
+
+It reads the pipeline's files, then some days of its source, runs the suite on them, and fits, asks and stores
+the model in a temporary folder, with the functions of the real steps. Neither lake nor MLflow is needed.
+"""
+
+from __future__ import annotations
+
+import time
+from argparse import ArgumentParser
+from collections.abc import Callable, Iterator, Sequence
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, NamedTuple
+from zoneinfo import ZoneInfo
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table as Picture
+
+from include.contract import code, loader
+from include.contract.data import Reader
+from include.contract.pipeline import Pipeline
+from include.contract.types import check_day
+from include.exceptions import MillraceError, Misconfigured, PipelineInvalid
+from include.excerpt import nearest, quote
+from include.ingestion.partitioner import parts
+from include.modelling import estimator, features
+from include.modelling.metrics import MIN_ROWS, has_enough_rows
+from include.platform import cli
+from include.platform.source_urls import url_of
+from include.settings import settings
+from include.tracking.storage import save_estimator
+from include.validation.runner import validate
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SqlUrl = Callable[[str], str]
+Days = dict[date, "pd.DataFrame | None"]
+"""The rows of each day; None for a day without any."""
+
+_EXAMPLE_ROWS = 20
+
+
+class Finding(NamedTuple):
+    """What one step has shown; `fault` is what would stop the pipeline, empty if nothing would."""
+
+    step: str
+    seen: str
+    fault: str = ""
+
+
+def check(
+    folder: Path,
+    first: date | None = None,
+    last: date | None = None,
+    *,
+    sql_url: SqlUrl = url_of,
+) -> Iterator[Finding]:
+    """Yield what each step shows on the days from `first` to `last`; one alone sets both.
+
+    Without any it is yesterday. `sql_url` returns the URL of an Airflow connection, for sources that are
+    queries. Steps that depend on one that failed are left out.
+    """
+    pipeline = loader.read(folder)
+    if isinstance(pipeline, PipelineInvalid):
+        yield from (Finding("contract", path, message) for path, message in pipeline.faults)
+        return
+    model = pipeline.model
+    yield Finding("contract", f"{len(model.features.all)} features, target {quote(model.target)}")
+    broken = {Path(error.file).name: error for error in loader.file_errors(folder, pipeline)}
+    for name, error in broken.items():
+        yield from (Finding(name, path, message) for path, message in error.faults)
+    yesterday = datetime.now(ZoneInfo(pipeline.source.timezone)).date() - timedelta(days=1)
+    span = first or last or yesterday, last or first or yesterday
+    try:
+        days = _read(pipeline, folder, *span, sql_url)
+    except MillraceError as error:
+        yield Finding("source", "not read", str(error))
+    else:
+        yield _rows(days)
+        suite = pipeline.validation.suite
+        yield from () if suite in broken else _suite(folder / suite, days)
+        yield from () if code.MODEL in broken else _model(pipeline, folder, days)
+
+
+def _read(pipeline: Pipeline, folder: Path, first: date, last: date, sql_url: SqlUrl) -> Days:
+    import pandas as pd
+
+    source = pipeline.source
+    url = sql_url(str(source.conn_id)) if source.reader is Reader.SQL else None
+    found: dict[date, list[pd.DataFrame]] = {}
+    with TemporaryDirectory(prefix="millrace-") as scratch:
+        for part in parts(pipeline, first, last, folder=folder, scratch=Path(scratch), sql_url=url):
+            frames = found.setdefault(part.day, [])
+            if part.file is not None:
+                frames.append(pd.read_parquet(part.file))
+                part.file.unlink()
+    return {day: pd.concat(frames, ignore_index=True) if frames else None for day, frames in found.items()}
+
+
+def _rows(days: Days) -> Finding:
+    frames = [frame for frame in days.values() if frame is not None]
+    first, last = min(days), max(days)
+    if not frames:
+        return Finding(
+            "source",
+            f"no rows from {first} to {last}",
+            "choose days that the source has, as in ARGS='--from 2024-03-01 --to 2024-03-31'",
+        )
+    rows, columns = sum(map(len, frames)), len(frames[-1].columns)
+    return Finding("source", f"{rows:,} rows in {len(frames)} of {len(days)} day(s), {columns} columns")
+
+
+def _suite(suite: Path, days: Days) -> Iterator[Finding]:
+    try:
+        report = validate(suite, iter(days.items()))
+    except MillraceError as error:
+        yield Finding(suite.name, "not run", str(error))
+        return
+    failed = [one for one in report.checks if not one.passed]
+    passed, total = len(report.checks) - len(failed), len(report.checks)
+    yield Finding(suite.name, f"{passed} of {total} expectations passed")
+    for one in failed:
+        remedy = "correct the source, or the rule" if one.severity == "critical" else ""
+        yield Finding(suite.name, one.sentence(), remedy)
+
+
+def _model(pipeline: Pipeline, folder: Path, days: Days) -> Iterator[Finding]:
+    import pandas as pd
+
+    if not (frames := [frame for frame in days.values() if frame is not None]):
+        return
+    rows = pd.concat(frames, ignore_index=True)
+    if missing := list(_missing(pipeline, list(rows.columns))):
+        yield from missing
+        return
+    try:
+        yield Finding("model", _fitted(pipeline, folder, rows))
+    except MillraceError as error:
+        yield Finding("model", "failed", str(error))
+
+
+def _missing(pipeline: Pipeline, columns: list[str]) -> Iterator[Finding]:
+    """Yield the columns that the contract names and the source lacks."""
+    slices, fairness = pipeline.gate.slices, pipeline.monitoring.fairness
+    named = {
+        **dict.fromkeys(pipeline.model.features.all, "model.features"),
+        pipeline.model.target: "model.target",
+        pipeline.model.time: "model.time",
+        **({slices.column: "gate.slices"} if slices else {}),
+        **({fairness.column: "monitoring.fairness"} if fairness else {}),
+    }
+    for column, key in named.items():
+        if column not in columns:
+            seen = f"the source has no column {quote(column)}"
+            yield Finding("model", seen, f"{nearest(column, columns)}correct {key}, or the source")
+
+
+def _fitted(pipeline: Pipeline, folder: Path, rows: pd.DataFrame) -> str:
+    """Build, fit, ask and store the model; return what it is."""
+    model = pipeline.model
+    built, trusted = estimator.build(folder, model), estimator.trusted_types(folder)
+    labelled = features.labelled(rows, model)
+    matrix, target = features.matrix(labelled, model), features.target(labelled, model)
+    name = type(built).__name__
+    if not has_enough_rows(target):
+        few = f"{len(target)} rows with a target, and {MIN_ROWS} of both classes are needed"
+        return f"{name}, not fitted: {few}; choose more days"
+    features.require_values(matrix, model)
+    started = time.monotonic()
+    estimator.fit(built, matrix, target, folder)
+    seconds, example = time.monotonic() - started, matrix.head(_EXAMPLE_ROWS)
+    estimator.ask(built, example, folder)
+    with TemporaryDirectory(prefix="millrace-") as scratch:
+        save_estimator(built, scratch, example=example, trusted_types=trusted)
+    return f"{name}, fitted on {len(matrix):,} rows in {seconds:.1f} s, asked and stored"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Check the pipeline of the command line, and print a table; return 1 if something would stop it."""
+    parser = ArgumentParser(prog="make check PIPELINE=… ARGS=…", description=__doc__)
+    parser.add_argument("pipeline", help="its name, that of its folder")
+    parser.add_argument("--from", dest="first", type=_day, metavar="DAY", help="first day to read")
+    parser.add_argument("--to", dest="last", type=_day, metavar="DAY", help="last day (default: yesterday)")
+    given = parser.parse_args(arguments)
+    folder = settings().pipelines / given.pipeline
+    if given.pipeline not in (known := loader.names(settings().pipelines)):
+        raise Misconfigured(
+            f"there is no pipeline {quote(given.pipeline)}: {nearest(given.pipeline, known)}"
+            f"PIPELINE is one of {', '.join(known) or 'none yet'}"
+        )
+    console = Console(highlight=False)
+    with console.status(f"checking {given.pipeline}"):
+        findings = list(check(folder, given.first, given.last))
+    picture = Picture("step", "seen", "what would stop it")
+    for step, seen, fault in findings:
+        picture.add_row(step, escape(seen), f"[red]{escape(fault)}")
+    console.print(picture)
+    faults = sum(bool(finding.fault) for finding in findings)
+    console.print(f"{faults} fault(s)" if faults else "nothing would stop it")
+    return int(faults > 0)
+
+
+def _day(text: str) -> date:
+    return check_day(date.fromisoformat(text))
+
+
+if __name__ == "__main__":
+    cli.run(main)

@@ -1,0 +1,177 @@
+"""A dry run finds what would stop a pipeline, and says nothing of one that would run."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from include.exceptions import Misconfigured
+from include.platform.check import Finding, check, main
+from include.platform.source_urls import url_of
+from include.settings import Settings
+from tests.support.pipeline import Row, day, orders, write_csv, write_pipeline
+
+MODEL = """
+from sklearn.linear_model import LogisticRegression
+from sklearn.compose import make_column_transformer
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder
+
+
+def build(model):
+    encode = make_column_transformer((OneHotEncoder(), ["kind"]), remainder="passthrough")
+    return make_pipeline(encode, LogisticRegression(**model.params))
+"""
+
+
+def pipeline(parent: Path, rows: list[Row] | None = None, code: str = MODEL, **changes: Any) -> Path:
+    """Return the folder of a pipeline with 60 days of orders."""
+    folder = write_pipeline(parent, **changes)
+    (folder / "model.py").write_text(code)
+    write_csv(folder / "orders.csv", orders(*range(60)) if rows is None else rows)
+    return folder
+
+
+def run(folder: Path, first: int = 0, last: int = 59) -> list[Finding]:
+    return list(check(folder, day(first), day(last)))
+
+
+def faults(found: list[Finding]) -> list[str]:
+    return [f"{one.step}: {one.seen}: {one.fault}" for one in found if one.fault]
+
+
+def test_a_pipeline_that_would_run_has_no_faults(tmp_path: Path) -> None:
+    found = run(pipeline(tmp_path))
+
+    assert faults(found) == []
+    assert [one.step for one in found] == ["contract", "source", "expectations.yaml", "model"]
+    assert found[1].seen == "240 rows in 60 of 60 day(s), 5 columns"
+    assert found[2].seen == "7 of 7 expectations passed"
+    assert found[3].seen.startswith("Pipeline, fitted on 240 rows in ")
+
+
+def test_nothing_is_written_into_the_folder(tmp_path: Path) -> None:
+    folder = pipeline(tmp_path)
+    before = sorted(folder.iterdir())
+
+    run(folder)
+
+    assert [path for path in sorted(folder.iterdir()) if path.name != "__pycache__"] == before
+
+
+_ROWS = {"type": "expect_column_values_to_be_between", "kwargs": {"column": "rows", "min_value": 9}}
+BROKEN: Mapping[str, tuple[dict[str, Any], str]] = {
+    "contract": ({"gate": {"minimun": 1}}, r"contract: gate.minimun: .*is not a known key"),
+    "suite": ({"suite": {"rows": []}}, r"expectations.yaml: partitions: "),
+    "source": (
+        {"source": {"uri": "nothing.csv"}},
+        r"source: not read: 'nothing.csv' does not exist; provide",
+    ),
+    "feature": (
+        {"model": {"features": {"numerical": ["amonut"]}}},
+        r"model: the source has no column 'amonut': did you mean 'amount'\? correct model.features",
+    ),
+    "type": (
+        {"model": {"features": {"numerical": ["kind"]}}},
+        r"model: failed: column 'kind' is not numeric: 240 of 240 values",
+    ),
+    "params": ({"model": {"params": {"D": "much"}}}, r"model: failed: .*model.py"),
+    "rule": (
+        {"suite": {"partitions": [_ROWS], "rows": []}},
+        r"expectations.yaml: rows: expect_column_values_to_be_between .* failed .*: correct the source",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", BROKEN)
+def test_what_would_stop_it_is_named(tmp_path: Path, kind: str) -> None:
+    changes, message = BROKEN[kind]
+
+    [fault] = faults(run(pipeline(tmp_path, **changes)))
+
+    assert re.search(message, fault)
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        ("def build(:", "model.py: line 1: is not valid Python"),
+        ("def build(model):\n    raise ValueError('why')", "model.py:2 in 'build'"),
+        ("def build(model):\n    return 7", "returned a int without fit and predict_proba"),
+        (MODEL.replace("OneHotEncoder()", "lambda x: x"), "model: failed: "),
+        (MODEL + "\nTRUSTED_TYPES = 7", "TRUSTED_TYPES of "),
+    ],
+    ids=["syntax", "raises", "no estimator", "a lambda", "trusted types"],
+)
+def test_what_is_wrong_with_a_model_is_named(tmp_path: Path, model: str, message: str) -> None:
+    found = faults(run(pipeline(tmp_path, code=model)))
+
+    assert len(found) == 1
+    assert message in found[0]
+
+
+def test_without_rows_it_asks_for_other_days(tmp_path: Path) -> None:
+    found = run(pipeline(tmp_path), 90, 91)
+
+    assert (
+        "source: no rows from 2024-05-30 to 2024-05-31: choose days that the source has" in faults(found)[0]
+    )
+
+
+def test_few_rows_are_no_fault(tmp_path: Path) -> None:
+    found = run(pipeline(tmp_path), 0, 1)
+
+    assert faults(found) == []
+    assert found[-1].seen == (
+        "Pipeline, not fitted: 8 rows with a target, and 100 of both classes are needed; choose more days"
+    )
+
+
+def test_a_query_is_run_with_the_url_of_its_connection(tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / "shop.db") as database:
+        database.execute("CREATE TABLE orders (time TEXT, id INT, amount REAL, kind TEXT, returned INT)")
+        rows = [tuple(row.values()) for row in orders(*range(60))]
+        database.executemany("INSERT INTO orders VALUES (?, ?, ?, ?, ?)", rows)
+    query = "SELECT * FROM orders WHERE time >= :start AND time < :end"
+    source = {"reader": "sql", "conn_id": "shop", "query": query, "uri": None}
+    folder = pipeline(tmp_path, source=source)
+
+    found = list(check(folder, day(0), day(59), sql_url=lambda name: f"sqlite:///{tmp_path}/{name}.db"))
+
+    assert faults(found) == []
+
+
+def test_the_connection_is_that_of_airflow(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("AIRFLOW_HOME", str(tmp_path))
+    monkeypatch.setenv("AIRFLOW_CONN_SHOP", '{"conn_type": "postgres", "host": "db", "schema": "shop"}')
+
+    assert url_of("shop") == "postgresql://db/shop"
+
+
+def test_a_connection_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("AIRFLOW_HOME", str(tmp_path))
+    monkeypatch.setenv("AIRFLOW__DATABASE__SQL_ALCHEMY_CONN", f"sqlite:///{tmp_path}/none.db")
+
+    with pytest.raises(Misconfigured, match=r"connection 'nobody' of source.conn_id: "):
+        url_of("nobody")
+
+
+def test_the_command_prints_a_table_and_fails_where_there_is_a_fault(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("include.platform.check.settings", lambda: Settings(pipelines=tmp_path))
+    pipeline(tmp_path)
+    days = ["--from", str(day(0)), "--to", str(day(59))]
+
+    assert main(["orders", *days]) == 0
+    assert "nothing would stop it" in capsys.readouterr().out
+    (tmp_path / "orders" / "model.py").write_text("def build(model):\n    return None\n")
+    assert main(["orders", *days]) == 1
+    assert "1 fault(s)" in capsys.readouterr().out
+    with pytest.raises(Misconfigured, match=r"no pipeline 'order': did you mean 'orders'\? PIPELINE is"):
+        main(["order"])
