@@ -170,7 +170,7 @@ def test_the_command_prints_a_table_and_fails_where_there_is_a_fault(
 
     assert main(["orders", *days]) == 0
     assert "nothing would stop it" in capsys.readouterr().out
-    (tmp_path / "orders" / "model.py").write_text("def build(model):\n    return None\n")
+    (tmp_path / "orders" / "expectations.yaml").write_text("rows: []")
     assert main(["orders", *days]) == 1
     assert "1 fault(s)" in capsys.readouterr().out
     with pytest.raises(Misconfigured, match=r"no pipeline 'order': did you mean 'orders'\? PIPELINE is"):
