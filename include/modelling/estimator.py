@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _METHODS = ("fit", "predict_proba")
+_STORABLE = (
+    "let build return what skops can store: classes and functions of a library, or at the top level of a "
+    "module, and no lambda"
+)
 _CORRECT = "correct it, or what build of the pipeline's model.py returns"
 
 
@@ -44,6 +48,11 @@ def running_model(folder: Path, action: str) -> AbstractContextManager[None]:
     """Return the guard for the code of an estimator, which sees rows; raises JobFailed where it fails."""
     origin = f"called for the estimator that build of {folder / code.MODEL} returned"
     return own_code(action, folder, origin=origin, remedy=_CORRECT)
+
+
+def storing_model(folder: Path) -> AbstractContextManager[None]:
+    """Return the guard for storing an estimator; raises Misconfigured where its code fails."""
+    return own_code("storing the model", folder, remedy=_STORABLE, kind=Misconfigured)
 
 
 def fit(estimator: Any, matrix: pd.DataFrame, target: np.ndarray, folder: Path) -> None:

@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from include.contract.model import PREDICTION, Model
-from include.contract.own_code import own_code
 from include.contract.pipeline import Pipeline
 from include.contract.windows import TrainingWindow
 from include.exceptions import Misconfigured, NotEnoughData
 from include.excerpt import excerpt
 from include.lake.table import Table
 from include.modelling import features
-from include.modelling.estimator import ask, build, trusted_types
+from include.modelling.estimator import ask, build, storing_model, trusted_types
 from include.modelling.estimator import fit as fit_estimator
 from include.modelling.metrics import MIN_ROWS, has_enough_rows
 from include.tracking.names import Artifact
@@ -30,10 +29,6 @@ if TYPE_CHECKING:
 _REFERENCE_ROWS = 5000
 """Enough to see a shift of a few percent, small enough to fetch every day."""
 _EXAMPLE_ROWS = 20
-_STORABLE = (
-    "let build return what skops can store: classes and functions of a library, or at the top level of a "
-    "module, and no lambda"
-)
 
 
 def fit(
@@ -70,7 +65,7 @@ def fit(
     predictions = ask(estimator, sample, folder)
     _store_reference(sample.assign(**{model.target: labels, PREDICTION: predictions}), run_log)
     example = matrix.head(_EXAMPLE_ROWS)
-    with own_code("storing the model", folder, remedy=_STORABLE, kind=Misconfigured):
+    with storing_model(folder):
         model_id = run_log.log_model(estimator, example=example, trusted_types=trusted_types(folder))
     run_log.log_metrics({"fit.rows": len(rows), "fit.seconds": seconds}, model_id=model_id)
 

@@ -1,7 +1,7 @@
 """`make check PIPELINE=…`: a dry run of a pipeline, which finds what would stop it and writes nothing.
 
-It reads the pipeline's files, then some days of its source, runs the suite on them, and fits, asks and stores
-the model in a temporary folder, with the functions of the real steps. Neither lake nor MLflow is needed.
+It reads the pipeline's files, then some days of its source, runs the suite on them, and fits, tries and
+stores the model in a temporary folder, with the functions of the real steps. It needs neither lake nor MLflow.
 """
 
 from __future__ import annotations
@@ -160,7 +160,7 @@ def _missing(pipeline: Pipeline, columns: list[str]) -> Iterator[Finding]:
 
 
 def _fitted(pipeline: Pipeline, folder: Path, rows: pd.DataFrame) -> str:
-    """Build, fit, ask and store the model; return what it is."""
+    """Build, fit, try and store the model; return what it is."""
     model = pipeline.model
     built, trusted = estimator.build(folder, model), estimator.trusted_types(folder)
     labelled = features.labelled(rows, model)
@@ -174,9 +174,9 @@ def _fitted(pipeline: Pipeline, folder: Path, rows: pd.DataFrame) -> str:
     estimator.fit(built, matrix, target, folder)
     seconds, example = time.monotonic() - started, matrix.head(_EXAMPLE_ROWS)
     estimator.ask(built, example, folder)
-    with TemporaryDirectory(prefix="millrace-") as scratch:
+    with TemporaryDirectory(prefix="millrace-") as scratch, estimator.storing_model(folder):
         save_estimator(built, scratch, example=example, trusted_types=trusted)
-    return f"{name}, fitted on {len(matrix):,} rows in {seconds:.1f} s, asked and stored"
+    return f"{name}, fitted on {len(matrix):,} rows in {seconds:.1f} s, tried and stored"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -30,7 +30,7 @@ def url_of(conn_id: str) -> str:
 
 
 def _environment() -> dict[str, str]:
-    # Else Airflow's connections are asked of the server of a task.
+    # Otherwise Airflow requests connections from the server of a task.
     context = {"_AIRFLOW_PROCESS_CONTEXT": "server"}
     try:
         return Stack(settings()).variables() | context

@@ -150,7 +150,7 @@ def test_the_connection_is_that_of_airflow(monkeypatch: pytest.MonkeyPatch, tmp_
     monkeypatch.setenv("AIRFLOW_HOME", str(tmp_path))
     monkeypatch.setenv("AIRFLOW_CONN_SHOP", '{"conn_type": "postgres", "host": "db", "schema": "shop"}')
 
-    assert url_of("shop") == "postgresql://db/shop"
+    assert url_of("shop") == "postgresql+psycopg2://db/shop"
 
 
 def test_a_connection_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

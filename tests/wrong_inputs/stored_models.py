@@ -5,13 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 from textwrap import indent
-from types import SimpleNamespace
-from typing import Any
 
-from include.contract.own_code import own_code
 from include.exceptions import Misconfigured
-from include.modelling.estimator import build, fit, trusted_types
-from include.tracking.runs import _save
+from include.modelling.estimator import build, fit, storing_model, trusted_types
+from include.tracking.storage import save_estimator
 from tests.wrong_inputs.model_code import ESTIMATOR, frame, model, target, written
 from tests.wrong_inputs.table import rows
 
@@ -24,9 +21,9 @@ def storing(kept: str, extra: str = "") -> Callable[[Path], object]:
         folder = written(tmp, code)
         estimator = build(folder, model())
         fit(estimator, frame(), target(), folder)
-        named: Any = SimpleNamespace(artifact_location=str(tmp), model_id="m-1")
-        with own_code("storing the model", folder, remedy="let build return what skops can store"):
-            _save(estimator, str(tmp / "stored"), named, "r1", frame().head(3), trusted_types(folder))
+        with storing_model(folder):
+            stored = str(tmp / "stored")
+            save_estimator(estimator, stored, example=frame().head(3), trusted_types=trusted_types(folder))
 
     return store
 
