@@ -1,7 +1,8 @@
 """`make check PIPELINE=…`: a dry run of a pipeline, which finds what would stop it and writes nothing.
 
 It reads the pipeline's files, then some days of its source, runs the suite on them, and fits, tries and
-stores the model in a temporary folder, with the functions of the real steps. It needs neither lake nor MLflow.
+stores the model in a temporary folder, with the functions of the real steps. Neither lake nor MLflow is
+needed.
 """
 
 from __future__ import annotations
