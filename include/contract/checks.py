@@ -18,6 +18,7 @@ from include.yaml_text import load_yaml
 _SUITE = "expectations.yaml"
 _COLUMN_ARGUMENTS = ("column", "column_A", "column_B", "column_list", "column_set")
 """Arguments of expectations that name columns."""
+_DROPPED = "is dropped by privacy.drop; name another column, or keep it"
 _SINGLE = ("model.target", "model.time", "source.partition_by")
 _FEATURES = ("model.features.numerical", "model.features.categorical")
 _GROUPS = ("gate.slices.column", "monitoring.fairness.column")
@@ -121,14 +122,14 @@ def _feature(raw: Mapping[str, Any], path: str, column: str, seen: dict[str, str
     if column in seen:
         yield Fault(path, f"{shown} is listed already, at {seen[column]}")
     if column in _dropped_columns(raw):
-        yield Fault(path, f"{shown} is dropped by privacy.drop")
+        yield Fault(path, f"{shown} {_DROPPED}")
     seen.setdefault(column, path)
 
 
 def _dropped(raw: Mapping[str, Any]) -> Iterator[Fault]:
     for path in _SINGLE:
         if (column := _at(raw, path)) is not None and column in _dropped_columns(raw):
-            yield Fault(path, f"{quote(column)} is dropped by privacy.drop")
+            yield Fault(path, f"{quote(column)} {_DROPPED}")
 
 
 def _groups(raw: Mapping[str, Any], folder: Path) -> Iterator[Fault]:
@@ -138,7 +139,7 @@ def _groups(raw: Mapping[str, Any], folder: Path) -> Iterator[Fault]:
         if not isinstance(column, str) or column in COLUMNS:  # reported by the models, and by _reserved
             continue
         if column in _dropped_columns(raw):
-            yield Fault(path, f"{quote(column)} is dropped by privacy.drop")
+            yield Fault(path, f"{quote(column)} {_DROPPED}")
         elif column not in (own := _columns(raw)) and column not in (rest := _suite_columns(raw, folder)):
             known = sorted(own | rest)
             yield Fault(

@@ -149,9 +149,15 @@ def test_every_fault_of_a_file_is_told_at_once(tmp_path: Path) -> None:
         ),
         (
             {"privacy": {"drop": ["kind"]}},
-            Fault("model.features.categorical[0]", "'kind' is dropped by privacy.drop"),
+            Fault(
+                "model.features.categorical[0]",
+                "'kind' is dropped by privacy.drop; name another column, or keep it",
+            ),
         ),
-        ({"privacy": {"drop": ["time"]}}, Fault("model.time", "'time' is dropped by privacy.drop")),
+        (
+            {"privacy": {"drop": ["time"]}},
+            Fault("model.time", "'time' is dropped by privacy.drop; name another column, or keep it"),
+        ),
         (
             {"gate": "strict"},
             Fault("gate", "'strict': input should be a valid dictionary or instance of Gate"),

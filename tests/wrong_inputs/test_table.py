@@ -15,10 +15,12 @@ from airflow.sdk.exceptions import ParamValidationError
 from include.exceptions import MillraceError
 from millrace.dags.retries import RETRY_POLICY
 from tests.wrong_inputs import (
+    contracts,
     data_files,
     feature_columns,
     model_code,
     predictions,
+    queries,
     run_params,
     source_functions,
     stored_models,
@@ -27,22 +29,24 @@ from tests.wrong_inputs import (
 from tests.wrong_inputs.table import MARKS, Wrong
 
 KINDS = (
+    contracts,
     data_files,
     feature_columns,
     model_code,
     predictions,
+    queries,
     run_params,
     source_functions,
     stored_models,
     suites,
 )
 WRONG: list[Wrong] = [wrong for kind in KINDS for wrong in kind.WRONG]
-LEAST = 380
+LEAST = 520
 MAX_MESSAGE = 2048
 REMEDY = re.compile(
-    r"\b(add|allowed|cast|convert|correct|create|expect|fix|flatten|give|has to|have to"
-    r"|ingest|install|keep|leave|let|make|must|needs?|permitted|provide|put|raise|remove|return|run|save|see|set|shorten|start"
-    r"|take|use|write)\b"
+    r"\b(add|allowed|cast|convert|correct|create|expect|fix|flatten|give|has to|have to|ingest|install|keep"
+    r"|leave|let|make|must|name|needs?|outside of|permitted|provide|put|raise|remove|rename|return|run|save"
+    r"|see|set|shorten|should be|start|take|use|write)\b"
     r"|Failed validating|failed.*severity critical",
     re.IGNORECASE | re.DOTALL,
 )
