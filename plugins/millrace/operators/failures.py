@@ -15,9 +15,6 @@ from airflow.sdk.exceptions import AirflowTaskTimeout
 
 from include.exceptions import JobFailed, MillraceError
 
-_WRAPPED = ("execute", "poke")
-"""What operators and sensors define themselves; the rest of a task runs through the methods below."""
-
 
 class FailureMixin:
     """Mixin that logs the message of a failure before Airflow logs its frames.
@@ -33,9 +30,10 @@ class FailureMixin:
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        for name in _WRAPPED:
+        # What operators and sensors define themselves; the rest of a task runs through the methods below.
+        for name, wrapped in (("execute", _limited), ("poke", _reported)):
             if method := vars(cls).get(name):
-                setattr(cls, name, _reported(method))
+                setattr(cls, name, wrapped(method))
 
     def render_template_fields(self, *args: Any, **kwargs: Any) -> None:
         """Extend Airflow's step: a macro may fail as a task does."""
@@ -73,12 +71,26 @@ def _reported(method: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(method)
     def run(self: Any, *args: Any, **kwargs: Any) -> Any:
         with reporting(self.log):
-            try:
-                return method(self, *args, **kwargs)
-            except AirflowTaskTimeout:
-                if not self.execution_timeout:
-                    raise
-                self.on_kill()  # as Airflow does for its own error
-                raise self.too_late() from None
+            return method(self, *args, **kwargs)
 
     return run
+
+
+def _limited(method: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a reported `execute` that names the key of its time limit.
+
+    Not a `poke`: of a time-out, and of no other error, a sensor takes notice before its `soft_fail`,
+    `never_fail` and `silent_fail`.
+    """
+
+    @wraps(method)
+    def run(self: Any, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return method(self, *args, **kwargs)
+        except AirflowTaskTimeout:
+            if not self.execution_timeout:
+                raise
+            self.on_kill()  # as Airflow does for its own error
+            raise self.too_late() from None
+
+    return _reported(run)

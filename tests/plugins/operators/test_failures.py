@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from airflow.sdk import DAG, BaseOperator
+from airflow.sdk.exceptions import AirflowSkipException
 from airflow.sdk.execution_time.timeout import timeout
 from structlog.testing import capture_logs
 
@@ -147,6 +148,33 @@ def test_an_endless_source_ends_with_the_key_of_its_limit(
         "days in a run"
     )
     assert time.monotonic() - started < 20
+
+
+class EndlessSensor(LakeFSCommitSensor):
+    """Waits for an answer that never comes."""
+
+    def poke(self, context: Any) -> bool:
+        while True:
+            time.sleep(0.01)
+
+
+def endless(**given: Any) -> EndlessSensor:
+    limit = timedelta(seconds=1)
+    return EndlessSensor(task_id="wait", ref="main", mode="poke", execution_timeout=limit, **given)
+
+
+@pytest.mark.parametrize("how", ["soft_fail", "never_fail"])
+def test_a_sensor_that_is_to_be_skipped_is_skipped_at_its_limit(how: str) -> None:
+    with pytest.raises(AirflowSkipException), timeout(1):
+        Task(endless(**{how: True})).run()
+
+
+@pytest.mark.parametrize("given", [{}, {"silent_fail": True}], ids=["stock", "silent"])
+def test_no_sensor_goes_on_beyond_its_limit(given: dict[str, bool]) -> None:
+    started = time.monotonic()
+    with pytest.raises(JobFailed, match="wait was not done after 1 s, its execution_timeout"), timeout(1):
+        Task(endless(**given, timeout=5)).run()
+    assert time.monotonic() - started < 4
 
 
 def test_endless_training_ends_with_the_key_of_its_limit(
