@@ -65,8 +65,8 @@ def fit(
     predictions = ask(estimator, sample, folder)
     _store_reference(sample.assign(**{model.target: labels, PREDICTION: predictions}), run_log)
     example = matrix.head(_EXAMPLE_ROWS)
-    with storing_model(folder):
-        model_id = run_log.log_model(estimator, example=example, trusted_types=trusted_types(folder))
+    trusted, guard = trusted_types(folder), storing_model(folder)
+    model_id = run_log.log_model(estimator, example=example, trusted_types=trusted, guard=guard)
     run_log.log_metrics({"fit.rows": len(rows), "fit.seconds": seconds}, model_id=model_id)
 
 

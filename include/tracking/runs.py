@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
@@ -296,11 +296,19 @@ class RunLog:
                 self.id, [DatasetInput(dataset, [InputTag("mlflow.data.context", context)])]
             )
 
-    def log_model(self, estimator: Any, *, example: Any, trusted_types: Sequence[str]) -> str:
+    def log_model(
+        self,
+        estimator: Any,
+        *,
+        example: Any,
+        trusted_types: Sequence[str],
+        guard: AbstractContextManager[None] | None = None,
+    ) -> str:
         """Store a fitted estimator in skops format, and return the model's id.
 
         `trusted_types` is what the file may hold beyond plain data. Raises Misconfigured naming any other
-        type that it holds: nothing is stored that nobody reviewed.
+        type that it holds: nothing is stored that nobody reviewed. The estimator's own code runs in `guard`,
+        the upload does not.
 
         These are the steps of `mlflow.sklearn.log_model`, which takes the server from a global setting and
         reads back what this run has logged already, in five more requests.
@@ -315,18 +323,19 @@ class RunLog:
             state = LoggedModelStatus.FAILED
             try:
                 with TemporaryDirectory(prefix="millrace-") as folder:
-                    save_estimator(
-                        estimator,
-                        folder,
-                        example=example,
-                        trusted_types=trusted_types,
-                        of={
-                            "artifact_path": model.artifact_location,
-                            "model_uuid": model.model_id,
-                            "run_id": self.id,
-                            "model_id": model.model_id,
-                        },
-                    )
+                    with guard or nullcontext():
+                        save_estimator(
+                            estimator,
+                            folder,
+                            example=example,
+                            trusted_types=trusted_types,
+                            of={
+                                "artifact_path": model.artifact_location,
+                                "model_uuid": model.model_id,
+                                "run_id": self.id,
+                                "model_id": model.model_id,
+                            },
+                        )
                     self._client.log_model_artifacts(model.model_id, folder)
                 state = LoggedModelStatus.READY
             finally:
