@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from include.contract.own_code import explain, frames
-from include.exceptions import JobFailed, MillraceError, Misconfigured, Stopped
+from include.exceptions import MillraceError, Misconfigured, Stopped, Transient
 from include.jobs import env
 from include.jobs.exit_codes import Exit, code_of
 from include.jobs.spec import Job
@@ -79,9 +79,14 @@ def _end_on_sigterm(seconds: int) -> None:
     signal.alarm(seconds)
 
 
-def _unforeseen(error: Exception) -> JobFailed:
-    """Return an error without the message of this one, which may quote rows."""
-    failed = JobFailed(f"the job failed with {explain(error, settings().pipelines)}; report it as a bug")
+def _unforeseen(error: Exception) -> Transient:
+    """Return an error without the message of this one, which may quote rows.
+
+    The code of the model is guarded where it runs, so this may be a fault of a service: it is tried again, as
+    in a worker, where Airflow does not know the class of such an error either.
+    """
+    what = explain(error, settings().pipelines)
+    failed = Transient(f"the job failed with {what}; it is tried again; if it stays, report it as a bug")
     failed.add_note(frames(error))
     return failed
 

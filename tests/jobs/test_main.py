@@ -134,6 +134,14 @@ def test_model_code_that_fails_ends_it_with_70_and_its_line(loop: Loop) -> None:
     assert "return 1 / 0" in err
 
 
+def test_what_nobody_foresaw_is_tried_again_as_in_a_worker(loop: Loop) -> None:
+    loop.block_models()
+    code, answer = run(job_variables(loop), "train")
+    assert (code, answer["error"]) == (69, "Transient")
+    assert "the job failed with NotADirectoryError in MlflowClient.log_model_artifacts " in answer["message"]
+    assert "it is tried again; if it stays, report it as a bug" in answer["message"]
+
+
 def status_of_the_only_run(loop: Loop) -> str:
     found = loop.experiment("train")
     [run] = found.client.search_runs([found.id])

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
-from urllib.request import url2pathname
 
 import pandas as pd
 import pytest
@@ -48,10 +46,7 @@ def test_a_training_tells_what_it_learned_from(loop: Loop) -> None:
 
 
 def test_a_store_that_does_not_take_a_model_is_no_fault_of_the_model(loop: Loop) -> None:
-    experiment = loop.experiment("train")
-    root = Path(url2pathname(experiment.client.get_experiment(experiment.id).artifact_location))
-    root.mkdir(parents=True, exist_ok=True)
-    (root / "models").write_text("where MLflow has its folder of models")
+    loop.block_models()
     with pytest.raises(OSError, match="models"):
         loop.train()
 
