@@ -29,6 +29,8 @@ _TRANSIENT = re.compile(
 )
 """Messages of registries and nodes about transient faults."""
 _UNSTARTED = {"ContainerCannotRun", "StartError"}
+_LOST = {"Unknown", "ContainerStatusUnknown"}
+"""What containerd, with exit code 255, and the kubelet say of a container that is gone, as after a reset."""
 
 
 def resources(limits: Resources) -> V1ResourceRequirements:
@@ -122,6 +124,8 @@ def failure(pod: V1Pod, *, pipeline_name: str, job: str, seconds: int, lines: Se
         ended, memory = now.terminated, (container.resources.limits or {}).get("memory", "")
         if ended.reason == "OOMKilled":
             return results.too_much_memory(pipeline_name, memory)
+        if ended.reason in _LOST:
+            return _taken_away(ended.reason, ended.message or "its node has lost the container")
         if ended.reason in _UNSTARTED:
             return Misconfigured(f"image {container.image!r} cannot be started: {ended.message}")
         return results.failure(job, container.image, ended.exit_code, lines)

@@ -13,7 +13,7 @@ from kubernetes import client
 from kubernetes.client import ApiClient
 
 from include.contract import loader
-from include.exceptions import MillraceError, Misconfigured, Transient, Unavailable
+from include.exceptions import JobFailed, MillraceError, Misconfigured, Transient, Unavailable
 from include.jobs.spec import Job
 from millrace.runtimes.factory import job_operator
 from millrace.runtimes.kubernetes.pods import failure, image_of, is_refused, pod_name
@@ -125,6 +125,20 @@ def test_what_takes_a_pod_away_is_told_apart(
     """What a cluster of one node cannot be brought to do in a test."""
     found = failure(pod(reason, message), pipeline_name="orders", job="train", seconds=60, lines=[])
     assert (type(found), said in str(found)) == (kind, True)
+
+
+@pytest.mark.parametrize(("reason", "code"), [("Unknown", 255), ("ContainerStatusUnknown", 137)])
+def test_a_container_that_its_node_lost_is_tried_again(reason: str, code: int) -> None:
+    """As after a node that was reset: the pod itself has no reason then."""
+    ended = client.V1ContainerStateTerminated(exit_code=code, reason=reason)
+    found = failure(pod(terminated=ended), pipeline_name="orders", job="train", seconds=60, lines=["epoch 3"])
+    assert (type(found), f"taken away by the cluster: {reason}" in str(found)) == (Transient, True)
+
+
+def test_a_job_that_ends_with_255_by_itself_is_not() -> None:
+    ended = client.V1ContainerStateTerminated(exit_code=255, reason="Error")
+    found = failure(pod(terminated=ended), pipeline_name="orders", job="train", seconds=60, lines=["died"])
+    assert type(found) is JobFailed
 
 
 def test_an_image_is_named_by_digest() -> None:
