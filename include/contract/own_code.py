@@ -10,6 +10,7 @@ import os
 import re
 import traceback
 from collections.abc import Iterator
+from concurrent.futures import BrokenExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from types import CodeType
@@ -20,13 +21,15 @@ from include.excerpt import excerpt, quote
 _MAX_FRAMES = 15
 _PASSING = (KeyboardInterrupt, GeneratorExit, Stopped, MillraceError)
 """What is not the code's fault, or is worded already."""
-_WRONG_PATHS = (
+_WRONG_VALUES = (
     FileExistsError,
     FileNotFoundError,
     IsADirectoryError,
     NotADirectoryError,
     PermissionError,
+    ValueError,  # as of a wrong URL, or an answer that is not JSON, in requests
 )
+"""Of the errors of the network and the machine those that another try meets again."""
 _PROJECT = Path(__file__).parents[1]
 
 _RULES = re.compile(
@@ -107,6 +110,10 @@ def _told(
             f"{said}: there is not enough memory; shorten training.window, read smaller batches, or run it "
             "where there is more"
         )
+    if isinstance(error, BrokenExecutor):
+        return Transient(
+            f"{said}: a process of its own was ended, as when memory is short; it is tried again"
+        )
     if isinstance(error, OSError) and _may_pass(error):
         is_pythons = type(error).__module__ == "builtins"  # the numbers of others have other meanings
         reason = os.strerror(error.errno) if error.errno and is_pythons else "the service or the machine"
@@ -119,7 +126,7 @@ def _told(
 def _may_pass(error: OSError) -> bool:
     """Return whether an error is one of the network or the machine; libraries raise a bare OSError, too."""
     bare = type(error) is OSError and error.errno is None
-    return not (bare or isinstance(error, _WRONG_PATHS))
+    return not (bare or isinstance(error, _WRONG_VALUES))
 
 
 def _known(error: BaseException, *, sees_rows: bool) -> str:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import errno
+import io
 import signal
 import socket
 import ssl
 import urllib.error
 from collections.abc import Iterator
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any
 
 import pytest
+from requests.exceptions import InvalidURL, JSONDecodeError
 
 from include.contract import code
 from include.contract.own_code import own_code
@@ -51,10 +54,11 @@ def called(folder: Path, body: str, **given: Any) -> None:
         OSError(errno.ENOSPC, "x"),
         OSError(errno.EHOSTUNREACH, "x"),
         BlockingIOError(errno.EAGAIN, "x"),
+        BrokenProcessPool("x"),  # as of a worker of joblib that was killed
     ],
     ids=repr,
 )
-def test_an_error_of_the_network_or_the_machine_stays_transient(tmp_path: Path, error: OSError) -> None:
+def test_an_error_of_the_network_or_the_machine_stays_transient(tmp_path: Path, error: Exception) -> None:
     message = r"^build failed with \w+ at .*/of_network/model\.py:2 in 'build': .*; it is tried again\n"
     with pytest.raises(Transient, match=message):
         called(tmp_path / "of_network", "raise error", error=error)
@@ -62,10 +66,18 @@ def test_an_error_of_the_network_or_the_machine_stays_transient(tmp_path: Path, 
 
 @pytest.mark.parametrize(
     "error",
-    [FileNotFoundError(2, "x"), PermissionError(13, "x"), IsADirectoryError(21, "x"), OSError("corrupt")],
+    [
+        FileNotFoundError(2, "x"),
+        PermissionError(13, "x"),
+        IsADirectoryError(21, "x"),
+        OSError("corrupt"),
+        io.UnsupportedOperation("not writable"),
+        InvalidURL("x"),
+        JSONDecodeError("x", "y", 0),
+    ],
     ids=repr,
 )
-def test_a_wrong_path_or_a_damaged_file_fails_at_once(tmp_path: Path, error: OSError) -> None:
+def test_a_wrong_path_value_or_damaged_file_fails_at_once(tmp_path: Path, error: OSError) -> None:
     with pytest.raises(JobFailed, match=r"; correct it\n"):
         called(tmp_path / "of_path", "raise error", error=error)
 
