@@ -34,12 +34,19 @@ class Cause(Enum):
 _CODES: tuple[tuple[str, Cause], ...] = (
     (r"28...|1044|1045|1698|SQLITE_AUTH", Cause.LOGIN),
     (r"25006|1792|SQLITE_READONLY.*", Cause.WRITING),
-    (r"40...|53300|55P03|55006|57014|70100|1040|1205|1213|1317|1969|3024|SQLITE_(BUSY|LOCKED).*", Cause.BUSY),
-    (r"(08|53|57|58)...|20\d\d|SQLITE_(IOERR|CANTOPEN|FULL|NOMEM|INTERRUPT|PROTOCOL).*", Cause.AWAY),
+    (
+        r"25P0[34]|40...|53300|55P03|55006|57014|70100|1040|1205|1213|1317|1969|3024|SQLITE_(BUSY|LOCKED).*",
+        Cause.BUSY,
+    ),
+    (
+        r"(08|53|57|58)...|HYT0[01]|20\d\d|200(0[2-9]|47)|SQLITE_(IOERR|CANTOPEN|FULL|NOMEM|INTERRUPT|PROTOCOL).*",
+        Cause.AWAY,
+    ),
     (r"3D...|1049|SQLITE_(CORRUPT|NOTADB).*", Cause.CONNECTION),
     (r"(0A|25|26|34|3F|42|55)...|1054|1064|1142|1143|1146|1305|SQLITE_(ERROR|RANGE)", Cause.QUERY),
 )
-"""SQLSTATE (PostgreSQL, ODBC), numbers of MySQL, names of SQLite's codes; all others are about values."""
+"""SQLSTATE (PostgreSQL, ODBC), numbers of MySQL and of DB-Library, names of SQLite's codes; all others are
+about values."""
 
 _TEXTS: tuple[tuple[str, Cause], ...] = (
     ("authentication|no password supplied|role .* does not exist|no pg_hba.conf entry", Cause.LOGIN),
