@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
+from concurrent.futures import BrokenExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -31,7 +32,10 @@ log = logging.getLogger(__name__)
 
 _STORED = (Absent, BadData, Misconfigured, ImportError)
 """What the lookup of a stored model raises for the model; an error of no known kind may be a service's."""
-_NEVER = (ChampionUnusable, Transient, Unauthorized, PipelineInvalid, OSError, MemoryError, Stopped)
+_NEVER = (
+    *(ChampionUnusable, Transient, Unauthorized, PipelineInvalid),
+    *(OSError, MemoryError, BrokenExecutor, Stopped),
+)
 """Faults of services, of the machine, of the pipeline's files; and a fault that is reported already."""
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any
 
@@ -255,16 +256,23 @@ def test_a_service_that_is_away_says_nothing_about_the_champion(
     assert former.evaluate(run, AS_OF, run_id="r2").champion is not None
 
 
+@pytest.mark.parametrize(
+    ("error", "kind"), [(MemoryError(), Misconfigured), (BrokenProcessPool(), Transient)], ids=repr
+)
 def test_a_machine_without_memory_says_nothing_about_the_champion(
-    former: Loop, monkeypatch: pytest.MonkeyPatch
+    former: Loop, monkeypatch: pytest.MonkeyPatch, error: Exception, kind: type[MillraceError]
 ) -> None:
+    """Once: the candidate alone could be scored then."""
     run = former.train(AS_OF, run_id="r2")
+    errors, predict_proba = [error], LogisticRegression.predict_proba
 
-    def exhausted(*_: Any) -> Any:
-        raise MemoryError
+    def exhausted(*given: Any) -> Any:
+        if errors:
+            raise errors.pop()
+        return predict_proba(*given)
 
     monkeypatch.setattr(LogisticRegression, "predict_proba", exhausted)
-    with pytest.raises(Misconfigured, match=r"MemoryError .*there is not enough memory"):
+    with pytest.raises(kind, match=rf"{type(error).__name__} .*memory"):
         former.evaluate(run, AS_OF, run_id="r2")
 
 
