@@ -26,6 +26,7 @@ class Cause(Enum):
     CONNECTION = auto()
     QUERY = auto()
     WRITING = auto()
+    UNFINISHED = auto()
     BUSY = auto()
     AWAY = auto()
     VALUES = auto()
@@ -33,6 +34,7 @@ class Cause(Enum):
 
 _CODES: tuple[tuple[str, Cause], ...] = (
     (r"28...|1044|1045|1698|SQLITE_AUTH", Cause.LOGIN),
+    (r"SQLITE_READONLY_(ROLLBACK|RECOVERY|CANTINIT|CANTLOCK)", Cause.UNFINISHED),
     (r"25006|1792|SQLITE_READONLY.*", Cause.WRITING),
     (
         r"25P0[34]|40...|53300|55P03|55006|57014|70100|1040|1205|1213|1317|1969|3024|SQLITE_(BUSY|LOCKED).*",
@@ -87,7 +89,7 @@ def of_connection(place: Place) -> Iterator[None]:
         yield
     except exc.DBAPIError as error:
         cause = _cause(error)
-        if cause in (Cause.LOGIN, Cause.BUSY, Cause.AWAY):
+        if cause in (Cause.LOGIN, Cause.UNFINISHED, Cause.BUSY, Cause.AWAY):
             raise _error(error, cause, place) from None
         raise _unusable(place.conn_id, _text(error)) from None
     except (exc.ArgumentError, ImportError):  # their messages may hold the password
@@ -137,6 +139,11 @@ def _error(error: DBAPIError, cause: Cause, place: Place) -> MillraceError:
             return Misconfigured(
                 f"source.query is refused{of_code}: it writes, and a source only reads; write a query that "
                 "changes nothing"
+            )
+        case Cause.UNFINISHED:
+            return Unavailable(
+                f"the database at {place.address} holds what a writer that was killed has begun{of_code}: "
+                "open its file once with a program that may write, which undoes it"
             )
         case Cause.CONNECTION | Cause.QUERY:
             return Misconfigured(f"source.query is refused{of_code}: {text}; correct it, or source.conn_id")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
+import subprocess
+import sys
 import traceback
 from collections.abc import Iterator
 from contextlib import closing
@@ -242,6 +244,25 @@ def test_a_file_that_another_writes_is_transient(tmp_path: Path) -> None:
         found = fault_of(sql_pipeline(tmp_path), f"{url}?timeout=0.1")
     assert type(found) is Transient
     assert "(SQLITE_BUSY)" in str(found)
+
+
+def test_what_a_killed_writer_left_is_told_from_a_query_that_writes(tmp_path: Path) -> None:
+    url = database(tmp_path, orders(0))
+    file = tmp_path / "shop #1 50%.db"
+    code = (
+        "import os, sqlite3, sys; c = sqlite3.connect(sys.argv[1], isolation_level=None)\n"
+        "c.execute('pragma cache_size = 2'); c.execute('begin'); c.execute('create table large (x)')\n"
+        "for _ in range(100): c.execute('insert into large values (zeroblob(4000))')\n"
+        "os._exit(0)"
+    )
+    subprocess.run([sys.executable, "-c", code, str(file)], check=True)
+    found = fault_of(sql_pipeline(tmp_path), url)
+    assert type(found) is Unavailable
+    assert "(SQLITE_READONLY_ROLLBACK)" in str(found)
+    assert "open its file once with a program that may write" in str(found)
+    with closing(sqlite3.connect(file)) as client:
+        client.execute("select count(*) from orders").fetchone()
+    assert sum(load_days(tmp_path / "orders", url)) == len(orders(0))
 
 
 @pytest.mark.parametrize("url", ["postgres://shop:hunter2@h/db", "nonsense hunter2"])
