@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from airflow.sdk import DAG, BaseOperator
-from airflow.sdk.exceptions import AirflowSkipException
+from airflow.sdk.exceptions import AirflowSkipException, AirflowTaskTimeout
 from airflow.sdk.execution_time.timeout import timeout
 from structlog.testing import capture_logs
 
@@ -161,6 +161,20 @@ class EndlessSensor(LakeFSCommitSensor):
 def endless(**given: Any) -> EndlessSensor:
     limit = timedelta(seconds=1)
     return EndlessSensor(task_id="wait", ref="main", mode="poke", execution_timeout=limit, **given)
+
+
+def test_a_task_at_its_limit_stops_what_it_has_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    stopped: list[str] = []
+    monkeypatch.setattr(EndlessSensor, "on_kill", lambda self: stopped.append(self.task_id))
+    with pytest.raises(JobFailed), timeout(1):
+        Task(endless()).run()
+    assert stopped == ["wait"]
+
+
+def test_a_time_out_that_is_not_the_tasks_own_stays_what_it_is() -> None:
+    task = EndlessSensor(task_id="wait", ref="main", mode="poke")
+    with pytest.raises(AirflowTaskTimeout), timeout(1):
+        Task(task).run()
 
 
 @pytest.mark.parametrize("how", ["soft_fail", "never_fail"])
