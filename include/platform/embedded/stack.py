@@ -214,8 +214,8 @@ class Stack:
 
     def members(self) -> list[psutil.Process]:
         """Return every process of the stack, including the database's."""
-        record = self.record()
-        return [*(record.members() if record else []), *postgres.members(self.database)]
+        parts = [process for record in self._records(self.record()) for process in record.members()]
+        return [*parts, *postgres.members(self.database)]
 
     def summary(self) -> list[tuple[str, str]]:
         """Return labelled addresses and paths for people; never a secret."""

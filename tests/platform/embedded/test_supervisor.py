@@ -12,6 +12,7 @@ import pytest
 
 from include.exceptions import Unavailable
 from include.platform.embedded import processes
+from include.platform.embedded.doctor import examine
 from include.platform.embedded.processes import Record
 from include.platform.embedded.stack import Stack
 from include.platform.embedded.supervisor import FATAL, KEEPER, Supervisor, read_procfile
@@ -150,6 +151,10 @@ def test_nothing_is_left_of_a_supervisor_of_which_nothing_is_recorded(
     record = Record(found.pid, supervisor.arguments)
     assert len(record.members()) == 13
 
-    Stack(settings_in(supervisor.var))._clear(None)
+    stack = Stack(settings_in(supervisor.var))
+    assert {process.pid for process in stack.members()} == {process.pid for process in record.members()}
+    assert "none is recorded, but 13 processes of the stack run" in [one.found for one in examine(stack)]
+
+    stack._clear(None)
 
     assert record.members() == []
