@@ -41,7 +41,7 @@ from tests.support.stack import database_folder
 with database_folder() as folder:
     supervisor = psutil.Popen(["sleep", "60"], start_new_session=True)
     (folder / "var" / "run").mkdir(parents=True)
-    Record(supervisor.pid, supervisor.create_time()).write(folder / "var" / "run" / "stack.json")
+    Record(supervisor.pid, ("60",)).write(folder / "var" / "run" / "stack.json")
     print(supervisor.pid, flush=True)
     sys.stdin.read()
 """

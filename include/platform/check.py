@@ -8,7 +8,7 @@ needed.
 from __future__ import annotations
 
 import time
-from argparse import ArgumentParser
+from argparse import ArgumentParser, ArgumentTypeError
 from collections.abc import Callable, Iterator, Sequence
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -23,7 +23,7 @@ from rich.table import Table as Picture
 from include.contract import code, loader
 from include.contract.data import Reader
 from include.contract.pipeline import Pipeline
-from include.contract.types import check_day
+from include.contract.types import FIRST_DAY, LAST_DAY, check_day
 from include.exceptions import MillraceError, Misconfigured, PipelineInvalid
 from include.excerpt import nearest, quote
 from include.ingestion.partitioner import parts
@@ -63,8 +63,11 @@ def check(
     """Yield what each step shows on the days from `first` to `last`; one alone sets both.
 
     Without any it is yesterday. `sql_url` returns the URL of an Airflow connection, for sources that are
-    queries. Steps that depend on one that failed are left out.
+    queries. Steps that depend on one that failed are left out. Raises Misconfigured for days in the wrong
+    order.
     """
+    if first and last and first > last:
+        raise Misconfigured(f"--from {first} is after --to {last}; set the earlier day as --from")
     pipeline = loader.read(folder)
     if isinstance(pipeline, PipelineInvalid):
         yield from (Finding("contract", path, message) for path, message in pipeline.faults)
@@ -185,7 +188,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = ArgumentParser(prog="make check PIPELINE=… ARGS=…", description=__doc__)
     parser.add_argument("pipeline", help="its name, that of its folder")
     parser.add_argument("--from", dest="first", type=_day, metavar="DAY", help="first day to read")
-    parser.add_argument("--to", dest="last", type=_day, metavar="DAY", help="last day (default: yesterday)")
+    parser.add_argument(
+        "--to",
+        dest="last",
+        type=_day,
+        metavar="DAY",
+        help="last day; one of the two alone is that day, none is yesterday",
+    )
     given = parser.parse_args(arguments)
     folder = settings().pipelines / given.pipeline
     if given.pipeline not in (known := loader.names(settings().pipelines)):
@@ -206,7 +215,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _day(text: str) -> date:
-    return check_day(date.fromisoformat(text))
+    try:
+        return check_day(date.fromisoformat(text))
+    except ValueError:
+        raise ArgumentTypeError(
+            f"{quote(text)} is not a day from {FIRST_DAY} to {LAST_DAY}; write it as 2024-03-31"
+        ) from None
 
 
 if __name__ == "__main__":

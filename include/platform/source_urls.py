@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 from include.exceptions import Misconfigured, Unavailable
+from include.excerpt import excerpt
 from include.platform.embedded.stack import Stack
 from include.settings import ROOT, inherited_environment, settings
 
@@ -15,24 +16,27 @@ def url_of(conn_id: str) -> str:
 
     The embedded stack has to run, as its connections are in its database. Elsewhere this environment counts.
     """
+    environment, hint = _environment()
     process = subprocess.run(  # noqa: S603 - the contract bounds what a connection may be called
         [sys.executable, "-m", "millrace.hooks.sql", conn_id],
         cwd=ROOT,
-        env=_environment(),
+        env=environment,
         capture_output=True,
         text=True,
         check=False,
     )
     if process.returncode:
         reason = (process.stderr.strip().splitlines() or ["no reason given"])[-1]
-        raise Misconfigured(f"connection {conn_id!r} of source.conn_id: {reason}")
-    return process.stdout.strip()
+        raise Misconfigured(f"connection {conn_id!r} of source.conn_id: {excerpt(reason)}{hint}")
+    return process.stdout.strip().splitlines()[-1]  # Airflow logs to the same stream
 
 
-def _environment() -> dict[str, str]:
+def _environment() -> tuple[dict[str, str], str]:
+    """Return the environment to ask Airflow in, and what a person may have to do before."""
     # Otherwise Airflow requests connections from the server of a task.
     context = {"_AIRFLOW_PROCESS_CONTEXT": "server"}
     try:
-        return Stack(settings()).variables() | context
+        return Stack(settings()).variables() | context, ""
     except Unavailable:
-        return inherited_environment() | {"PYTHONPATH": f"{ROOT}:{ROOT / 'plugins'}"} | context
+        own = inherited_environment() | {"PYTHONPATH": f"{ROOT}:{ROOT / 'plugins'}"} | context
+        return own, "; if it is one of the embedded stack, which does not run, run `make up` first"

@@ -157,8 +157,18 @@ def test_a_connection_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch, 
     monkeypatch.setenv("AIRFLOW_HOME", str(tmp_path))
     monkeypatch.setenv("AIRFLOW__DATABASE__SQL_ALCHEMY_CONN", f"sqlite:///{tmp_path}/none.db")
 
-    with pytest.raises(Misconfigured, match=r"connection 'nobody' of source.conn_id: "):
+    monkeypatch.setattr("include.platform.source_urls.settings", lambda: Settings(var=tmp_path / "var"))
+
+    with pytest.raises(Misconfigured, match=r"connection 'nobody' of source.conn_id: .*run `make up` first"):
         url_of("nobody")
+
+
+def test_what_airflow_logs_is_no_part_of_the_url(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Of a password of less than five characters it warns on the standard output."""
+    monkeypatch.setenv("AIRFLOW_HOME", str(tmp_path))
+    monkeypatch.setenv("AIRFLOW_CONN_SHOP", "postgres://me:abc@db/shop")
+
+    assert url_of("shop") == "postgresql+psycopg2://me:abc@db/shop"
 
 
 def test_the_command_prints_a_table_and_fails_where_there_is_a_fault(
@@ -175,3 +185,25 @@ def test_the_command_prints_a_table_and_fails_where_there_is_a_fault(
     assert "1 fault(s)" in capsys.readouterr().out
     with pytest.raises(Misconfigured, match=r"no pipeline 'order': did you mean 'orders'\? PIPELINE is"):
         main(["order"])
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--from", "2024-02-30"], "'2024-02-30' is not a day from 1900-01-01 to "),
+        (["--to", "0001-01-01"], "'0001-01-01' is not a day from 1900-01-01 to "),
+    ],
+)
+def test_what_is_no_day_is_named(
+    options: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        main(["orders", *options])
+    assert message in capsys.readouterr().err
+
+
+def test_days_in_the_wrong_order_are_named(tmp_path: Path) -> None:
+    with pytest.raises(
+        Misconfigured, match="--from 2024-03-06 is after --to 2024-03-03; set the earlier day"
+    ):
+        run(pipeline(tmp_path), 5, 2)

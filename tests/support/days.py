@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import urllib3
 
@@ -160,9 +159,8 @@ def _database() -> Iterator[dict[str, str]]:
     """PostgreSQL: on SQLite a backfill and the scheduler lock each other out, and it fails."""
     with database_folder() as folder:
         socket = postgres.start(folder / "postgres")
-        url = f"postgresql+psycopg2://postgres@/airflow?host={quote(socket)}"
         try:
-            yield {"AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": url}
+            yield {"AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": postgres.url("airflow", socket)}
         finally:
             postgres.stop(folder / "postgres")
 

@@ -6,7 +6,7 @@ password crosses the network as it is. https://airflow.apache.org/docs/apache-ai
 
 from __future__ import annotations
 
-from argparse import ArgumentParser
+from argparse import ArgumentError, ArgumentParser
 from collections.abc import Sequence
 from ipaddress import ip_address
 
@@ -39,7 +39,10 @@ def _host(words: Sequence[str]) -> str:
     """Return the value of the option as Airflow reads it, abbreviations included."""
     parser = ArgumentParser(add_help=False, exit_on_error=False)
     parser.add_argument("-H", "--host", default="")
-    found, _ = parser.parse_known_args(words)
+    try:
+        found, _ = parser.parse_known_args(words)
+    except ArgumentError:  # Airflow will say it
+        return ""
     return str(found.host)
 
 

@@ -13,7 +13,7 @@ from importlib.metadata import PackageNotFoundError, version
 import psutil
 
 from include.exceptions import MillraceError
-from include.platform.embedded import lake_process, postgres, processes
+from include.platform.embedded import lake_process, processes
 from include.platform.embedded.environment import HOST
 from include.platform.embedded.stack import HEALTHY, PORTS, Stack
 from include.settings import ROOT
@@ -169,11 +169,11 @@ def _stale(stack: Stack) -> Finding:
             f"it died and left {left} processes",
             "run `make up`, which ends them and starts anew",
         )
-    if record is None and (database := postgres.members(stack.database)):
+    if record is None and (left := len(stack.members())):
         return Finding(
             "supervisor",
-            f"none, but {len(database)} processes of PostgreSQL run",
-            "run `make down`, or `make up`",
+            f"none is recorded, but {left} processes of the stack run",
+            "run `make down`, or `make up`, which starts anew",
         )
     return Finding("supervisor", "runs" if record else "the stack does not run")
 

@@ -62,8 +62,11 @@ def state(var: Path, secrets: Secrets) -> str:
     return f"{version('mlflow')} {hashlib.sha256(passwords.encode()).hexdigest()}"
 
 
-def make_users(passwords: Mapping[str, str], socket: str) -> None:
-    """Create MLflow's users, or give them these passwords; raises Misconfigured if MLflow refuses one."""
+def make_users(passwords: Mapping[str, str], socket: str, file: Path) -> None:
+    """Create MLflow's users, or give them these passwords.
+
+    Raises Misconfigured if MLflow refuses the one of a person, which is in a file.
+    """
     from mlflow.exceptions import MlflowException
     from mlflow.server.auth.sqlalchemy_store import SqlAlchemyStore
 
@@ -74,7 +77,10 @@ def make_users(passwords: Mapping[str, str], socket: str) -> None:
         try:
             put(name, password, is_admin=name == USER)
         except MlflowException as error:
-            raise Misconfigured(f"MLflow refuses the password of {name!r}: {error.message}") from error
+            reason = str(error.message).rstrip(".")
+            raise Misconfigured(
+                f"MLflow refuses the password of {name!r}: {reason}; write another one into {file}"
+            ) from error
 
 
 def _config_file(var: Path) -> Path:
@@ -86,7 +92,8 @@ def main() -> None:
     var = current_settings().var
     worker = stack_secrets.ensure(var).mlflow_password
     passwords = {USER: stack_secrets.password(var), WORKER: worker}
-    make_users(passwords, str(postgres.socket_folder(var / "postgres")))
+    socket = str(postgres.socket_folder(var / "postgres"))
+    make_users(passwords, socket, stack_secrets.password_file(var))
 
 
 if __name__ == "__main__":

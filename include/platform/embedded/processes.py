@@ -18,14 +18,16 @@ import psutil
 
 
 @cache
-def _boot_id() -> str:
+def _boot_id(proc: Path = Path("/proc")) -> str:
     """Return what differs after each start of the machine or, within one, of the container."""
-    kernel = Path("/proc/sys/kernel/random/boot_id")
+    kernel = proc / "sys/kernel/random/boot_id"
     if not kernel.exists():
         command = ["/usr/sbin/sysctl", "-n", "kern.bootsessionuuid"]  # macOS
         return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
-    first = Path("/proc/1/stat").read_text().rpartition(")")[2].split()
-    return f"{kernel.read_text().strip()} {first[_START_TIME]}"
+    started = ""
+    with suppress(OSError):  # a machine may hide the processes of others (`hidepid` of /proc)
+        started = (proc / "1/stat").read_text().rpartition(")")[2].split()[_START_TIME]
+    return f"{kernel.read_text().strip()} {started}"
 
 
 _START_TIME = 19
@@ -70,7 +72,11 @@ class Record:
 
     def process(self) -> psutil.Process | None:
         """Return the supervisor's process, or None if it does not run."""
-        return next((found for found in started_with(self.arguments) if found.pid == self.supervisor), None)
+        try:
+            found = psutil.Process(self.supervisor)
+            return found if tuple(found.cmdline()[1:]) == self.arguments else None
+        except psutil.Error:
+            return None
 
     def members(self) -> list[psutil.Process]:
         """Return every process of the stack except the database's.

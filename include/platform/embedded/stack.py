@@ -214,8 +214,8 @@ class Stack:
 
     def members(self) -> list[psutil.Process]:
         """Return every process of the stack, including the database's."""
-        record = self.record()
-        return [*(record.members() if record else []), *postgres.members(self.database)]
+        parts = [process for record in self._records(self.record()) for process in record.members()]
+        return [*parts, *postgres.members(self.database)]
 
     def summary(self) -> list[tuple[str, str]]:
         """Return labelled addresses and paths for people; never a secret."""
@@ -277,7 +277,7 @@ class Stack:
     def _clear(self, record: Record | None) -> None:
         """End what a supervisor that has died left running, and one of which nothing is recorded."""
         for found in self._records(record):
-            processes.end(found.members(), grace=5)
+            _stop(found)
         self.deaths.file.unlink(missing_ok=True)
 
     def _start(self, say: Say) -> None:
@@ -297,7 +297,7 @@ class Stack:
         try:
             started.write(self._record_file)
         except BaseException:
-            processes.end(started.members(), grace=5)  # nobody would find them
+            _stop(started)  # what is not recorded would be in the way of the next `up`
             raise
 
     def _prepare(self, database: str, secrets: Secrets, variables: Mapping[str, str], say: Say) -> None:
@@ -409,7 +409,7 @@ class Stack:
 
 
 def _stop(record: Record) -> None:
-    """Stop a supervisor and every member of its session."""
+    """Stop a supervisor, which would start again parts that end before it, and then its whole session."""
     members = record.members()
     if supervisor := record.process():
         with suppress(psutil.NoSuchProcess):

@@ -32,6 +32,10 @@ def test_a_host_of_the_command_line_is_refused(way: tuple[str, ...], tmp_path: P
         airflow(Stack(settings_in(tmp_path / "var")), "api-server", "--port", "1", *way)
 
 
+def test_an_option_without_its_value_is_left_to_airflow() -> None:
+    airflow_host.check(["api-server", "--host"])
+
+
 @pytest.mark.parametrize("host", ["", "127.0.0.1", "127.1.2.3", "::1", "localhost"])
 def test_loopback_by_any_name_is_allowed(host: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AIRFLOW__API__HOST", host)

@@ -74,6 +74,26 @@ def test_a_clock_that_is_put_forward_or_back_changes_nothing(
         assert record.orphans() == []
 
 
+def test_boots_differ_where_the_processes_of_others_are_hidden_too(tmp_path: Path) -> None:
+    """As on a machine whose /proc is mounted with `hidepid=2`."""
+    boots = set()
+    for name in ("one", "two"):
+        kernel = tmp_path / name / "sys/kernel/random/boot_id"
+        kernel.parent.mkdir(parents=True)
+        kernel.write_text(f"{name}\n")
+        boots.add(processes._boot_id(tmp_path / name))
+
+    assert len(boots) == 2
+
+
+def test_a_supervisor_is_looked_for_without_reading_every_process(
+    part: psutil.Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("psutil.process_iter", None)
+
+    assert Record(part.pid, ("-c", STUBBORN)).process() == part
+
+
 FAMILY = """
 import subprocess, sys
 subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])

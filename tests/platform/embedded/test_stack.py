@@ -108,7 +108,8 @@ def test_the_users_of_mlflow_get_the_passwords_of_now(running: RunningStack) -> 
     try:
         assert make_users("another password, later") == ""
         assert status_of(url, f"{USER}:another password, later") == 200
-        assert re.search(r"MLflow refuses the password of 'admin': .*12 char", make_users("short"))
+        refused = rf"MLflow refuses the password of 'admin': .*12 characters; write another one into {file}"
+        assert re.search(refused, make_users("short"))
     finally:
         assert make_users(json.loads(before)[USER]) == ""
         file.write_text(before)

@@ -12,7 +12,11 @@ import pytest
 
 from include.exceptions import Unavailable
 from include.platform.embedded import processes
+from include.platform.embedded.doctor import examine
+from include.platform.embedded.processes import Record
+from include.platform.embedded.stack import Stack
 from include.platform.embedded.supervisor import FATAL, KEEPER, Supervisor, read_procfile
+from tests.support.stack import settings_in
 
 STAYS = "echo started; exec sleep 600"
 DIES = "echo 'cannot start'; exit 3"
@@ -33,7 +37,7 @@ def start(tmp_path: Path) -> Iterator[Callable[[dict[str, str]], Supervisor]]:
         return supervisor
 
     yield spawn
-    for process in started:
+    for process in filter(psutil.Process.is_running, started):
         members = [process, *process.children(recursive=True)]
         process.terminate()
         processes.wait_until_gone(process, 10)
@@ -135,3 +139,22 @@ def test_the_procfile_has_a_command_for_each_part() -> None:
 
     assert KEEPER in commands
     assert all(command.split()[0] in ("exec", "if") for command in commands.values())
+
+
+def test_nothing_is_left_of_a_supervisor_of_which_nothing_is_recorded(
+    start: Callable[[dict[str, str]], Supervisor],
+) -> None:
+    """Its parts must not end first: it would start them again, and be killed before it could end them."""
+    supervisor = start({f"part-{number}": STAYS for number in range(12)})
+    wait_for(lambda: set(states(supervisor).values()) == {"RUNNING"})
+    [found] = processes.started_with(supervisor.arguments)
+    record = Record(found.pid, supervisor.arguments)
+    assert len(record.members()) == 13
+
+    stack = Stack(settings_in(supervisor.var))
+    assert {process.pid for process in stack.members()} == {process.pid for process in record.members()}
+    assert "none is recorded, but 13 processes of the stack run" in [one.found for one in examine(stack)]
+
+    stack._clear(None)
+
+    assert record.members() == []

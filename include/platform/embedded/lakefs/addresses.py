@@ -11,6 +11,7 @@ import hmac
 import json
 import os
 import secrets
+import shutil
 import stat
 import time
 from collections.abc import Iterator
@@ -93,7 +94,17 @@ def sweep(folder: Path, moment: float, *, dry_run: bool) -> int:
     Those whose address still counts stay.
     """
     moment = min(moment, time.time() - VALID_SECONDS)
-    left = [file for file in folder.glob("*") if file.lstat().st_mtime < moment]
+    left = [file for file in folder.glob("*") if _is_older(file, moment)]
     for file in left if not dry_run else ():
-        file.unlink(missing_ok=True)
+        if file.is_dir() and not file.is_symlink():
+            shutil.rmtree(file)  # Spark, for one, writes folders
+        else:
+            file.unlink(missing_ok=True)
     return len(left)
+
+
+def _is_older(file: Path, moment: float) -> bool:
+    try:
+        return file.lstat().st_mtime < moment
+    except FileNotFoundError:  # linked meanwhile
+        return False

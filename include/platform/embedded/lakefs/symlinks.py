@@ -6,10 +6,10 @@ Each folder of a table gets a text file with the addresses of its objects, one a
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from threading import get_native_id
 
 from include.excerpt import quote
 from include.platform.embedded.lakefs.addresses import SCHEME
@@ -49,7 +49,7 @@ class Symlinks:
             _replace(file, "\n".join(addresses))
         for file in set(top.rglob(FILE)) - files.keys():
             if f"{file.parent.relative_to(top)}/".startswith(prefix):
-                file.unlink()
+                file.unlink(missing_ok=True)
 
     def forget(self, repository: str) -> None:
         """Remove the files of a repository."""
@@ -69,6 +69,7 @@ def _checked(name: str) -> str:
 def _replace(file: Path, text: str) -> None:
     """Replace a file at once, so that no reader finds half of it."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = file.with_name(f".{FILE}.{os.getpid()}")
+    # Of this thread alone: two requests may write the same file at once.
+    unfinished = file.with_name(f".{FILE}.{get_native_id()}")
     unfinished.write_text(text)
     unfinished.replace(file)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from concurrent.futures import ThreadPoolExecutor
 from hashlib import md5
 from pathlib import Path
 from typing import Any
@@ -180,6 +181,18 @@ def test_contents_that_nobody_linked_are_garbage(tmp_path: Path, dry_run: bool, 
     assert sorted(file.name for file in folder.iterdir()) == left
 
 
+def test_a_folder_that_a_client_left_is_garbage_too(tmp_path: Path) -> None:
+    (tmp_path / "lake.sqlite").touch()
+    folder = tmp_path / UNLINKED / "frame"
+    folder.mkdir(parents=True)
+    (folder / "part-0.parquet").write_bytes(CONTENT)
+    os.utime(folder, (time.time() - 2 * DAY,) * 2)
+    assert collect_garbage(tmp_path, 0, dry_run=False).endswith(
+        "and 1 files that were written and never linked"
+    )
+    assert list((tmp_path / UNLINKED).iterdir()) == []
+
+
 def entries(*paths: str) -> list[Entry]:
     return [Entry(path, "", 1, path.upper(), 0) for path in sorted(paths)]
 
@@ -233,3 +246,15 @@ def test_a_deleted_repository_leaves_no_symlink_files(
     assert below.is_dir()
     repo.client.repositories_api.delete_repository(repo.name)
     assert not below.exists()
+
+
+def test_symlink_files_that_are_asked_for_twice_at_once_are_whole(tmp_path: Path) -> None:
+    symlinks, rows = Symlinks(tmp_path), entries(*(f"t/{number}" for number in range(500)))
+
+    def write(_: int) -> None:
+        symlinks.write("flights", "main", "", rows, str)
+
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(write, range(60)))
+    assert [file.name for file in (tmp_path / "flights/main/t").iterdir()] == ["symlink.txt"]
+    assert found(tmp_path) == {"flights/main/t": [entry.address for entry in rows]}
