@@ -7,10 +7,12 @@ import re
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 
 import pytest
 
+from include.platform.check import check
 from include.platform.embedded.environment import urls
 from include.settings import ROOT
 from tests.support.stack import RunningStack, run_stack
@@ -71,6 +73,15 @@ def reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
         reader = Reader(folder, stack)
         reader.keep(2)
         yield reader
+
+
+def test_the_dry_run_of_the_page_finds_no_fault(reader: Reader) -> None:
+    [(first, last)] = re.findall(r"make check PIPELINE=parcels ARGS=\"--from (\S+) --to (\S+)\"", PAGE)
+
+    found = list(check(reader.folder / "include/pipelines/parcels", *map(date.fromisoformat, (first, last))))
+
+    assert [finding for finding in found if finding.fault] == []
+    assert "fitted on" in found[-1].seen
 
 
 def test_the_page_brings_a_csv_to_a_champion_and_drift_to_a_retrain(reader: Reader) -> None:
