@@ -11,6 +11,7 @@ from pydantic import (
     model_validator,
 )
 
+from include.contract.dialect import Csv
 from include.contract.numbers import NUMBER
 from include.contract.text import (
     BranchName,
@@ -24,6 +25,7 @@ from include.contract.text import (
     RepositoryName,
 )
 from include.contract.types import Cron, DailyCron, Day, Section, TimeLimit, TimeZone
+from include.excerpt import quote
 
 
 class Reader(StrEnum):
@@ -58,6 +60,7 @@ class Source(Section):
     uri: Location | None = Field(
         None, description="parquet, csv: a path or URI; `{dt}` becomes the partition's date."
     )
+    csv: Csv = Field(Csv(), description="csv: how the files are written.")
     conn_id: ConnectionId | None = Field(None, description="sql: an Airflow connection.")
     query: Query | None = Field(None, description="sql: a query with `:start` and `:end` (time stamps).")
     callable: ImportPath | None = Field(
@@ -78,6 +81,17 @@ class Source(Section):
             raise ValueError(f"reader {self.reader.value!r} needs the key {wanted!r}")
         if self.reader is Reader.SQL and self.query is None:
             raise ValueError("reader 'sql' needs the key 'query'")
+        return self
+
+    @model_validator(mode="after")
+    def _dialect_fits(self) -> Source:
+        if self.reader is not Reader.CSV and "csv" in self.model_fields_set:
+            raise ValueError(f"the key 'csv' is for reader 'csv', not {self.reader.value!r}; remove it")
+        columns = self.csv.columns
+        if columns is not None and self.partition_by not in columns:
+            raise ValueError(
+                f"csv.columns lacks {quote(self.partition_by)} (partition_by); name all columns of the file"
+            )
         return self
 
 

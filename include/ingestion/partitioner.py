@@ -21,7 +21,8 @@ from include.contract.pipeline import Pipeline
 from include.exceptions import BadData
 from include.excerpt import nearest, quote
 from include.ingestion.arrow_types import plain
-from include.ingestion.readers import SourceBatch, holds_other_days, misfits, read
+from include.ingestion.misfits import misfits
+from include.ingestion.readers import SourceBatch, holds_other_days, read
 from include.ingestion.sql import BATCH_ROWS
 
 if TYPE_CHECKING:

@@ -12,7 +12,8 @@ import pytest
 
 from include.contract import loader
 from include.exceptions import BadData, MillraceError, Misconfigured
-from include.ingestion.readers import misfits, read
+from include.ingestion.misfits import misfits
+from include.ingestion.readers import read
 from tests.support.pipeline import Row, day, orders, write_csv, write_parquet, write_pipeline
 
 

@@ -41,6 +41,10 @@ def csv(
     return lambda tmp: load(tmp, content, source, **sections)
 
 
+def dialect(**csv: Any) -> dict[str, Any]:
+    return {**IN_CSV, "csv": csv}
+
+
 def parquet(**columns: Any) -> Callable[[Path], object]:
     def give(tmp: Path) -> None:
         given = {"time": ["2024-03-01 08:00:00"], "amount": [NUMBER], "kind": [MARK], **columns}
@@ -73,7 +77,7 @@ WRONG = [
         ("absent", csv(None), BadData, "'orders.csv' does not exist; provide it, or correct source.uri"),
         ("empty", csv(""), BadData, f"'orders.csv' is empty: 0 bytes; {AGAIN}"),
         ("blank lines", csv("\n\n\n"), BadData, AGAIN),
-        ("UTF-16", csv((HEAD + LINE).encode("utf-16")), BadData, "is UTF-16, not UTF-8; convert the file"),
+        ("UTF-16", csv((HEAD + LINE).encode("utf-16")), BadData, "is UTF-16, not UTF-8; set"),
         (
             "Latin-1",
             csv((HEAD + f"2024-03-01,1,{MARK} ä\n").encode("latin-1")),
@@ -98,8 +102,55 @@ WRONG = [
         ("no header", csv(LINE * 2), BadData, "is missing among the 3 columns"),
         ("no time", csv("amount,kind\n1,x\n"), BadData, NO_TIME),
         ("a near name", csv("Time,amount\n2024-03-01,1\n"), BadData, "did you mean 'Time'?"),
-        ("semicolons", csv((HEAD + LINE).replace(",", ";")), BadData, NO_TIME),
-        ("tabs", csv((HEAD + LINE).replace(",", "\t")), BadData, NO_TIME),
+        ("semicolons", csv((HEAD + LINE).replace(",", ";")), BadData, "set source.csv.delimiter to ';'"),
+        ("tabs", csv((HEAD + LINE).replace(",", "\t")), BadData, r"set source.csv.delimiter to '\t'"),
+        (
+            "semicolons and commas",
+            csv((HEAD + LINE).replace(",", ";").replace(".", ",")),
+            BadData,
+            "the header holds ';' 2 times and ',' no times; set source.csv.delimiter to ';'",
+        ),
+        ("commas", csv(HEAD + LINE, dialect(delimiter=";")), BadData, "set source.csv.delimiter to ','"),
+        (
+            "no header and tabs",
+            csv(LINE.replace(",", "\t"), dialect(columns=["time", "amount", "kind"])),
+            BadData,
+            "the first line holds '\\t' 2 times",
+        ),
+        (
+            "more names than cells",
+            csv(LINE, dialect(columns=["time", "amount", "kind", "id"])),
+            BadData,
+            "Expected 4 columns, got 3",
+        ),
+        ("few lines", csv(HEAD + LINE, dialect(skip_lines=9)), BadData, AGAIN),
+        (
+            "not cp1252",
+            csv((HEAD + f"{DAY},1,{MARK}\x81\n").encode("latin-1"), dialect(encoding="cp1252")),
+            BadData,
+            "it is not 'cp1252'; set source.csv.encoding, or convert the file",
+        ),
+        (
+            "not ASCII",
+            csv(HEAD + f"{DAY},1,{MARK}ä\n", dialect(encoding="ascii")),
+            BadData,
+            "it is not 'ascii'; set source.csv.encoding",
+        ),
+        (
+            "a time of another format",
+            csv(HEAD + "1.3.2024,1,x\n", dialect(time_formats=["%Y/%m/%d"])),
+            BadData,
+            f"1 of 1 {NOT_TIME}",
+        ),
+        (
+            "a decimal point among commas",
+            csv(
+                (HEAD + LINE.replace(".", "|") * 40_000 + LINE).replace(",", ";").replace("|", ","),
+                dialect(delimiter=";", decimal=","),
+            ),
+            BadData,
+            "inferred as double, has 1 other values",
+        ),
         (
             "a name twice",
             csv("time,kind,kind\n2024-03-01,a,b\n"),
