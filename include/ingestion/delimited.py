@@ -13,7 +13,7 @@ from include.contract.data import Source
 from include.contract.dialect import UTF_8, Csv
 from include.exceptions import BadData
 from include.excerpt import quote
-from include.ingestion.files import opened, shown
+from include.ingestion.files import opened_text, shown
 from include.ingestion.misfits import misfits_of_csv
 
 if TYPE_CHECKING:
@@ -62,10 +62,13 @@ def _opened(source: Source, uri: str, folder: Path) -> Iterator[Any]:
     """Open a file, whose encoding may turn out to be another than the contract's."""
     encoding = source.csv.encoding
     try:
-        with opened(uri, folder) as file:
-            if encoding == UTF_8 and file.read(2) in (BOM_UTF16_BE, BOM_UTF16_LE):
-                raise BadData(f"{shown(uri)} is UTF-16, not UTF-8; set source.csv.encoding to 'utf-16'")
-            file.seek(0)
+        with opened_text(uri, folder) as file:
+            if (
+                encoding == UTF_8 and file.seekable()
+            ):  # what is compressed is not, and is refused by its names
+                if file.read(2) in (BOM_UTF16_BE, BOM_UTF16_LE):
+                    raise BadData(f"{shown(uri)} is UTF-16, not UTF-8; set source.csv.encoding to 'utf-16'")
+                file.seek(0)
             yield file
     except UnicodeError:
         what = "the names of the columns are" if encoding == UTF_8 else "it is"

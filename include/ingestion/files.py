@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date, timedelta
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from include.exceptions import BadData, Misconfigured, Transient
@@ -20,6 +20,20 @@ def files(uri: str, first: date, last: date) -> Iterator[tuple[str, date, date]]
     while first <= last:
         yield uri.replace("{dt}", str(first)), first, first
         first += timedelta(days=1)
+
+
+CODECS = {".gz": "gzip", ".bz2": "bz2", ".zst": "zstd", ".lz4": "lz4", ".br": "brotli"}
+"""How a CSV file is compressed, by the end of its name."""
+
+_BEGINNINGS = {
+    b"\x1f\x8b": "is compressed with gzip; let its name end in '.gz'",
+    b"BZh": "is compressed with bzip2; let its name end in '.bz2'",
+    b"\x28\xb5\x2f\xfd": "is compressed with Zstandard; let its name end in '.zst'",
+    b"\x04\x22\x4d\x18": "is compressed with LZ4; let its name end in '.lz4'",
+    b"PK\x03\x04": "is a ZIP archive, as workbooks of Excel are; provide the CSV that is in it",
+    b"PAR1": "is a Parquet file; set source.reader to 'parquet'",
+}
+_DAMAGED = re.compile(r"Truncated compressed stream|(zlib inflate|\w+ decompress) failed")
 
 
 @contextmanager
@@ -45,9 +59,26 @@ def opened(uri: str, folder: Path) -> Iterator[Any]:
     except pa.ArrowInvalid as error:
         raise BadData(f"{name} cannot be read: {first_line(error)}; provide the file again") from None
     except OSError as error:  # without a number it is Arrow's own: the content is damaged
-        if system == local and error.errno is None:
+        if _DAMAGED.match(str(error)) or (system == local and error.errno is None):
             raise BadData(f"{name} cannot be read: {first_line(error)}; provide the file again") from None
         raise Transient(f"{name} cannot be read now: {first_line(error)}") from None
+
+
+@contextmanager
+def opened_text(uri: str, folder: Path) -> Iterator[Any]:
+    """Open a file of text, decompressed as its name says; raises BadData if it plainly is none."""
+    import pyarrow as pa
+
+    with opened(uri, folder) as file:
+        if codec := CODECS.get(PurePosixPath(uri.partition("?")[0]).suffix.lower()):
+            with pa.CompressedInputStream(file, codec) as content:
+                yield content
+            return
+        beginning = file.read(4)
+        if fault := next((what for mark, what in _BEGINNINGS.items() if beginning.startswith(mark)), None):
+            raise BadData(f"{shown(uri)} {fault}")
+        file.seek(0)
+        yield file
 
 
 def shown(uri: str) -> str:

@@ -6,10 +6,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
 from include.contract import loader
 from include.exceptions import BadData
+from include.ingestion.files import CODECS
 from include.ingestion.readers import read
 from tests.support.pipeline import Row, day, write_pipeline
 
@@ -194,3 +196,75 @@ def test_another_dialect_than_the_contract_says_is_told_with_the_likely_one(
     assert message in str(raised.value)
     assert SECRET not in str(raised.value)
     assert raised.value.__cause__ is None
+
+
+def compressed(content: bytes, codec: str) -> bytes:
+    sink = pa.BufferOutputStream()
+    with pa.CompressedOutputStream(sink, codec) as out:
+        out.write(content)
+    return bytes(sink.getvalue())
+
+
+MANY = b"time,id\n" + b"".join(b"2024-03-01 05:00:00,%d\n" % (7919**3 * n % 10**12) for n in range(100_000))
+
+
+@pytest.mark.parametrize("suffix", [*CODECS, ".GZ"])
+def test_a_file_is_decompressed_as_its_name_says(tmp_path: Path, suffix: str) -> None:
+    content = compressed(MANY, CODECS[suffix.lower()])
+    assert len(rows_of(tmp_path, content, f"orders.csv{suffix}")) == 100_000
+    european = compressed(EUROPEAN.encode("latin-1"), CODECS[suffix.lower()])
+    assert rows_of(tmp_path / "b", european, f"orders.csv{suffix}", **DIALECT, encoding="latin-1") == [ROW]
+
+
+def test_a_compressed_file_streams(tmp_path: Path) -> None:
+    folder = write_pipeline(tmp_path, source={"uri": "orders.csv.gz"})
+    (folder / "orders.csv.gz").write_bytes(compressed(MANY, "gzip"))
+    found = read(loader.load(folder).source, day(0), day(0), folder=folder, sql_url=None)
+    assert next(found).batch.num_rows < 50_000
+
+
+def test_a_file_of_several_gzip_members_is_read_whole(tmp_path: Path) -> None:
+    """Logs are appended to, and `gzip` of several files is catenated, in this way."""
+    content = compressed(b"time,id\n2024-03-01 05:00:00,1\n", "gzip")
+    both = content + compressed(b"2024-03-01 05:00:00,2\n", "gzip")
+    assert [row["id"] for row in rows_of(tmp_path, both, "orders.csv.gz")] == [1, 2]
+
+
+@pytest.mark.parametrize("suffix", CODECS)
+@pytest.mark.parametrize("harm", ["cut early", "cut late", "another format", "empty"])
+def test_a_damaged_compressed_file_is_named(tmp_path: Path, suffix: str, harm: str) -> None:
+    whole = compressed(MANY, CODECS[suffix])
+    content = {
+        "cut early": whole[:50],
+        "cut late": whole[:-3],
+        "another format": f"time,kind\n2024-03-01,{SECRET}\n".encode() * 9,
+        "empty": compressed(b"", CODECS[suffix]),
+    }[harm]
+    with pytest.raises(
+        BadData, match=r"^'orders\.csv\..+ cannot be read: .+; provide the file again$"
+    ) as raised:
+        rows_of(tmp_path, content, f"orders.csv{suffix}")
+    assert SECRET not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("suffix", "message"),
+    [
+        (".gz", "'orders.csv' is compressed with gzip; let its name end in '.gz'"),
+        (".bz2", "'orders.csv' is compressed with bzip2; let its name end in '.bz2'"),
+        (".zst", "'orders.csv' is compressed with Zstandard; let its name end in '.zst'"),
+        (".lz4", "'orders.csv' is compressed with LZ4; let its name end in '.lz4'"),
+    ],
+)
+def test_a_compressed_file_whose_name_does_not_say_so_is_recognised(
+    tmp_path: Path, suffix: str, message: str
+) -> None:
+    with pytest.raises(BadData) as raised:
+        rows_of(tmp_path, compressed(MANY, CODECS[suffix]))
+    assert str(raised.value) == message
+
+
+def test_values_of_a_compressed_file_that_do_not_fit_are_counted(tmp_path: Path) -> None:
+    content = compressed(MANY + f"2024-03-01 05:00:00,{SECRET}\n".encode() * 2, "gzip")
+    with pytest.raises(BadData, match="'id', inferred as int64, has 2 other values in 100002 rows"):
+        rows_of(tmp_path, content, "orders.csv.gz")

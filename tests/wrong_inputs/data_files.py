@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
@@ -20,6 +21,7 @@ DAY = date(2024, 3, 1)
 HEAD = "time,amount,kind\n"
 LINE = f"2024-03-01 08:00:00,{NUMBER},{MARK}\n"
 IN_CSV = {"reader": "csv", "uri": "orders.csv"}
+GZIP = {"reader": "csv", "uri": "orders.csv.gz"}
 IN_PARQUET = {"reader": "parquet", "uri": "orders.parquet"}
 
 
@@ -171,14 +173,33 @@ WRONG = [
             BadData,
             "column 'email' (privacy.drop) is missing",
         ),
-        ("Parquet as CSV", csv(b"PAR1\x00\x15\x04\x80" * 90), BadData, "orders.csv"),
+        ("Parquet as CSV", csv(b"PAR1\x00\x15\x04\x80" * 90), BadData, "set source.reader to 'parquet'"),
         ("bytes of zero", csv(b"\x00" * 900), BadData, "orders.csv"),
-        (
-            "not gzip",
-            csv(b"\x1f\x8b\x08nonsense", {**IN_CSV, "uri": "orders.csv.gz"}),
-            BadData,
-            "orders.csv.gz",
+        *(
+            (f"not {suffix}", csv(HEAD + LINE * 9, {**IN_CSV, "uri": f"orders.csv{suffix}"}), BadData, AGAIN)
+            for suffix in (".gz", ".bz2", ".zst", ".lz4", ".br")
         ),
+        (
+            "half of gzip",
+            csv(gzip.compress(LATE.encode())[:-9], GZIP),
+            BadData,
+            "'orders.csv.gz' cannot be read",
+        ),
+        ("gzip of nothing", csv(gzip.compress(b""), GZIP), BadData, AGAIN),
+        (
+            "gzip of semicolons",
+            csv(gzip.compress(LATE.replace(",", ";").encode()), GZIP),
+            BadData,
+            "set source.csv",
+        ),
+        (
+            "gzip of UTF-16",
+            csv(gzip.compress(LATE.encode("utf-16")), GZIP),
+            BadData,
+            "set source.csv.encoding",
+        ),
+        ("gzip without its name", csv(gzip.compress(LATE.encode())), BadData, "let its name end in '.gz'"),
+        ("a workbook", csv(b"PK\x03\x04" + b"\x00" * 90), BadData, "is a ZIP archive"),
         (
             "no file system",
             csv(None, {**IN_CSV, "uri": "ftp://host/orders.csv"}),
