@@ -11,6 +11,7 @@ from pydantic import (
     model_validator,
 )
 
+from include.contract.day_path import names_day
 from include.contract.dialect import Csv
 from include.contract.numbers import NUMBER
 from include.contract.text import (
@@ -58,7 +59,9 @@ class Source(Section):
 
     reader: Reader
     uri: Location | None = Field(
-        None, description="parquet, csv: a path or URI; `{dt}` becomes the partition's date."
+        None,
+        description="parquet, csv: a path or URI of a file, a folder, or a pattern with `*`; "
+        "`{dt}`, or `{dt:%Y%m%d}`, becomes the partition's date.",
     )
     csv: Csv = Field(Csv(), description="csv: how the files are written.")
     conn_id: ConnectionId | None = Field(None, description="sql: an Airflow connection.")
@@ -88,7 +91,8 @@ class Source(Section):
         if self.reader is not Reader.CSV and "csv" in self.model_fields_set:
             raise ValueError(f"the key 'csv' is for reader 'csv', not {self.reader.value!r}; remove it")
         columns = self.csv.columns
-        if columns is not None and self.partition_by not in columns:
+        given = columns is None or self.partition_by in columns or names_day(str(self.uri), self.partition_by)
+        if not given:
             raise ValueError(
                 f"csv.columns lacks {quote(self.partition_by)} (partition_by); name all columns of the file"
             )

@@ -6,14 +6,13 @@ import re
 from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from include.contract.data import Source
 from include.contract.dialect import UTF_8, Csv
 from include.exceptions import BadData
 from include.excerpt import quote
-from include.ingestion.files import opened_text, shown
+from include.ingestion.files import SourceFile, opened_text
 from include.ingestion.misfits import misfits_of_csv
 
 if TYPE_CHECKING:
@@ -26,7 +25,7 @@ _HEAD = 2**16
 """The characters in which a header is looked for, in bytes."""
 
 
-def read(source: Source, uri: str, folder: Path) -> Iterator[pa.RecordBatch]:
+def read(source: Source, file: SourceFile) -> Iterator[pa.RecordBatch]:
     """Yield the batches of a CSV file.
 
     Types are inferred from the first block; later values that do not fit are counted in the error.
@@ -34,56 +33,52 @@ def read(source: Source, uri: str, folder: Path) -> Iterator[pa.RecordBatch]:
     import pyarrow as pa
 
     schema = pa.schema([])
-    with _opened(source, uri, folder) as file:
+    with _opened(source, file) as content:
         try:
-            with _reader(source.csv, file) as reader:
+            with _reader(source.csv, content) as reader:
                 schema = reader.schema
                 # What else may keep the column away shows where every source is checked.
-                if source.partition_by not in schema.names and (
-                    fault := _other_delimiter(source, uri, folder)
-                ):
+                if source.partition_by not in schema.names and (fault := _other_delimiter(source, file)):
                     raise BadData(fault)
                 if (odd := _undecoded(schema)) is not None:
-                    raise BadData(_misfits(source, uri, folder, odd, pa.string()))
+                    raise BadData(_misfits(source, file, odd, pa.string()))
                 for batch in reader:
                     if batch.num_rows:
                         yield _without_empty_text(batch, source.csv)
         except pa.ArrowInvalid as error:
             if found := _CONVERSION.match(str(error)):
                 field = schema.field(int(found[1]))
-                raise BadData(_misfits(source, uri, folder, field.name, field.type)) from None
-            if _COUNT.match(str(error)) and (fault := _other_delimiter(source, uri, folder)):
+                raise BadData(_misfits(source, file, field.name, field.type)) from None
+            if _COUNT.match(str(error)) and (fault := _other_delimiter(source, file)):
                 raise BadData(fault) from None
             raise
 
 
 @contextmanager
-def _opened(source: Source, uri: str, folder: Path) -> Iterator[Any]:
+def _opened(source: Source, file: SourceFile) -> Iterator[Any]:
     """Open a file, whose encoding may turn out to be another than the contract's."""
     encoding = source.csv.encoding
     try:
-        with opened_text(uri, folder) as file:
-            if (
-                encoding == UTF_8 and file.seekable()
-            ):  # what is compressed is not, and is refused by its names
-                if file.read(2) in (BOM_UTF16_BE, BOM_UTF16_LE):
-                    raise BadData(f"{shown(uri)} is UTF-16, not UTF-8; set source.csv.encoding to 'utf-16'")
-                file.seek(0)
-            yield file
+        with opened_text(file) as content:
+            if encoding == UTF_8 and content.seekable():  # a compressed file is not; its names are refused
+                if content.read(2) in (BOM_UTF16_BE, BOM_UTF16_LE):
+                    raise BadData(f"{file.name} is UTF-16, not UTF-8; set source.csv.encoding to 'utf-16'")
+                content.seek(0)
+            yield content
     except UnicodeError:
         what = "the names of the columns are" if encoding == UTF_8 else "it is"
         raise BadData(
-            f"{shown(uri)}: {what} not {_shown_encoding(encoding)}; set source.csv.encoding, or convert the "
+            f"{file.name}: {what} not {_shown_encoding(encoding)}; set source.csv.encoding, or convert the "
             "file"
         ) from None
 
 
-def _reader(dialect: Csv, file: Any, **convert: Any) -> Any:
+def _reader(dialect: Csv, content: Any, **convert: Any) -> Any:
     from pyarrow import csv
 
     defaults = csv.ConvertOptions()
     return csv.open_csv(
-        file,
+        content,
         read_options=csv.ReadOptions(
             encoding="utf8" if dialect.encoding == UTF_8 else dialect.encoding,  # anything else is transcoded
             skip_rows=dialect.skip_lines,
@@ -131,22 +126,22 @@ def _masked(column: pa.Array, present: pa.BooleanArray) -> pa.Array:
     return pa.Array.from_buffers(column.type, len(column), buffers)
 
 
-def _other_delimiter(source: Source, uri: str, folder: Path) -> str | None:
+def _other_delimiter(source: Source, file: SourceFile) -> str | None:
     """Return what to say if the header has plainly another delimiter; it is only counted, never quoted."""
-    dialect, line = source.csv, _header(source, uri, folder)
+    dialect, line = source.csv, _header(source, file)
     if (likely := _likely_delimiter(line, source)) is None:
         return None
     what = "the first line" if dialect.columns else "the header"
     return (
-        f"{shown(uri)}: {what} holds {quote(likely)} {line.count(likely)} times and "
+        f"{file.name}: {what} holds {quote(likely)} {line.count(likely)} times and "
         f"{quote(dialect.delimiter)} {line.count(dialect.delimiter) or 'no'} times; "
         f"set source.csv.delimiter to {quote(likely)}"
     )
 
 
-def _header(source: Source, uri: str, folder: Path) -> str:
-    with _opened(source, uri, folder) as file:
-        head = file.read(_HEAD).decode(source.csv.encoding, errors="replace")
+def _header(source: Source, file: SourceFile) -> str:
+    with _opened(source, file) as content:
+        head = content.read(_HEAD).decode(source.csv.encoding, errors="replace")
     lines = head.splitlines()[source.csv.skip_lines :]
     return next(filter(None, lines), "")
 
@@ -167,17 +162,17 @@ def _undecoded(schema: pa.Schema) -> str | None:
     return next((name for name, kind in kinds if pa.types.is_binary(kind)), None)
 
 
-def _misfits(source: Source, uri: str, folder: Path, column: str, kind: pa.DataType) -> str:
+def _misfits(source: Source, file: SourceFile, column: str, kind: pa.DataType) -> str:
     """Return how many values of a column have another type; reads the file again, as bytes."""
     import pyarrow as pa
 
     raw = {"include_columns": [column], "column_types": {column: pa.binary()}, "strings_can_be_null": True}
     rows = odd = 0
-    with _opened(source, uri, folder) as file, _reader(source.csv, file, **raw) as reader:
+    with _opened(source, file) as content, _reader(source.csv, content, **raw) as reader:
         for batch in reader:
             rows += batch.num_rows
             odd += misfits_of_csv(batch.column(0), kind, source.csv)
-    count, where = odd or "some", f"{shown(uri)}: column {column!r}"
+    count, where = odd or "some", f"{file.name}: column {column!r}"
     if pa.types.is_string(kind):
         return (
             f"{where}: {count} of {rows} values are not UTF-8; set source.csv.encoding, or convert the file"

@@ -22,7 +22,7 @@ from include.exceptions import BadData
 from include.excerpt import nearest, quote
 from include.ingestion.arrow_types import plain
 from include.ingestion.misfits import misfits
-from include.ingestion.readers import SourceBatch, holds_other_days, read
+from include.ingestion.readers import SourceBatch, read
 from include.ingestion.sql import BATCH_ROWS
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def parts(
             spool = _Spool(scratch, stack, inferred=pipeline.source.reader is Reader.SQL)
             strays: dict[str, _Strays] = {}
             for found in read(pipeline.source, first, end, folder=folder, sql_url=sql_url):
-                known = strays.setdefault(found.origin, _Strays(f"{found.first} … {found.last}"))
+                known = strays.setdefault(found.origin, _Strays(" … ".join(map(str, found.covers))))
                 for day, rows in _cut(found, pipeline, known):
                     spool.add(found.origin, day, rows)
         _refuse(strays, pipeline.source)
@@ -200,7 +200,7 @@ def _written(groups: Iterator[pa.Table], day: date, number: int, scratch: Path) 
 
 @dataclass
 class _Strays:
-    """Counts of one origin's rows that belong to none of the requested days."""
+    """Counts of one origin's rows that belong to none of the days that it may hold."""
 
     days: str
     rows: int = 0
@@ -209,13 +209,13 @@ class _Strays:
 
 
 def _refuse(strays: Mapping[str, _Strays], source: Source) -> None:
-    """Raise BadData if there are strays; a file of the whole history may hold other days."""
+    """Raise BadData if there are strays."""
     faults = []
     for origin, found in strays.items():
         column = f"{origin}: column {source.partition_by!r}"
         if found.undated:
             faults.append(f"{column} is empty in {found.undated} of {found.rows} rows")
-        if found.outside and not holds_other_days(source):
+        if found.outside:
             where = f"outside of {found.days} ({source.timezone})"
             faults.append(f"{column} is {where} in {found.outside} of {found.rows} rows")
     if faults:
@@ -230,14 +230,19 @@ def _cut(found: SourceBatch, pipeline: Pipeline, strays: _Strays) -> Iterator[tu
     _check_columns(found, pipeline)
     rows = plain(found.batch.drop_columns(pipeline.privacy.drop), found.origin)
     days = _local_days(found._replace(batch=rows), pipeline.source)
-    inside = pc.and_(
-        pc.greater_equal(days, pa.scalar(found.first)), pc.less_equal(days, pa.scalar(found.last))
-    )
+    inside, covered = _between(days, found.first, found.last), _between(days, *found.covers)
     strays.rows += len(days)
     strays.undated += days.null_count
-    strays.outside += len(days) - days.null_count - (pc.sum(inside).as_py() or 0)
+    strays.outside += len(days) - days.null_count - (pc.sum(covered).as_py() or 0)
     for day in sorted(pc.unique(pc.filter(days, inside)).to_pylist()):
         yield day, rows.filter(pc.equal(days, pa.scalar(day)))
+
+
+def _between(days: pa.Array, first: date, last: date) -> pa.Array:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    return pc.and_(pc.greater_equal(days, pa.scalar(first)), pc.less_equal(days, pa.scalar(last)))
 
 
 def _check_columns(found: SourceBatch, pipeline: Pipeline) -> None:

@@ -14,54 +14,68 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from include.contract.data import Reader, Source
+from include.contract.day_path import names_day
 from include.contract.own_code import own_code
 from include.exceptions import BadData, Misconfigured
 from include.ingestion import delimited, sql
-from include.ingestion.files import files, opened, shown
+from include.ingestion.files import Period, SourceFile, find, opened, periods
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 
 class SourceBatch(NamedTuple):
-    """A batch with its origin, and the days that were requested."""
+    """A batch with its origin, the days that were requested, and the days that the origin may hold."""
 
     origin: str
     first: date
     last: date
+    covers: tuple[date, date]
     batch: pa.RecordBatch
 
 
 def read(
     source: Source, first: date, last: date, *, folder: Path, sql_url: str | None
 ) -> Iterator[SourceBatch]:
-    """Yield the rows of a source from `first` to `last`, in one pass; a file without `{dt}` is read whole.
+    """Yield the rows of a source from `first` to `last`, in one pass; a path without a day is read whole.
 
     Raises BadData, Misconfigured or Transient.
     """
+    days = first, last
     if source.reader is Reader.PYTHON:
         for batch in _python(source, first, last, folder):
-            yield SourceBatch(str(source.callable), first, last, batch)
+            yield SourceBatch(str(source.callable), *days, days, batch)
     elif source.reader is Reader.SQL:
         for batch in sql.read(source, first, last, sql_url):
-            yield SourceBatch("source.query", first, last, batch)
+            yield SourceBatch("source.query", *days, days, batch)
     else:
-        rows_of = delimited.read if source.reader is Reader.CSV else _parquet
-        for uri, start, end in files(str(source.uri), first, last):
-            for batch in rows_of(source, uri, folder):
-                yield SourceBatch(shown(uri), start, end, batch)
+        for period in periods(str(source.uri), first, last):
+            yield from _files(source, period, folder)
 
 
-def holds_other_days(source: Source) -> bool:
-    """Return whether a source may hold more days than were requested, as a file of the whole history does."""
-    return source.reader in (Reader.CSV, Reader.PARQUET) and "{dt}" not in str(source.uri)
+def _files(source: Source, period: Period, folder: Path) -> Iterator[SourceBatch]:
+    rows_of = delimited.read if source.reader is Reader.CSV else _parquet
+    for file in find(period.uri, folder):
+        for batch in rows_of(source, file):
+            whole = _with_day(batch, source, period.first)
+            yield SourceBatch(file.name, period.first, period.last, period.covers, whole)
 
 
-def _parquet(_: Source, uri: str, folder: Path) -> Iterator[pa.RecordBatch]:
+def _with_day(batch: pa.RecordBatch, source: Source, day: date) -> pa.RecordBatch:
+    """Return a batch with the day that the path alone gives, as tables partitioned by it do."""
+    import pyarrow as pa
+
+    column = source.partition_by
+    if column in batch.schema.names or not names_day(str(source.uri), column):
+        return batch
+    return batch.append_column(column, pa.repeat(pa.scalar(day), len(batch)))
+
+
+def _parquet(_: Source, file: SourceFile) -> Iterator[pa.RecordBatch]:
     import pyarrow.parquet as pq
 
-    with opened(uri, folder) as file:
-        yield from pq.ParquetFile(file).iter_batches()
+    with opened(file) as content:
+        yield from pq.ParquetFile(content).iter_batches()
 
 
 def _python(source: Source, first: date, last: date, folder: Path) -> Iterator[pa.RecordBatch]:

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from include.contract import loader
-from include.exceptions import BadData, MillraceError, Misconfigured
+from include.exceptions import BadData, FileMissing, MillraceError, Misconfigured
 from include.ingestion.misfits import misfits
 from include.ingestion.readers import read
 from tests.support.pipeline import Row, day, orders, write_csv, write_parquet, write_pipeline
@@ -74,8 +74,8 @@ def test_misfits_are_counted_by_halving() -> None:
 
 
 FAULTS: list[tuple[dict[str, Any], type[MillraceError], str]] = [
-    ({"uri": "none.csv"}, BadData, "'none.csv' does not exist; provide it, or correct source.uri"),
-    ({"uri": "."}, BadData, "'.' cannot be read: Cannot open for reading: path"),
+    ({"uri": "none.csv"}, FileMissing, "'none.csv' does not exist; provide it, or correct source.uri"),
+    ({"uri": "no*.csv"}, FileMissing, "no file matches 'no*.csv'; provide it, or correct source.uri"),
     (
         {"uri": "ftp://user:hunter2@host/x.csv"},
         Misconfigured,

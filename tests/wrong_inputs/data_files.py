@@ -12,7 +12,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from include.contract import loader
-from include.exceptions import BadData, Misconfigured
+from include.contract.day_path import path_of
+from include.exceptions import BadData, FileMissing, Misconfigured
 from include.ingestion.partitioner import parts
 from tests.support.pipeline import write_pipeline
 from tests.wrong_inputs.table import MARK, NUMBER, rows
@@ -27,9 +28,9 @@ IN_PARQUET = {"reader": "parquet", "uri": "orders.parquet"}
 
 def load(tmp: Path, content: bytes | None, source: dict[str, Any], **sections: Any) -> None:
     folder = write_pipeline(tmp, source=source, **sections)
-    name = Path(str(source["uri"]).replace("{dt}", str(DAY))).name
+    name = Path(path_of(source["uri"], DAY)).name
     if content is not None:
-        (folder / name).write_bytes(content)
+        (folder / (name or "orders.csv")).write_bytes(content)
     scratch = tmp / "scratch"
     scratch.mkdir()
     for part in parts(loader.load(folder), DAY, DAY, folder=folder, scratch=scratch):
@@ -45,6 +46,10 @@ def csv(
 
 def dialect(**csv: Any) -> dict[str, Any]:
     return {**IN_CSV, "csv": csv}
+
+
+def at(uri: str) -> dict[str, Any]:
+    return {**IN_CSV, "uri": uri}
 
 
 def parquet(**columns: Any) -> Callable[[Path], object]:
@@ -76,7 +81,7 @@ AGAIN = "provide the file again"
 WRONG = [
     *rows(
         "CSV",
-        ("absent", csv(None), BadData, "'orders.csv' does not exist; provide it, or correct source.uri"),
+        ("absent", csv(None), FileMissing, "'orders.csv' does not exist; provide it, or correct source.uri"),
         ("empty", csv(""), BadData, f"'orders.csv' is empty: 0 bytes; {AGAIN}"),
         ("blank lines", csv("\n\n\n"), BadData, AGAIN),
         ("UTF-16", csv((HEAD + LINE).encode("utf-16")), BadData, "is UTF-16, not UTF-8; set"),
@@ -166,7 +171,26 @@ WRONG = [
         ("an hour of 25", csv(HEAD + "2024-03-01 25:00:00,1,x\n"), BadData, f"1 of 1 {NOT_TIME}"),
         ("a time empty", csv(HEAD + LINE + ",1,x\n"), BadData, "'time' is empty in 1 of 2 rows"),
         ("another day", csv(HEAD + LINE.replace("03-01", "03-05"), A_DAY), BadData, "outside of 2024-03-01"),
-        ("no file of the day", csv(None, A_DAY), BadData, "'orders-2024-03-01.csv' does not exist"),
+        ("no file of the day", csv(None, A_DAY), FileMissing, "'orders-2024-03-01.csv' does not exist"),
+        (
+            "no file of the month",
+            csv(None, at("{dt:%Y-%m}.csv")),
+            FileMissing,
+            "'2024-03.csv' does not exist",
+        ),
+        (
+            "no file of a pattern",
+            csv(None, at("in/{dt}/*.csv")),
+            FileMissing,
+            "no file matches 'in/2024-03-01/*.csv'",
+        ),
+        (
+            "another month",
+            csv(HEAD + LINE.replace("-03-", "-04-"), at("{dt:%Y-%m}.csv")),
+            BadData,
+            "2024-03-31 (UTC) in 1",
+        ),
+        ("a note in the folder", csv(HEAD + LINE, at(".")), BadData, "'expectations.yaml': column 'time'"),
         (
             "nothing to drop",
             csv(HEAD + LINE, privacy={"drop": ["email"]}),
@@ -209,7 +233,7 @@ WRONG = [
     ),
     *rows(
         "Parquet",
-        ("absent", lambda tmp: load(tmp, None, IN_PARQUET), BadData, "does not exist; provide it"),
+        ("absent", lambda tmp: load(tmp, None, IN_PARQUET), FileMissing, "does not exist; provide it"),
         ("empty", damaged(lambda _: b""), BadData, f"is empty: 0 bytes; {AGAIN}"),
         ("cut off", damaged(lambda good: good[:-100]), BadData, AGAIN),
         ("begun only", damaged(lambda good: good[:4]), BadData, AGAIN),
