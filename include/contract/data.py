@@ -11,7 +11,7 @@ from pydantic import (
     model_validator,
 )
 
-from include.contract.day_path import names_day
+from include.contract.day_path import is_dated, names_day
 from include.contract.dialect import Csv
 from include.contract.numbers import NUMBER
 from include.contract.text import (
@@ -46,6 +46,13 @@ class OnFailure(StrEnum):
     WARN = "warn"
 
 
+class OnMissing(StrEnum):
+    """What to do about a day for which the source has no file."""
+
+    FAIL = "fail"
+    SKIP = "skip"
+
+
 _LOCATION_OF = {
     Reader.PARQUET: "uri",
     Reader.CSV: "uri",
@@ -62,6 +69,9 @@ class Source(Section):
         None,
         description="parquet, csv: a path or URI of a file, a folder, or a pattern with `*`; "
         "`{dt}`, or `{dt:%Y%m%d}`, becomes the partition's date.",
+    )
+    missing: OnMissing = Field(
+        OnMissing.FAIL, description="What to do about a day without a file: fail, or skip the day."
     )
     csv: Csv = Field(Csv(), description="csv: how the files are written.")
     conn_id: ConnectionId | None = Field(None, description="sql: an Airflow connection.")
@@ -84,6 +94,12 @@ class Source(Section):
             raise ValueError(f"reader {self.reader.value!r} needs the key {wanted!r}")
         if self.reader is Reader.SQL and self.query is None:
             raise ValueError("reader 'sql' needs the key 'query'")
+        return self
+
+    @model_validator(mode="after")
+    def _days_may_be_missing(self) -> Source:
+        if self.missing is OnMissing.SKIP and not is_dated(self.uri or ""):
+            raise ValueError("missing: 'skip' is for files of a day; write '{dt}' into uri, or remove it")
         return self
 
     @model_validator(mode="after")

@@ -22,7 +22,7 @@ from include.exceptions import BadData
 from include.excerpt import nearest, quote
 from include.ingestion.arrow_types import plain
 from include.ingestion.misfits import misfits
-from include.ingestion.readers import SourceBatch, read
+from include.ingestion.readers import DaysMissing, SourceBatch, read
 from include.ingestion.sql import BATCH_ROWS
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ _GROUPS_PER_PART = 10
 class Part:
     """The next rows of a day in a Parquet file of its own; `sha256` is of the file.
 
-    A day without rows is one part without a file.
+    A day without rows is one part without a file; it `is_missing` if the source has no file for it either.
     """
 
     day: date
@@ -47,6 +47,7 @@ class Part:
     rows: int
     file: Path | None
     sha256: str = ""
+    is_missing: bool = False
 
 
 def parts(
@@ -61,14 +62,27 @@ def parts(
         with ExitStack() as stack:
             spool = _Spool(scratch, stack, inferred=pipeline.source.reader is Reader.SQL)
             strays: dict[str, _Strays] = {}
+            missing: set[date] = set()
             for found in read(pipeline.source, first, end, folder=folder, sql_url=sql_url):
+                if isinstance(found, DaysMissing):
+                    missing.update(_days(*found))
+                    continue
                 known = strays.setdefault(found.origin, _Strays(" … ".join(map(str, found.covers))))
                 for day, rows in _cut(found, pipeline, known):
                     spool.add(found.origin, day, rows)
         _refuse(strays, pipeline.source)
-        while first <= end:
-            yield from _finished(spool.take(first), first, scratch)
-            first += timedelta(days=1)
+        for day in _days(first, end):
+            if day in missing:
+                yield Part(day, 0, 0, None, is_missing=True)
+            else:
+                yield from _finished(spool.take(day), day, scratch)
+        first = end + timedelta(days=1)
+
+
+def _days(first: date, last: date) -> Iterator[date]:
+    while first <= last:
+        yield first
+        first += timedelta(days=1)
 
 
 class _Spool:

@@ -13,10 +13,10 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from include.contract.data import Reader, Source
+from include.contract.data import OnMissing, Reader, Source
 from include.contract.day_path import names_day
 from include.contract.own_code import own_code
-from include.exceptions import BadData, Misconfigured
+from include.exceptions import BadData, FileMissing, Misconfigured
 from include.ingestion import delimited, sql
 from include.ingestion.files import Period, SourceFile, find, opened, periods
 
@@ -34,12 +34,20 @@ class SourceBatch(NamedTuple):
     batch: pa.RecordBatch
 
 
+class DaysMissing(NamedTuple):
+    """Requested days for which the source has no file, and may have none."""
+
+    first: date
+    last: date
+
+
 def read(
     source: Source, first: date, last: date, *, folder: Path, sql_url: str | None
-) -> Iterator[SourceBatch]:
+) -> Iterator[SourceBatch | DaysMissing]:
     """Yield the rows of a source from `first` to `last`, in one pass; a path without a day is read whole.
 
-    Raises BadData, Misconfigured or Transient.
+    Raises FileMissing for a day without a file, unless the contract skips it; BadData, Misconfigured or
+    Transient.
     """
     days = first, last
     if source.reader is Reader.PYTHON:
@@ -53,9 +61,16 @@ def read(
             yield from _files(source, period, folder)
 
 
-def _files(source: Source, period: Period, folder: Path) -> Iterator[SourceBatch]:
+def _files(source: Source, period: Period, folder: Path) -> Iterator[SourceBatch | DaysMissing]:
     rows_of = delimited.read if source.reader is Reader.CSV else _parquet
-    for file in find(period.uri, folder):
+    try:
+        files = find(period.uri, folder)
+    except FileMissing:
+        if source.missing is OnMissing.FAIL:
+            raise
+        yield DaysMissing(period.first, period.last)
+        return
+    for file in files:
         for batch in rows_of(source, file):
             whole = _with_day(batch, source, period.first)
             yield SourceBatch(file.name, period.first, period.last, period.covers, whole)

@@ -12,7 +12,7 @@ import pytest
 from include.contract import loader
 from include.exceptions import BadData
 from include.ingestion.files import CODECS
-from include.ingestion.readers import read
+from include.ingestion.readers import SourceBatch, read
 from tests.support.pipeline import Row, day, write_pipeline
 
 SECRET = "secret-7f3a9"
@@ -23,7 +23,7 @@ def rows_of(tmp_path: Path, content: bytes, name: str = "orders.csv", **dialect:
     folder = write_pipeline(tmp_path, source={"uri": name, **({"csv": dialect} if dialect else {})})
     (folder / name).write_bytes(content)
     found = read(loader.load(folder).source, day(0), day(0), folder=folder, sql_url=None)
-    return [row for one in found for row in one.batch.to_pylist()]
+    return [row for one in found if isinstance(one, SourceBatch) for row in one.batch.to_pylist()]
 
 
 EUROPEAN = "time;ort;menge\n01.03.2024 05:00;Köln;1,5\n"
@@ -220,7 +220,9 @@ def test_a_compressed_file_streams(tmp_path: Path) -> None:
     folder = write_pipeline(tmp_path, source={"uri": "orders.csv.gz"})
     (folder / "orders.csv.gz").write_bytes(compressed(MANY, "gzip"))
     found = read(loader.load(folder).source, day(0), day(0), folder=folder, sql_url=None)
-    assert next(found).batch.num_rows < 50_000
+    first = next(found)
+    assert isinstance(first, SourceBatch)
+    assert first.batch.num_rows < 50_000
 
 
 def test_a_file_of_several_gzip_members_is_read_whole(tmp_path: Path) -> None:

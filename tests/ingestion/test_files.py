@@ -144,6 +144,20 @@ def test_a_year_is_read_for_its_days(tmp_path: Path) -> None:
     assert ids(folder, 304, 306) == [[], [30500], [30600]]
 
 
+def test_every_day_of_a_month_without_a_file_is_missing(tmp_path: Path) -> None:
+    folder = pipeline(tmp_path, "{dt:%Y-%m}.parquet", missing="skip")
+    write(folder, **{"2024-03.parquet": orders(29, count=1)})
+    found = [(part.rows, part.is_missing) for part, _ in cut(folder, 29, 32)]
+    assert found == [(1, False), (0, False), (0, True), (0, True)]
+
+
+def test_a_file_that_cannot_be_read_is_not_skipped(tmp_path: Path) -> None:
+    folder = pipeline(tmp_path, "{dt}.parquet", missing="skip")
+    (folder / "2024-03-01.parquet").write_bytes(b"")
+    with pytest.raises(BadData, match=r"is empty: 0 bytes"):
+        ids(folder)
+
+
 def test_rows_of_another_month_are_not_left_out_unseen(tmp_path: Path) -> None:
     folder = pipeline(tmp_path, "{dt:%Y-%m}.parquet")
     write(folder, **{"2024-03.parquet": orders(0, 31, 32, count=1)})
