@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from codecs import BOM_UTF16_BE, BOM_UTF16_LE
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _CONVERSION = re.compile(r"In CSV column #(\d+): .*CSV conversion error")
 _COUNT = re.compile(r"CSV parse error: Expected \d+ columns")
+_WORDS = {"null_values", "true_values", "false_values", "time_formats"}
 _DELIMITERS = ";\t|,"
 _HEAD = 2**16
 """The characters in which a header is looked for, in bytes."""
@@ -28,23 +29,29 @@ _HEAD = 2**16
 def read(source: Source, file: SourceFile) -> Iterator[pa.RecordBatch]:
     """Yield the batches of a CSV file.
 
-    Types are inferred from the first block; later values that do not fit are counted in the error.
+    Types are inferred from the first block in which a column has values; later values that do not fit are
+    counted in the error.
     """
+    return _read(source, file, None)
+
+
+def _read(
+    source: Source, file: SourceFile, late: Mapping[str, pa.DataType] | None
+) -> Iterator[pa.RecordBatch]:
+    """Yield the batches, with types for the columns that are empty in the first block."""
     import pyarrow as pa
 
     schema = pa.schema([])
     with _opened(source, file) as content:
         try:
-            with _reader(source.csv, content) as reader:
+            with _reader(source.csv, content, column_types=late) as reader:
                 schema = reader.schema
-                # What else may keep the column away shows where every source is checked.
-                if source.partition_by not in schema.names and (fault := _other_delimiter(source, file)):
+                if fault := _fault(source, file, schema):
                     raise BadData(fault)
-                if (odd := _undecoded(schema)) is not None:
-                    raise BadData(_misfits(source, file, odd, pa.string()))
-                for batch in reader:
-                    if batch.num_rows:
-                        yield _without_empty_text(batch, source.csv)
+                empty = [field.name for field in schema if pa.types.is_null(field.type)]
+                if late is not None or not empty:
+                    yield from (_without_empty_text(batch, source.csv) for batch in reader if batch.num_rows)
+                    return
         except pa.ArrowInvalid as error:
             if found := _CONVERSION.match(str(error)):
                 field = schema.field(int(found[1]))
@@ -52,6 +59,52 @@ def read(source: Source, file: SourceFile) -> Iterator[pa.RecordBatch]:
             if _COUNT.match(str(error)) and (fault := _other_delimiter(source, file)):
                 raise BadData(fault) from None
             raise
+    yield from _read(source, file, _late_types(source, file, empty))
+
+
+def _fault(source: Source, file: SourceFile, schema: pa.Schema) -> str | None:
+    import pyarrow as pa
+
+    # What else may keep the column away shows where every source is checked.
+    if source.partition_by not in schema.names and (fault := _other_delimiter(source, file)):
+        return fault
+    if (odd := _undecoded(schema)) is not None:
+        return _misfits(source, file, odd, pa.string())
+    return None
+
+
+def _late_types(source: Source, file: SourceFile, columns: list[str]) -> dict[str, pa.DataType]:
+    """Return the types of columns by the first block in which each has values; reads the file up to there."""
+    import pyarrow as pa
+
+    raw = {"include_columns": columns, "column_types": dict.fromkeys(columns, pa.binary())}
+    found: dict[str, pa.DataType] = {}
+    with (
+        _opened(source, file) as content,
+        _reader(source.csv, content, strings_can_be_null=True, **raw) as reader,
+    ):
+        for batch in reader:
+            for name in (name for name in columns if name not in found):
+                if len(values := batch.column(name).drop_null()):
+                    found[name] = _inferred(values, source.csv)
+            if len(found) == len(columns):
+                break
+    return found
+
+
+def _inferred(values: pa.Array, dialect: Csv) -> pa.DataType:
+    """Return the type that cells have in the eyes of Arrow, which infers types while it reads CSV only."""
+    import pyarrow as pa
+    from pyarrow import csv
+
+    plain = Csv(**dialect.model_dump(include=_WORDS)).model_copy(update={"decimal": dialect.decimal})
+    written = pa.BufferOutputStream()
+    try:
+        csv.write_csv(pa.table({"column": values.cast(pa.string())}), written)
+        with _reader(plain, pa.BufferReader(written.getvalue())) as reader:
+            return reader.schema.field(0).type
+    except pa.ArrowInvalid:  # not UTF-8, which the reading counts, or line breaks
+        return pa.string()
 
 
 @contextmanager

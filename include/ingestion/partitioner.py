@@ -21,7 +21,7 @@ from include.contract.pipeline import Pipeline
 from include.exceptions import BadData
 from include.excerpt import nearest, quote
 from include.ingestion.arrow_types import plain
-from include.ingestion.misfits import misfits
+from include.ingestion.local_days import between, local_days
 from include.ingestion.readers import DaysMissing, SourceBatch, read
 from include.ingestion.sql import BATCH_ROWS
 
@@ -243,20 +243,13 @@ def _cut(found: SourceBatch, pipeline: Pipeline, strays: _Strays) -> Iterator[tu
 
     _check_columns(found, pipeline)
     rows = plain(found.batch.drop_columns(pipeline.privacy.drop), found.origin)
-    days = _local_days(found._replace(batch=rows), pipeline.source)
-    inside, covered = _between(days, found.first, found.last), _between(days, *found.covers)
+    days = local_days(found._replace(batch=rows), pipeline.source)
+    inside, covered = between(days, found.first, found.last), between(days, *found.covers)
     strays.rows += len(days)
     strays.undated += days.null_count
     strays.outside += len(days) - days.null_count - (pc.sum(covered).as_py() or 0)
     for day in sorted(pc.unique(pc.filter(days, inside)).to_pylist()):
         yield day, rows.filter(pc.equal(days, pa.scalar(day)))
-
-
-def _between(days: pa.Array, first: date, last: date) -> pa.Array:
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    return pc.and_(pc.greater_equal(days, pa.scalar(first)), pc.less_equal(days, pa.scalar(last)))
 
 
 def _check_columns(found: SourceBatch, pipeline: Pipeline) -> None:
@@ -278,34 +271,3 @@ def _check_columns(found: SourceBatch, pipeline: Pipeline) -> None:
             f"{found.origin}: {len(twice)} column name(s) occur twice: {shown}; give each column "
             "a name of its own"
         )
-
-
-def _local_days(found: SourceBatch, source: Source) -> Any:
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    moments = _moments(found, source)
-    if moments.type.tz:
-        moments = pc.local_timestamp(moments.cast(pa.timestamp("us", source.timezone), safe=False))
-    return moments.cast(pa.timestamp("us"), safe=False).cast(pa.date32(), safe=False)
-
-
-def _moments(found: SourceBatch, source: Source) -> Any:
-    """Return the time column as time stamps; text may name a zone, in all values or in none."""
-    import pyarrow as pa
-
-    column = found.batch.column(source.partition_by)
-    kind, where = column.type, f"{found.origin}: column {source.partition_by!r}"
-    if pa.types.is_timestamp(kind):
-        return column
-    if not (pa.types.is_string(kind) or pa.types.is_date(kind) or pa.types.is_null(kind)):
-        raise BadData(f"{where} is {kind}; write time stamps, or text such as '2013-01-01 05:00:00'")
-    odd = []
-    for target in (pa.timestamp("us"), pa.timestamp("us", "UTC")):
-        odd.append(misfits(column, target))
-        if not odd[-1]:
-            return column.cast(target)
-    raise BadData(
-        f"{where}: {min(odd)} of {len(column)} values cannot be read as time; "
-        "write text such as '2013-01-01 05:00:00'"
-    )

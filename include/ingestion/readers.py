@@ -90,7 +90,8 @@ def _parquet(_: Source, file: SourceFile) -> Iterator[pa.RecordBatch]:
     import pyarrow.parquet as pq
 
     with opened(file) as content:
-        yield from pq.ParquetFile(content).iter_batches()
+        # Spark, Hive and Impala write times as INT96; as nanoseconds, years after 2262 would become others.
+        yield from pq.ParquetFile(content, coerce_int96_timestamp_unit="us").iter_batches()
 
 
 def _python(source: Source, first: date, last: date, folder: Path) -> Iterator[pa.RecordBatch]:

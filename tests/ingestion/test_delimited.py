@@ -270,3 +270,56 @@ def test_values_of_a_compressed_file_that_do_not_fit_are_counted(tmp_path: Path)
     content = compressed(MANY + f"2024-03-01 05:00:00,{SECRET}\n".encode() * 2, "gzip")
     with pytest.raises(BadData, match="'id', inferred as int64, has 2 other values in 100002 rows"):
         rows_of(tmp_path, content, "orders.csv.gz")
+
+
+SPARSE = {
+    "text": ("SAVE10", "SAVE10"),
+    "NA before text": ("SAVE10", "SAVE10"),
+    "number": ("1,5", 1.5),
+    "count": ("7", 7),
+    "time": ("01.03.2024 05:00", MORNING),
+    "truth": ("ja", True),
+    "quotes and line breaks": ('"a ""b"";\nc"', 'a "b";\nc'),
+    "nothing": ("", None),
+}
+
+
+@pytest.mark.parametrize("kind", SPARSE)
+@pytest.mark.parametrize("suffix", ["", ".gz"])
+def test_a_column_without_values_at_first_has_the_type_of_its_first_ones(
+    tmp_path: Path, kind: str, suffix: str
+) -> None:
+    cell, value = SPARSE[kind]
+    filler = "NA" if kind.startswith("NA") else ""
+    lines = "".join(f"2024-03-01 05:00:00;{number};{filler};\n" for number in range(60_000))
+    content = f"time;id;coupon;note\n{lines}2024-03-01 05:00:00;60000;{cell};late\n{lines}".encode()
+    found = rows_of(
+        tmp_path,
+        compressed(content, "gzip") if suffix else content,
+        f"orders.csv{suffix}",
+        **DIALECT,
+        true_values=["ja"],
+    )
+    assert len(found) == 120_001
+    assert found[60_000] == {"time": MORNING, "id": 60_000, "coupon": value, "note": "late"}
+    assert {row["coupon"] for row in found} == {value, "NA" if filler else None}
+    assert {row["note"] for row in found} == {"late", None}
+
+
+def test_later_values_of_a_sparse_column_that_do_not_fit_are_counted(tmp_path: Path) -> None:
+    lines = "2024-03-01 05:00:00,\n" * 60_000
+    content = f"time,share\n{lines}2024-03-01 05:00:00,1.5\n{lines}2024-03-01 05:00:00,{SECRET}\n"
+    with pytest.raises(BadData) as raised:
+        rows_of(tmp_path, content.encode())
+    assert str(raised.value) == (
+        "'orders.csv': column 'share', inferred as double, has 1 other values in 120002 rows; "
+        "correct the file"
+    )
+
+
+def test_a_sparse_column_that_is_not_utf_8_is_named(tmp_path: Path) -> None:
+    content = ("time,note\n" + "2024-03-01 05:00:00,\n" * 60_000 + "2024-03-01 05:00:00,caf\xe9\n").encode(
+        "latin-1"
+    )
+    with pytest.raises(BadData, match="column 'note': 1 of 60001 values are not UTF-8"):
+        rows_of(tmp_path, content)

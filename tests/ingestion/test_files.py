@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -173,6 +174,61 @@ def test_a_history_may_be_a_folder(tmp_path: Path) -> None:
     folder = pipeline(tmp_path, "exports")
     write(folder, exports__a=orders(0, 1), exports__b=orders(1, 2))
     assert ids(folder, 1, 1) == [[100, 101, 102, 103, 100, 101, 102, 103]]
+
+
+FAR = {
+    "the end of time": datetime(9999, 12, 31),
+    "a birth": datetime(1650, 1, 1),
+    "microseconds": datetime(2024, 3, 1, 5, 0, 0, 123456),
+    "nothing": None,
+}
+
+
+@pytest.mark.parametrize("kind", FAR)
+def test_int96_has_the_time_of_the_file(tmp_path: Path, kind: str) -> None:
+    """As nanoseconds the year 9999 would be 1816, silently."""
+    folder, time = pipeline(tmp_path, "a.parquet"), pa.timestamp("us")
+    columns = {"time": pa.array([datetime(2024, 3, 1, 5)], time), "valid_to": pa.array([FAR[kind]], time)}
+    old = {"use_deprecated_int96_timestamps": True, "store_schema": False}
+    pq.write_table(pa.table(columns), folder / "a.parquet", **old)
+    [(part, rows)] = cut(folder)
+    assert rows == [{"time": datetime(2024, 3, 1, 5), "valid_to": FAR[kind]}]
+    assert pq.ParquetFile(folder / "a.parquet").schema.column(1).physical_type == "INT96"
+    assert part.file is not None
+    assert pq.read_table(part.file).to_pandas()["valid_to"].astype(object).tolist() in ([FAR[kind]], [pd.NaT])
+
+
+def test_a_row_of_a_far_day_is_of_no_other_day(tmp_path: Path) -> None:
+    folder = pipeline(tmp_path, "a.parquet")
+    times = pa.array([datetime(9999, 12, 31), datetime(2024, 3, 1, 5)], pa.timestamp("us"))
+    pq.write_table(
+        pa.table({"time": times, "id": [1, 2]}), folder / "a.parquet", use_deprecated_int96_timestamps=True
+    )
+    assert ids(folder) == [[2]]
+    century = parts(
+        loader.load(folder), date(1816, 3, 29), date(1816, 3, 29), folder=folder, scratch=tmp_path
+    )
+    assert [part.rows for part in century] == [0]
+
+
+@pytest.mark.parametrize(
+    ("unit", "value", "message"),
+    [
+        (
+            "ms",
+            10**18,
+            "'a.parquet': column 'time': 1 of 2 values are no days of the years 1 to 9999; correct them",
+        ),
+        ("ms", -(10**17), "'time': 1 of 2 values are no days of the years 1 to 9999"),
+        ("us", 2**62, "'time' is outside of 0001-01-01 … 9999-12-31 (UTC) in 1 of 2 rows"),
+    ],
+)
+def test_a_time_out_of_range_is_no_other_day(tmp_path: Path, unit: str, value: int, message: str) -> None:
+    folder = pipeline(tmp_path, "a.parquet")
+    pq.write_table(pa.table({"time": pa.array([value, 0], pa.timestamp(unit))}), folder / "a.parquet")
+    with pytest.raises(BadData) as raised:
+        ids(folder)
+    assert message in str(raised.value)
 
 
 FAULTS = [

@@ -170,6 +170,12 @@ WRONG = [
         ("a Unix time", csv(HEAD + "1709280000,1,x\n"), BadData, "'time' is int64; write time stamps"),
         ("an hour of 25", csv(HEAD + "2024-03-01 25:00:00,1,x\n"), BadData, f"1 of 1 {NOT_TIME}"),
         ("a time empty", csv(HEAD + LINE + ",1,x\n"), BadData, "'time' is empty in 1 of 2 rows"),
+        (
+            "a sparse column of two types",
+            csv("time,a\n" + f"{DAY},\n" * 90_000 + f"{DAY},{NUMBER}\n" * 90_000 + f"{DAY},{MARK}\n"),
+            BadData,
+            "'a', inferred as double, has 1 other values in 180001 rows",
+        ),
         ("another day", csv(HEAD + LINE.replace("03-01", "03-05"), A_DAY), BadData, "outside of 2024-03-01"),
         ("no file of the day", csv(None, A_DAY), FileMissing, "'orders-2024-03-01.csv' does not exist"),
         (
@@ -249,6 +255,18 @@ WRONG = [
         ("a time of bytes", parquet(time=[MARK.encode()]), BadData, "'time' is binary; write time stamps"),
         ("a time of hours", parquet(time=pa.array([5], pa.time64("us"))), BadData, "write time stamps"),
         ("a time of durations", parquet(time=pa.array([5], pa.duration("us"))), BadData, "write time stamps"),
+        (
+            "a time in years to come",
+            parquet(time=pa.array([10**18], pa.timestamp("ms"))),
+            BadData,
+            "1 of 1 values are no days of the years 1 to 9999",
+        ),
+        (
+            "a time in the year 10000",
+            parquet(time=pa.array([253_402_300_800_000], pa.timestamp("ms"))),
+            BadData,
+            "is outside of 0001-01-01 … 9999-12-31 (UTC) in 1 of 1 rows",
+        ),
         (
             "no time known",
             parquet(time=pa.array([None], pa.timestamp("us"))),
