@@ -12,7 +12,7 @@ from include.contract.data import Source
 from include.contract.dialect import UTF_8, Csv
 from include.exceptions import BadData
 from include.excerpt import quote
-from include.ingestion.files import SourceFile, opened_text
+from include.ingestion.files import SourceFile, first_line, opened_text
 from include.ingestion.misfits import misfits_of_csv
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def _read(
             if found := _CONVERSION.match(str(error)):
                 field = schema.field(int(found[1]))
                 raise BadData(_misfits(source, file, field.name, field.type)) from None
-            if _COUNT.match(str(error)) and (fault := _other_delimiter(source, file)):
+            if _COUNT.match(str(error)) and (fault := _other_number(source, file, error)):
                 raise BadData(fault) from None
             raise
     yield from _read(source, file, _late_types(source, file, empty))
@@ -177,6 +177,13 @@ def _masked(column: pa.Array, present: pa.BooleanArray) -> pa.Array:
         return pa.compute.if_else(present, column, None)
     buffers = [present.buffers()[1], *column.buffers()[1:]]
     return pa.Array.from_buffers(column.type, len(column), buffers)
+
+
+def _other_number(source: Source, file: SourceFile, error: pa.ArrowInvalid) -> str | None:
+    """Return what to say of a line with another number of cells, None where the file alone can be wrong."""
+    if (fault := _other_delimiter(source, file)) or not source.csv.columns:
+        return fault
+    return f"{file.name} cannot be read: {first_line(error)}; correct source.csv.columns, or the file"
 
 
 def _other_delimiter(source: Source, file: SourceFile) -> str | None:

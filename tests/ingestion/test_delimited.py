@@ -36,6 +36,14 @@ def test_half_the_world_writes_semicolons_commas_and_another_encoding(tmp_path: 
     assert rows_of(tmp_path, EUROPEAN.encode(encoding), **DIALECT, encoding=encoding) == [ROW]
 
 
+@pytest.mark.parametrize("encoding", ["cp1252", "utf-16", "utf-16-be"])
+def test_a_file_of_several_blocks_in_another_encoding_is_read_whole(tmp_path: Path, encoding: str) -> None:
+    header, line = EUROPEAN.splitlines(keepends=True)
+    assert rows_of(tmp_path, (header + line * 100_000).encode(encoding), **DIALECT, encoding=encoding) == (
+        [ROW] * 100_000
+    )
+
+
 DIALECTS: list[tuple[str, dict[str, Any], list[Row]]] = [
     ("time\tkind\n2024-03-01 05:00:00\ta,b\n", {"delimiter": "\t"}, [{"time": MORNING, "kind": "a,b"}]),
     (

@@ -128,7 +128,7 @@ WRONG = [
             "more names than cells",
             csv(LINE, dialect(columns=["time", "amount", "kind", "id"])),
             BadData,
-            "Expected 4 columns, got 3",
+            "Expected 4 columns, got 3; correct source.csv.columns, or the file",
         ),
         ("few lines", csv(HEAD + LINE, dialect(skip_lines=9)), BadData, AGAIN),
         (
