@@ -9,6 +9,7 @@
     │   ├── PipelineInvalid  a pipeline's files are invalid; carries every fault found
     │   └── Unauthorized     a service refused the credentials
     ├── BadData              fail at once: the data cannot be read or breaks the contract
+    │   ├── FileMissing      the source has no file for a day
     │   ├── NotEnoughData    too few rows to train, evaluate or compare
     │   ├── ColumnMissing    a partition lacks a column that its reader needs
     │   ├── ChampionUnusable the champion cannot be loaded, or cannot score the rows of today
@@ -63,6 +64,10 @@ class Unauthorized(Misconfigured):
 
 class BadData(MillraceError):
     """The data cannot be used; retrying cannot help."""
+
+
+class FileMissing(BadData):
+    """The source has no file where the contract says that there is one."""
 
 
 class NotEnoughData(BadData):

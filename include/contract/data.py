@@ -11,6 +11,8 @@ from pydantic import (
     model_validator,
 )
 
+from include.contract.day_path import is_dated, names_day
+from include.contract.dialect import Csv
 from include.contract.numbers import NUMBER
 from include.contract.text import (
     BranchName,
@@ -24,6 +26,7 @@ from include.contract.text import (
     RepositoryName,
 )
 from include.contract.types import Cron, DailyCron, Day, Section, TimeLimit, TimeZone
+from include.excerpt import quote
 
 
 class Reader(StrEnum):
@@ -43,6 +46,13 @@ class OnFailure(StrEnum):
     WARN = "warn"
 
 
+class OnMissing(StrEnum):
+    """What to do about a day for which the source has no file."""
+
+    FAIL = "fail"
+    SKIP = "skip"
+
+
 _LOCATION_OF = {
     Reader.PARQUET: "uri",
     Reader.CSV: "uri",
@@ -56,8 +66,14 @@ class Source(Section):
 
     reader: Reader
     uri: Location | None = Field(
-        None, description="parquet, csv: a path or URI; `{dt}` becomes the partition's date."
+        None,
+        description="parquet, csv: a path or URI of a file, a folder, or a pattern with `*`; "
+        "`{dt}`, or `{dt:%Y%m%d}`, becomes the partition's date.",
     )
+    missing: OnMissing = Field(
+        OnMissing.FAIL, description="What to do about a day without a file: fail, or skip the day."
+    )
+    csv: Csv = Field(Csv(), description="csv: how the files are written.")
     conn_id: ConnectionId | None = Field(None, description="sql: an Airflow connection.")
     query: Query | None = Field(None, description="sql: a query with `:start` and `:end` (time stamps).")
     callable: ImportPath | None = Field(
@@ -78,6 +94,24 @@ class Source(Section):
             raise ValueError(f"reader {self.reader.value!r} needs the key {wanted!r}")
         if self.reader is Reader.SQL and self.query is None:
             raise ValueError("reader 'sql' needs the key 'query'")
+        return self
+
+    @model_validator(mode="after")
+    def _days_may_be_missing(self) -> Source:
+        if self.missing is OnMissing.SKIP and not is_dated(self.uri or ""):
+            raise ValueError("missing: 'skip' is for files of a day; write '{dt}' into uri, or remove it")
+        return self
+
+    @model_validator(mode="after")
+    def _dialect_fits(self) -> Source:
+        if self.reader is not Reader.CSV and "csv" in self.model_fields_set:
+            raise ValueError(f"the key 'csv' is for reader 'csv', not {self.reader.value!r}; remove it")
+        columns = self.csv.columns
+        given = columns is None or self.partition_by in columns or names_day(str(self.uri), self.partition_by)
+        if not given:
+            raise ValueError(
+                f"csv.columns lacks {quote(self.partition_by)} (partition_by); name all columns of the file"
+            )
         return self
 
 

@@ -22,6 +22,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
+from include.contract.day_path import check_day_path
 from include.contract.query import check_query
 from include.excerpt import quote
 
@@ -146,7 +147,7 @@ ImportPath = Annotated[
 ]
 
 File = Annotated[str, Path()]
-Location = Annotated[str, Path(uri=True)]
+Location = Annotated[str, Path(uri=True), AfterValidator(check_day_path)]
 
 Image = Annotated[
     str,

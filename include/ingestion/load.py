@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
 from pathlib import Path
@@ -18,6 +19,9 @@ from include.lake.types import LakeObject
 
 _PARALLEL_UPLOADS = 4
 """Parts on their way at once, and on disk."""
+_MAX_NAMED = 10
+
+log = logging.getLogger(__name__)
 
 
 def load(ingestion: Ingestion, *, sql_url: str | None = None) -> LoadResult:
@@ -40,6 +44,8 @@ def load(ingestion: Ingestion, *, sql_url: str | None = None) -> LoadResult:
             sql_url=sql_url,
         )
         sent = _send(table, branch, source, stored)
+    missing = [part.day for part, _ in sent if part.is_missing]
+    _report(missing)
     changed = {part.day for part, is_new in sent if is_new} | _remove_others(table, branch, sent, stored)
     metadata = {
         **ingestion.run.metadata(),
@@ -54,8 +60,19 @@ def load(ingestion: Ingestion, *, sql_url: str | None = None) -> LoadResult:
         rows=int(metadata["rows"]),
         partitions=len({part.day for part, _ in sent if part.rows}),
         written=len(changed),
+        missing=len(missing),
         source_checksum=metadata["source_checksum"],
     )
+
+
+def _report(missing: Sequence[date]) -> None:
+    if missing:
+        log.warning(
+            "the source has no file for %d day(s), which are skipped (source.missing): %s%s",
+            len(missing),
+            ", ".join(map(str, missing[:_MAX_NAMED])),
+            ", …" if len(missing) > _MAX_NAMED else "",
+        )
 
 
 def _send(
@@ -80,9 +97,18 @@ def _send(
 def _remove_others(
     table: Table, branch: str, sent: Sequence[tuple[Part, bool]], stored: dict[date, list[LakeObject]]
 ) -> set[date]:
-    """Delete what a partition held before and holds no more; return the days with such objects."""
+    """Delete what a partition held before and holds no more; return the days with such objects.
+
+    A day whose file is missing keeps what it holds: that the file is gone does not say that its rows are.
+    """
     current = {_path(table, part) for part, _ in sent if part.file}
-    stale = {item.path: day for day, items in stored.items() for item in items if item.path not in current}
+    known = {part.day for part, _ in sent if not part.is_missing}
+    stale = {
+        item.path: day
+        for day, items in stored.items()
+        for item in items
+        if day in known and item.path not in current
+    }
     table.lake.delete_objects(branch, stale)
     return set(stale.values())
 

@@ -21,7 +21,8 @@ from include.contract.pipeline import Pipeline
 from include.exceptions import BadData
 from include.excerpt import nearest, quote
 from include.ingestion.arrow_types import plain
-from include.ingestion.readers import SourceBatch, holds_other_days, misfits, read
+from include.ingestion.local_days import between, local_days
+from include.ingestion.readers import DaysMissing, SourceBatch, read
 from include.ingestion.sql import BATCH_ROWS
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ _GROUPS_PER_PART = 10
 class Part:
     """The next rows of a day in a Parquet file of its own; `sha256` is of the file.
 
-    A day without rows is one part without a file.
+    A day without rows is one part without a file; it `is_missing` if the source has no file for it either.
     """
 
     day: date
@@ -46,6 +47,7 @@ class Part:
     rows: int
     file: Path | None
     sha256: str = ""
+    is_missing: bool = False
 
 
 def parts(
@@ -60,14 +62,27 @@ def parts(
         with ExitStack() as stack:
             spool = _Spool(scratch, stack, inferred=pipeline.source.reader is Reader.SQL)
             strays: dict[str, _Strays] = {}
+            missing: set[date] = set()
             for found in read(pipeline.source, first, end, folder=folder, sql_url=sql_url):
-                known = strays.setdefault(found.origin, _Strays(f"{found.first} … {found.last}"))
+                if isinstance(found, DaysMissing):
+                    missing.update(_days(*found))
+                    continue
+                known = strays.setdefault(found.origin, _Strays(" … ".join(map(str, found.covers))))
                 for day, rows in _cut(found, pipeline, known):
                     spool.add(found.origin, day, rows)
         _refuse(strays, pipeline.source)
-        while first <= end:
-            yield from _finished(spool.take(first), first, scratch)
-            first += timedelta(days=1)
+        for day in _days(first, end):
+            if day in missing:
+                yield Part(day, 0, 0, None, is_missing=True)
+            else:
+                yield from _finished(spool.take(day), day, scratch)
+        first = end + timedelta(days=1)
+
+
+def _days(first: date, last: date) -> Iterator[date]:
+    while first <= last:
+        yield first
+        first += timedelta(days=1)
 
 
 class _Spool:
@@ -199,7 +214,7 @@ def _written(groups: Iterator[pa.Table], day: date, number: int, scratch: Path) 
 
 @dataclass
 class _Strays:
-    """Counts of one origin's rows that belong to none of the requested days."""
+    """Counts of one origin's rows that belong to none of the days that it may hold."""
 
     days: str
     rows: int = 0
@@ -208,13 +223,13 @@ class _Strays:
 
 
 def _refuse(strays: Mapping[str, _Strays], source: Source) -> None:
-    """Raise BadData if there are strays; a file of the whole history may hold other days."""
+    """Raise BadData if there are strays."""
     faults = []
     for origin, found in strays.items():
         column = f"{origin}: column {source.partition_by!r}"
         if found.undated:
             faults.append(f"{column} is empty in {found.undated} of {found.rows} rows")
-        if found.outside and not holds_other_days(source):
+        if found.outside:
             where = f"outside of {found.days} ({source.timezone})"
             faults.append(f"{column} is {where} in {found.outside} of {found.rows} rows")
     if faults:
@@ -228,13 +243,11 @@ def _cut(found: SourceBatch, pipeline: Pipeline, strays: _Strays) -> Iterator[tu
 
     _check_columns(found, pipeline)
     rows = plain(found.batch.drop_columns(pipeline.privacy.drop), found.origin)
-    days = _local_days(found._replace(batch=rows), pipeline.source)
-    inside = pc.and_(
-        pc.greater_equal(days, pa.scalar(found.first)), pc.less_equal(days, pa.scalar(found.last))
-    )
+    days = local_days(found._replace(batch=rows), pipeline.source)
+    inside, covered = between(days, found.first, found.last), between(days, *found.covers)
     strays.rows += len(days)
     strays.undated += days.null_count
-    strays.outside += len(days) - days.null_count - (pc.sum(inside).as_py() or 0)
+    strays.outside += len(days) - days.null_count - (pc.sum(covered).as_py() or 0)
     for day in sorted(pc.unique(pc.filter(days, inside)).to_pylist()):
         yield day, rows.filter(pc.equal(days, pa.scalar(day)))
 
@@ -258,34 +271,3 @@ def _check_columns(found: SourceBatch, pipeline: Pipeline) -> None:
             f"{found.origin}: {len(twice)} column name(s) occur twice: {shown}; give each column "
             "a name of its own"
         )
-
-
-def _local_days(found: SourceBatch, source: Source) -> Any:
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    moments = _moments(found, source)
-    if moments.type.tz:
-        moments = pc.local_timestamp(moments.cast(pa.timestamp("us", source.timezone), safe=False))
-    return moments.cast(pa.timestamp("us"), safe=False).cast(pa.date32(), safe=False)
-
-
-def _moments(found: SourceBatch, source: Source) -> Any:
-    """Return the time column as time stamps; text may name a zone, in all values or in none."""
-    import pyarrow as pa
-
-    column = found.batch.column(source.partition_by)
-    kind, where = column.type, f"{found.origin}: column {source.partition_by!r}"
-    if pa.types.is_timestamp(kind):
-        return column
-    if not (pa.types.is_string(kind) or pa.types.is_date(kind) or pa.types.is_null(kind)):
-        raise BadData(f"{where} is {kind}; write time stamps, or text such as '2013-01-01 05:00:00'")
-    odd = []
-    for target in (pa.timestamp("us"), pa.timestamp("us", "UTC")):
-        odd.append(misfits(column, target))
-        if not odd[-1]:
-            return column.cast(target)
-    raise BadData(
-        f"{where}: {min(odd)} of {len(column)} values cannot be read as time; "
-        "write text such as '2013-01-01 05:00:00'"
-    )

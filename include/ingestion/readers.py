@@ -8,170 +8,90 @@ where it may quote one, as logs show causes too.
 from __future__ import annotations
 
 import importlib
-import re
-from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
-from datetime import date, timedelta
-from functools import reduce
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from include.contract.data import Reader, Source
+from include.contract.data import OnMissing, Reader, Source
+from include.contract.day_path import names_day
 from include.contract.own_code import own_code
-from include.exceptions import BadData, Misconfigured, Transient
-from include.ingestion import sql
+from include.exceptions import BadData, FileMissing, Misconfigured
+from include.ingestion import delimited, sql
+from include.ingestion.files import Period, SourceFile, find, opened, periods
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 
 class SourceBatch(NamedTuple):
-    """A batch with its origin, and the days that were requested."""
+    """A batch with its origin, the days that were requested, and the days that the origin may hold."""
 
     origin: str
     first: date
     last: date
+    covers: tuple[date, date]
     batch: pa.RecordBatch
+
+
+class DaysMissing(NamedTuple):
+    """Requested days for which the source has no file, and may have none."""
+
+    first: date
+    last: date
 
 
 def read(
     source: Source, first: date, last: date, *, folder: Path, sql_url: str | None
-) -> Iterator[SourceBatch]:
-    """Yield the rows of a source from `first` to `last`, in one pass; a file without `{dt}` is read whole.
+) -> Iterator[SourceBatch | DaysMissing]:
+    """Yield the rows of a source from `first` to `last`, in one pass; a path without a day is read whole.
 
-    Raises BadData, Misconfigured or Transient.
+    Raises FileMissing for a day without a file, unless the contract skips it; BadData, Misconfigured or
+    Transient.
     """
+    days = first, last
     if source.reader is Reader.PYTHON:
         for batch in _python(source, first, last, folder):
-            yield SourceBatch(str(source.callable), first, last, batch)
+            yield SourceBatch(str(source.callable), *days, days, batch)
     elif source.reader is Reader.SQL:
         for batch in sql.read(source, first, last, sql_url):
-            yield SourceBatch("source.query", first, last, batch)
+            yield SourceBatch("source.query", *days, days, batch)
     else:
-        rows_of = _csv if source.reader is Reader.CSV else _parquet
-        for uri, start, end in _files(str(source.uri), first, last):
-            for batch in rows_of(uri, folder):
-                yield SourceBatch(_shown(uri), start, end, batch)
+        for period in periods(str(source.uri), first, last):
+            yield from _files(source, period, folder)
 
 
-def holds_other_days(source: Source) -> bool:
-    """Return whether a source may hold more days than were requested, as a file of the whole history does."""
-    return source.reader in (Reader.CSV, Reader.PARQUET) and "{dt}" not in str(source.uri)
-
-
-def misfits(values: pa.Array, *kinds: pa.DataType) -> int:
-    """Return how many values cannot be cast to these types, one after the other; found by halving."""
-    import pyarrow as pa
-
+def _files(source: Source, period: Period, folder: Path) -> Iterator[SourceBatch | DaysMissing]:
+    rows_of = delimited.read if source.reader is Reader.CSV else _parquet
     try:
-        reduce(pa.Array.cast, kinds, values)
-    except pa.ArrowInvalid:
-        half = len(values) // 2
-        return misfits(values[:half], *kinds) + misfits(values[half:], *kinds) if half else 1
-    return 0
-
-
-def _files(uri: str, first: date, last: date) -> Iterator[tuple[str, date, date]]:
-    if "{dt}" not in uri:
-        yield uri, first, last
-        return
-    while first <= last:
-        yield uri.replace("{dt}", str(first)), first, first
-        first += timedelta(days=1)
-
-
-@contextmanager
-def _opened(uri: str, folder: Path) -> Iterator[Any]:
-    """Open a file of any file system that Arrow supports; a plain path is relative to `folder`."""
-    import pyarrow as pa
-    from pyarrow import fs
-
-    name, local = _shown(uri), fs.LocalFileSystem()
-    try:
-        system, path = fs.FileSystem.from_uri(uri) if "://" in uri else (local, str(folder / uri))
-    except pa.ArrowInvalid as error:
-        raise Misconfigured(f"source.uri {name} cannot be opened: {_first_line(error)}; correct it") from None
-    try:
-        with system.open_input_file(path) as file:
-            if file.size() == 0:
-                raise BadData(f"{name} is empty: 0 bytes; provide the file again")
-            yield file
-    except FileNotFoundError:
-        raise BadData(f"{name} does not exist; provide it, or correct source.uri") from None
-    except PermissionError:
-        raise Misconfigured(f"{name} may not be read by this user; correct its permissions") from None
-    except UnicodeDecodeError:
-        raise BadData(f"{name}: the names of the columns are not UTF-8; convert the file") from None
-    except pa.ArrowInvalid as error:
-        raise BadData(f"{name} cannot be read: {_first_line(error)}; provide the file again") from None
-    except OSError as error:  # without a number it is Arrow's own: the content is damaged
-        if system == local and error.errno is None:
-            raise BadData(f"{name} cannot be read: {_first_line(error)}; provide the file again") from None
-        raise Transient(f"{name} cannot be read now: {_first_line(error)}") from None
-
-
-def _csv(uri: str, folder: Path) -> Iterator[pa.RecordBatch]:
-    """Yield the batches of a CSV file.
-
-    Types are inferred from the first block; later values that do not fit are counted in the error.
-    """
-    import pyarrow as pa
-    from pyarrow import csv
-
-    schema = pa.schema([])
-    with _opened(uri, folder) as file:
-        if file.read(2) in (BOM_UTF16_BE, BOM_UTF16_LE):
-            raise BadData(f"{_shown(uri)} is UTF-16, not UTF-8; convert the file")
-        file.seek(0)
-        try:
-            with csv.open_csv(file) as reader:
-                schema = reader.schema
-                if (odd := _undecoded(schema)) is not None:
-                    raise BadData(_csv_misfits(uri, folder, odd, pa.string()))
-                yield from (batch for batch in reader if batch.num_rows)
-        except pa.ArrowInvalid as error:
-            if found := _CONVERSION.match(str(error)):
-                field = schema.field(int(found[1]))
-                raise BadData(_csv_misfits(uri, folder, field.name, field.type)) from None
+        files = find(period.uri, folder)
+    except FileMissing:
+        if source.missing is OnMissing.FAIL:
             raise
+        yield DaysMissing(period.first, period.last)
+        return
+    for file in files:
+        for batch in rows_of(source, file):
+            whole = _with_day(batch, source, period.first)
+            yield SourceBatch(file.name, period.first, period.last, period.covers, whole)
 
 
-_CONVERSION = re.compile(r"In CSV column #(\d+): .*CSV conversion error")
-
-
-def _undecoded(schema: pa.Schema) -> str | None:
-    """Return the first column that Arrow left as bytes because it is not UTF-8."""
+def _with_day(batch: pa.RecordBatch, source: Source, day: date) -> pa.RecordBatch:
+    """Return a batch with the day that the path alone gives, as tables partitioned by it do."""
     import pyarrow as pa
 
-    kinds = zip(schema.names, schema.types, strict=True)  # the names: that they are UTF-8 is checked too
-    return next((name for name, kind in kinds if pa.types.is_binary(kind)), None)
+    column = source.partition_by
+    if column in batch.schema.names or not names_day(str(source.uri), column):
+        return batch
+    return batch.append_column(column, pa.repeat(pa.scalar(day), len(batch)))
 
 
-def _csv_misfits(uri: str, folder: Path, column: str, kind: pa.DataType) -> str:
-    """Return how many values of a column have another type; reads the file again, as bytes."""
-    import pyarrow as pa
-    from pyarrow import csv
-
-    raw = csv.ConvertOptions(
-        include_columns=[column], column_types={column: pa.binary()}, strings_can_be_null=True
-    )
-    rows = odd = 0
-    with _opened(uri, folder) as file, csv.open_csv(file, convert_options=raw) as reader:
-        for batch in reader:
-            rows += batch.num_rows
-            odd += misfits(batch.column(0), pa.string(), kind)
-    count, where = odd or "some", f"{_shown(uri)}: column {column!r}"
-    if pa.types.is_string(kind):
-        return f"{where}: {count} of {rows} values are not UTF-8; convert the file"
-    return f"{where}, inferred as {kind}, has {count} other values in {rows} rows; correct the file"
-
-
-def _parquet(uri: str, folder: Path) -> Iterator[pa.RecordBatch]:
+def _parquet(_: Source, file: SourceFile) -> Iterator[pa.RecordBatch]:
     import pyarrow.parquet as pq
 
-    with _opened(uri, folder) as file:
-        yield from pq.ParquetFile(file).iter_batches()
+    with opened(file) as content:
+        # Spark, Hive and Impala write times as INT96; as nanoseconds, years after 2262 would become others.
+        yield from pq.ParquetFile(content, coerce_int96_timestamp_unit="us").iter_batches()
 
 
 def _python(source: Source, first: date, last: date, folder: Path) -> Iterator[pa.RecordBatch]:
@@ -208,15 +128,3 @@ def _guarded(
         if batch is end:
             return
         yield batch
-
-
-def _shown(uri: str) -> str:
-    """Return a URI for messages, without the credentials that it may hold."""
-    return repr(re.sub(r"//[^/@]*@", "//***@", uri))
-
-
-def _first_line(error: object) -> str:
-    """Return an error's first line, without the row that Arrow quotes after a count of its columns."""
-    line = (str(error).splitlines() or [""])[0]
-    counted = re.match(r"CSV parse error: (Expected \d+ columns, got \d+)", line)
-    return counted[1] if counted else line[:200].rstrip(".")

@@ -7,12 +7,16 @@ from include.verdict import Verdict
 
 
 class LoadResult(Record):
-    """What `load` put on the branch; `written` counts the partitions whose content is new."""
+    """What `load` put on the branch.
+
+    `written` counts the partitions whose content is new, `missing` the days for which the source has no file.
+    """
 
     commit: str
     rows: int
     partitions: int
     written: int
+    missing: int
     source_checksum: str
 
 

@@ -166,19 +166,32 @@ CASES = [
     Case(
         "Latin-1",
         text(as_text(changed(GOOD, 2, kind=f"{SECRET} café")), "latin-1"),
-        ["'orders.csv': column 'kind': 1 of 4 values are not UTF-8; convert the file"],
+        [
+            "'orders.csv': column 'kind': 1 of 4 values are not UTF-8; set source.csv.encoding, or "
+            "convert the file"
+        ],
     ),
     Case(
         "Latin-1 far down",
         text(as_text([*LONG, {**GOOD[0], "kind": f"{SECRET} café"}]), "latin-1"),
-        ["'orders.csv': column 'kind': 1 of 60001 values are not UTF-8; convert the file"],
+        [
+            "'orders.csv': column 'kind': 1 of 60001 values are not UTF-8; set source.csv.encoding, or "
+            "convert the file"
+        ],
     ),
     Case(
         "Latin-1 header",
         text(as_text(SECRETS).replace("returned", "retourné"), "latin-1"),
-        ["'orders.csv': the names of the columns are not UTF-8; convert the file"],
+        [
+            "'orders.csv': the names of the columns are not UTF-8; set source.csv.encoding, or "
+            "convert the file"
+        ],
     ),
-    Case("UTF-16", text(as_text(SECRETS), "utf-16"), ["'orders.csv' is UTF-16, not UTF-8; convert the file"]),
+    Case(
+        "UTF-16",
+        text(as_text(SECRETS), "utf-16"),
+        ["'orders.csv' is UTF-16, not UTF-8; set source.csv.encoding to 'utf-16'"],
+    ),
     Case(
         "a row with a cell too many",
         text(as_text(GOOD) + f"2024-03-01,9,9.5,{SECRET},1,1\n"),

@@ -18,7 +18,7 @@ from uuid import uuid4
 
 import pytest
 
-from include.exceptions import BadData, Misconfigured, Transient
+from include.exceptions import BadData, FileMissing, Misconfigured, Transient
 from include.ingestion.results import ValidationResult
 from include.lake.client import Lake, LakeObject
 from include.settings import ROOT
@@ -127,6 +127,69 @@ def test_a_day_that_has_no_rows_any_more_is_taken_away(shop: IngestRun) -> None:
     loaded = shop.load(0, 2)
     assert (loaded.rows, loaded.partitions, loaded.written) == (8, 2, 1)
     assert content(shop, BRANCH) == {key: ids for key, ids in THREE_DAYS.items() if key != "2024-03-02"}
+
+
+@pytest.fixture
+def daily(shop: IngestRun) -> IngestRun:
+    """The shop with a file a day, of which one may be missing."""
+    contract = shop.folder / "pipeline.yaml"
+    source = "  uri: orders-{dt}.csv\n  missing: skip\n"
+    contract.write_text(contract.read_text().replace("  uri: orders.csv\n", source))
+    return shop
+
+
+def deliver(shop: IngestRun, *days: int, count: int = 4) -> None:
+    for number in days:
+        write_csv(shop.folder / f"orders-{day(number)}.csv", orders(number, count=count))
+
+
+def test_a_day_without_a_file_is_skipped_counted_and_seen_by_the_suite(
+    daily: IngestRun, caplog: pytest.LogCaptureFixture
+) -> None:
+    deliver(daily, 0, 2)
+    loaded = daily.load(0, 2)
+    assert (loaded.rows, loaded.partitions, loaded.written, loaded.missing) == (8, 2, 2, 1)
+    assert content(daily, BRANCH) == {key: ids for key, ids in THREE_DAYS.items() if key != "2024-03-02"}
+    assert (
+        "the source has no file for 1 day(s), which are skipped (source.missing): 2024-03-02" in caplog.text
+    )
+    checked = daily.check(0, 2)
+    assert not checked.passed
+    assert checked.reasons == (
+        "rows: expect_column_values_to_be_between (max_value=50.0, min_value=2.0) failed for 1 of 3 days: "
+        "2024-03-02 (severity critical)",
+    )
+    assert daily.load(0, 2).to_json() == {**loaded.to_json(), "written": 0}
+
+
+def test_a_file_that_comes_late_is_loaded_by_the_next_run(daily: IngestRun) -> None:
+    deliver(daily, 0, 2)
+    daily.load(0, 2)
+    deliver(daily, 1)
+    loaded = daily.load(0, 2)
+    assert (loaded.written, loaded.missing) == (1, 0)
+    assert content(daily, BRANCH) == THREE_DAYS
+
+
+def test_a_day_whose_file_is_gone_keeps_its_rows(daily: IngestRun) -> None:
+    deliver(daily, 0, 1, 2)
+    daily.load(0, 2)
+    (daily.folder / f"orders-{day(1)}.csv").unlink()
+    deliver(daily, 2, count=3)
+    loaded = daily.load(0, 2)
+    assert (loaded.rows, loaded.written, loaded.missing) == (7, 1, 1)
+    assert content(daily, BRANCH) == {**THREE_DAYS, "2024-03-03": [200, 201, 202]}
+
+
+def test_without_skip_a_day_without_a_file_ends_the_load(daily: IngestRun) -> None:
+    contract = daily.folder / "pipeline.yaml"
+    contract.write_text(contract.read_text().replace("  missing: skip\n", ""))
+    deliver(daily, 0, 2)
+    with pytest.raises(
+        FileMissing, match=r"^'orders-2024-03-02\.csv' does not exist; provide it, or correct"
+    ):
+        daily.load(0, 2)
+    assert content(daily, BRANCH) == {}
 
 
 def test_parts_of_another_name_are_replaced_too(shop: IngestRun, tmp_path: Path) -> None:

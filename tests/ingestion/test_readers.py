@@ -11,8 +11,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from include.contract import loader
-from include.exceptions import BadData, MillraceError, Misconfigured
-from include.ingestion.readers import misfits, read
+from include.exceptions import BadData, FileMissing, MillraceError, Misconfigured
+from include.ingestion.misfits import misfits
+from include.ingestion.readers import SourceBatch, read
 from tests.support.pipeline import Row, day, orders, write_csv, write_parquet, write_pipeline
 
 
@@ -22,6 +23,7 @@ def rows_of(folder: Path, days: tuple[int, int] = (0, 1), sql_url: str | None = 
     return [
         row
         for found in read(source, first, last, folder=folder, sql_url=sql_url)
+        if isinstance(found, SourceBatch)
         for row in found.batch.to_pylist()
     ]
 
@@ -73,8 +75,8 @@ def test_misfits_are_counted_by_halving() -> None:
 
 
 FAULTS: list[tuple[dict[str, Any], type[MillraceError], str]] = [
-    ({"uri": "none.csv"}, BadData, "'none.csv' does not exist; provide it, or correct source.uri"),
-    ({"uri": "."}, BadData, "'.' cannot be read: Cannot open for reading: path"),
+    ({"uri": "none.csv"}, FileMissing, "'none.csv' does not exist; provide it, or correct source.uri"),
+    ({"uri": "no*.csv"}, FileMissing, "no file matches 'no*.csv'; provide it, or correct source.uri"),
     (
         {"uri": "ftp://user:hunter2@host/x.csv"},
         Misconfigured,
@@ -130,6 +132,6 @@ def test_a_big_parquet_file_streams(tmp_path: Path) -> None:
     source = loader.load(folder).source
     found = read(source, day(0), day(0), folder=folder, sql_url=None)
     assert isinstance(found, Iterator)
-    sizes = [one.batch.num_rows for one in found]
+    sizes = [one.batch.num_rows for one in found if isinstance(one, SourceBatch)]
     assert sum(sizes) == 300_000
     assert max(sizes) < 100_000

@@ -30,7 +30,7 @@ from include.exceptions import (
 )
 from include.ingestion import sql_errors
 from include.ingestion.partitioner import parts
-from include.ingestion.readers import read
+from include.ingestion.readers import SourceBatch, read
 from include.ingestion.sql import typed
 from include.platform.embedded import postgres
 from tests.support.pipeline import Row, day, orders, write_pipeline
@@ -49,7 +49,9 @@ def sql_pipeline(parent: Path, query: str = QUERY) -> Path:
 def batches_of(folder: Path, url: str, days: tuple[int, int] = (0, 1)) -> list[pa.RecordBatch]:
     first, last = map(day, days)
     return [
-        found.batch for found in read(loader.load(folder).source, first, last, folder=folder, sql_url=url)
+        found.batch
+        for found in read(loader.load(folder).source, first, last, folder=folder, sql_url=url)
+        if isinstance(found, SourceBatch)
     ]
 
 

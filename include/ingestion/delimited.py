@@ -1,0 +1,244 @@
+"""CSV files, read as the section `source.csv` says; what does not fit is counted, and no value quoted."""
+
+from __future__ import annotations
+
+import re
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from include.contract.data import Source
+from include.contract.dialect import UTF_8, Csv
+from include.exceptions import BadData
+from include.excerpt import quote
+from include.ingestion.files import SourceFile, first_line, opened_text
+from include.ingestion.misfits import misfits_of_csv
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_CONVERSION = re.compile(r"In CSV column #(\d+): .*CSV conversion error")
+_COUNT = re.compile(r"CSV parse error: Expected \d+ columns")
+_WORDS = {"null_values", "true_values", "false_values", "time_formats"}
+_DELIMITERS = ";\t|,"
+_HEAD = 2**16
+"""The characters in which a header is looked for, in bytes."""
+
+
+def read(source: Source, file: SourceFile) -> Iterator[pa.RecordBatch]:
+    """Yield the batches of a CSV file.
+
+    Types are inferred from the first block in which a column has values; later values that do not fit are
+    counted in the error.
+    """
+    return _read(source, file, None)
+
+
+def _read(
+    source: Source, file: SourceFile, late: Mapping[str, pa.DataType] | None
+) -> Iterator[pa.RecordBatch]:
+    """Yield the batches, with types for the columns that are empty in the first block."""
+    import pyarrow as pa
+
+    schema = pa.schema([])
+    with _opened(source, file) as content:
+        try:
+            with _reader(source.csv, content, column_types=late) as reader:
+                schema = reader.schema
+                if fault := _fault(source, file, schema):
+                    raise BadData(fault)
+                empty = [field.name for field in schema if pa.types.is_null(field.type)]
+                if late is not None or not empty:
+                    yield from (_without_empty_text(batch, source.csv) for batch in reader if batch.num_rows)
+                    return
+        except pa.ArrowInvalid as error:
+            if found := _CONVERSION.match(str(error)):
+                field = schema.field(int(found[1]))
+                raise BadData(_misfits(source, file, field.name, field.type)) from None
+            if _COUNT.match(str(error)) and (fault := _other_number(source, file, error)):
+                raise BadData(fault) from None
+            raise
+    yield from _read(source, file, _late_types(source, file, empty))
+
+
+def _fault(source: Source, file: SourceFile, schema: pa.Schema) -> str | None:
+    import pyarrow as pa
+
+    # What else may keep the column away shows where every source is checked.
+    if source.partition_by not in schema.names and (fault := _other_delimiter(source, file)):
+        return fault
+    if (odd := _undecoded(schema)) is not None:
+        return _misfits(source, file, odd, pa.string())
+    return None
+
+
+def _late_types(source: Source, file: SourceFile, columns: list[str]) -> dict[str, pa.DataType]:
+    """Return the types of columns by the first block in which each has values; reads the file up to there."""
+    import pyarrow as pa
+
+    raw = {"include_columns": columns, "column_types": dict.fromkeys(columns, pa.binary())}
+    found: dict[str, pa.DataType] = {}
+    with (
+        _opened(source, file) as content,
+        _reader(source.csv, content, strings_can_be_null=True, **raw) as reader,
+    ):
+        for batch in reader:
+            for name in (name for name in columns if name not in found):
+                if len(values := batch.column(name).drop_null()):
+                    found[name] = _inferred(values, source.csv)
+            if len(found) == len(columns):
+                break
+    return found
+
+
+def _inferred(values: pa.Array, dialect: Csv) -> pa.DataType:
+    """Return the type that cells have in the eyes of Arrow, which infers types while it reads CSV only."""
+    import pyarrow as pa
+    from pyarrow import csv
+
+    plain = Csv(**dialect.model_dump(include=_WORDS)).model_copy(update={"decimal": dialect.decimal})
+    written = pa.BufferOutputStream()
+    try:
+        csv.write_csv(pa.table({"column": values.cast(pa.string())}), written)
+        with _reader(plain, pa.BufferReader(written.getvalue())) as reader:
+            return reader.schema.field(0).type
+    except pa.ArrowInvalid:  # not UTF-8, which the reading counts, or line breaks
+        return pa.string()
+
+
+@contextmanager
+def _opened(source: Source, file: SourceFile) -> Iterator[Any]:
+    """Open a file, whose encoding may turn out to be another than the contract's."""
+    encoding = source.csv.encoding
+    try:
+        with opened_text(file) as content:
+            if encoding == UTF_8 and content.seekable():  # a compressed file is not; its names are refused
+                if content.read(2) in (BOM_UTF16_BE, BOM_UTF16_LE):
+                    raise BadData(f"{file.name} is UTF-16, not UTF-8; set source.csv.encoding to 'utf-16'")
+                content.seek(0)
+            yield content
+    except UnicodeError:
+        what = "the names of the columns are" if encoding == UTF_8 else "it is"
+        raise BadData(
+            f"{file.name}: {what} not {_shown_encoding(encoding)}; set source.csv.encoding, or convert the "
+            "file"
+        ) from None
+
+
+def _reader(dialect: Csv, content: Any, **convert: Any) -> Any:
+    from pyarrow import csv
+
+    defaults = csv.ConvertOptions()
+    return csv.open_csv(
+        content,
+        read_options=csv.ReadOptions(
+            encoding="utf8" if dialect.encoding == UTF_8 else dialect.encoding,  # anything else is transcoded
+            skip_rows=dialect.skip_lines,
+            column_names=dialect.columns,
+        ),
+        parse_options=csv.ParseOptions(
+            delimiter=dialect.delimiter,
+            quote_char=dialect.quote or False,
+            escape_char=dialect.escape or False,
+        ),
+        convert_options=csv.ConvertOptions(
+            decimal_point=dialect.decimal,
+            null_values=[*defaults.null_values, *dialect.null_values],
+            true_values=[*defaults.true_values, *dialect.true_values],
+            false_values=[*defaults.false_values, *dialect.false_values],
+            timestamp_parsers=[csv.ISO8601, *dialect.time_formats] if dialect.time_formats else None,
+            **convert,
+        ),
+    )
+
+
+def _without_empty_text(batch: pa.RecordBatch, dialect: Csv) -> pa.RecordBatch:
+    """Return a batch in which what stands for a missing value is missing among text, too."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    for number, field in enumerate(batch.schema):
+        if pa.types.is_string(field.type):
+            column = batch.column(number)
+            present = pc.not_equal(pc.binary_length(column), 0)
+            if dialect.null_values:
+                present = pc.and_not(present, pc.is_in(column, pa.array(dialect.null_values)))
+            if present.false_count:
+                batch = batch.set_column(number, field, _masked(column, present))
+    return batch
+
+
+def _masked(column: pa.Array, present: pa.BooleanArray) -> pa.Array:
+    """Return a column of text with nulls; the text itself is not copied."""
+    import pyarrow as pa
+
+    if column.offset or column.null_count or present.offset:
+        return pa.compute.if_else(present, column, None)
+    buffers = [present.buffers()[1], *column.buffers()[1:]]
+    return pa.Array.from_buffers(column.type, len(column), buffers)
+
+
+def _other_number(source: Source, file: SourceFile, error: pa.ArrowInvalid) -> str | None:
+    """Return what to say of a line with another number of cells, None where the file alone can be wrong."""
+    if (fault := _other_delimiter(source, file)) or not source.csv.columns:
+        return fault
+    return f"{file.name} cannot be read: {first_line(error)}; correct source.csv.columns, or the file"
+
+
+def _other_delimiter(source: Source, file: SourceFile) -> str | None:
+    """Return what to say if the header has plainly another delimiter; it is only counted, never quoted."""
+    dialect, line = source.csv, _header(source, file)
+    if (likely := _likely_delimiter(line, source)) is None:
+        return None
+    what = "the first line" if dialect.columns else "the header"
+    return (
+        f"{file.name}: {what} holds {quote(likely)} {line.count(likely)} times and "
+        f"{quote(dialect.delimiter)} {line.count(dialect.delimiter) or 'no'} times; "
+        f"set source.csv.delimiter to {quote(likely)}"
+    )
+
+
+def _header(source: Source, file: SourceFile) -> str:
+    with _opened(source, file) as content:
+        head = content.read(_HEAD).decode(source.csv.encoding, errors="replace")
+    lines = head.splitlines()[source.csv.skip_lines :]
+    return next(filter(None, lines), "")
+
+
+def _likely_delimiter(line: str, source: Source) -> str | None:
+    others = [mark for mark in _DELIMITERS if mark != source.csv.delimiter and mark in line]
+    for mark in others:
+        if source.partition_by in (cell.strip().strip(source.csv.quote or "") for cell in line.split(mark)):
+            return mark
+    return max(others, key=line.count) if others and source.csv.delimiter not in line else None
+
+
+def _undecoded(schema: pa.Schema) -> str | None:
+    """Return the first column that Arrow left as bytes because it is not UTF-8."""
+    import pyarrow as pa
+
+    kinds = zip(schema.names, schema.types, strict=True)  # the names: that they are UTF-8 is checked too
+    return next((name for name, kind in kinds if pa.types.is_binary(kind)), None)
+
+
+def _misfits(source: Source, file: SourceFile, column: str, kind: pa.DataType) -> str:
+    """Return how many values of a column have another type; reads the file again, as bytes."""
+    import pyarrow as pa
+
+    raw = {"include_columns": [column], "column_types": {column: pa.binary()}, "strings_can_be_null": True}
+    rows = odd = 0
+    with _opened(source, file) as content, _reader(source.csv, content, **raw) as reader:
+        for batch in reader:
+            rows += batch.num_rows
+            odd += misfits_of_csv(batch.column(0), kind, source.csv)
+    count, where = odd or "some", f"{file.name}: column {column!r}"
+    if pa.types.is_string(kind):
+        return (
+            f"{where}: {count} of {rows} values are not UTF-8; set source.csv.encoding, or convert the file"
+        )
+    return f"{where}, inferred as {kind}, has {count} other values in {rows} rows; correct the file"
+
+
+def _shown_encoding(encoding: str) -> str:
+    return "UTF-8" if encoding == UTF_8 else quote(encoding)
