@@ -74,6 +74,7 @@ def run_standalone(airflow: StockAirflow) -> Iterator[Airflow]:
     port, *logs = free_ports(3)
     url = f"http://127.0.0.1:{port}"
     ports = {
+        "AIRFLOW__API__HOST": "127.0.0.1",
         "AIRFLOW__API__PORT": f"{port}",
         "AIRFLOW__API__BASE_URL": url,
         "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{url}/execution/",
