@@ -113,6 +113,18 @@ def started_with(arguments: tuple[str, ...]) -> list[psutil.Process]:
     ]
 
 
+def wait_for_arguments(pid: int, seconds: float = 5) -> None:
+    """Wait until a process that was just started shows its arguments, or has ended.
+
+    Linux lets `posix_spawn` return a moment before they are in place (`exec_mmap` of fs/exec.c wakes the
+    parent), and shows none until then.
+    """
+    deadline = time.monotonic() + seconds
+    with suppress(psutil.Error):
+        while not psutil.Process(pid).cmdline() and time.monotonic() < deadline:
+            time.sleep(0.001)
+
+
 def _lives(pid: int) -> bool:
     try:
         return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE

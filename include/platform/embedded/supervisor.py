@@ -19,7 +19,7 @@ from typing import Any
 from xmlrpc.client import Error, Fault, ServerProxy, Transport
 
 from include.exceptions import Unavailable
-from include.platform.embedded import sockets
+from include.platform.embedded import processes, sockets
 from include.settings import ROOT
 
 KEEPER = "keeper"
@@ -144,7 +144,7 @@ class Supervisor:
         self._config_file.write_text(self._config(commands))
         before = os.umask(0o077)
         try:
-            return os.posix_spawn(
+            pid = os.posix_spawn(
                 sys.executable,
                 [sys.executable, *self.arguments],
                 dict(variables),
@@ -159,6 +159,8 @@ class Supervisor:
             )
         finally:
             os.umask(before)
+        processes.wait_for_arguments(pid)
+        return pid
 
     def parts(self) -> dict[str, Part]:
         """Return what supervisord knows of each part; raise Unavailable if it does not answer."""

@@ -96,7 +96,7 @@ login = os.environ["LAKECTL_CREDENTIALS_ACCESS_KEY_ID"], os.environ["LAKECTL_CRE
 keys = urllib3.make_headers(basic_auth=":".join(login))
 user = os.environ["MLFLOW_TRACKING_USERNAME"], os.environ["MLFLOW_TRACKING_PASSWORD"]
 requests = {os.environ["LAKECTL_SERVER_ENDPOINT_URL"] + "/api/v1/repositories": keys,
-         os.environ["MLFLOW_TRACKING_URI"] + "/api/2.0/mlflow/x":
+         os.environ["MLFLOW_TRACKING_URI"] + "/api/2.0/mlflow/experiments/get?experiment_id=0":
              urllib3.make_headers(basic_auth=":".join(user))}
 answers = [urllib3.request("GET", url, headers=keys, retries=False) for url, keys in requests.items()]
 print(json.dumps({"commit": " ".join(str(one.status) for one in answers), "days": 0, "rows": 0}))
@@ -118,7 +118,7 @@ def test_pods_reach_a_stack_with_its_keys(cluster: Cluster, monkeypatch: pytest.
                 monkeypatch.setenv(name, variables[name])
             answer = score_task(cluster, f"python -c '{ASK}'", "stack", secret="stack").run()
             # MLflow would answer 403 if the host were not allowed.
-            assert answer == {"commit": "200 404", "days": 0, "rows": 0}
+            assert answer == {"commit": "200 200", "days": 0, "rows": 0}
         finally:
             stack.down(lambda text: None)
 

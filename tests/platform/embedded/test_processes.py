@@ -59,6 +59,35 @@ def test_a_number_used_again_is_another_process(part: psutil.Process) -> None:
     assert Record(part.pid, ("-c", "another program")).members() == []
 
 
+def test_a_process_that_was_just_started_is_known_once_it_shows_its_arguments(
+    part: psutil.Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown = iter([[], [], part.cmdline()])
+    monkeypatch.setattr("psutil.Process.cmdline", lambda _: next(shown))
+
+    processes.wait_for_arguments(part.pid)
+
+    assert list(shown) == []
+
+
+def test_many_that_were_just_started_are_known_at_once() -> None:
+    for _ in range(200):
+        pid = os.posix_spawn(sys.executable, [sys.executable, "-c", STUBBORN], {}, setsid=True)
+        try:
+            processes.wait_for_arguments(pid)
+            assert Record(pid, ("-c", STUBBORN)).process() is not None
+        finally:
+            os.kill(pid, 9)
+            os.waitpid(pid, 0)
+
+
+def test_nobody_waits_for_a_process_that_has_ended() -> None:
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+
+    processes.wait_for_arguments(ended.pid)
+
+
 def test_a_clock_that_is_put_forward_or_back_changes_nothing(
     part: psutil.Process, monkeypatch: pytest.MonkeyPatch
 ) -> None:
