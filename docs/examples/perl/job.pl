@@ -235,9 +235,8 @@ sub latency($answers, $rows) {    # of a whole call, as this model is called
 
 # Rows of the lake
 
-my $part = qr/(?:part-[^\/]*|v\d+-[0-9a-f]{12})\.parquet/;    # other objects are not the table's
-
 sub parts($ref, $below, $first, $last) {    # {day => [object, …]}, the parts of a day as their rows follow
+    my $part = qr/(?:part-[^\/]*|v\d+-[0-9a-f]{12})\.parquet/;    # other objects are not the table's
     my ($after, %found) = ("$below/dt=$first");
     while (defined $after) {
         my $query = {prefix => "$below/dt=", after => $after, amount => 1000};
