@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import takewhile
 from typing import Protocol, TypeVar
 
 LAST = "\U0010ffff" * 257
@@ -17,6 +18,11 @@ class _Named(Protocol):
 Item = TypeVar("Item", bound=_Named)
 
 
+def below(items: Iterator[Item], prefix: str) -> Iterator[Item]:
+    """Yield items that are in order up to the first that does not begin with a prefix."""
+    return takewhile(lambda item: item.path.startswith(prefix), items)
+
+
 def after(
     scan: Callable[[str], Iterator[Item]], prefix: str, delimiter: str, start: str
 ) -> Iterator[Item | str]:
@@ -27,7 +33,7 @@ def after(
     """
     begin = max(prefix, start)
     while True:
-        for item in scan(begin):
+        for item in below(scan(begin), prefix):
             if item.path <= start and start:
                 continue
             folder = _folder(item.path, prefix, delimiter)

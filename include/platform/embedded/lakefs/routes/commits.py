@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from functools import partial
-from itertools import takewhile
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Response
@@ -224,11 +223,8 @@ def _page(
     amount: int,
     shape: Callable[[Difference], shapes.Diff],
 ) -> shapes.Page[shapes.Diff]:
-    def below(path: str) -> Iterator[Difference]:
-        return takewhile(lambda change: change.path.startswith(prefix), changes(path))
-
     return responses.page(
-        listing.after(below, prefix, delimiter, start),
+        listing.after(changes, prefix, delimiter, start),
         amount,
         lambda row: responses.changed_prefix(row) if isinstance(row, str) else shape(row),
         lambda row: row if isinstance(row, str) else row.path,

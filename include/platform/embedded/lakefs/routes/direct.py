@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 from fastapi import APIRouter
@@ -16,6 +15,7 @@ from include.platform.embedded.lakefs import responses, shapes
 from include.platform.embedded.lakefs.addresses import opened
 from include.platform.embedded.lakefs.description import refusals
 from include.platform.embedded.lakefs.errors import BadRequest
+from include.platform.embedded.lakefs.listing import below
 from include.platform.embedded.lakefs.repository import Store
 from include.platform.embedded.lakefs.routes.requests import (
     Body,
@@ -118,12 +118,7 @@ def _linked_before(store: Store, branch: str, entry: Entry, file: Path) -> Entry
 def create_symlink_file(
     store: InStore, contents: Contents, links: Links, ref: str, location: str = ""
 ) -> shapes.StorageURI:
-    def below() -> Iterator[Entry]:
-        for entry in store.scan(ref, location):
-            if not entry.path.startswith(location):
-                return
-            yield entry
-
     with store.database.snapshot():
-        links.write(store.facts.name, ref, location, below(), contents.uri)
+        entries = below(store.scan(ref, location), location)
+        links.write(store.facts.name, ref, location, entries, contents.uri)
     return {"location": links.location}

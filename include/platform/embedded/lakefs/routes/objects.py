@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from email.utils import formatdate
+from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
@@ -176,19 +177,13 @@ def list_objects(
 ) -> shapes.Page[shapes.ObjectStats]:
     refuse_presign(presign)
 
-    def below(start: str) -> Iterator[Entry]:
-        for entry in store.scan(ref, start):
-            if not entry.path.startswith(prefix):
-                return
-            yield entry
-
     def shape(entry: Entry) -> shapes.ObjectStats:
         shown = responses.stats if user_metadata and entry.metadata else responses.bare_stats
         return shown(entry, contents)
 
     with store.database.snapshot():
         return responses.page(
-            after(below, prefix, delimiter, after_),
+            after(partial(store.scan, ref), prefix, delimiter, after_),
             amount,
             lambda row: responses.common_prefix(row) if isinstance(row, str) else shape(row),
             lambda row: row if isinstance(row, str) else row.path,
