@@ -65,7 +65,7 @@ def find(uri: str, folder: Path) -> list[SourceFile]:
     import pyarrow as pa
     from pyarrow import fs
 
-    name = shown(uri)
+    name = quote(uri)
     try:
         system, path = (
             fs.FileSystem.from_uri(uri) if "://" in uri else (fs.LocalFileSystem(), str(folder / uri))
@@ -86,10 +86,10 @@ def find(uri: str, folder: Path) -> list[SourceFile]:
 
 def _missing(uri: str, *, is_folder: bool) -> FileMissing:
     if "*" in uri:
-        return FileMissing(f"no file matches {shown(uri)}; provide it, or correct source.uri")
+        return FileMissing(f"no file matches {quote(uri)}; provide it, or correct source.uri")
     if is_folder:
-        return FileMissing(f"{shown(uri)} is a folder without files; provide them, or correct source.uri")
-    return FileMissing(f"{shown(uri)} does not exist; provide it, or correct source.uri")
+        return FileMissing(f"{quote(uri)} is a folder without files; provide them, or correct source.uri")
+    return FileMissing(f"{quote(uri)} does not exist; provide it, or correct source.uri")
 
 
 def _matching(system: Any, path: str) -> list[str]:
@@ -188,11 +188,6 @@ def _failures(name: str, system: Any) -> Iterator[None]:
         if is_own or _DAMAGED.match(str(error)):
             raise BadData(f"{name} cannot be read: {first_line(error)}; provide the file again") from None
         raise Transient(f"{name} cannot be read now: {first_line(error)}") from None
-
-
-def shown(uri: str) -> str:
-    """Return a URI for messages, without the credentials that it may hold."""
-    return repr(re.sub(r"//[^/@]*@", "//***@", uri))
 
 
 def first_line(error: object) -> str:

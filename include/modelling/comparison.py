@@ -16,7 +16,7 @@ from include.exceptions import ChampionUnusable
 from include.excerpt import excerpt
 from include.modelling import features, metrics
 from include.modelling.champion import ANY, Champion, faults_of
-from include.modelling.estimator import running_model
+from include.modelling.estimator import predicting
 from include.modelling.scorer import Scorer
 from include.record import Record
 from include.tracking.names import LATENCY, held_out_metric
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 log = logging.getLogger(__name__)
-
-_ASKED = "predict_proba of the model"
 
 
 class Scores(Record):
@@ -141,7 +139,7 @@ def compare(
         with faults_of(champion.version, "be compared"):
             scorers = {Alias.CANDIDATE: candidate, Alias.CHAMPION: champion.load()}
             rows = read(_columns(pipeline, scorers))
-        with running_model(folder, _ASKED), faults_of(champion.version, "be compared", ANY):
+        with predicting(folder), faults_of(champion.version, "be compared", ANY):
             return _compare(pipeline, scorers, rows)
     except ChampionUnusable as error:
         alone = _compare_alone(pipeline, candidate, read, folder)
@@ -154,7 +152,7 @@ def _compare_alone(
 ) -> Comparison:
     scorers = {Alias.CANDIDATE: candidate}
     rows = read(_columns(pipeline, scorers))
-    with running_model(folder, _ASKED):
+    with predicting(folder):
         return _compare(pipeline, scorers, rows)
 
 

@@ -11,16 +11,13 @@ from include.contract.model import Model
 from include.contract.own_code import own_code
 from include.exceptions import JobFailed, Misconfigured
 from include.excerpt import quote
+from include.tracking.storage import STORABLE
 
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
 _METHODS = ("fit", "predict_proba")
-_STORABLE = (
-    "let build return what skops can store: classes and functions of a library, or at the top level of a "
-    "module, and no lambda"
-)
 _CORRECT = "correct it, or what build of the pipeline's model.py returns"
 
 
@@ -50,9 +47,14 @@ def running_model(folder: Path, action: str) -> AbstractContextManager[None]:
     return own_code(action, folder, origin=origin, remedy=_CORRECT)
 
 
+def predicting(folder: Path) -> AbstractContextManager[None]:
+    """Return the guard for the predictions of an estimator; raises JobFailed where its code fails."""
+    return running_model(folder, "predict_proba of the model")
+
+
 def storing_model(folder: Path) -> AbstractContextManager[None]:
     """Return the guard for storing an estimator; raises Misconfigured where its code fails."""
-    return own_code("storing the model", folder, remedy=_STORABLE, kind=Misconfigured)
+    return own_code("storing the model", folder, remedy=STORABLE, kind=Misconfigured)
 
 
 def fit(estimator: Any, matrix: pd.DataFrame, target: np.ndarray, folder: Path) -> None:
@@ -88,7 +90,7 @@ def probabilities(estimator: Any, matrix: pd.DataFrame) -> np.ndarray:
 
 def ask(estimator: Any, matrix: pd.DataFrame, folder: Path) -> np.ndarray:
     """Return the probabilities of a model that was just fitted; raises JobFailed where its code fails."""
-    with running_model(folder, "predict_proba of the model"):
+    with predicting(folder):
         return probabilities(estimator, matrix)
 
 

@@ -11,6 +11,8 @@ from include.excerpt import excerpt
 if TYPE_CHECKING:
     from mlflow.exceptions import MlflowException
 
+STORABLE = "let build return classes and functions that a module defines at its top level, and no lambda"
+"""The remedy for what cannot be stored."""
 _MAX_TYPES = 1000
 
 
@@ -56,10 +58,7 @@ def _not_storable(error: MlflowException) -> Misconfigured:
             "TRUSTED_TYPES of the pipeline's model.py once you have reviewed it"
         )
     cause = excerpt(types.rstrip(". ")) or type(error.__cause__ or error).__name__
-    return Misconfigured(
-        f"the model cannot be stored in skops format ({cause}): let build return classes and functions that "
-        "a module defines at its top level, and no lambda"
-    )
+    return Misconfigured(f"the model cannot be stored in skops format ({cause}): {STORABLE}")
 
 
 def _requirements() -> list[str]:

@@ -10,6 +10,7 @@ from pydantic import TypeAdapter
 
 from include.platform.embedded.lakefs.auth import COOKIE
 from include.platform.embedded.lakefs.shapes import Error
+from include.platform.embedded.lakefs.uploads import ANY_TYPE
 
 TITLE = "lakeFS API, as far as the embedded lake has it"
 _TEXT = "Paths, parameters and responses that are served; what is not here is answered with 501 or 404."
@@ -56,7 +57,7 @@ UPLOAD = {
             "multipart/form-data": {
                 "schema": {"type": "object", "properties": {"content": _BINARY}, "required": ["content"]}
             },
-            "application/octet-stream": {"schema": _BINARY},
+            ANY_TYPE: {"schema": _BINARY},
         },
     }
 }

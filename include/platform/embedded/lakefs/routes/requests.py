@@ -23,6 +23,7 @@ from include.platform.embedded.lakefs.repository import Overrides, Store
 from include.platform.embedded.lakefs.runs import Runs
 from include.platform.embedded.lakefs.shapes import Metadata
 from include.platform.embedded.lakefs.symlinks import Symlinks
+from include.platform.embedded.lakefs.uploads import ANY_TYPE
 
 _Given = ParamSpec("_Given")
 _Answer = TypeVar("_Answer")
@@ -54,7 +55,7 @@ Flag = Annotated[bool, BeforeValidator(_flag)]
 class Content(Response):
     """Bytes of which nothing is known."""
 
-    media_type = "application/octet-stream"
+    media_type = ANY_TYPE
 
 
 def may_wait(route: Callable[_Given, _Answer]) -> Callable[_Given, Coroutine[Any, Any, _Answer]]:
