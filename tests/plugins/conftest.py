@@ -10,21 +10,14 @@ import pytest
 
 from include.settings import settings
 from include.tracking.server import TrackingServer
-from tests.support.lake import LakeServer
+from tests.support.lake import LakeServer, as_airflow
 from tests.support.loop import Loop
 
 
 @pytest.fixture
 def lake_connection(monkeypatch: pytest.MonkeyPatch, lake_server: LakeServer) -> None:
     """The connection that operators of the lake use by default."""
-    lake = lake_server.connection
-    lakefs = {
-        "conn_type": "lakefs",
-        "host": lake.endpoint,
-        "login": lake.access_key_id,
-        "password": lake.secret_access_key,
-    }
-    monkeypatch.setenv("AIRFLOW_CONN_LAKEFS_DEFAULT", json.dumps(lakefs))
+    monkeypatch.setenv("AIRFLOW_CONN_LAKEFS_DEFAULT", as_airflow(lake_server.connection))
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from include.platform.embedded import postgres
 from include.settings import ROOT, Runtime
 from include.tracking.server import TrackingServer
 from tests.support.faults import wait_until
-from tests.support.lake import LakeServer
+from tests.support.lake import LakeServer, as_airflow
 from tests.support.pipeline import write_pipeline
 from tests.support.services import wait_until_it_answers
 from tests.support.stack import database_folder
@@ -183,13 +183,6 @@ def _write(parent: Path, name: str, repository: str, schedule: dict[str, Any]) -
 
 
 def _variables(folder: Path, lake_server: LakeServer, mlflow: TrackingServer) -> dict[str, str]:
-    lake = lake_server.connection
-    lakefs = {
-        "conn_type": "lakefs",
-        "host": lake.endpoint,
-        "login": lake.access_key_id,
-        "password": lake.secret_access_key,
-    }
     login = {"login": mlflow.username, "password": mlflow.password}
     return {
         **airflow_config.variables(airflow_config.sections(Runtime.PROCESS)),
@@ -197,7 +190,7 @@ def _variables(folder: Path, lake_server: LakeServer, mlflow: TrackingServer) ->
         "AIRFLOW__CORE__DAGS_FOLDER": str(folder / "dags"),
         "AIRFLOW__CORE__PLUGINS_FOLDER": str(ROOT / "plugins"),
         "AIRFLOW__CORE__PARALLELISM": "4",
-        "AIRFLOW_CONN_LAKEFS_DEFAULT": json.dumps(lakefs),
+        "AIRFLOW_CONN_LAKEFS_DEFAULT": as_airflow(lake_server.connection),
         "AIRFLOW_CONN_MLFLOW_DEFAULT": json.dumps({"conn_type": "http", "host": mlflow.uri, **login}),
         "MILLRACE_AIRFLOW_RETRY_SECONDS": "1",
         "MILLRACE_PIPELINES": str(folder / "pipelines"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import subprocess
@@ -28,6 +29,18 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def as_airflow(lake: LakeConnection) -> str:
+    """A connection as Airflow reads it from a variable."""
+    return json.dumps(
+        {
+            "conn_type": "lakefs",
+            "host": lake.endpoint,
+            "login": lake.access_key_id,
+            "password": lake.secret_access_key,
+        }
+    )
 
 
 @dataclass

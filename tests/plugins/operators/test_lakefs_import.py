@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ import pytest
 from include.exceptions import Absent, Misconfigured, Transient
 from include.lake.client import Lake
 from millrace.operators.lakefs import LakeFSImportOperator
+from tests.support.lake import as_airflow
 from tests.support.lakefs_binary import BINARY, NO_BINARY, run_lakefs
 from tests.support.task import Task
 
@@ -70,9 +70,7 @@ def lakefs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Storage]:
 @pytest.fixture
 def storage(lakefs: Storage, monkeypatch: pytest.MonkeyPatch) -> Storage:
     connection, name = lakefs.lake.connection, f"import-{uuid4().hex[:8]}"
-    account = {"login": connection.access_key_id, "password": connection.secret_access_key}
-    fields = {"conn_type": "lakefs", "host": connection.endpoint, **account}
-    monkeypatch.setenv("AIRFLOW_CONN_LAKEFS_DEFAULT", json.dumps(fields))
+    monkeypatch.setenv("AIRFLOW_CONN_LAKEFS_DEFAULT", as_airflow(connection))
     storage = Storage(Lake(connection, name), lakefs.folder / name)
     storage.lake.ensure_repository(f"local://{name}")
     storage.folder.mkdir()
