@@ -182,8 +182,8 @@ def _functions(error: BaseException) -> Iterator[str]:
     """Yield the functions of libraries in a traceback, the one that was called first."""
     for frame, _ in traceback.walk_tb(error.__traceback__):
         code, name = frame.f_code, str(frame.f_globals.get("__name__", "a library"))
-        is_way = name.partition(".")[0] in ("contextlib", "importlib")
-        if not (is_way or _is_in(code.co_filename, _PROJECT)):
+        is_machinery = name.partition(".")[0] in ("contextlib", "importlib")
+        if not (is_machinery or _is_in(code.co_filename, _PROJECT)):
             yield f"{code.co_qualname} of {name}"
 
 

@@ -86,7 +86,7 @@ def until(context: Mapping[str, Any], timezone: str, cron: str | None) -> date |
         return _day("until", text)
     run, zone = context["dag_run"], ZoneInfo(timezone)
     other_day = _date(as_of(context), zone) != _date(run.run_after, zone)
-    if run.run_type == _BACKFILL or _given_interval(run) or other_day:  # of cron's none holds
+    if run.run_type == _BACKFILL or _given_interval(run) or other_day:  # a run of cron meets none of these
         return days(context, timezone, cron)[1]
     _log.info("learns up to the newest partition: the run names no day")
     return None
