@@ -79,9 +79,10 @@ def frozen(running: RunningStack, part: str) -> Iterator[None]:
 
 @contextmanager
 def frozen_once(running: RunningStack, part: str, reached: Callable[[], bool]) -> Iterator[None]:
-    """Suspend a part as soon as a condition is true, while the block runs.
+    """Suspend a part, let it work in short slices until a condition is true, and suspend it for the block.
 
-    The part runs in short slices; `reached` is called while it runs, so it may call the part.
+    `reached` is called while the part is suspended, so it must not call the part: however long the call
+    takes on a busy machine, nothing goes on behind its back.
     """
     processes = _processes(running, part)
 
@@ -89,10 +90,9 @@ def frozen_once(running: RunningStack, part: str, reached: Callable[[], bool]) -
         for process in processes:
             process.resume()
         time.sleep(0.03)
-        is_reached = reached()
         for process in processes:
             process.suspend()
-        return is_reached
+        return reached()
 
     try:
         wait_until(work_a_little)
