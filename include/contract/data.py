@@ -46,6 +46,14 @@ class OnFailure(StrEnum):
     WARN = "warn"
 
 
+class OnExtra(StrEnum):
+    """What to do with columns of the source that the contract does not name."""
+
+    KEEP = "keep"
+    DROP = "drop"
+    FAIL = "fail"
+
+
 class OnMissing(StrEnum):
     """What to do about a day for which the source has no file."""
 
@@ -72,6 +80,10 @@ class Source(Section):
     )
     missing: OnMissing = Field(
         OnMissing.FAIL, description="What to do about a day without a file: fail, or skip the day."
+    )
+    extra: OnExtra = Field(
+        OnExtra.KEEP,
+        description="What to do with columns of the source that the contract names nowhere: keep, drop or fail.",
     )
     csv: Csv = Field(Csv(), description="csv: how the files are written.")
     conn_id: ConnectionId | None = Field(None, description="sql: an Airflow connection.")

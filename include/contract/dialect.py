@@ -34,7 +34,8 @@ def _check_encoding(value: str) -> str:
         ) from error
 
 
-def _check_time_format(value: str) -> str:
+def check_time_format(value: str) -> str:
+    """Return a format of `strptime`; raises ValueError for a text that has no part of a time."""
     if "%" not in value:
         raise ValueError(f"{quote(value)} has no part of a time; write one such as '%d.%m.%Y %H:%M'")
     return value
@@ -46,7 +47,7 @@ Mark = Annotated[
     WithJsonSchema({"type": "string", "minLength": 1, "maxLength": 1}),
 ]
 Encoding = Annotated[str, Text(50), AfterValidator(_check_encoding)]
-TimeFormat = Annotated[str, Text(100), AfterValidator(_check_time_format)]
+TimeFormat = Annotated[str, Text(100), AfterValidator(check_time_format)]
 Word = Annotated[str, Text(100, min_length=0)]
 
 
