@@ -83,7 +83,7 @@ class Source(Section):
     )
     extra: OnExtra = Field(
         OnExtra.KEEP,
-        description="What to do with columns of the source that the contract names nowhere: keep, drop or fail.",
+        description="What to do with columns that the contract names nowhere: keep, drop or fail.",
     )
     csv: Csv = Field(Csv(), description="csv: how the files are written.")
     conn_id: ConnectionId | None = Field(None, description="sql: an Airflow connection.")
