@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
+from functools import cache
 from typing import TYPE_CHECKING
 
 from include.contract.columns import Column, decimal_of
@@ -23,14 +24,30 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _MAX_NAMED = 10
+_EMPTY = "is empty"
 
 
 def arrow_type(column: Column) -> pa.DataType:
     """Return the Arrow type of a declared column."""
     import pyarrow as pa
 
-    if digits := decimal_of(column.type):
-        return pa.decimal128(*digits)
+    digits = decimal_of(column.type)
+    return pa.decimal128(*digits) if digits else _arrow_types()[column.type]
+
+
+def type_name(kind: pa.DataType) -> str:
+    """Return the contract's word for an Arrow type, or Arrow's own where the contract has none."""
+    import pyarrow as pa
+
+    if pa.types.is_decimal128(kind):
+        return f"decimal({kind.precision},{kind.scale})"
+    return next((name for name, known in _arrow_types().items() if known == kind), str(kind))
+
+
+@cache
+def _arrow_types() -> dict[str, pa.DataType]:
+    import pyarrow as pa
+
     return {
         "boolean": pa.bool_(),
         "integer": pa.int64(),
@@ -39,23 +56,15 @@ def arrow_type(column: Column) -> pa.DataType:
         "date": pa.date32(),
         "timestamp": pa.timestamp("us"),
         "timestamptz": pa.timestamp("us", "UTC"),
-    }[column.type]
+    }
 
 
 @dataclass
 class _Misfits:
     """Values of one column of one origin that do not fit; `first` is the number of the first such row."""
 
-    found: str
-    wanted: str
     first: int
     count: int = 0
-
-    def sentence(self, origin: str, column: str) -> str:
-        is_missing = self.found == ""
-        what = "is empty" if is_missing else f"is no {self.wanted}"
-        seen = "" if is_missing or self.found == self.wanted else f" ({self.found} in the source)"
-        return f"{origin}: column {quote(column)} {what} in {self.count} row(s), first in row {self.first:,}{seen}"
 
 
 @dataclass
@@ -115,8 +124,8 @@ class TableColumns:
             if name in self.held.names and (kind := self.held.field(name).type) != self.wanted(name):
                 raise Misconfigured(
                     f"columns.{name}: the contract declares {self.declared[name].type!r}, and the table "
-                    f"holds {quote(str(kind))}; run `make evolve PIPELINE={self.pipeline.name}`, which changes the "
-                    "table, or correct the contract"
+                    f"holds {type_name(kind)!r}; run `make evolve PIPELINE={self.pipeline.name}`, which "
+                    "changes the table, or correct the contract"
                 )
 
     def apply(self, batch: pa.RecordBatch, origin: str, covers: tuple[date, date]) -> pa.RecordBatch | None:
@@ -134,11 +143,11 @@ class TableColumns:
             if kind is not None:
                 found = cast(values, kind, form=self._form_of(name))
                 if found.odd is not None:
-                    self._count(origin, name, str(values.type), kind, found.odd, first)
+                    self._count(origin, name, self._misfit(values.type, kind), found.odd, first)
                     fits = False
                 values = found.values
             if values.null_count and self._needs_values(name, covers):
-                self._count(origin, name, "", values.type, values.is_null(), first)
+                self._count(origin, name, _EMPTY, values.is_null(), first)
                 fits = False
             columns[name] = values
         return pa.RecordBatch.from_pydict(columns) if fits else None
@@ -148,15 +157,25 @@ class TableColumns:
         if not self._misfits:
             return
         shown = [
-            misfits.sentence(origin, name)
-            for (origin, name, _), misfits in list(self._misfits.items())[:_MAX_NAMED]
+            f"{origin}: column {quote(name)} {fault} in {misfits.count} row(s), first in row {misfits.first}"
+            for (origin, name, fault), misfits in list(self._misfits.items())[:_MAX_NAMED]
         ]
         more = len(self._misfits) - len(shown)
-        column = next(name for _, name, _ in self._misfits)
-        raise BadData(
-            f"{'; '.join(shown)}{f'; and {more} more' if more else ''}. Correct the source, or say what the "
-            f"column is under columns.{column} of the contract (and `make evolve PIPELINE="
-            f"{self.pipeline.name}` if the table holds another type)"
+        remedies = [self._remedy(name, fault) for _, name, fault in self._misfits]
+        raise BadData(f"{'; '.join(shown)}{f'; and {more} more' if more else ''}; {remedies[0]}")
+
+    def _misfit(self, found: pa.DataType, wanted: pa.DataType) -> str:
+        fault = f"does not fit {type_name(wanted)}"
+        return fault if self.reads_csv or found == wanted else f"{fault} ({type_name(found)} in the source)"
+
+    def _remedy(self, name: str, fault: str) -> str:
+        if fault == _EMPTY:
+            return f"complete the source, or set columns.{name}.nullable to true"
+        if name in self.declared:
+            return f"correct the source, or columns.{name}"
+        return (
+            f"correct the source, or say what the column is by columns.{name} of the contract, and run "
+            f"`make evolve PIPELINE={self.pipeline.name}`"
         )
 
     def learn(self, types: Mapping[str, pa.DataType]) -> None:
@@ -235,12 +254,10 @@ class TableColumns:
     def _is_known(self, column: Column, covers: tuple[date, date]) -> bool:
         return column.since is None or column.since <= covers[0]
 
-    def _count(
-        self, origin: str, name: str, found: str, kind: pa.DataType, odd: pa.BooleanArray, first: int
-    ) -> None:
+    def _count(self, origin: str, name: str, fault: str, odd: pa.BooleanArray, first: int) -> None:
         import pyarrow.compute as pc
 
-        key = origin, name, found
+        key = origin, name, fault
         if key not in self._misfits:
-            self._misfits[key] = _Misfits(found, str(kind), first + 1 + pc.index(odd, True).as_py())
+            self._misfits[key] = _Misfits(first + 1 + pc.index(odd, True).as_py())
         self._misfits[key].count += odd.true_count

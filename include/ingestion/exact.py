@@ -87,3 +87,27 @@ def family(kind: pa.DataType) -> str:
     if is_a.is_date(kind) or is_a.is_timestamp(kind):
         return "time"
     return "other" if is_a.is_nested(kind) else str(kind).partition("[")[0]
+
+
+def common_type(one: pa.DataType, other: pa.DataType) -> pa.DataType | None:
+    """Return the type that may hold the values of both; None if there is none.
+
+    Whether every value is the same in it is known only when it is cast.
+    """
+    import pyarrow as pa
+
+    is_a = pa.types
+    if one == other or is_a.is_null(other):
+        return one
+    if is_a.is_null(one):
+        return other
+    if family(one) != family(other) or is_a.is_nested(one):
+        return None
+    if is_a.is_date(one) or is_a.is_date(other):
+        return pa.timestamp("us")
+    try:
+        return pa.unify_schemas(
+            [pa.schema({"column": kind}) for kind in (one, other)], promote_options="permissive"
+        ).types[0]
+    except pa.ArrowException:
+        return None
