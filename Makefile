@@ -12,7 +12,7 @@ COMPILE = $(BIN)/uv pip compile --universal --python-version 3.11 --generate-has
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL = help
-.PHONY: help setup up down status doctor airflow check logs lint test lock generate images compose demo bench clean
+.PHONY: help setup up down status doctor airflow check schema evolve logs lint test lock generate images compose demo bench clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' Makefile
@@ -45,6 +45,12 @@ airflow: setup ## Run Airflow's CLI on the platform (ARGS="dags list")
 
 check: setup ## Find what would stop a pipeline, before it runs (PIPELINE=flights ARGS="--from … --to …")
 	@PYTHONPATH=plugins $(BIN)/python -m include.platform.check $(if $(PIPELINE),'$(PIPELINE)') $(ARGS)
+
+schema: setup ## Show what the columns of a pipeline's table are (PIPELINE=flights)
+	@$(BIN)/python -m include.platform.table_columns schema $(if $(PIPELINE),'$(PIPELINE)')
+
+evolve: setup ## Change the types of a pipeline's table to those that its contract declares (PIPELINE=flights)
+	@$(BIN)/python -m include.platform.table_columns evolve $(if $(PIPELINE),'$(PIPELINE)')
 
 logs: setup ## Follow the logs of all parts
 	@$(BIN)/python -m include.platform.embedded logs
