@@ -140,9 +140,9 @@ class _Guess:
                 return found.values
             if digits := self._lost(cells):
                 raise BadData(
-                    f"{file.name}: column {quote(self.name)} is {type_name(self.kind)} in the first rows, and numbers "
-                    f"would lose {digits} of later ones; write columns.{self.name}: string into the "
-                    "contract, or the type that it has"
+                    f"{file.name}: column {quote(self.name)} is {type_name(self.kind)} in the first rows, "
+                    f"and numbers would lose {digits} of later ones; write columns.{self.name}: string into "
+                    "the contract, or the type that it has"
                 )
             if (wider := _wider(self.kind)) is None:
                 raise BadData(_misfits(source, file, self.name, self.kind))
@@ -338,8 +338,8 @@ def _misfits(source: Source, file: SourceFile, column: str, kind: pa.DataType) -
             f"{where}: {count} of {rows} values are not UTF-8; set source.csv.encoding, or convert the file"
         )
     return (
-        f"{where}, inferred as {type_name(kind)}, has {count} other values in {rows} rows; correct the file, or "
-        f"say what it is under columns.{column} of the contract"
+        f"{where}, inferred as {type_name(kind)}, has {count} other values in {rows} rows; correct the file, "
+        f"or say what it is under columns.{column} of the contract"
     )
 
 

@@ -278,7 +278,7 @@ def test_a_compressed_file_whose_name_does_not_say_so_is_recognised(
 
 def test_values_of_a_compressed_file_that_do_not_fit_are_counted(tmp_path: Path) -> None:
     content = compressed(MANY + f"2024-03-01 05:00:00,{SECRET}\n".encode() * 2, "gzip")
-    with pytest.raises(BadData, match="'id', inferred as integer, has 2 other values in 100002 rows"):
+    with pytest.raises(BadData, match="'id', inferred as float, has 2 other values in 100002 rows"):
         rows_of(tmp_path, content, "orders.csv.gz")
 
 
