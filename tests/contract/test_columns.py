@@ -44,7 +44,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"id": 7}, "columns.id: 7 is not a column; write its type, or keys such as 'type: integer'"),
     (
         {"id": {"type": "integer", "form": "x"}},
-        "columns.id.form: is not a known key; did you mean 'from'? allowed: format, from, null",
+        "columns.id.form: is not a known key; did you mean 'format'? allowed: format, from, null",
     ),
     ({"id": {"type": "integer", "format": "%d"}}, "columns.id: format is for date, timestamp, timestamptz"),
     ({"at": {"type": "timestamp", "format": "epoch_s"}}, "'epoch_s' is an instant; write type 'timestamptz'"),
