@@ -27,6 +27,7 @@ from include.contract.types import FIRST_DAY, LAST_DAY, check_day
 from include.exceptions import MillraceError, Misconfigured, PipelineInvalid
 from include.excerpt import nearest, quote
 from include.ingestion.partitioner import parts
+from include.lake.frames import concat, to_frame
 from include.modelling import estimator, features
 from include.modelling.metrics import MIN_ROWS, has_enough_rows
 from include.platform import cli
@@ -91,7 +92,7 @@ def check(
 
 
 def _read(pipeline: Pipeline, folder: Path, first: date, last: date, sql_url: SqlUrl) -> Days:
-    import pandas as pd
+    import pyarrow.parquet as pq
 
     source = pipeline.source
     url = sql_url(str(source.conn_id)) if source.reader is Reader.SQL else None
@@ -100,9 +101,9 @@ def _read(pipeline: Pipeline, folder: Path, first: date, last: date, sql_url: Sq
         for part in parts(pipeline, first, last, folder=folder, scratch=Path(scratch), sql_url=url):
             frames = found.setdefault(part.day, [])
             if part.file is not None:
-                frames.append(pd.read_parquet(part.file))
+                frames.append(to_frame(pq.read_table(part.file)))
                 part.file.unlink()
-    return {day: pd.concat(frames, ignore_index=True) if frames else None for day, frames in found.items()}
+    return {day: concat(frames) if frames else None for day, frames in found.items()}
 
 
 def _rows(days: Days) -> Finding:
@@ -133,11 +134,9 @@ def _suite(suite: Path, days: Days) -> Iterator[Finding]:
 
 
 def _model(pipeline: Pipeline, folder: Path, days: Days) -> Iterator[Finding]:
-    import pandas as pd
-
     if not (frames := [frame for frame in days.values() if frame is not None]):
         return
-    rows = pd.concat(frames, ignore_index=True)
+    rows = concat(frames)
     if missing := list(_missing(pipeline, list(rows.columns))):
         yield from missing
         return
