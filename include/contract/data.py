@@ -13,7 +13,7 @@ from pydantic import (
 
 from include.contract.day_path import is_dated, names_day
 from include.contract.dialect import Csv
-from include.contract.numbers import NUMBER
+from include.contract.numbers import NUMBER, Share
 from include.contract.text import (
     BranchName,
     ColumnName,
@@ -53,6 +53,13 @@ class OnMissing(StrEnum):
     SKIP = "skip"
 
 
+class OnStray(StrEnum):
+    """What to do about rows that belong to no day of their file."""
+
+    REFUSE = "refuse"
+    DROP = "drop"
+
+
 _LOCATION_OF = {
     Reader.PARQUET: "uri",
     Reader.CSV: "uri",
@@ -72,6 +79,16 @@ class Source(Section):
     )
     missing: OnMissing = Field(
         OnMissing.FAIL, description="What to do about a day without a file: fail, or skip the day."
+    )
+    late: OnStray = Field(
+        OnStray.REFUSE,
+        description="What to do about rows of other days than those of their file, query or call.",
+    )
+    invalid_time: OnStray = Field(
+        OnStray.REFUSE, description="What to do about rows whose time, `partition_by`, is empty."
+    )
+    max_dropped: Share = Field(
+        0.05, description="The share of a file's rows that may be dropped by `late` and `invalid_time`."
     )
     csv: Csv = Field(Csv(), description="csv: how the files are written.")
     conn_id: ConnectionId | None = Field(None, description="sql: an Airflow connection.")

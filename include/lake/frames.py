@@ -8,6 +8,7 @@ as before.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from include.exceptions import BadData
@@ -25,7 +26,7 @@ def to_frame(rows: pa.Table) -> pd.DataFrame:
     """Return rows as a frame; raises BadData naming a column with values that no frame can hold.
 
     Beside a null, whole numbers are pandas' `Int64` (or their own width) and truth values its `boolean`;
-    lists and structures are then lists and mappings of Python.
+    lists and structures are then lists and mappings of Python. Times before 1678 are in UTC.
     """
     exact = {number: way for number, column in enumerate(rows.columns) if (way := _exact(column))}
     others = [number for number in range(rows.num_columns) if number not in exact]
@@ -83,6 +84,8 @@ def _exact(column: pa.ChunkedArray) -> Callable[[pa.ChunkedArray], Any] | None:
     kind = column.type
     if pa.types.is_integer(kind) or pa.types.is_boolean(kind):
         return _nullable if column.null_count else None
+    if pa.types.is_timestamp(kind) and kind.tz not in (None, "UTC"):
+        return _in_utc if _is_before_zones(column) else None
     return _objects if pa.types.is_nested(kind) and any(map(_hides_null, column.chunks)) else None
 
 
@@ -96,6 +99,25 @@ def _nullable(column: pa.ChunkedArray) -> pd.Series:
 def _nullable_name(name: str) -> str:
     """Return pandas' type that has nulls for a type of whole numbers or truth values."""
     return "boolean" if name == "bool" else name.replace("int", "Int").replace("u", "U")
+
+
+def _is_before_zones(column: pa.ChunkedArray) -> bool:
+    """Return whether times lie before 1678, for which pandas reads beyond its table of a zone's changes.
+
+    Seen in pandas 2.3.3 with pytz: some such columns end the process, others raise a KeyError.
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    first = pc.min(column.cast(pa.timestamp(column.type.unit)))
+    limit = pa.scalar(datetime(1678, 1, 1), first.type)
+    return bool(pc.less(first, limit).as_py())
+
+
+def _in_utc(column: pa.ChunkedArray) -> pd.Series:
+    import pyarrow as pa
+
+    return column.cast(pa.timestamp(column.type.unit, "UTC")).to_pandas()
 
 
 def _objects(column: pa.ChunkedArray) -> pd.Series:

@@ -71,6 +71,7 @@ def _batches(
     Only days with the same columns share a batch: a day that lacks one would be filled with nulls and pass,
     and one with another type would change it.
     """
+
     def together() -> pd.DataFrame | None:
         return concat(frames) if frames else None
 
