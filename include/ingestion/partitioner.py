@@ -63,7 +63,8 @@ def parts(
 ) -> Iterator[Part]:
     """Yield every day from `first` to `last` with its rows, in order; the caller removes the files.
 
-    `strays` counts the rows that are left out. Raises BadData, naming file, column, rule and count, if the source cannot be read or does not fit.
+    `strays` counts the rows that are left out. Raises BadData, naming file, column, rule and count, if the
+    source cannot be read or does not fit.
     """
     strays = strays or Strays(pipeline.source)
     while first <= last:

@@ -25,7 +25,8 @@ def text_of(column: pd.Series) -> pd.Series:
     import pandas as pd
 
     if column.dtype.kind == "O" and not isinstance(column.dtype, pd.CategoricalDtype):
-        found = [None if missing else text(value) for value, missing in zip(column, column.isna())]
+        missing = column.isna()
+        found = [None if gone else text(value) for value, gone in zip(column, missing, strict=True)]
         return pd.Series(found, column.index, dtype="object", name=column.name)
     codes, values = pd.factorize(column)  # few values, many rows
     texts = np.array([*map(text, values), None], dtype="object")
@@ -39,6 +40,7 @@ def text(value: Any) -> str:
     dates and times are in ISO 8601, those with a zone in UTC; bytes are hexadecimal.
     """
     import numpy as np
+    import pandas as pd
 
     if isinstance(value, str):
         return value
@@ -55,7 +57,7 @@ def text(value: Any) -> str:
     if isinstance(value, date | time):
         return value.isoformat()
     if isinstance(value, timedelta):
-        return str(value.isoformat()) if hasattr(value, "isoformat") else str(value)
+        return str(pd.Timedelta(value).isoformat())
     return value.hex() if isinstance(value, bytes) else str(value)
 
 
@@ -74,4 +76,4 @@ def _moment(value: datetime) -> str:
     import pandas as pd
 
     moment = pd.Timestamp(value)
-    return (moment if moment.tzinfo is None else moment.tz_convert("UTC")).isoformat()
+    return str((moment if moment.tzinfo is None else moment.tz_convert("UTC")).isoformat())

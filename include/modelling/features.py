@@ -100,12 +100,15 @@ def _too_long(column: pd.Series) -> int:
         # Not `abs`: it leaves the smallest number negative.
         return int(((column > _MAX_EXACT) | (column < -_MAX_EXACT)).sum())
     if column.dtype.kind == "O":
-        return sum(isinstance(value, int | Decimal) and _is_too_long(value) for value in column)
+        return sum(map(_is_too_long, column))
     return 0
 
 
-def _is_too_long(value: int | Decimal) -> bool:
-    return abs(value) > _MAX_EXACT and value == int(value)
+def _is_too_long(value: object) -> bool:
+    if not isinstance(value, int | Decimal):
+        return False
+    whole = int(value)
+    return value == whole and not -_MAX_EXACT <= whole <= _MAX_EXACT
 
 
 def _numbers(column: pd.Series, where: str) -> pd.Series:

@@ -113,7 +113,7 @@ def _refuse_too_few(target: np.ndarray, model: Model, window: TrainingWindow) ->
 def _warn_of_rounding(rows: pd.DataFrame, model: Model) -> None:
     for name, count in features.rounded(rows, model).items():
         log.warning(
-            "column %r: %d of %d whole numbers are beyond 2^53 and lose digits as numbers of 64 bits; if these "
+            "column %r holds %d whole numbers beyond 2^53 in %d rows, which lose digits as float64; if these "
             "are identifiers, make the column a categorical feature, or take it out",
             name,
             count,

@@ -283,6 +283,7 @@ VALID: tuple[dict[str, Any], ...] = (
     {"lake": {"repository": "0-9", "branch": "_Main-2", "table": "t"}},
     {"source": {"uri": "in/{dt}/a..b.csv", "timezone": "America/Argentina/Buenos_Aires"}},
     {"source": {"uri": "s3://bucket/{dt}.csv", "missing": "skip"}},
+    {"source": {"late": "drop", "invalid_time": "drop", "max_dropped": 1}},
     {"source": {"uri": "s3://bucket/year={dt:%Y}/month={dt:%m}/*/{dt:%d}-*.csv?region=eu"}},
     {"source": {"uri": "dt={dt}/*.csv", "partition_by": "dt", "csv": {"columns": ["id"]}}},
     {"source": {"csv": {"delimiter": "\t", "quote": None, "escape": "\\", "encoding": "Latin-1"}}},

@@ -38,7 +38,7 @@ Back = Callable[[str], Any]
 
 @dataclass(frozen=True)
 class Kind:
-    """A type of Arrow, values for it, and how a category's text is read back; None: it is no category."""
+    """A type of Arrow, values for it, and how a category's text is read back; None: it cannot be one."""
 
     type: pa.DataType
     values: st.SearchStrategy[Any]
@@ -96,9 +96,7 @@ KINDS = [
     *(_whole(kind()) for kind in (pa.int8, pa.int16, pa.int32, pa.int64)),
     *(_whole(kind()) for kind in (pa.uint8, pa.uint16, pa.uint32, pa.uint64)),
     Kind(pa.float64(), FLOATS | st.integers(-9, 9).map(float), float, number=True),
-    Kind(
-        pa.float32(), st.floats(width=32, allow_nan=False, allow_infinity=False), float, number=True
-    ),
+    Kind(pa.float32(), st.floats(width=32, allow_nan=False, allow_infinity=False), float, number=True),
     _decimals(5, 2),
     _decimals(38, 0),
     _decimals(38, 20),
@@ -113,8 +111,12 @@ KINDS = [
     Kind(pa.binary(), st.binary(max_size=4), bytes.fromhex),
     Kind(pa.duration("us"), st.timedeltas(timedelta(days=-9999), timedelta(days=9999)), None),
     Kind(pa.list_(pa.int64()), st.lists(st.none() | st.integers(-(2**63), 2**63 - 1), max_size=3), None),
-    Kind(pa.struct({"a": pa.uint64()}), st.fixed_dictionaries({"a": st.none() | st.integers(0, 2**64 - 1)}), None),
-]  # fmt: skip
+    Kind(
+        pa.struct({"a": pa.uint64()}),
+        st.fixed_dictionaries({"a": st.none() | st.integers(0, 2**64 - 1)}),
+        None,
+    ),
+]
 
 
 @dataclass(frozen=True)
@@ -209,7 +211,7 @@ def model(**kinds: list[str]) -> Model:
 
 
 def monitored(shop: IngestRun, columns: list[str]) -> pd.DataFrame:
-    """The rows as a night sees them, with the predictions of a stand-in."""
+    """The rows as monitoring sees them, with the predictions of a stand-in."""
     predictions = Predictions(shop.pipeline, shop.table, version=1)
     window = MonitoringWindow(day(0), day(0), labelled_until=day(0))
     commit = shop.lake.resolve(BRANCH)
@@ -221,7 +223,7 @@ def monitored(shop: IngestRun, columns: list[str]) -> pd.DataFrame:
 
 
 @given(put=tables())
-@settings(  # a failure is told as it is: to make it smaller would take minutes
+@settings(  # to make a failing example smaller would take minutes
     max_examples=60, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck)
 )
 def test_every_value_arrives_as_it_was_put_in(shop: IngestRun, put: Given) -> None:
