@@ -180,7 +180,7 @@ WRONG = [
             "more without a time than may be left out",
             csv(HEAD + LINE + ",1,x\n", {**IN_CSV, "invalid_time": "drop"}),
             BadData,
-            "is empty in 1 and outside of 0001-01-01 … 9999-12-31 (UTC) in 0 of 2 rows, and at most the share",
+            "is empty in 1 and outside of 0001-01-01 … 9999-12-31 (UTC) in 0 of 2 rows, and at most the",
         ),
         (
             "more of another day than may be left out",
