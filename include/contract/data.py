@@ -51,6 +51,7 @@ class OnMissing(StrEnum):
 
     FAIL = "fail"
     SKIP = "skip"
+    WAIT = "wait"
 
 
 class OnStray(StrEnum):
@@ -78,7 +79,10 @@ class Source(Section):
         "`{dt}`, or `{dt:%Y%m%d}`, becomes the partition's date.",
     )
     missing: OnMissing = Field(
-        OnMissing.FAIL, description="What to do about a day without a file: fail, or skip the day."
+        OnMissing.FAIL, description="What to do about a day without a file: fail, skip the day, or wait."
+    )
+    missing_timeout: TimeLimit = Field(
+        timedelta(hours=12), description="missing: wait: how long a run waits for the files of its days."
     )
     late: OnStray = Field(
         OnStray.REFUSE,
@@ -115,8 +119,9 @@ class Source(Section):
 
     @model_validator(mode="after")
     def _days_may_be_missing(self) -> Source:
-        if self.missing is OnMissing.SKIP and not is_dated(self.uri or ""):
-            raise ValueError("missing: 'skip' is for files of a day; write '{dt}' into uri, or remove it")
+        if self.missing is not OnMissing.FAIL and not is_dated(self.uri or ""):
+            what = f"missing: {self.missing.value!r} is for files of a day"
+            raise ValueError(f"{what}; write '{{dt}}' into uri, or remove it")
         return self
 
     @model_validator(mode="after")

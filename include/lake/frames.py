@@ -31,7 +31,7 @@ def to_frame(rows: pa.Table) -> pd.DataFrame:
     exact = {number: way for number, column in enumerate(rows.columns) if (way := _exact(column))}
     others = [number for number in range(rows.num_columns) if number not in exact]
     try:
-        frame = rows.select(others).to_pandas(ignore_metadata=True)
+        frame = (rows.select(others) if exact else rows).to_pandas(ignore_metadata=True)
         for number, way in exact.items():
             name, column = rows.column_names[number], way(rows.column(number))
             frame.insert(number, name, column, allow_duplicates=True)

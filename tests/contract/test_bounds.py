@@ -84,6 +84,15 @@ CASES: tuple[tuple[str, Any, str], ...] = (
     ("source.csv.delimeter", {"delimeter": ";"}, "did you mean 'delimiter'? allowed: columns, decimal"),
     (
         "source",
+        {"missing": "wait"},
+        "missing: 'wait' is for files of a day; write '{dt}' into uri, or remove it",
+    ),
+    ("source.late", "route", "'route': input should be 'refuse' or 'drop'"),
+    ("source.invalid_time", "keep", "'keep': input should be 'refuse' or 'drop'"),
+    ("source.max_dropped", 1.5, "less than or equal to 1"),
+    ("source.missing_timeout", "400d", "'400d' is longer than 366 days"),
+    (
+        "source",
         {"reader": "parquet", "csv": {}},
         "the key 'csv' is for reader 'csv', not 'parquet'; remove it",
     ),
@@ -283,6 +292,7 @@ VALID: tuple[dict[str, Any], ...] = (
     {"lake": {"repository": "0-9", "branch": "_Main-2", "table": "t"}},
     {"source": {"uri": "in/{dt}/a..b.csv", "timezone": "America/Argentina/Buenos_Aires"}},
     {"source": {"uri": "s3://bucket/{dt}.csv", "missing": "skip"}},
+    {"source": {"uri": "{dt}.csv", "missing": "wait", "missing_timeout": "366d"}},
     {"source": {"late": "drop", "invalid_time": "drop", "max_dropped": 1}},
     {"source": {"uri": "s3://bucket/year={dt:%Y}/month={dt:%m}/*/{dt:%d}-*.csv?region=eu"}},
     {"source": {"uri": "dt={dt}/*.csv", "partition_by": "dt", "csv": {"columns": ["id"]}}},
