@@ -13,7 +13,7 @@ from pydantic import (
 
 from include.contract.day_path import is_dated
 from include.contract.dialect import Csv
-from include.contract.numbers import NUMBER
+from include.contract.numbers import NUMBER, Share
 from include.contract.text import (
     BranchName,
     ColumnName,
@@ -58,6 +58,14 @@ class OnMissing(StrEnum):
 
     FAIL = "fail"
     SKIP = "skip"
+    WAIT = "wait"
+
+
+class OnStray(StrEnum):
+    """What to do about rows that belong to no day of their file."""
+
+    REFUSE = "refuse"
+    DROP = "drop"
 
 
 _LOCATION_OF = {
@@ -78,7 +86,20 @@ class Source(Section):
         "`{dt}`, or `{dt:%Y%m%d}`, becomes the partition's date.",
     )
     missing: OnMissing = Field(
-        OnMissing.FAIL, description="What to do about a day without a file: fail, or skip the day."
+        OnMissing.FAIL, description="What to do about a day without a file: fail, skip the day, or wait."
+    )
+    missing_timeout: TimeLimit = Field(
+        timedelta(hours=12), description="missing: wait: how long a run waits for the files of its days."
+    )
+    late: OnStray = Field(
+        OnStray.REFUSE,
+        description="What to do about rows of other days than those of their file, query or call.",
+    )
+    invalid_time: OnStray = Field(
+        OnStray.REFUSE, description="What to do about rows whose time, `partition_by`, is empty."
+    )
+    max_dropped: Share = Field(
+        0.05, description="The share of a file's rows that may be dropped by `late` and `invalid_time`."
     )
     extra: OnExtra = Field(
         OnExtra.KEEP,
@@ -109,8 +130,9 @@ class Source(Section):
 
     @model_validator(mode="after")
     def _days_may_be_missing(self) -> Source:
-        if self.missing is OnMissing.SKIP and not is_dated(self.uri or ""):
-            raise ValueError("missing: 'skip' is for files of a day; write '{dt}' into uri, or remove it")
+        if self.missing is not OnMissing.FAIL and not is_dated(self.uri or ""):
+            what = f"missing: {self.missing.value!r} is for files of a day"
+            raise ValueError(f"{what}; write '{{dt}}' into uri, or remove it")
         return self
 
     @model_validator(mode="after")

@@ -16,6 +16,7 @@ from include.ingestion.columns import TableColumns
 from include.ingestion.ingestion import Ingestion
 from include.ingestion.partitioner import Part, parts
 from include.ingestion.results import LoadResult
+from include.ingestion.strays import Strays
 from include.ingestion.type_names import type_name
 from include.lake.table import Table
 from include.lake.types import LakeObject
@@ -43,6 +44,7 @@ def load(ingestion: Ingestion, *, sql_url: str | None = None) -> LoadResult:
     )
     columns.check_held()
     stored = table.parts(branch, first, last)
+    strays = Strays(ingestion.pipeline.source)
     with TemporaryDirectory(prefix="millrace-") as scratch:
         source = parts(
             ingestion.pipeline,
@@ -52,17 +54,21 @@ def load(ingestion: Ingestion, *, sql_url: str | None = None) -> LoadResult:
             scratch=Path(scratch),
             sql_url=sql_url,
             columns=columns,
+            strays=strays,
         )
         sent = _send(table, branch, source, stored)
     missing = [part.day for part, _ in sent if part.is_missing]
     _report(missing)
     _keep(columns, table, branch)
+    _report_strays(strays)
     changed = {part.day for part, is_new in sent if is_new} | _remove_others(table, branch, sent, stored)
     metadata = {
         **ingestion.run.metadata(),
         "pipeline": ingestion.pipeline.name,
         "partition": ingestion.label,
         "rows": str(sum(part.rows for part, _ in sent)),
+        "late": str(strays.late),
+        "undated": str(strays.undated),
         "source_checksum": _checksum(part for part, _ in sent),
     }
     commit = table.lake.commit(branch, f"{ingestion.run.dag_id}: load {ingestion.label}", metadata)
@@ -72,6 +78,8 @@ def load(ingestion: Ingestion, *, sql_url: str | None = None) -> LoadResult:
         partitions=len({part.day for part, _ in sent if part.rows}),
         written=len(changed),
         missing=len(missing),
+        late=strays.late,
+        undated=strays.undated,
         source_checksum=metadata["source_checksum"],
     )
 
@@ -94,6 +102,16 @@ def _report(missing: Sequence[date]) -> None:
             len(missing),
             ", ".join(map(str, missing[:_MAX_NAMED])),
             ", …" if len(missing) > _MAX_NAMED else "",
+        )
+
+
+def _report_strays(strays: Strays) -> None:
+    if strays.late or strays.undated:
+        log.warning(
+            "left out %d row(s) of other days than their file's (source.late) and %d without a time "
+            "(source.invalid_time)",
+            strays.late,
+            strays.undated,
         )
 
 

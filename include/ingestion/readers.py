@@ -70,6 +70,20 @@ def read(
             yield from _files(source, period, folder, columns)
 
 
+def missing_files(source: Source, first: date, last: date, *, folder: Path) -> list[str]:
+    """Return the paths that name no file, of those that hold the days from `first` to `last`."""
+    return [
+        period.uri for period in periods(str(source.uri), first, last) if not _has_files(period.uri, folder)
+    ]
+
+
+def _has_files(uri: str, folder: Path) -> bool:
+    try:
+        return bool(find(uri, folder))
+    except FileMissing:
+        return False
+
+
 def _files(
     source: Source, period: Period, folder: Path, columns: TableColumns | None
 ) -> Iterator[SourceBatch | DaysMissing]:
@@ -77,7 +91,7 @@ def _files(
     try:
         files = find(period.uri, folder)
     except FileMissing:
-        if source.missing is OnMissing.FAIL:
+        if source.missing is not OnMissing.SKIP:
             raise
         yield DaysMissing(period.first, period.last)
         return

@@ -9,7 +9,8 @@ from include.verdict import Verdict
 class LoadResult(Record):
     """What `load` put on the branch.
 
-    `written` counts the partitions whose content is new, `missing` the days for which the source has no file.
+    `written` counts the partitions whose content is new, `missing` the days for which the source has no file,
+    `late` and `undated` the rows that were left out: of other days than their file's, and without a time.
     """
 
     commit: str
@@ -17,6 +18,8 @@ class LoadResult(Record):
     partitions: int
     written: int
     missing: int
+    late: int = 0
+    undated: int = 0
     source_checksum: str
 
 

@@ -21,7 +21,9 @@ from typing import TYPE_CHECKING, Any
 
 from include.concurrency import map_ordered
 from include.exceptions import Absent, BadData, ColumnMissing, MillraceError, Misconfigured
+from include.excerpt import quote
 from include.lake.client import Lake, LakeObject
+from include.lake.frames import to_frame
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,6 +35,7 @@ _MAX_PARALLEL_READS = 8
 _FULL_READ_MAX_BYTES = 8 << 20
 """Up to this size, downloading a whole part is faster than one request for each range of its columns."""
 _BATCH_ROWS = 65_536
+_MAX_NAMED = 10
 _MAX_LISTED_COMMITS = 1000
 """Commits of a table in which its writer is looked for: those that people made by hand name none."""
 _PARTITION = re.compile(r"dt=(\d{4}-\d{2}-\d{2})/")
@@ -193,7 +196,7 @@ class Table:
                 f"table {self.name!r} has no partition from {first} to {last} at {ref!r}; "
                 "run the pipeline's ingest DAG for these days"
             )
-        return self._joined(tables).to_pandas()
+        return to_frame(self._joined(tables))
 
     def _day_of(self, path: str) -> date | None:
         """Return the day in whose partition a path lies; None if it lies in none."""
@@ -286,11 +289,21 @@ class Table:
 
         try:
             return tables[0] if len(tables) == 1 else pa.concat_tables(tables, promote_options="permissive")
-        except pa.ArrowException as error:
+        except pa.ArrowException:  # its message may quote a value
             raise BadData(
-                f"the parts of table {self.name!r} have incompatible columns: {error}; load the days with "
-                "the wrong type again"
-            ) from error
+                f"the parts of table {self.name!r} have incompatible columns: {_differing(tables)}; load the "
+                "days with the wrong type again"
+            ) from None
+
+
+def _differing(tables: Sequence[pa.Table]) -> str:
+    """Return the columns that have several types, with these."""
+    types: dict[str, dict[str, None]] = {}
+    for one in (one for table in tables for one in table.schema):
+        types.setdefault(one.name, {})[str(one.type)] = None
+    found = {name: " and ".join(seen) for name, seen in types.items() if len(seen.keys() - {"null"}) > 1}
+    shown = [f"{quote(name)} is {seen}" for name, seen in islice(found.items(), _MAX_NAMED)]
+    return ", ".join(shown)
 
 
 def _present(file: pq.ParquetFile, columns: Sequence[str] | None) -> list[str] | None:

@@ -18,6 +18,7 @@ from include.contract.model import DAY, PREDICTION
 from include.contract.pipeline import Pipeline
 from include.contract.windows import MonitoringWindow
 from include.exceptions import ColumnMissing, Conflict, NotEnoughData
+from include.lake.frames import concat, to_frame
 from include.lake.table import Table, checksum
 from include.lake.types import LakeObject
 from include.modelling.champion import ANY, faults_of
@@ -73,7 +74,7 @@ class Predictions:
         ):
             file = Path(scratch) / "predictions.parquet"
             for day, part in self.data.partitions(commit, min(missing), max(missing), columns, only=missing):
-                frame = part.to_pandas()
+                frame = to_frame(part)
                 with faults_of(self.version, "score", ANY):
                     latency = latency or latency_ms(scorer.estimator, scorer.matrix(frame))
                     scored = scorer.predict(frame)
@@ -103,10 +104,10 @@ class Predictions:
                 raise Conflict(
                     f"{path!r} has {len(predictions)} rows, its partition {rows.num_rows}; run score again"
                 )
-            frames.append(rows.to_pandas().assign(**{PREDICTION: predictions[PREDICTION], DAY: day}))
+            frames.append(to_frame(rows).assign(**{PREDICTION: predictions[PREDICTION], DAY: day}))
         if not frames:
             raise NotEnoughData(
                 f"no partition from {window.first} to {window.last} at {commit}; "
                 f"run {self.pipeline.name}.ingest for these days"
             )
-        return pd.concat(frames, ignore_index=True)
+        return concat(frames)

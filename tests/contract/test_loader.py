@@ -69,7 +69,8 @@ def test_every_fault_of_a_file_is_told_at_once(tmp_path: Path) -> None:
         Fault(
             "source.partition_bye",
             "is not a known key; did you mean 'partition_by'? allowed: callable, conn_id, csv, extra, "
-            "max_days, missing, partition_by, query, reader, timeout, timezone, uri",
+            "invalid_time, late, max_days, max_dropped, missing, missing_timeout, partition_by, query, "
+            "reader, timeout, timezone, uri",
         ),
         Fault(
             "source.timezone",

@@ -232,8 +232,29 @@ def test_a_missing_column_is_told_if_the_newest_partition_is_unreadable(table: T
 def test_days_whose_types_do_not_agree_are_bad_data(table: Table, tmp_path: Path) -> None:
     write(table, DAYS[0], pa.table({"a": [1]}), tmp_path)
     write(table, DAYS[1], pa.table({"a": ["x"]}), tmp_path)
-    with pytest.raises(BadData, match="departures"):
+    with pytest.raises(BadData) as raised:
         table.frame("main", FIRST, LAST)
+    assert str(raised.value) == (
+        "the parts of table 'departures' have incompatible columns: 'a' is int64 and string; load the days "
+        "with the wrong type again"
+    )
+
+
+def test_a_number_that_the_type_of_other_days_does_not_hold_is_bad_data_and_not_told(
+    table: Table, tmp_path: Path
+) -> None:
+    write(table, DAYS[0], pa.table({"a": [2**53 + 1]}), tmp_path)
+    write(table, DAYS[1], pa.table({"a": [0.5]}), tmp_path)
+    with pytest.raises(BadData, match="'a' is int64 and double") as raised:
+        table.frame("main", FIRST, LAST)
+    assert str(2**53 + 1) not in f"{raised.value} {raised.value.__cause__}"
+
+
+def test_whole_numbers_beside_a_null_stay_whole(table: Table, tmp_path: Path) -> None:
+    write(table, DAYS[0], pa.table({"a": pa.array([2**53 + 1, None])}), tmp_path)
+    write(table, DAYS[1], pa.table({"a": [7]}), tmp_path)
+    found = table.frame("main", FIRST, LAST)["a"]
+    assert (str(found.dtype), found.dropna().tolist()) == ("Int64", [2**53 + 1, 7])
 
 
 OTHERS = (
