@@ -83,7 +83,7 @@ class Predictions:
                 with self._naming(day):
                     matrix = matrix_for(self.version, scorer, frame, contract)
                 scored = np.empty(0)
-                if len(frame):  # a model is never asked about nothing
+                if len(frame):  # estimators refuse a frame without rows
                     with faults_of(self.version, "score", ANY):
                         latency = latency or latency_ms(scorer.estimator, matrix)
                         scored = probabilities(scorer.estimator, matrix)
