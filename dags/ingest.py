@@ -12,8 +12,8 @@ atomically for all days.
 **When red**: `load` or `validate` is red when the data is bad; then `quarantine` has kept the branch
 (`quarantine-…`) with the reason in its commit, and readers still see the former state. Bad data loses
 nothing and breaks nothing downstream; the partition is missing until the data is fixed. `publish` is red
-when another run published other rows of the same day in the meantime, `wait_for_files` when a file has not
-come within `source.missing_timeout`: clear it once the file is there.
+when another run published other rows of the same day in the meantime, or another pipeline the same new table,
+`wait_for_files` when a file has not come within `source.missing_timeout`: clear it once the file is there.
 
 **Look** at the log of the red task (rule, column and count), then at the report in MLflow that it links to.
 
@@ -29,10 +29,10 @@ from millrace.dags.params import INTERVAL_PARAMS
 from millrace.operators.ingest import (
     LoadOperator,
     OpenBranchOperator,
+    PublishOperator,
     QuarantineOperator,
     ValidateOperator,
 )
-from millrace.operators.lakefs import LakeFSMergeOperator
 
 BRANCH = "ingest-{{ partition() }}-{{ run_hash() }}"
 DAYS = {"first": "{{ first_day() }}", "last": "{{ last_day() }}"}
@@ -68,8 +68,9 @@ def build(pipeline):
             execution_timeout=pipeline.validation.timeout,
             **DAYS,
         )
-        publish = LakeFSMergeOperator(
+        publish = PublishOperator(
             task_id="publish",
+            pipeline_name=pipeline.name,
             repository=lake.repository,
             source=BRANCH,
             into=lake.branch,
@@ -79,8 +80,6 @@ def build(pipeline):
                 "rows": LOADED % "rows",
                 "source_checksum": LOADED % "source_checksum",
             },
-            delete_source=True,
-            skip_unchanged=True,
             outlets=[table_asset(pipeline)],
         )
         quarantine = QuarantineOperator(

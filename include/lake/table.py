@@ -43,6 +43,8 @@ _PART = re.compile(r"(part-[^/]*|v\d+-[0-9a-f]{12})\.parquet")
 """Names that `load` gives to the parts of a partition, and `score` to the predictions for one."""
 _SCHEMA = "_common_metadata"
 """The Parquet file without rows in which Arrow, Spark and Dask keep the schema of a folder of files."""
+PART_NAMES = "dt=YYYY-MM-DD/part-*.parquet"
+"""How messages tell what a part is named."""
 _log = logging.getLogger(__name__)
 _told: set[tuple[str, str]] = set()
 
@@ -144,6 +146,11 @@ class Table:
         self._tell(others)
         return {day: sorted(items, key=_part_order) for day, items in parts.items()}
 
+    def count_left_out(self, ref: str, day: date) -> int:
+        """Return how many objects lie in a partition's folder that are no parts of it."""
+        items = self.lake.list_objects(ref, self.prefix(day))
+        return sum(self._day_of_part(item.path) is None for item in items)
+
     def partitions(
         self,
         ref: str,
@@ -217,11 +224,12 @@ class Table:
             _told.add((self.lake.repository, self.name))
             _log.warning(
                 "table %r of %r: left out %d object(s) or folder(s) of others, as %r: parts of a table are "
-                "named 'dt=YYYY-MM-DD/part-*.parquet'",
+                "named %r",
                 self.name,
                 self.lake.repository,
                 len(others),
                 others[0],
+                PART_NAMES,
             )
 
     @contextmanager

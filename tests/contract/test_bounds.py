@@ -18,6 +18,7 @@ from include.contract.text import ColumnName, Text
 from include.contract.types import CRON_PRESETS
 from include.exceptions import PipelineInvalid
 from include.excerpt import LIMIT, quote
+from include.settings import ROOT
 from tests.support.pipeline import NAME, SUITE, write_pipeline
 
 CASES: tuple[tuple[str, Any, str], ...] = (
@@ -284,6 +285,37 @@ def test_a_value_that_only_yaml_can_hold_is_refused(
     [(path, found)] = faults_of(file.parent)
     assert path == key
     assert message in found
+
+
+REFUSED_NOW = re.findall(
+    r"^\| `([^`]+)` \| `([^`]+)` \| `([^`]+)` \| [^|]+ \|$",
+    (ROOT / "docs/releases.md").read_text(),
+    re.MULTILINE,
+)
+"""The rows of the page for those who update: key, value as YAML, and message."""
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"), REFUSED_NOW, ids=[f"{path}-{value}" for path, value, _ in REFUSED_NOW]
+)
+def test_a_contract_that_was_accepted_once_is_refused_as_the_page_says(
+    tmp_path: Path, path: str, value: str, message: str
+) -> None:
+    found = faults_of(written(tmp_path, changed(path, yaml.safe_load(value))))
+    assert [text for where, text in found if where == path and message in text], found
+
+
+def test_the_page_has_a_row_for_each_kind_of_what_is_refused_now() -> None:
+    sections = {path.partition(".")[0] for path, _, _ in REFUSED_NOW}
+    assert len(REFUSED_NOW) > 30
+    assert sections == {*Pipeline.model_fields} - {"name", "description", "tags", "privacy"}
+
+
+def test_a_key_that_is_written_twice_is_refused_as_the_page_says(tmp_path: Path) -> None:
+    file = write_pipeline(tmp_path) / "pipeline.yaml"
+    file.write_text(file.read_text() + "owner: another\n")
+    [(_, message)] = faults_of(file.parent)
+    assert "is written twice" in message
 
 
 VALID: tuple[dict[str, Any], ...] = (
