@@ -13,6 +13,7 @@ from include.concurrency import map_ordered
 from include.contract import loader
 from include.ingestion.ingestion import Ingestion
 from include.ingestion.partitioner import Part, parts
+from include.ingestion.readers import pinned, version_of
 from include.ingestion.results import LoadResult
 from include.lake.table import Table
 from include.lake.types import LakeObject
@@ -33,10 +34,12 @@ def load(ingestion: Ingestion, *, sql_url: str | None = None) -> LoadResult:
     """
     table, branch, first, last = ingestion.table, ingestion.branch, ingestion.first, ingestion.last
     table.check_writer(branch, ingestion.pipeline.name, loader.names(ingestion.folder.parent))
+    pipeline = pinned(ingestion.pipeline, ingestion.folder)
+    version = version_of(pipeline.source)
     stored = table.parts(branch, first, last)
     with TemporaryDirectory(prefix="millrace-") as scratch:
         source = parts(
-            ingestion.pipeline,
+            pipeline,
             first,
             last,
             folder=ingestion.folder,
@@ -53,6 +56,7 @@ def load(ingestion: Ingestion, *, sql_url: str | None = None) -> LoadResult:
         "partition": ingestion.label,
         "rows": str(sum(part.rows for part, _ in sent)),
         "source_checksum": _checksum(part for part, _ in sent),
+        **({"source_version": version} if version else {}),
     }
     commit = table.lake.commit(branch, f"{ingestion.run.dag_id}: load {ingestion.label}", metadata)
     return LoadResult(
@@ -62,6 +66,7 @@ def load(ingestion: Ingestion, *, sql_url: str | None = None) -> LoadResult:
         written=len(changed),
         missing=len(missing),
         source_checksum=metadata["source_checksum"],
+        source_version=version,
     )
 
 

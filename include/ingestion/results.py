@@ -10,6 +10,7 @@ class LoadResult(Record):
     """What `load` put on the branch.
 
     `written` counts the partitions whose content is new, `missing` the days for which the source has no file.
+    `source_version` is the version that was read of a source that has versions.
     """
 
     commit: str
@@ -18,6 +19,7 @@ class LoadResult(Record):
     written: int
     missing: int
     source_checksum: str
+    source_version: str | None = None
 
 
 class ValidationResult(Verdict):

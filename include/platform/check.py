@@ -27,6 +27,7 @@ from include.contract.types import FIRST_DAY, LAST_DAY, check_day
 from include.exceptions import MillraceError, Misconfigured, PipelineInvalid
 from include.excerpt import nearest, quote
 from include.ingestion.partitioner import parts
+from include.ingestion.readers import pinned
 from include.modelling import estimator, features
 from include.modelling.metrics import MIN_ROWS, has_enough_rows
 from include.platform import cli
@@ -95,9 +96,10 @@ def _read(pipeline: Pipeline, folder: Path, first: date, last: date, sql_url: Sq
 
     source = pipeline.source
     url = sql_url(str(source.conn_id)) if source.reader is Reader.SQL else None
+    at_version = pinned(pipeline, folder)
     found: dict[date, list[pd.DataFrame]] = {}
     with TemporaryDirectory(prefix="millrace-") as scratch:
-        for part in parts(pipeline, first, last, folder=folder, scratch=Path(scratch), sql_url=url):
+        for part in parts(at_version, first, last, folder=folder, scratch=Path(scratch), sql_url=url):
             frames = found.setdefault(part.day, [])
             if part.file is not None:
                 frames.append(pd.read_parquet(part.file))
