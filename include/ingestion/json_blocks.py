@@ -58,14 +58,13 @@ class Block:
 def blocks(file: SourceFile) -> Iterator[Block]:
     """Yield a file's lines, some megabytes at a time; raises BadData if it is plainly no JSON Lines."""
     with opened_text(file) as content:
-        line = 1
-        for number, lines in enumerate(_lines(file, content)):
-            whole = _checked_beginning(file, lines) if number == 0 else lines
-            if whole.strip():
-                yield (block := Block(file.name, line, whole))
-                line += block.lines
-            else:
-                line += whole.count(b"\n")
+        line, is_begun = 1, False
+        for lines in _lines(file, content):
+            whole = lines if is_begun else _checked_beginning(file, lines)
+            is_begun = is_begun or bool(whole.strip())
+            if is_begun:
+                yield Block(file.name, line, whole)
+            line += whole.count(b"\n")
 
 
 def _lines(file: SourceFile, content: Any) -> Iterator[bytes]:
@@ -73,16 +72,16 @@ def _lines(file: SourceFile, content: Any) -> Iterator[bytes]:
     rest = b""
     while read := content.read(_BLOCK):
         whole, mark, after = read.rpartition(b"\n")
-        if mark:
-            yield rest + whole + mark
-            rest = after
-            continue
-        rest += after
-        if len(rest) > _LONGEST:
+        if len(rest) + len(whole.partition(b"\n")[0] if mark else after) > _LONGEST:
             _checked_beginning(file, rest)
             raise BadData(
                 f"{file.name} has a line of more than {_LONGEST >> 20} MiB; write one JSON object a line"
             )
+        if mark:
+            yield rest + whole + mark
+            rest = after
+        else:
+            rest += after
     if rest:
         yield rest
 

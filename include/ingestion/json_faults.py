@@ -17,8 +17,8 @@ from include.ingestion.files import SourceFile
 from include.ingestion.json_blocks import Block, blocks
 from include.ingestion.json_types import ITEM, Path, parsed
 
-_DEEPEST = 64
-"""Levels of a line."""
+_DEEPEST = 50
+"""Levels of a line; Arrow's own files have 64."""
 _NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}\n"))
 _LONG_INTEGER = re.compile(rb"[0-9]{16}")
 _INT64 = range(-(2**63), 2**63)

@@ -121,7 +121,8 @@ def _column(batch: pa.RecordBatch, field: pa.Field) -> pa.Array:
 
     if field.name not in batch.schema.names:
         return pa.nulls(len(batch), field.type)
+    column = batch.column(field.name)
     try:
-        return batch.column(field.name).cast(field.type)
+        return column if column.type == field.type else column.cast(field.type)
     except pa.ArrowInvalid:  # a whole number that no decimal number is equal to
         raise Misfit(field.name) from None
