@@ -96,7 +96,7 @@ def _header(sheet: CalamineSheet, rows: Iterator[list[Any]], options: Excel, lab
     """Return the names of the columns, and take the rows above and that of the header from `rows`."""
     first = (sheet.start or (0, 0))[0] + 1
     wanted, cells = options.header_row or 0, []
-    for _ in range(first, wanted + 1):
+    for _ in range(wanted):  # they come with the empty rows above, but without the empty columns before
         cells = next(rows, [])
     if options.columns:
         if len(options.columns) != sheet.width:

@@ -22,8 +22,8 @@ MORNING = datetime(2024, 3, 1, 5, 30, 15)
 Cells = Sequence[Sequence[Any]]
 
 
-def read(folder: Path, name: str = "orders.xlsx", **options: Any) -> pa.Table:
-    given = {"reader": "excel", "uri": name, "partition_by": "time", "excel": options}
+def read(folder: Path, name: str = "orders.xlsx", required: str = "time", **options: Any) -> pa.Table:
+    given = {"reader": "excel", "uri": name, "partition_by": required, "excel": options}
     source = Source.model_validate(given)
     return pa.concat_tables(
         [pa.Table.from_batches([batch]) for _, batch in excel.read(source, find(name, folder))],
@@ -124,7 +124,7 @@ HEADERS: dict[str, tuple[Cells, dict[str, Any], list[dict[str, Any]]]] = {
 @pytest.mark.parametrize("kind", HEADERS)
 def test_a_table_is_found_where_the_contract_says(tmp_path: Path, kind: str) -> None:
     cells, options, rows = HEADERS[kind]
-    found = of(tmp_path, cells, **options)
+    found = of(tmp_path, cells, required="a", **options)
     assert found.schema.names == ["a", "b"]
     assert [tuple(row.values()) for row in found.to_pylist()] == rows
 
