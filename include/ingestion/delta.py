@@ -152,8 +152,8 @@ def _raise(source: Source, text: str, *, is_remote: bool) -> NoReturn:
         ) from None
     if _GONE.search(text):
         raise BadData(
-            f"{name} lacks a file that its log names: VACUUM has removed it, or somebody else; read a later "
-            "version, or restore the file"
+            f"{name} lacks a file that its log names: VACUUM has removed it, or somebody else; set "
+            "source.delta.version to a later one, or restore the file"
         ) from None
     if _REFUSED.search(text):
         raise Unauthorized(

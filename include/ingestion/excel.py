@@ -43,25 +43,29 @@ def read(source: Source, files: Sequence[SourceFile]) -> Iterator[tuple[str, pa.
 
     Raises BadData for a file that is no workbook, a sheet that cannot be chosen, and mixed columns.
     """
+    headers: set[str] = set()
     try:
         yield from unified(
-            ((file.name, batch) for file in files for batch in _batches(source, file)), fills=False
+            ((file.name, batch) for file in files for batch in _batches(source, file, headers)), fills=False
         )
     except Misfit as misfit:
+        column = f"column {quote(misfit.column)}" if source.partition_by in headers else "a column"
         raise BadData(
-            f"{files[0].name} … {files[-1].name}: column {quote(misfit.column)} has no type that fits all "
-            f"{len(files)} file(s); give it one type"
+            f"{files[0].name} … {files[-1].name}: {column} has no type that fits all {len(files)} file(s); "
+            "give it one type"
         ) from None
 
 
-def _batches(source: Source, file: SourceFile) -> Iterator[pa.RecordBatch]:
+def _batches(source: Source, file: SourceFile, headers: set[str]) -> Iterator[pa.RecordBatch]:
+    """Yield a workbook's rows, and add the names of its columns to `headers`."""
     with sheet_of(file, source.excel, source.partition_by) as sheet:
+        headers.update(sheet.columns)
         columns = [_Column(name) for name in sheet.columns]
         filled = (row for row in sheet.rows if any(cell != EMPTY for cell in row))
         yield _batch(columns, [])
         while lines := list(islice(filled, _BATCH_ROWS)):
             yield _batch(columns, lines)
-        _refuse(columns, sheet)
+        _refuse(columns, sheet, is_header=source.partition_by in sheet.columns)
 
 
 def _batch(columns: Sequence[_Column], lines: Sequence[Sequence[Any]]) -> pa.RecordBatch:
@@ -73,17 +77,22 @@ def _batch(columns: Sequence[_Column], lines: Sequence[Sequence[Any]]) -> pa.Rec
     return pa.RecordBatch.from_pydict({name: array for name, array in taken if name})
 
 
-def _refuse(columns: Sequence[_Column], sheet: Sheet) -> None:
-    """Raise BadData for values below no name, and for a column of several types."""
+def _refuse(columns: Sequence[_Column], sheet: Sheet, *, is_header: bool) -> None:
+    """Raise BadData for values below no name, and for a column of several types.
+
+    What may be no header has values for names, which are not quoted.
+    """
     for column, letters in zip(columns, sheet.letters, strict=True):
         if not column.name and (values := column.kinds.total()):
             raise BadData(
                 f"{sheet.name}: column {letters} has {values} value(s) and no name; give each column one (of "
                 "merged cells only the first has it), or set source.excel.header_row to the row of the names"
             )
+    for column, letters in zip(columns, sheet.letters, strict=True):
         if len(column.kinds) > 1:
+            name = quote(column.name) if is_header else letters
             counts = " and ".join(f"{count} {kind}" for kind, count in column.kinds.most_common())
-            raise BadData(f"{sheet.name}: column {quote(column.name)} holds {counts}; give it one type")
+            raise BadData(f"{sheet.name}: column {name} holds {counts}; give it one type")
 
 
 class _Column:

@@ -181,8 +181,8 @@ DAMAGED = (
     "provide the table again, or read another version"
 )
 LACKS = (
-    "lacks a file that its log names: VACUUM has removed it, or somebody else; read a later version, or "
-    "restore the file"
+    "lacks a file that its log names: VACUUM has removed it, or somebody else; set source.delta.version to "
+    "a later one, or restore the file"
 )
 ONE_OF_THESE = "set source.delta.version to one of these, or to null for the newest"
 FAULTS: dict[str, tuple[Callable[[Path], object], dict[str, Any], type[MillraceError], str]] = {

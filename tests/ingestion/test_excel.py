@@ -101,11 +101,12 @@ def test_the_workbooks_of_a_day_have_one_type_a_column(tmp_path: Path) -> None:
     write_xlsx(tmp_path / "b.xlsx", {"Data": [["x"], [1.5]]})
     assert read(tmp_path, "*.xlsx").to_pydict() == {"x": [1.0, 1.5]}
     write_xlsx(tmp_path / "c.xlsx", {"Data": [["x"], [SECRET]]})
-    with pytest.raises(BadData) as raised:
-        read(tmp_path, "*.xlsx")
-    assert str(raised.value) == (
-        "'a.xlsx' … 'c.xlsx': column 'x' has no type that fits all 3 file(s); give it one type"
-    )
+    for required, column in (("x", "column 'x'"), ("time", "a column")):
+        with pytest.raises(BadData) as raised:
+            read(tmp_path, "*.xlsx", required)
+        assert str(raised.value) == (
+            f"'a.xlsx' … 'c.xlsx': {column} has no type that fits all 3 file(s); give it one type"
+        )
 
 
 NOTE = ["Report of March", None, None]
@@ -205,6 +206,11 @@ def test_what_is_unclear_is_named_by_sheet_column_and_count(tmp_path: Path, kind
 def test_a_late_text_among_numbers_is_counted(tmp_path: Path) -> None:
     cells = [["time", "x"], *([None, number] for number in range(40_001)), [None, SECRET]]
     assert "column 'x' holds 40001 number(s) and 1 text(s)" in fault(tmp_path, cells)
+
+
+def test_values_that_stand_where_names_should_are_not_quoted(tmp_path: Path) -> None:
+    found = fault(tmp_path, [["id", SECRET], [1, "a"], [2, 3]])
+    assert found == f"{WHOLE}: column B holds 1 text(s) and 1 number(s); give it one type"
 
 
 def test_merged_cells_of_a_header_are_explained(tmp_path: Path) -> None:
