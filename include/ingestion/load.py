@@ -15,6 +15,7 @@ from include.contract.checks import named_columns
 from include.ingestion.columns import TableColumns
 from include.ingestion.ingestion import Ingestion
 from include.ingestion.partitioner import Part, parts
+from include.ingestion.readers import pinned, version_of
 from include.ingestion.results import LoadResult
 from include.ingestion.strays import Strays
 from include.ingestion.type_names import type_name
@@ -37,6 +38,8 @@ def load(ingestion: Ingestion, *, sql_url: str | None = None) -> LoadResult:
     """
     table, branch, first, last = ingestion.table, ingestion.branch, ingestion.first, ingestion.last
     table.check_writer(branch, ingestion.pipeline.name, loader.names(ingestion.folder.parent))
+    pipeline = pinned(ingestion.pipeline, ingestion.folder)
+    version = version_of(pipeline.source)
     columns = TableColumns(
         ingestion.pipeline,
         named=named_columns(ingestion.pipeline, ingestion.folder),
@@ -47,7 +50,7 @@ def load(ingestion: Ingestion, *, sql_url: str | None = None) -> LoadResult:
     strays = Strays(ingestion.pipeline.source)
     with TemporaryDirectory(prefix="millrace-") as scratch:
         source = parts(
-            ingestion.pipeline,
+            pipeline,
             first,
             last,
             folder=ingestion.folder,
@@ -70,6 +73,7 @@ def load(ingestion: Ingestion, *, sql_url: str | None = None) -> LoadResult:
         "late": str(strays.late),
         "undated": str(strays.undated),
         "source_checksum": _checksum(part for part, _ in sent),
+        **({"source_version": version} if version else {}),
     }
     commit = table.lake.commit(branch, f"{ingestion.run.dag_id}: load {ingestion.label}", metadata)
     return LoadResult(
@@ -81,6 +85,7 @@ def load(ingestion: Ingestion, *, sql_url: str | None = None) -> LoadResult:
         late=strays.late,
         undated=strays.undated,
         source_checksum=metadata["source_checksum"],
+        source_version=version,
     )
 
 

@@ -11,6 +11,7 @@ class LoadResult(Record):
 
     `written` counts the partitions whose content is new, `missing` the days for which the source has no file,
     `late` and `undated` the rows that were left out: of other days than their file's, and without a time.
+    `source_version` is the version that was read of a source that has versions.
     """
 
     commit: str
@@ -21,6 +22,7 @@ class LoadResult(Record):
     late: int = 0
     undated: int = 0
     source_checksum: str
+    source_version: str | None = None
 
 
 class ValidationResult(Verdict):

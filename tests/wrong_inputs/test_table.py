@@ -23,6 +23,7 @@ from tests.wrong_inputs import (
     queries,
     run_params,
     source_functions,
+    source_tables,
     stored_models,
     suites,
 )
@@ -37,6 +38,7 @@ KINDS = (
     queries,
     run_params,
     source_functions,
+    source_tables,
     stored_models,
     suites,
 )
