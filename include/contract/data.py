@@ -28,6 +28,7 @@ from include.contract.text import (
     RepositoryName,
 )
 from include.contract.types import Cron, DailyCron, Day, Section, TimeLimit, TimeZone
+from include.excerpt import quote
 
 
 class Reader(StrEnum):

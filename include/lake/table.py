@@ -89,6 +89,11 @@ class Table:
                 f"which has written it: change lake.table or lake.repository of {pipeline_name!r}"
             )
 
+    @property
+    def schema_path(self) -> str:
+        """Where the types of the columns lie."""
+        return f"{self.name}/{_SCHEMA}"
+
     def schema(self, ref: str) -> pa.Schema | None:
         """Return the columns that the table holds at a ref, with their types; None before its first load.
 
@@ -97,16 +102,16 @@ class Table:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        path = f"{self.name}/{_SCHEMA}"
         try:
-            content = self.lake.download(ref, path)
+            content = self.lake.download(ref, self.schema_path)
         except Absent:
             return None
         try:
             return pq.read_schema(pa.BufferReader(content)).remove_metadata()
         except (pa.ArrowException, OSError) as error:
             raise BadData(
-                f"{path!r} at {ref!r} is not a readable Parquet file; delete it, and the next load writes it"
+                f"{self.schema_path!r} at {ref!r} is not a readable Parquet file; delete it, and the next load "
+                "writes it"
             ) from error
 
     def write_schema(self, branch: str, schema: pa.Schema) -> None:
@@ -116,7 +121,7 @@ class Table:
         content = BytesIO()
         pq.write_metadata(schema.remove_metadata(), content)
         content.seek(0)
-        self.lake.upload(branch, f"{self.name}/{_SCHEMA}", content)
+        self.lake.upload(branch, self.schema_path, content)
 
     def days(self, ref: str) -> list[date]:
         """Return the days that have a partition, in order.

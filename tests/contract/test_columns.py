@@ -106,6 +106,10 @@ def test_the_names_of_a_file_without_a_header_have_the_time(
     tmp_path: Path, names: list[str], columns: dict[str, Any], expected: list[str]
 ) -> None:
     assert faults(tmp_path, source={"csv": {"columns": names}}, columns=columns) == expected
+    workbook = {"reader": "excel", "uri": "orders.xlsx", "excel": {"columns": names}}
+    assert faults(tmp_path / "b", source=workbook, columns=columns) == [
+        fault.replace("source.csv", "source.excel") for fault in expected
+    ]
 
 
 def test_the_columns_that_a_contract_names_are_those_of_all_its_sections_and_of_its_suite(

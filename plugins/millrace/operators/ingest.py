@@ -12,7 +12,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 
 from include.contract import loader
 from include.contract.data import Reader, Source
-from include.exceptions import Absent, BadData
+from include.exceptions import Absent, BadData, Conflict
 from include.lake.table import Table
 from include.settings import settings
 from include.tracking.names import validation_runs
@@ -149,9 +149,17 @@ class PublishOperator(LakeFSMergeOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Merge, unless the table has become that of another pipeline."""
+        from include.ingestion.agree import agree
+
         folder = settings().pipelines
         table = Table(self.lake(), loader.load(folder / self.pipeline_name).lake.table)
         table.check_writer(self.into, self.pipeline_name, loader.names(folder))
+        try:
+            return super().execute(context)
+        except Conflict:
+            metadata = {**identity(context).metadata(), **self.metadata}
+            if not agree(table, self.source, self.into, metadata):
+                raise
         return super().execute(context)
 
 
