@@ -110,8 +110,8 @@ class Table:
             return pq.read_schema(pa.BufferReader(content)).remove_metadata()
         except (pa.ArrowException, OSError) as error:
             raise BadData(
-                f"{self.schema_path!r} at {ref!r} is not a readable Parquet file; delete it, and the next load "
-                "writes it"
+                f"{self.schema_path!r} at {ref!r} is not a readable Parquet file; delete it, and the next "
+                "load writes it"
             ) from error
 
     def write_schema(self, branch: str, schema: pa.Schema) -> None:
