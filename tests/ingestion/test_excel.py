@@ -179,7 +179,7 @@ FAULTS: dict[str, tuple[Cells, dict[str, Any], str]] = {
         f"{WHOLE}: row 1 names 'a' twice; give each column a name of its own, or correct "
         "source.excel.header_row",
     ),
-    "values twice in what is no header": (
+    "values twice in what is not a header": (
         [[SECRET, SECRET, 1]],
         {},
         f"{WHOLE}: row 1 names 1 column(s) twice; give each column a name of its own, or correct "
@@ -250,6 +250,25 @@ def test_a_sheet_that_cannot_be_chosen(tmp_path: Path) -> None:
 def test_what_is_no_workbook(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "orders.xls").write_bytes(content)
     with pytest.raises(BadData, match=r"'orders.xls' cannot be read as a workbook \(.xlsx, .xlsb, .xls or"):
+        read(tmp_path, "orders.xls")
+
+
+def test_a_value_far_away_from_the_table_does_not_take_the_memory(tmp_path: Path) -> None:
+    file = tmp_path / "orders.xlsx"
+    write_xlsx(file, {"Data": [["time"], [MORNING]]}, dimension="A1:XFD1048576")
+    with pytest.raises(BadData) as raised:
+        read(tmp_path)
+    assert str(raised.value) == (
+        "'orders.xlsx': a sheet spans A1:XFD1048576, 17,179,869,184 cells; remove what stands away from "
+        "the table"
+    )
+    write_xlsx(file, {"Data": [["time"], [MORNING]]}, dimension="A1:CQ1048576")  # 95 columns, full of rows
+    assert read(tmp_path).to_pylist() == [{"time": MORNING}]
+
+
+def test_a_damaged_file_for_which_the_library_panics_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "orders.xls").write_bytes(XLS[:5_569])
+    with pytest.raises(BadData, match="cannot be read as a workbook"):
         read(tmp_path, "orders.xls")
 
 

@@ -125,8 +125,8 @@ WRONG = [
             BadData,
             "line 200001 is not one complete JSON value",
         ),
-        ("text", lines(f'{LINE}"{MARK}"\n'), BadData, f"line 2 is no object; {ONE}"),
-        ("a word", lines(f"{LINE}true\n"), BadData, f"line 2 is no object; {ONE}"),
+        ("text", lines(f'{LINE}"{MARK}"\n'), BadData, f"line 2 is not an object; {ONE}"),
+        ("a word", lines(f"{LINE}true\n"), BadData, f"line 2 is not an object; {ONE}"),
         ("a key twice", lines(f'{{"a":"{MARK}","a":1}}'), BadData, "the same key twice; give each key"),
         (
             "a number too large",
@@ -250,7 +250,12 @@ WRONG = [
             FileMissing,
             "'model.py' is a file, not the folder of a table; provide it",
         ),
-        ("another folder", at("."), Misconfigured, "'.' is no Delta Lake table: it has no log in a folder"),
+        (
+            "another folder",
+            at("."),
+            Misconfigured,
+            "'.' is not a Delta Lake table: it has no log in a folder",
+        ),
         (
             "no scheme",
             at("ftp://host/orders"),
