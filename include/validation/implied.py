@@ -78,7 +78,7 @@ def _no_labels(column: pd.Series) -> pd.Series:
 
 
 def _as_numbers(column: pd.Series) -> pd.Series:
-    """Return a column as floats, NaN where a value is no number."""
+    """Return a column as floats, NaN where a value is not a number."""
     import pandas as pd
 
     if column.dtype.kind in "mM":  # pandas would count nanoseconds
