@@ -122,7 +122,7 @@ class _Spool:
         now = dict(zip(batch.schema.names, batch.schema.types, strict=True))
         if odd := sorted(self._names.setdefault(day, now).keys() ^ now.keys()):
             raise BadData(
-                f"{origin}: column {quote(odd[0])} is only in some parts of the same day; complete it"
+                f"{origin}: column {quote(odd[0])} is only in some parts of the same day; correct the source"
             )
         self._types = _agreed(self._types, now, origin)
         self._columns.learn({name: self._types[name] for name in now})

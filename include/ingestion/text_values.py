@@ -70,14 +70,15 @@ class TextForm:
         return _masked(cells, present) if present.false_count else cells
 
     def parse(self, cells: pa.Array, kind: pa.DataType) -> Converted:
-        """Return the cells, which are text, as values of a type."""
+        """Return the cells, which are text, as values of a type; spaces count in text only."""
         import pyarrow as pa
+        import pyarrow.compute as pc
 
         if pa.types.is_string(kind):
             return Converted(self.without_missing(cells), None)
         if (values := self._fast(cells, kind)) is not None:
             return Converted(values, None)
-        cells = self.without_missing(cells, is_text=False)
+        cells = self.without_missing(pc.ascii_trim_whitespace(cells), is_text=False)
         if (read := self._reader(kind)) is None:
             return Converted(
                 pa.nulls(len(cells), kind), cells.is_valid() if cells.null_count < len(cells) else None

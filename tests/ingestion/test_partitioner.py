@@ -284,11 +284,11 @@ def batch(**columns: Any) -> pa.RecordBatch:
         ),
         (
             [batch(a=[1, 2]), batch()],
-            "shop_source:read: column 'a' is only in some parts of the same day; complete it",
+            "shop_source:read: column 'a' is only in some parts of the same day; correct the source",
         ),
         (
             [batch(), batch(b=[1, 2])],
-            "shop_source:read: column 'b' is only in some parts of the same day; complete it",
+            "shop_source:read: column 'b' is only in some parts of the same day; correct the source",
         ),
         (
             [pa.RecordBatch.from_arrays([pa.array(["2024-03-01"])] * 2, ["time", "time"])],

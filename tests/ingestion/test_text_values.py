@@ -25,7 +25,19 @@ CASES: list[tuple[str, TextForm, pa.DataType, dict[str, Any]]] = [
         "whole numbers",
         TextForm.of(Csv()),
         pa.int64(),
-        {"1": 1, "-7": -7, "+5": 5, "12.0": 12, "12.": 12, "12.5": ODD, "1e3": ODD, " 1": ODD, "x": ODD}
+        {
+            "1": 1,
+            "-7": -7,
+            "+5": 5,
+            "12.0": 12,
+            "12.": 12,
+            "12.5": ODD,
+            "1e3": ODD,
+            " 1 ": 1,
+            " ": None,
+            "1 2": ODD,
+            "x": ODD,
+        }
         | {"": None, "NA": None, "null": None, "007": ODD, "-01": ODD, "0": 0, "9" * 20: ODD}
         | {"9223372036854775807": 2**63 - 1},
     ),
