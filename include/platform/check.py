@@ -30,6 +30,7 @@ from include.ingestion.partitioner import parts
 from include.modelling import estimator, features
 from include.modelling.metrics import MIN_ROWS, has_enough_rows
 from include.platform import cli
+from include.platform.source_days import latest_days
 from include.platform.source_urls import url_of
 from include.settings import settings
 from include.tracking.storage import save_estimator
@@ -62,7 +63,8 @@ def check(
 ) -> Iterator[Finding]:
     """Yield what each step shows on the days from `first` to `last`; one alone sets both.
 
-    Without any it is yesterday. `sql_url` returns the URL of an Airflow connection, for sources that are
+    Without any it is the training window up to the newest day of the source's files, and for queries and
+    functions yesterday. `sql_url` returns the URL of an Airflow connection, for sources that are
     queries. Steps that depend on one that failed are left out. Raises Misconfigured for days in the wrong
     order.
     """
@@ -77,10 +79,8 @@ def check(
     broken = {Path(error.file).name: error for error in loader.file_errors(folder, pipeline)}
     for name, error in broken.items():
         yield from (Finding(name, path, message) for path, message in error.faults)
-    yesterday = datetime.now(ZoneInfo(pipeline.source.timezone)).date() - timedelta(days=1)
-    span = first or last or yesterday, last or first or yesterday
     try:
-        days = _read(pipeline, folder, *span, sql_url)
+        days = _read(pipeline, folder, *_span(pipeline, folder, first, last), sql_url)
     except MillraceError as error:
         yield Finding("source", "not read", str(error))
     else:
@@ -88,6 +88,13 @@ def check(
         suite = pipeline.validation.suite
         yield from () if suite in broken else _suite(folder / suite, days)
         yield from () if code.MODEL in broken else _model(pipeline, folder, days)
+
+
+def _span(pipeline: Pipeline, folder: Path, first: date | None, last: date | None) -> tuple[date, date]:
+    if first or last:
+        return (first or last), (last or first)  # type: ignore[return-value]
+    yesterday = datetime.now(ZoneInfo(pipeline.source.timezone)).date() - timedelta(days=1)
+    return latest_days(pipeline, folder) or (yesterday, yesterday)
 
 
 def _read(pipeline: Pipeline, folder: Path, first: date, last: date, sql_url: SqlUrl) -> Days:
@@ -193,7 +200,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         dest="last",
         type=_day,
         metavar="DAY",
-        help="last day; one of the two alone is that day, none is yesterday",
+        help="last day; one of the two alone is that day; none: the newest days of files, else yesterday",
     )
     given = parser.parse_args(arguments)
     folder = settings().pipelines / given.pipeline
