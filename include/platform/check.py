@@ -194,21 +194,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Check the pipeline of the command line, and print a table; return 1 if something would stop it."""
     parser = ArgumentParser(prog="make check PIPELINE=… ARGS=…", description=__doc__)
     parser.add_argument("pipeline", help="its name, that of its folder")
-    parser.add_argument("--from", dest="first", type=_day, metavar="DAY", help="first day to read")
+    parser.add_argument("--from", dest="first", type=day_of, metavar="DAY", help="first day to read")
     parser.add_argument(
         "--to",
         dest="last",
-        type=_day,
+        type=day_of,
         metavar="DAY",
         help="last day; one of the two alone is that day; none: the newest days of files, else yesterday",
     )
     given = parser.parse_args(arguments)
-    folder = settings().pipelines / given.pipeline
-    if given.pipeline not in (known := loader.names(settings().pipelines)):
-        raise Misconfigured(
-            f"there is no pipeline {quote(given.pipeline)}: {nearest(given.pipeline, known)}"
-            f"PIPELINE is one of {', '.join(known) or 'none yet'}"
-        )
+    folder = folder_of(given.pipeline, settings().pipelines)
     console = Console(highlight=False)
     with console.status(f"checking {given.pipeline}"):
         findings = list(check(folder, given.first, given.last))
@@ -221,7 +216,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return int(faults > 0)
 
 
-def _day(text: str) -> date:
+def folder_of(name: str, pipelines: Path) -> Path:
+    """Return the folder of a pipeline that a command names; raises Misconfigured if there is none."""
+    if name not in (known := loader.names(pipelines)):
+        raise Misconfigured(
+            f"there is no pipeline {quote(name)}: {nearest(name, known)}"
+            f"PIPELINE is one of {', '.join(known) or 'none yet'}"
+        )
+    return pipelines / name
+
+
+def day_of(text: str) -> date:
+    """Return the day that an argument names; raises what argparse reports."""
     try:
         return check_day(date.fromisoformat(text))
     except ValueError:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from pathlib import Path
 
 from include.contract.data import Reader
@@ -92,7 +92,8 @@ def _date(form: str | None) -> str:
     form = "%Y-%m-%d" if form is None else form
     pieces = re.split(r"%([YymdjH])", form)
     return "".join(
-        rf"(\d{{{_DIGITS[piece]}}})" if number % 2 else re.escape(piece) for number, piece in enumerate(pieces)
+        rf"(\d{{{_DIGITS[piece]}}})" if number % 2 else re.escape(piece)
+        for number, piece in enumerate(pieces)
     )
 
 

@@ -70,7 +70,9 @@ def new_pipeline(name: str, given: str, target: str, time: str | None, *, pipeli
         *windows.reasons,
         *rule_reasons,
         Reason("schedule", "@daily" if origin.is_dated else "null", plan),
-        Reason("gate.minimum", "0.55", "roc_auc of chance is 0.5; raise it once you know what can be reached"),
+        Reason(
+            "gate.minimum", "0.55", "roc_auc of chance is 0.5; raise it once you know what can be reached"
+        ),
     ]
     texts = {
         CONTRACT: files.contract(name, origin, sample, roles, windows),

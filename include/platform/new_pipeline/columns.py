@@ -1,4 +1,4 @@
-"""The columns of a sample: which type each has, and why where that is no matter of course."""
+"""The columns of a sample: which type each has, and why where that is not obvious."""
 
 from __future__ import annotations
 
@@ -76,8 +76,8 @@ class Type(StrEnum):
 class Column:
     """One column of a sample: its `values` in its type, and why it has that type where `note` says so.
 
-    `name` is that of the contract, `given` that of the file, empty where it has none. `formats` are those of its times where they are not ISO 8601, several if it cannot be told which one it
-    is. `null_words` stand for a missing value in it, `truth` are its words for true and false.
+    `name` is that of the contract, `given` that of the file, empty where it has none. `formats` are those of its times where they are not ISO 8601, several if more than one
+    fits. `null_words` stand for a missing value in it, `truth` are its words for true and false.
     """
 
     name: str
@@ -224,8 +224,10 @@ def _text_note(values: list[str], decimal: str) -> dict[str, Any]:
 
 
 def _is_number(value: str, decimal: str) -> bool:
-    return re.fullmatch(rf"[+-]?(\d+({re.escape(decimal)}\d*)?|{re.escape(decimal)}\d+)([eE][+-]?\d+)?",
-                        value) is not None
+    return (
+        re.fullmatch(rf"[+-]?(\d+({re.escape(decimal)}\d*)?|{re.escape(decimal)}\d+)([eE][+-]?\d+)?", value)
+        is not None
+    )
 
 
 def _truth(values: list[str]) -> tuple[tuple[str, ...], tuple[str, ...]] | None:
@@ -272,7 +274,7 @@ def _formats(values: list[str]) -> Iterator[str]:
             continue
         times = pc.strptime(cells, time_format, "s", error_is_null=True)
         years = pc.min_max(pc.year(times)).as_py()
-        if not times.null_count and 1900 <= years["min"] and years["max"] < 2200:
+        if not times.null_count and years["min"] >= 1900 and years["max"] < 2200:
             yield time_format
 
 
@@ -283,9 +285,7 @@ def _fits(value: str, time_format: str) -> bool:
     return not pc.strptime(pa.array([value]), time_format, "s", error_is_null=True).null_count
 
 
-def _typed(
-    cells: pa.ChunkedArray, kind: Type, decimal: str, options: dict[str, Any]
-) -> pa.ChunkedArray:
+def _typed(cells: pa.ChunkedArray, kind: Type, decimal: str, options: dict[str, Any]) -> pa.ChunkedArray:
     import pyarrow as pa
     import pyarrow.compute as pc
 

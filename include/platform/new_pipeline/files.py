@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from include.contract.data import Reader
-from include.platform.new_pipeline.columns import NULL_WORDS, Column, Type, _BUILT_IN_NULLS
+from include.platform.new_pipeline.columns import _BUILT_IN_NULLS, Column, Type
 from include.platform.new_pipeline.origin import Origin
 from include.platform.new_pipeline.roles import Roles
 from include.platform.new_pipeline.sample import Sample
@@ -72,9 +72,7 @@ def contract(name: str, origin: Origin, sample: Sample, roles: Roles, windows: W
     }
     head = "# yaml-language-server: $schema=../pipeline.schema.json\n"
     head += "# Written by `make new-pipeline`; docs/pipelines.md explains every key.\n"
-    return head + "".join(
-        _dump({key: value}) for key, value in sections.items()
-    )
+    return head + "".join(_dump({key: value}) for key, value in sections.items())
 
 
 def source(origin: Origin, sample: Sample, roles: Roles) -> dict[str, Any]:
@@ -147,7 +145,8 @@ def expectations(suite: dict[str, list[dict[str, Any]]]) -> str:
         "# `warning` is only reported. Narrow the rules to what you know of the data.\n"
     )
     lists = (
-        f"{part}:\n" + "".join(f"  - {_flow(entry)}\n" for entry in entries) for part, entries in suite.items()
+        f"{part}:\n" + "".join(f"  - {_flow(entry)}\n" for entry in entries)
+        for part, entries in suite.items()
     )
     return head + "".join(lists)
 
@@ -199,4 +198,6 @@ def _dump(section: dict[str, Any]) -> str:
 
 
 def _flow(entry: dict[str, Any]) -> str:
-    return yaml.safe_dump(entry, sort_keys=False, width=10**6, allow_unicode=True, default_flow_style=True).strip()
+    return yaml.safe_dump(
+        entry, sort_keys=False, width=10**6, allow_unicode=True, default_flow_style=True
+    ).strip()

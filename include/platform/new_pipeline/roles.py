@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 _MAX_NAMED = 10
 _MIN_ROWS = 20
 """Rows from which on it says something that no value occurs twice."""
-_ID = re.compile(r"(^|[_. -])(id|uuid|guid|key|nr|no|number|index|rowid)$|[a-z](Id|ID|Key|Nr)$", re.IGNORECASE)
+_ID = re.compile(
+    r"(^|[_. -])(id|uuid|guid|key|nr|no|number|index|rowid)$|[a-z](Id|ID|Key|Nr)$", re.IGNORECASE
+)
 _PERSONAL = re.compile(
     r"e-?mail|phone|mobile|(^|[_ ])(fax|tel|ssn|iban|dob)([_ ]|$)|(first|last|sur|full|user|given|family)[_ ]?"
     r"name|^name$|address|street|birth|passport|licen[cs]e|tax_?id|ip_?addr",
@@ -52,7 +54,10 @@ def assign(columns: Sequence[Column], *, target: str, time: str | None) -> Roles
     """
     target_column, target_reason = _target(columns, target)
     time_column, time_reason = _time([one for one in columns if one is not target_column], time)
-    numerical, categorical, left_out, reasons = [], [], [], []
+    numerical: list[Column] = []
+    categorical: list[Column] = []
+    left_out: list[Column] = []
+    reasons: list[Reason] = []
     for column in columns:
         if column in (time_column, target_column):
             continue
@@ -210,7 +215,7 @@ def _reasons_to_leave_out(column: Column, target: Column) -> Iterator[str]:
         note = f" and {column.note}" if column.note else ""
         yield f"is text with {column.distinct:,} different values{note}; at most {MAX_CATEGORIES} make categories"
     if _gives_away(column, target):
-        yield "tells the target without fail, so it is probably known only after it"
+        yield "determines the target without fail, so it is probably known only after it"
 
 
 def is_personal(column: Column) -> bool:

@@ -46,7 +46,7 @@ class Sample:
 
 
 def read_sample(origin: Origin) -> Sample:
-    """Return a sample of the origin's rows; raises BadData if it has none, or is no table."""
+    """Return a sample of the origin's rows; raises BadData if it has none, or is not a table."""
     files = _some(origin.files)
     read = _read_csv if origin.reader is Reader.CSV else _read_parquet
     columns, share, dialect = read(files, origin)

@@ -43,7 +43,7 @@ class Dialect:
 
 
 def encoding_of(raw: bytes, name: str, *, is_whole: bool) -> tuple[str, Reason]:
-    """Return the encoding of a file's beginning; raises BadData if it is no text."""
+    """Return the encoding of a file's beginning; raises BadData if it is not text."""
     for mark, encoding in _BOMS:
         if raw.startswith(mark):
             return encoding, Reason("encoding", encoding, "the file begins with its mark")
@@ -52,7 +52,7 @@ def encoding_of(raw: bytes, name: str, *, is_whole: bool) -> tuple[str, Reason]:
     if _decodes(raw, UTF_8, is_whole):
         return UTF_8, Reason("encoding", UTF_8, "every byte of the sample fits")
     encoding = "cp1252" if _decodes(raw, "cp1252", is_whole) else "latin-1"
-    why = "not UTF-8; look at names with accents, as encodings of single bytes cannot be told apart"
+    why = "not UTF-8; look at names with accents, as encodings of single bytes look alike"
     return encoding, Reason("encoding", encoding, why)
 
 
@@ -111,8 +111,12 @@ def _quote(lines: list[str]) -> tuple[str | None, Reason]:
 
 
 def _rows(lines: list[str], delimiter: str, mark: str | None) -> Iterator[list[str]]:
-    quoting = csv.QUOTE_MINIMAL if mark else csv.QUOTE_NONE
-    reader = csv.reader((f"{line}\n" for line in lines), delimiter=delimiter, quotechar=mark, quoting=quoting)
+    reader = csv.reader(
+        (f"{line}\n" for line in lines),
+        delimiter=delimiter,
+        quotechar=mark,
+        quoting=csv.QUOTE_MINIMAL if mark else csv.QUOTE_NONE,
+    )
     try:
         yield from (row for row in islice(reader, _LINES) if row)
     except csv.Error:  # a cell beyond the module's limit: what came before it is enough

@@ -45,7 +45,9 @@ def suite(roles: Roles, days: Sequence[Day]) -> tuple[dict[str, list[Entry]], tu
     ]
     if len(ruled) < len(features):
         left = len(features) - len(ruled)
-        reasons.append(Reason("suite", f"{left:,} features without rules", f"the first {MAX_COLUMNS} have some"))
+        reasons.append(
+            Reason("suite", f"{left:,} features without rules", f"the first {MAX_COLUMNS} have some")
+        )
     return {"partitions": partitions, "rows": rows}, tuple(reasons)
 
 

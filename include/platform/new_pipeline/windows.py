@@ -7,10 +7,14 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from math import ceil, sqrt
 from statistics import median
+from typing import TYPE_CHECKING
 
 from include.modelling.metrics import MIN_ROWS
 from include.platform.new_pipeline.columns import Column, Type
 from include.platform.new_pipeline.reason import Reason
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 _ENOUGH_ROWS = 2 * MIN_ROWS
 _ENOUGH_OF_A_CLASS = 10
@@ -62,7 +66,7 @@ def days_of(time: Column, target: Column) -> list[Day]:
     ]
 
 
-def _local(time: Column) -> object:
+def _local(time: Column) -> pa.ChunkedArray:
     import pyarrow as pa
 
     if time.type is Type.TIMESTAMPTZ:
@@ -124,7 +128,9 @@ def _lack(days: Sequence[Day], holdout: int, window: int) -> str:
     """Return what keeps a model from being trained on these days, empty if nothing does."""
     last = days[-1].day
     held = [day for day in days if day.day > last - timedelta(days=holdout)]
-    fitted = [day for day in days if last - timedelta(days=window) < day.day <= last - timedelta(days=holdout)]
+    fitted = [
+        day for day in days if last - timedelta(days=window) < day.day <= last - timedelta(days=holdout)
+    ]
     for name, part in (("holdout", held), ("window before it", fitted)):
         labelled, positive = sum(day.labelled for day in part), sum(day.positive for day in part)
         if labelled < MIN_ROWS or not 0 < positive < labelled:
