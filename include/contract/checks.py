@@ -9,6 +9,8 @@ from typing import Any
 import yaml
 
 from include.contract.code import MODEL
+from include.contract.day_path import names_day
+from include.contract.pipeline import Pipeline
 from include.contract.reserved import COLUMNS, PARAMS, predictions_table
 from include.contract.text import MLFLOW_NAMES, is_mlflow_name
 from include.exceptions import Fault
@@ -22,6 +24,15 @@ _DROPPED = "is dropped by privacy.drop; name another column, or keep it"
 _SINGLE = ("model.target", "model.time", "source.partition_by")
 _FEATURES = ("model.features.numerical", "model.features.categorical")
 _GROUPS = ("gate.slices.column", "monitoring.fairness.column")
+_NUMBERS = frozenset({"boolean", "integer", "float", "decimal"})
+_MOMENTS = frozenset({"date", "timestamp", "timestamptz", "string"})
+_ALLOWED_TYPES = {
+    "model.features.numerical": _NUMBERS,
+    "model.target": _NUMBERS,
+    "model.time": _MOMENTS,
+    "source.partition_by": _MOMENTS,
+}
+"""Types of `columns` that a use allows; text is one of a time if it is written as ISO 8601."""
 
 
 def check(raw: Mapping[str, Any], folder: Path) -> list[Fault]:
@@ -39,7 +50,16 @@ def check(raw: Mapping[str, Any], folder: Path) -> list[Fault]:
         *_features(raw),
         *_dropped(raw),
         *_groups(raw, folder),
+        *_declared(raw),
+        *_csv_columns(raw),
     ]
+
+
+def named_columns(pipeline: Pipeline, folder: Path) -> frozenset[str]:
+    """Return the columns that a contract or its suite names."""
+    raw = pipeline.model_dump(mode="json", by_alias=True)
+    named = {column for _, column in _named_columns(raw)}
+    return frozenset(named | _suite_columns(raw, folder) | pipeline.columns.keys())
 
 
 def _at(raw: Mapping[str, Any], path: str) -> Any:
@@ -150,9 +170,49 @@ def _groups(raw: Mapping[str, Any], folder: Path) -> Iterator[Fault]:
             )
 
 
+def _declared(raw: Mapping[str, Any]) -> Iterator[Fault]:
+    """Yield the faults of declared columns that their uses do not allow."""
+    declared = {name: _declaration(one) for name, one in _declarations(raw).items()}
+    for path, column in _named_columns(raw):
+        kind, allowed = str(declared.get(column, {}).get("type")), _ALLOWED_TYPES.get(path.partition("[")[0])
+        if column in declared and allowed and kind.partition("(")[0] not in allowed:
+            shown = ", ".join(sorted(allowed))
+            yield Fault(path, f"{quote(column)} is {quote(kind)} by columns.{column}; it has to be {shown}")
+    for name, one in declared.items():
+        if (one.get("from") or name) in _dropped_columns(raw):
+            yield Fault(f"columns.{name}", f"{quote(one.get('from') or name)} {_DROPPED}")
+        if one.get("since") is not None and name in _texts(_at(raw, path) for path in _SINGLE):
+            yield Fault(f"columns.{name}.since", "is for features; every row needs this column")
+
+
+def _csv_columns(raw: Mapping[str, Any]) -> Iterator[Fault]:
+    """Yield a fault if the names of a file without a header lack the time column."""
+    names, column = _at(raw, "source.csv.columns"), _at(raw, "source.partition_by")
+    if (
+        not isinstance(names, list)
+        or not isinstance(column, str)
+        or names_day(str(_at(raw, "source.uri")), column)
+    ):
+        return
+    if (wanted := _declaration(_declarations(raw).get(column)).get("from") or column) not in names:
+        yield Fault(
+            "source.csv.columns", f"lacks {quote(wanted)} (partition_by); name all columns of the file"
+        )
+
+
+def _declarations(raw: Mapping[str, Any]) -> dict[Any, Any]:
+    columns = _at(raw, "columns")
+    return columns if isinstance(columns, dict) else {}
+
+
+def _declaration(value: Any) -> Mapping[str, Any]:
+    """Return the keys of a declared column, which may be its type alone."""
+    return value if isinstance(value, dict) else {"type": value} if isinstance(value, str) else {}
+
+
 def _columns(raw: Mapping[str, Any]) -> set[str]:
     """Return the columns that the contract names as columns of the table."""
-    return _texts(_at(raw, path) for path in (*_SINGLE, *_FEATURES))
+    return _texts(_at(raw, path) for path in (*_SINGLE, *_FEATURES)) | set(_declarations(raw))
 
 
 def _named_columns(raw: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

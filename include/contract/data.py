@@ -11,7 +11,7 @@ from pydantic import (
     model_validator,
 )
 
-from include.contract.day_path import is_dated, names_day
+from include.contract.day_path import is_dated
 from include.contract.dialect import Csv
 from include.contract.numbers import NUMBER
 from include.contract.text import (
@@ -26,7 +26,6 @@ from include.contract.text import (
     RepositoryName,
 )
 from include.contract.types import Cron, DailyCron, Day, Section, TimeLimit, TimeZone
-from include.excerpt import quote
 
 
 class Reader(StrEnum):
@@ -44,6 +43,14 @@ class OnFailure(StrEnum):
     QUARANTINE = "quarantine"
     FAIL = "fail"
     WARN = "warn"
+
+
+class OnExtra(StrEnum):
+    """What to do with columns of the source that the contract does not name."""
+
+    KEEP = "keep"
+    DROP = "drop"
+    FAIL = "fail"
 
 
 class OnMissing(StrEnum):
@@ -72,6 +79,10 @@ class Source(Section):
     )
     missing: OnMissing = Field(
         OnMissing.FAIL, description="What to do about a day without a file: fail, or skip the day."
+    )
+    extra: OnExtra = Field(
+        OnExtra.KEEP,
+        description="What to do with columns that the contract names nowhere: keep, drop or fail.",
     )
     csv: Csv = Field(Csv(), description="csv: how the files are written.")
     conn_id: ConnectionId | None = Field(None, description="sql: an Airflow connection.")
@@ -106,12 +117,6 @@ class Source(Section):
     def _dialect_fits(self) -> Source:
         if self.reader is not Reader.CSV and "csv" in self.model_fields_set:
             raise ValueError(f"the key 'csv' is for reader 'csv', not {self.reader.value!r}; remove it")
-        columns = self.csv.columns
-        given = columns is None or self.partition_by in columns or names_day(str(self.uri), self.partition_by)
-        if not given:
-            raise ValueError(
-                f"csv.columns lacks {quote(self.partition_by)} (partition_by); name all columns of the file"
-            )
         return self
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 from collections import Counter
+from datetime import datetime
 from typing import Annotated
 
 from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
@@ -34,9 +35,17 @@ def _check_encoding(value: str) -> str:
         ) from error
 
 
-def _check_time_format(value: str) -> str:
+def check_time_format(value: str) -> str:
+    """Return a format of `strptime`; raises ValueError for a text that has no part of a time."""
     if "%" not in value:
         raise ValueError(f"{quote(value)} has no part of a time; write one such as '%d.%m.%Y %H:%M'")
+    try:
+        datetime.strptime("", value)
+    except ValueError as error:
+        if "bad directive" in str(error) or "stray %" in str(error):
+            raise ValueError(f"{quote(value)}: {error}; use the letters of Python's strptime") from error
+    if "%f" in value:
+        raise ValueError(f"{quote(value)} has a fraction of a second (%f); only ISO 8601 may have one")
     return value
 
 
@@ -46,7 +55,7 @@ Mark = Annotated[
     WithJsonSchema({"type": "string", "minLength": 1, "maxLength": 1}),
 ]
 Encoding = Annotated[str, Text(50), AfterValidator(_check_encoding)]
-TimeFormat = Annotated[str, Text(100), AfterValidator(_check_time_format)]
+TimeFormat = Annotated[str, Text(100), AfterValidator(check_time_format)]
 Word = Annotated[str, Text(100, min_length=0)]
 
 
@@ -59,6 +68,7 @@ class Csv(Section):
         None, description="The character that takes the meaning of the next; null: none."
     )
     decimal: Mark = Field(".", description="The decimal mark of numbers.")
+    thousands: Mark | None = Field(None, description="The mark between thousands of numbers; null: none.")
     encoding: Encoding = Field(UTF_8, description="The encoding of the file, by its name in Python.")
     skip_lines: Annotated[int, Field(ge=0, le=1000), NUMBER] = Field(
         0, description="Lines before the header, or before the first row where there is none."
@@ -84,6 +94,7 @@ class Csv(Section):
             "quote": self.quote,
             "escape": self.escape,
             "decimal": self.decimal,
+            "thousands": self.thousands,
         }
         count = Counter(mark for name, mark in given.items() if mark and name != "escape")
         if self.escape in (self.delimiter, self.decimal):

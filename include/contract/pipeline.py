@@ -11,6 +11,7 @@ from pydantic import (
     Field,
 )
 
+from include.contract.columns import Columns
 from include.contract.data import LakeTable, Privacy, Schedule, Source, Validation
 from include.contract.gate import Gate
 from include.contract.model import Model
@@ -29,6 +30,10 @@ class Pipeline(Section):
     owner: Owner
     tags: list[Label] = Field(default_factory=list)
     source: Source
+    columns: Columns = Field(
+        default_factory=dict,
+        description="What columns of the table are; of others the types of the first load are kept.",
+    )
     lake: LakeTable
     schedule: Schedule = Schedule()
     validation: Validation = Validation()

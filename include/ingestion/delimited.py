@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from include.contract.data import Source
@@ -13,53 +15,172 @@ from include.contract.dialect import UTF_8, Csv
 from include.exceptions import BadData
 from include.excerpt import quote
 from include.ingestion.files import SourceFile, first_line, opened_text
-from include.ingestion.misfits import misfits_of_csv
+from include.ingestion.misfits import refusals
+from include.ingestion.text_values import TextForm, has_leading_zeros, loses_digits
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+    from include.ingestion.columns import TableColumns
 
 _CONVERSION = re.compile(r"In CSV column #(\d+): .*CSV conversion error")
 _COUNT = re.compile(r"CSV parse error: Expected \d+ columns")
 _WORDS = {"null_values", "true_values", "false_values", "time_formats"}
 _DELIMITERS = ";\t|,"
+_log = logging.getLogger(__name__)
 _HEAD = 2**16
 """The characters in which a header is looked for, in bytes."""
 
 
-def read(source: Source, file: SourceFile) -> Iterator[pa.RecordBatch]:
+def read(source: Source, file: SourceFile, columns: TableColumns | None = None) -> Iterator[pa.RecordBatch]:
     """Yield the batches of a CSV file.
 
-    Types are inferred from the first block in which a column has values; later values that do not fit are
-    counted in the error.
+    Columns of known types come as text, for `TableColumns.apply`; of others the types are inferred from the
+    first block in which a column has values, and later values that do not fit are counted in the error.
     """
-    return _read(source, file, None)
+    schema = _inferred_schema(source, file)
+    texts = {field.name: guess for field in schema if (guess := _guess(field, source.csv, columns))}
+    types = dict(zip(schema.names, schema.types, strict=True)) | dict.fromkeys(texts, _string())
+    for batch in _batches(source, file, types):
+        for number, name in enumerate(batch.schema.names):
+            if guess := texts.get(name):
+                values = guess.values(batch.column(number), source, file)
+                batch = batch.set_column(number, name, values)
+        yield batch
 
 
-def _read(
-    source: Source, file: SourceFile, late: Mapping[str, pa.DataType] | None
-) -> Iterator[pa.RecordBatch]:
-    """Yield the batches, with types for the columns that are empty in the first block."""
+def _string() -> pa.DataType:
     import pyarrow as pa
 
-    schema = pa.schema([])
+    return pa.string()
+
+
+def _inferred_schema(source: Source, file: SourceFile) -> pa.Schema:
+    """Return the columns with the types by the first block in which each has values."""
+    import pyarrow as pa
+
     with _opened(source, file) as content:
         try:
-            with _reader(source.csv, content, column_types=late) as reader:
+            with _reader(source.csv, content) as reader:
                 schema = reader.schema
-                if fault := _fault(source, file, schema):
-                    raise BadData(fault)
-                empty = [field.name for field in schema if pa.types.is_null(field.type)]
-                if late is not None or not empty:
-                    yield from (_without_empty_text(batch, source.csv) for batch in reader if batch.num_rows)
-                    return
         except pa.ArrowInvalid as error:
-            if found := _CONVERSION.match(str(error)):
-                field = schema.field(int(found[1]))
-                raise BadData(_misfits(source, file, field.name, field.type)) from None
             if _COUNT.match(str(error)) and (fault := _other_number(source, file, error)):
                 raise BadData(fault) from None
             raise
-    yield from _read(source, file, _late_types(source, file, empty))
+    if fault := _fault(source, file, schema):
+        raise BadData(fault)
+    if empty := [field.name for field in schema if pa.types.is_null(field.type)]:
+        late = _late_types(source, file, empty)
+        return pa.schema({field.name: late.get(field.name, field.type) for field in schema})
+    return schema
+
+
+def _batches(source: Source, file: SourceFile, types: Mapping[str, pa.DataType]) -> Iterator[pa.RecordBatch]:
+    """Yield the batches with these types; columns without any value are null."""
+    import pyarrow as pa
+
+    form, kinds = TextForm.of(source.csv), list(types.items())
+    with _opened(source, file) as content:
+        try:
+            with _reader(source.csv, content, column_types=dict(types)) as reader:
+                for batch in reader:
+                    if batch.num_rows:
+                        yield _without_empty_text(batch, form)
+        except pa.ArrowInvalid as error:
+            if found := _CONVERSION.match(str(error)):
+                raise BadData(_misfits(source, file, *kinds[int(found[1])])) from None
+            if _COUNT.match(str(error)) and (fault := _other_number(source, file, error)):
+                raise BadData(fault) from None
+            raise
+
+
+def _without_empty_text(batch: pa.RecordBatch, form: TextForm) -> pa.RecordBatch:
+    """Return a batch in which what stands for a missing value is missing among text, too."""
+    import pyarrow as pa
+
+    for number, field in enumerate(batch.schema):
+        if pa.types.is_string(field.type):
+            batch = batch.set_column(number, field, form.without_missing(batch.column(number)))
+    return batch
+
+
+@dataclass
+class _Guess:
+    """What the text of a column is taken for: nothing but text, or a type, which may grow by later values."""
+
+    name: str
+    kind: pa.DataType
+    is_decided: bool
+    may_be_text: bool = False
+
+    def values(self, cells: pa.Array, source: Source, file: SourceFile) -> pa.Array:
+        """Return the values of the cells; raises BadData for those that would lose digits, or do not fit."""
+        import pyarrow as pa
+
+        form = TextForm.of(source.csv)
+        if not self.is_decided and cells.null_count < len(cells):
+            self.is_decided = True
+            if self.may_be_text and form.parse(cells, self.kind).odd is not None:
+                self.kind = pa.string()
+            elif digits := self._lost(cells):
+                _log.warning(
+                    "%s: column %r is kept as text, as numbers would lose %s; write columns.%s of the "
+                    "contract to say what it is",
+                    file.name,
+                    self.name,
+                    digits,
+                    self.name,
+                )
+                self.kind = pa.string()
+        while True:
+            found = form.parse(cells, self.kind)
+            if found.odd is None and not (pa.types.is_floating(self.kind) and self._lost(cells)):
+                return found.values
+            if digits := self._lost(cells):
+                raise BadData(
+                    f"{file.name}: column {quote(self.name)} is {self.kind} in the first rows, and numbers "
+                    f"would lose {digits} of later ones; write columns.{self.name}: string into the "
+                    "contract, or the type that it has"
+                )
+            if (wider := _wider(self.kind)) is None:
+                raise BadData(_misfits(source, file, self.name, self.kind))
+            self.kind = wider
+
+    def _lost(self, cells: pa.Array) -> str:
+        """Return what a number would lose of these cells; empty for nothing."""
+        import pyarrow as pa
+
+        if not (pa.types.is_integer(self.kind) or pa.types.is_floating(self.kind)):
+            return ""
+        if has_leading_zeros(cells):
+            return "leading zeros"
+        return "digits" if pa.types.is_floating(self.kind) and loses_digits(cells) else ""
+
+
+def _wider(kind: pa.DataType) -> pa.DataType | None:
+    """Return the type that has the values of another, and more."""
+    import pyarrow as pa
+
+    return {pa.int64(): pa.float64(), pa.date32(): pa.timestamp("us")}.get(kind)
+
+
+def _guess(field: pa.Field, dialect: Csv, columns: TableColumns | None) -> _Guess | None:
+    """Return what a column is taken for; None if Arrow may read it as it has inferred it."""
+    import pyarrow as pa
+
+    name = field.name if columns is None else columns.name_of(field.name)
+    if columns is not None and columns.wanted(name) is not None:
+        return _Guess(field.name, pa.string(), is_decided=True)
+    learned = None if columns is None else columns.learned.get(name)
+    kind = field.type if learned is None else learned
+    if learned is None and pa.types.is_timestamp(kind):
+        kind = pa.timestamp("us", kind.tz)
+    is_read = pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_string(kind)
+    if not (is_read or pa.types.is_timestamp(kind) or pa.types.is_date(kind)):
+        return None
+    if learned is None and pa.types.is_string(kind) and dialect.thousands:
+        return _Guess(field.name, pa.float64(), is_decided=False, may_be_text=True)
+    return _Guess(field.name, kind, is_decided=learned is not None)
 
 
 def _fault(source: Source, file: SourceFile, schema: pa.Schema) -> str | None:
@@ -153,32 +274,6 @@ def _reader(dialect: Csv, content: Any, **convert: Any) -> Any:
     )
 
 
-def _without_empty_text(batch: pa.RecordBatch, dialect: Csv) -> pa.RecordBatch:
-    """Return a batch in which what stands for a missing value is missing among text, too."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    for number, field in enumerate(batch.schema):
-        if pa.types.is_string(field.type):
-            column = batch.column(number)
-            present = pc.not_equal(pc.binary_length(column), 0)
-            if dialect.null_values:
-                present = pc.and_not(present, pc.is_in(column, pa.array(dialect.null_values)))
-            if present.false_count:
-                batch = batch.set_column(number, field, _masked(column, present))
-    return batch
-
-
-def _masked(column: pa.Array, present: pa.BooleanArray) -> pa.Array:
-    """Return a column of text with nulls; the text itself is not copied."""
-    import pyarrow as pa
-
-    if column.offset or column.null_count or present.offset:
-        return pa.compute.if_else(present, column, None)
-    buffers = [present.buffers()[1], *column.buffers()[1:]]
-    return pa.Array.from_buffers(column.type, len(column), buffers)
-
-
 def _other_number(source: Source, file: SourceFile, error: pa.ArrowInvalid) -> str | None:
     """Return what to say of a line with another number of cells, None where the file alone can be wrong."""
     if (fault := _other_delimiter(source, file)) or not source.csv.columns:
@@ -227,17 +322,23 @@ def _misfits(source: Source, file: SourceFile, column: str, kind: pa.DataType) -
     import pyarrow as pa
 
     raw = {"include_columns": [column], "column_types": {column: pa.binary()}, "strings_can_be_null": True}
-    rows = odd = 0
+    form, rows, odd = TextForm.of(source.csv), 0, 0
     with _opened(source, file) as content, _reader(source.csv, content, **raw) as reader:
         for batch in reader:
             rows += batch.num_rows
-            odd += misfits_of_csv(batch.column(0), kind, source.csv)
+            undecoded = refusals(batch.column(0), pa.string())
+            cells = pa.compute.if_else(undecoded, None, batch.column(0)).cast(pa.string())
+            others = form.parse(cells, kind).odd
+            odd += undecoded.true_count + (0 if others is None else others.true_count)
     count, where = odd or "some", f"{file.name}: column {column!r}"
     if pa.types.is_string(kind):
         return (
             f"{where}: {count} of {rows} values are not UTF-8; set source.csv.encoding, or convert the file"
         )
-    return f"{where}, inferred as {kind}, has {count} other values in {rows} rows; correct the file"
+    return (
+        f"{where}, inferred as {kind}, has {count} other values in {rows} rows; correct the file, or "
+        f"say what it is under columns.{column} of the contract"
+    )
 
 
 def _shown_encoding(encoding: str) -> str:

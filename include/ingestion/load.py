@@ -11,6 +11,8 @@ from tempfile import TemporaryDirectory
 
 from include.concurrency import map_ordered
 from include.contract import loader
+from include.contract.checks import named_columns
+from include.ingestion.columns import TableColumns, type_name
 from include.ingestion.ingestion import Ingestion
 from include.ingestion.partitioner import Part, parts
 from include.ingestion.results import LoadResult
@@ -33,6 +35,12 @@ def load(ingestion: Ingestion, *, sql_url: str | None = None) -> LoadResult:
     """
     table, branch, first, last = ingestion.table, ingestion.branch, ingestion.first, ingestion.last
     table.check_writer(branch, ingestion.pipeline.name, loader.names(ingestion.folder.parent))
+    columns = TableColumns(
+        ingestion.pipeline,
+        named=named_columns(ingestion.pipeline, ingestion.folder),
+        held=table.schema(branch),
+    )
+    columns.check_held()
     stored = table.parts(branch, first, last)
     with TemporaryDirectory(prefix="millrace-") as scratch:
         source = parts(
@@ -42,10 +50,12 @@ def load(ingestion: Ingestion, *, sql_url: str | None = None) -> LoadResult:
             folder=ingestion.folder,
             scratch=Path(scratch),
             sql_url=sql_url,
+            columns=columns,
         )
         sent = _send(table, branch, source, stored)
     missing = [part.day for part, _ in sent if part.is_missing]
     _report(missing)
+    _keep(columns, table, branch)
     changed = {part.day for part, is_new in sent if is_new} | _remove_others(table, branch, sent, stored)
     metadata = {
         **ingestion.run.metadata(),
@@ -63,6 +73,17 @@ def load(ingestion: Ingestion, *, sql_url: str | None = None) -> LoadResult:
         missing=len(missing),
         source_checksum=metadata["source_checksum"],
     )
+
+
+def _keep(columns: TableColumns, table: Table, branch: str) -> None:
+    """Keep the types of columns that are new to the table."""
+    if columns.schema != columns.held:
+        before = set() if columns.held is None else set(columns.held.names)
+        new = [
+            f"{field.name} ({type_name(field.type)})" for field in columns.schema if field.name not in before
+        ]
+        log.info("the table holds %d new column(s) from now on: %s", len(new), ", ".join(new[:_MAX_NAMED]))
+        table.write_schema(branch, columns.schema)
 
 
 def _report(missing: Sequence[date]) -> None:

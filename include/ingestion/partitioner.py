@@ -16,11 +16,14 @@ from itertools import chain, count, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from include.contract.data import Reader, Source
+from include.contract.data import Source
 from include.contract.pipeline import Pipeline
 from include.exceptions import BadData
 from include.excerpt import nearest, quote
 from include.ingestion.arrow_types import plain
+from include.ingestion.casting import cast
+from include.ingestion.columns import TableColumns
+from include.ingestion.exact import common_type
 from include.ingestion.local_days import between, local_days
 from include.ingestion.readers import DaysMissing, SourceBatch, read
 from include.ingestion.sql import BATCH_ROWS
@@ -51,25 +54,35 @@ class Part:
 
 
 def parts(
-    pipeline: Pipeline, first: date, last: date, *, folder: Path, scratch: Path, sql_url: str | None = None
+    pipeline: Pipeline,
+    first: date,
+    last: date,
+    *,
+    folder: Path,
+    scratch: Path,
+    sql_url: str | None = None,
+    columns: TableColumns | None = None,
 ) -> Iterator[Part]:
     """Yield every day from `first` to `last` with its rows, in order; the caller removes the files.
 
+    `columns` are those of the table; they learn the types of new ones. Without any, the table has none yet.
     Raises BadData, naming file, column, rule and count, if the source cannot be read or does not fit.
     """
+    columns = columns or TableColumns(pipeline)
     while first <= last:
         end = min(last, first + timedelta(days=_MAX_DAYS_PER_PASS - 1))
         with ExitStack() as stack:
-            spool = _Spool(scratch, stack, inferred=pipeline.source.reader is Reader.SQL)
+            spool = _Spool(scratch, stack, columns)
             strays: dict[str, _Strays] = {}
             missing: set[date] = set()
-            for found in read(pipeline.source, first, end, folder=folder, sql_url=sql_url):
+            for found in read(pipeline.source, first, end, folder=folder, sql_url=sql_url, columns=columns):
                 if isinstance(found, DaysMissing):
                     missing.update(_days(*found))
                     continue
                 known = strays.setdefault(found.origin, _Strays(" … ".join(map(str, found.covers))))
-                for day, rows in _cut(found, pipeline, known):
+                for day, rows in _cut(found, pipeline, columns, known):
                     spool.add(found.origin, day, rows)
+        columns.refuse()
         _refuse(strays, pipeline.source)
         for day in _days(first, end):
             if day in missing:
@@ -88,17 +101,16 @@ def _days(first: date, last: date) -> Iterator[date]:
 class _Spool:
     """The batches of each day, appended to files as they arrive.
 
-    An Arrow file holds one schema: a column that is null so far has no type yet, and gets it in a further
-    file. Where types are `inferred` from values, a column without values on a day stays without a type,
-    whatever other days hold.
+    An Arrow file holds one schema: a column whose type is found later, or grows, gets it in a further file.
+    All days of a pass get the same types.
     """
 
-    def __init__(self, scratch: Path, stack: ExitStack, *, inferred: bool) -> None:
+    def __init__(self, scratch: Path, stack: ExitStack, columns: TableColumns) -> None:
         self._scratch = scratch
         self._stack = stack
-        self._inferred = inferred
-        self._types: dict[date, dict[str, Any]] = {}
-        self._valued: dict[date, set[str]] = {}
+        self._columns = columns
+        self._types: dict[str, Any] = {}
+        self._names: dict[date, dict[str, Any]] = {}
         self._writers: dict[date, tuple[Any, Any]] = {}
         self._files: dict[date, list[Path]] = {}
 
@@ -106,8 +118,12 @@ class _Spool:
         import pyarrow as pa
 
         now = dict(zip(batch.schema.names, batch.schema.types, strict=True))
-        self._types[day] = _agreed(self._types.get(day, now), now, origin)
-        self._valued.setdefault(day, set()).update(name for name in now if not _is_null(batch.column(name)))
+        if odd := sorted(self._names.setdefault(day, now).keys() ^ now.keys()):
+            raise BadData(
+                f"{origin}: column {quote(odd[0])} is only in some parts of the same day; complete it"
+            )
+        self._types = _agreed(self._types, now, origin)
+        self._columns.learn({name: self._types[name] for name in now})
         schema, writer = self._writers.get(day, (None, None))
         if schema != batch.schema:
             schema, writer = self._writers[day] = batch.schema, self._new_file(day, batch.schema)
@@ -117,19 +133,12 @@ class _Spool:
         """Yield the rows of a day, once, a batch in memory at a time."""
         import pyarrow as pa
 
-        schema = self._schema(day)
+        schema = pa.schema({name: self._types[name] for name in self._names.get(day, {})})
         for path in self._files.pop(day, []):
             with pa.OSFile(str(path)) as file, pa.ipc.open_file(file) as reader:
                 for number in range(reader.num_record_batches):
                     yield _in_schema(reader.get_batch(number), schema)
             path.unlink()
-
-    def _schema(self, day: date) -> pa.Schema:
-        import pyarrow as pa
-
-        types = self._types.get(day, {})
-        kept = self._valued[day] if self._inferred and types else types
-        return pa.schema({name: kind if name in kept else pa.null() for name, kind in types.items()})
 
     def _new_file(self, day: date, schema: pa.Schema) -> Any:
         import pyarrow as pa
@@ -140,32 +149,37 @@ class _Spool:
         return self._stack.enter_context(pa.ipc.new_file(file, schema))
 
 
-def _is_null(column: pa.Array) -> bool:
-    return bool(column.null_count == len(column))
-
-
 def _in_schema(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
-    """Return a batch in the column order of a day; columns without values take their type."""
+    """Return a batch in the column order and the types of a day.
+
+    Raises BadData if a number would become another by a type that other rows need.
+    """
     import pyarrow as pa
 
-    columns = [
-        pa.nulls(len(batch), field.type) if _is_null(batch.column(field.name)) else batch.column(field.name)
-        for field in schema
-    ]
+    columns = []
+    for name, kind in zip(schema.names, schema.types, strict=True):
+        found = cast(batch.column(name), kind, form=None)
+        if found.odd is not None:
+            raise BadData(
+                f"source: column {quote(name)} is {batch.schema.field(name).type} in some rows and {kind} in "
+                f"others, and {found.odd.true_count} value(s) would not be the same as {kind}; write "
+                f"columns.{name} of the contract, as 'string' for a key"
+            )
+        columns.append(found.values)
     return pa.RecordBatch.from_arrays(columns, schema=schema)
 
 
 def _agreed(before: Mapping[str, Any], now: Mapping[str, Any], origin: str) -> dict[str, Any]:
-    """Return the type of each column, where null yields to any; raises BadData if two parts disagree."""
-    import pyarrow as pa
-
-    agreed = {}
-    for name in {**before, **now}:
-        types = [kind for kind in (before.get(name), now.get(name)) if kind != pa.null()]
-        if len(set(map(str, types))) > 1:
-            shown = " and ".join(str(kind) if kind else "absent" for kind in types)
-            raise BadData(f"{origin}: column {name!r} is {shown} in parts of the same day; give it one type")
-        agreed[name] = types[0] if types else pa.null()
+    """Return the type of each column, which holds the values of both; raises BadData if none does."""
+    agreed = dict(before)
+    for name, kind in now.items():
+        known = before.get(name, kind)
+        if (both := common_type(known, kind)) is None:
+            raise BadData(
+                f"{origin}: column {quote(name)} is {kind}, and {known} in other rows of the source; give it "
+                f"one type, or write columns.{name} of the contract"
+            )
+        agreed[name] = both
     return agreed
 
 
@@ -236,13 +250,17 @@ def _refuse(strays: Mapping[str, _Strays], source: Source) -> None:
         raise BadData(f"{'; '.join(faults[:10])}; the source has to return the requested days")
 
 
-def _cut(found: SourceBatch, pipeline: Pipeline, strays: _Strays) -> Iterator[tuple[date, pa.RecordBatch]]:
+def _cut(
+    found: SourceBatch, pipeline: Pipeline, columns: TableColumns, strays: _Strays
+) -> Iterator[tuple[date, pa.RecordBatch]]:
     """Yield a batch's rows by local day, and count the rows that do not belong."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    _check_columns(found, pipeline)
-    rows = plain(found.batch.drop_columns(pipeline.privacy.drop), found.origin)
+    _check_columns(found, pipeline, columns)
+    kept = plain(found.batch.drop_columns(pipeline.privacy.drop), found.origin)
+    if (rows := columns.apply(kept, found.origin, found.covers)) is None:
+        return
     days = local_days(found._replace(batch=rows), pipeline.source)
     inside, covered = between(days, found.first, found.last), between(days, *found.covers)
     strays.rows += len(days)
@@ -252,15 +270,16 @@ def _cut(found: SourceBatch, pipeline: Pipeline, strays: _Strays) -> Iterator[tu
         yield day, rows.filter(pc.equal(days, pa.scalar(day)))
 
 
-def _check_columns(found: SourceBatch, pipeline: Pipeline) -> None:
+def _check_columns(found: SourceBatch, pipeline: Pipeline, columns: TableColumns) -> None:
     """Raise BadData for missing and repeated columns.
 
     Names are quoted only where they are certainly names: without a header they are values of the first row.
     """
     names = found.batch.schema.names
-    required = {"source.partition_by": [pipeline.source.partition_by], "privacy.drop": pipeline.privacy.drop}
-    for key, columns in required.items():
-        if missing := [name for name in columns if name not in names]:
+    time = columns.source_name_of(pipeline.source.partition_by)
+    required = {"source.partition_by": [time], "privacy.drop": pipeline.privacy.drop}
+    for key, needed in required.items():
+        if missing := [name for name in needed if name not in names]:
             raise BadData(
                 f"{found.origin}: column {quote(missing[0])} ({key}) is missing among the {len(names)} "
                 f"columns; {nearest(missing[0], names)}correct {key}, or the source"

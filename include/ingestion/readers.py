@@ -23,6 +23,8 @@ from include.ingestion.files import Period, SourceFile, find, opened, periods
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from include.ingestion.columns import TableColumns
+
 
 class SourceBatch(NamedTuple):
     """A batch with its origin, the days that were requested, and the days that the origin may hold."""
@@ -42,10 +44,17 @@ class DaysMissing(NamedTuple):
 
 
 def read(
-    source: Source, first: date, last: date, *, folder: Path, sql_url: str | None
+    source: Source,
+    first: date,
+    last: date,
+    *,
+    folder: Path,
+    sql_url: str | None,
+    columns: TableColumns | None = None,
 ) -> Iterator[SourceBatch | DaysMissing]:
     """Yield the rows of a source from `first` to `last`, in one pass; a path without a day is read whole.
 
+    `columns` are those of the table, for readers that would else infer types.
     Raises FileMissing for a day without a file, unless the contract skips it; BadData, Misconfigured or
     Transient.
     """
@@ -54,14 +63,16 @@ def read(
         for batch in _python(source, first, last, folder):
             yield SourceBatch(str(source.callable), *days, days, batch)
     elif source.reader is Reader.SQL:
-        for batch in sql.read(source, first, last, sql_url):
+        for batch in sql.read(source, first, last, sql_url, columns):
             yield SourceBatch("source.query", *days, days, batch)
     else:
         for period in periods(str(source.uri), first, last):
-            yield from _files(source, period, folder)
+            yield from _files(source, period, folder, columns)
 
 
-def _files(source: Source, period: Period, folder: Path) -> Iterator[SourceBatch | DaysMissing]:
+def _files(
+    source: Source, period: Period, folder: Path, columns: TableColumns | None
+) -> Iterator[SourceBatch | DaysMissing]:
     rows_of = delimited.read if source.reader is Reader.CSV else _parquet
     try:
         files = find(period.uri, folder)
@@ -71,7 +82,7 @@ def _files(source: Source, period: Period, folder: Path) -> Iterator[SourceBatch
         yield DaysMissing(period.first, period.last)
         return
     for file in files:
-        for batch in rows_of(source, file):
+        for batch in rows_of(source, file, columns):
             whole = _with_day(batch, source, period.first)
             yield SourceBatch(file.name, period.first, period.last, period.covers, whole)
 
@@ -86,7 +97,7 @@ def _with_day(batch: pa.RecordBatch, source: Source, day: date) -> pa.RecordBatc
     return batch.append_column(column, pa.repeat(pa.scalar(day), len(batch)))
 
 
-def _parquet(_: Source, file: SourceFile) -> Iterator[pa.RecordBatch]:
+def _parquet(_: Source, file: SourceFile, __: TableColumns | None) -> Iterator[pa.RecordBatch]:
     import pyarrow.parquet as pq
 
     with opened(file) as content:

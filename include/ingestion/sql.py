@@ -21,7 +21,11 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from sqlalchemy import URL, Connection
 
+    from include.ingestion.columns import TableColumns
+
 BATCH_ROWS = 100_000
+_MAX_EXACT = 2**53
+"""From here on, a float of 64 bits does not hold every whole number."""
 _READ_ONLY = {
     "sqlite": "PRAGMA query_only = ON",
     "mysql": "SET SESSION TRANSACTION READ ONLY",
@@ -31,7 +35,9 @@ _READ_ONLY = {
 give a session, and what was set for it, to others."""
 
 
-def read(source: Source, first: date, last: date, url: str | None) -> Iterator[pa.RecordBatch]:
+def read(
+    source: Source, first: date, last: date, url: str | None, columns: TableColumns | None = None
+) -> Iterator[pa.RecordBatch]:
     """Yield the rows of a query from `first` to `last`; without any, one batch of no rows with the columns.
 
     Raises Misconfigured for a query or a connection that cannot work, BadData for values, Unauthorized, or
@@ -53,9 +59,9 @@ def read(source: Source, first: date, last: date, url: str | None) -> Iterator[p
             raise Misconfigured("source.query returns no rows; write a query such as 'select … from …'")
         names, batch = [str(name) for name in answer.keys()], None  # noqa: SIM118 - not a mapping
         for rows in answer.partitions(BATCH_ROWS):  # without a size, one row each
-            yield (batch := typed(names, rows))
+            yield (batch := typed(names, rows, columns))
         if batch is None:
-            yield typed(names, [])
+            yield typed(names, [], columns)
 
 
 @contextmanager
@@ -93,15 +99,22 @@ def _forbid_writing(connection: Connection) -> None:
         connection.rollback()  # the next transaction is the first that cannot write
 
 
-def typed(names: Sequence[str], rows: Sequence[Any]) -> pa.RecordBatch:
+def typed(names: Sequence[str], rows: Sequence[Any], columns: TableColumns | None = None) -> pa.RecordBatch:
     """Return rows as a batch. Types are inferred from values, so those that vary with them are unified."""
     import pyarrow as pa
 
-    columns = [_column(name, [row[number] for row in rows]) for number, name in enumerate(names)]
-    return pa.RecordBatch.from_arrays(columns, names=list(names))
+    arrays = [
+        _column(name, [row[number] for row in rows], is_known=_is_known(name, columns))
+        for number, name in enumerate(names)
+    ]
+    return pa.RecordBatch.from_arrays(arrays, names=list(names))
 
 
-def _column(name: str, values: list[Any]) -> pa.Array:
+def _is_known(name: str, columns: TableColumns | None) -> bool:
+    return columns is not None and columns.wanted(columns.name_of(name)) is not None
+
+
+def _column(name: str, values: list[Any], *, is_known: bool) -> pa.Array:
     import pyarrow as pa
 
     try:
@@ -112,8 +125,23 @@ def _column(name: str, values: list[Any]) -> pa.Array:
         raise BadData(
             f"source.query: column {quote(name)} {fault} {', '.join(kinds)}; cast it in the query"
         ) from None
-    if pa.types.is_decimal(column.type):  # the guess has the digits of the longest value
-        column = column.cast(pa.float64())
+    if pa.types.is_decimal(column.type) and not is_known:  # the guess has the digits of the longest value
+        column = _as_floats(name, column)
     if pa.types.is_timestamp(column.type) and column.type.tz:  # and the zone of the first
         column = column.cast(pa.timestamp("us", "UTC"))
     return column
+
+
+def _as_floats(name: str, column: pa.Array) -> pa.Array:
+    """Return decimals as floats; raises BadData for those of so many digits that they would be others."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    floats = column.cast(pa.float64())
+    keys = pc.greater_equal(pc.abs(floats), float(_MAX_EXACT))
+    if pc.any(keys).as_py():
+        raise BadData(
+            f"source.query: column {quote(name)} holds {pc.sum(keys).as_py()} decimals of more digits than a "
+            f"float keeps; write columns.{name} of the contract, as 'decimal(20,0)', or cast it in the query"
+        )
+    return floats

@@ -1,4 +1,4 @@
-"""Tables of the lake: Parquet parts below `<table>/dt=YYYY-MM-DD/`.
+"""Tables of the lake: Parquet parts below `<table>/dt=YYYY-MM-DD/`, and the types of their columns beside.
 
 A table is read at a ref. Pass a commit id if two reads must see the same rows. Objects of others may lie
 among the parts, such as what Spark and people leave: they are neither read nor deleted, and a warning names
@@ -14,6 +14,7 @@ from collections.abc import Container, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import date
+from io import BytesIO
 from itertools import groupby, islice
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
@@ -37,6 +38,8 @@ _MAX_LISTED_COMMITS = 1000
 _PARTITION = re.compile(r"dt=(\d{4}-\d{2}-\d{2})/")
 _PART = re.compile(r"(part-[^/]*|v\d+-[0-9a-f]{12})\.parquet")
 """Names that `load` gives to the parts of a partition, and `score` to the predictions for one."""
+_SCHEMA = "_common_metadata"
+"""The Parquet file without rows in which Arrow, Spark and Dask keep the schema of a folder of files."""
 _log = logging.getLogger(__name__)
 _told: set[tuple[str, str]] = set()
 
@@ -75,6 +78,35 @@ class Table:
                 f"table {self.name!r} on {ref!r} of {self.lake.repository!r} belongs to pipeline {writer!r}, "
                 f"which has written it: change lake.table or lake.repository of {pipeline_name!r}"
             )
+
+    def schema(self, ref: str) -> pa.Schema | None:
+        """Return the columns that the table holds at a ref, with their types; None before its first load.
+
+        Raises BadData if the file with them is damaged.
+        """
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        path = f"{self.name}/{_SCHEMA}"
+        try:
+            content = self.lake.download(ref, path)
+        except Absent:
+            return None
+        try:
+            return pq.read_schema(pa.BufferReader(content)).remove_metadata()
+        except (pa.ArrowException, OSError) as error:
+            raise BadData(
+                f"{path!r} at {ref!r} is not a readable Parquet file; delete it, and the next load writes it"
+            ) from error
+
+    def write_schema(self, branch: str, schema: pa.Schema) -> None:
+        """Keep the columns of the table on a branch, uncommitted."""
+        import pyarrow.parquet as pq
+
+        content = BytesIO()
+        pq.write_metadata(schema.remove_metadata(), content)
+        content.seek(0)
+        self.lake.upload(branch, f"{self.name}/{_SCHEMA}", content)
 
     def days(self, ref: str) -> list[date]:
         """Return the days that have a partition, in order.

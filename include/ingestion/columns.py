@@ -1,0 +1,263 @@
+"""Columns of a table: the names, types and missing values that its contract declares, or that it holds.
+
+What a column is does not depend on the values of one file. Where the contract is silent, the types of the
+first load are kept with the table, and later rows are brought to them exactly or refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import date
+from functools import cache
+from typing import TYPE_CHECKING
+
+from include.contract.columns import Column, decimal_of
+from include.contract.data import OnExtra, Reader
+from include.contract.pipeline import Pipeline
+from include.exceptions import BadData, Misconfigured
+from include.excerpt import nearest, quote
+from include.ingestion.casting import cast
+from include.ingestion.text_values import TextForm
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_MAX_NAMED = 10
+_EMPTY = "is empty"
+
+
+def arrow_type(column: Column) -> pa.DataType:
+    """Return the Arrow type of a declared column."""
+    import pyarrow as pa
+
+    digits = decimal_of(column.type)
+    return pa.decimal128(*digits) if digits else _arrow_types()[column.type]
+
+
+def type_name(kind: pa.DataType) -> str:
+    """Return the contract's word for an Arrow type, or Arrow's own where the contract has none."""
+    import pyarrow as pa
+
+    if pa.types.is_decimal128(kind):
+        return f"decimal({kind.precision},{kind.scale})"
+    return next((name for name, known in _arrow_types().items() if known == kind), str(kind))
+
+
+@cache
+def _arrow_types() -> dict[str, pa.DataType]:
+    import pyarrow as pa
+
+    return {
+        "boolean": pa.bool_(),
+        "integer": pa.int64(),
+        "float": pa.float64(),
+        "string": pa.string(),
+        "date": pa.date32(),
+        "timestamp": pa.timestamp("us"),
+        "timestamptz": pa.timestamp("us", "UTC"),
+    }
+
+
+@dataclass
+class _Misfits:
+    """Values of one column of one origin that do not fit; `first` is the number of the first such row."""
+
+    first: int
+    count: int = 0
+
+
+@dataclass
+class TableColumns:
+    """What the columns of a pipeline's table are, while a source is read.
+
+    `held` has the types that the table holds already, None before its first load. `learned` grows while the
+    source is read, by columns that are neither declared nor held.
+    """
+
+    pipeline: Pipeline
+    named: frozenset[str] = frozenset()
+    held: pa.Schema | None = None
+    learned: dict[str, pa.DataType] = field(default_factory=dict)
+    _misfits: dict[tuple[str, str, str], _Misfits] = field(default_factory=dict)
+    _rows: dict[str, int] = field(default_factory=dict)
+    _form: TextForm = field(init=False)
+    _names: dict[str, str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Prepare what every batch needs."""
+        self._form = TextForm.of(self.pipeline.source.csv) if self.reads_csv else TextForm()
+        self._names = {column.source or name: name for name, column in self.declared.items()}
+
+    @property
+    def declared(self) -> Mapping[str, Column]:
+        """The columns that the contract declares."""
+        return self.pipeline.columns
+
+    @property
+    def reads_csv(self) -> bool:
+        """Whether every value of the source is text."""
+        return self.pipeline.source.reader is Reader.CSV
+
+    def name_of(self, source_name: str) -> str:
+        """Return the table's name of a column of the source."""
+        return self._names.get(source_name, source_name)
+
+    def source_name_of(self, name: str) -> str:
+        """Return the source's name of a column of the table."""
+        column = self.declared.get(name)
+        return (column.source if column else None) or name
+
+    def wanted(self, name: str) -> pa.DataType | None:
+        """Return the type that a column has to have; None if nothing says so yet."""
+        if column := self.declared.get(name):
+            return arrow_type(column)
+        if self.held is not None and name in self.held.names:
+            return self.held.field(name).type
+        return None
+
+    def check_held(self) -> None:
+        """Raise Misconfigured if the contract declares another type than the table holds."""
+        if self.held is None:
+            return
+        for name in self.declared:
+            if name in self.held.names and (kind := self.held.field(name).type) != self.wanted(name):
+                raise Misconfigured(
+                    f"columns.{name}: the contract declares {self.declared[name].type!r}, and the table "
+                    f"holds {type_name(kind)!r}; run `make evolve PIPELINE={self.pipeline.name}`, which "
+                    "changes the table, or correct the contract"
+                )
+
+    def apply(self, batch: pa.RecordBatch, origin: str, covers: tuple[date, date]) -> pa.RecordBatch | None:
+        """Return a batch of the source with the names and types of the table; None if it does not fit.
+
+        What does not fit is counted, see `refuse`.
+        """
+        import pyarrow as pa
+
+        first = self._rows.get(origin, 0)
+        self._rows[origin] = first + len(batch)
+        columns, fits = {}, True
+        for name, values in self._chosen(batch, origin, covers).items():
+            kind = self.wanted(name)
+            if kind is not None:
+                found = cast(values, kind, form=self._form_of(name))
+                if found.odd is not None:
+                    self._count(origin, name, self._misfit(values.type, kind), found.odd, first)
+                    fits = False
+                values = found.values
+            if values.null_count and self._needs_values(name, covers):
+                self._count(origin, name, _EMPTY, values.is_null(), first)
+                fits = False
+            columns[name] = values
+        return pa.RecordBatch.from_pydict(columns) if fits else None
+
+    def refuse(self) -> None:
+        """Raise BadData if values did not fit their columns, with all of them."""
+        if not self._misfits:
+            return
+        shown = [
+            f"{origin}: column {quote(name)} {fault} in {misfits.count} row(s), first in row {misfits.first}"
+            for (origin, name, fault), misfits in list(self._misfits.items())[:_MAX_NAMED]
+        ]
+        more = len(self._misfits) - len(shown)
+        remedies = [self._remedy(name, fault) for _, name, fault in self._misfits]
+        raise BadData(f"{'; '.join(shown)}{f'; and {more} more' if more else ''}; {remedies[0]}")
+
+    def _misfit(self, found: pa.DataType, wanted: pa.DataType) -> str:
+        fault = f"does not fit {type_name(wanted)}"
+        return fault if self.reads_csv or found == wanted else f"{fault} ({type_name(found)} in the source)"
+
+    def _remedy(self, name: str, fault: str) -> str:
+        if fault == _EMPTY:
+            return f"complete the source, or set columns.{name}.nullable to true"
+        if name in self.declared:
+            return f"correct the source, or columns.{name}"
+        return (
+            f"correct the source, or say what the column is by columns.{name} of the contract, and run "
+            f"`make evolve PIPELINE={self.pipeline.name}`"
+        )
+
+    def learn(self, types: Mapping[str, pa.DataType]) -> None:
+        """Keep the types of columns that nothing has declared."""
+        import pyarrow as pa
+
+        for name, kind in types.items():
+            if not pa.types.is_null(kind) and self.wanted(name) is None:
+                self.learned[name] = kind
+
+    @property
+    def schema(self) -> pa.Schema:
+        """The columns of the table after this load: those that it held, and new ones behind them."""
+        import pyarrow as pa
+
+        held = {} if self.held is None else dict(zip(self.held.names, self.held.types, strict=True))
+        declared = {name: arrow_type(column) for name, column in self.declared.items()}
+        return pa.schema(list({**held, **declared, **self.learned}.items()))
+
+    def _form_of(self, name: str) -> TextForm | None:
+        """Return how text of a column is read; None if the column has to have its type already."""
+        column = self.declared.get(name)
+        if column is None:
+            return self._form if self.reads_csv else None
+        return replace(
+            self._form,
+            null_values=(*self._form.null_values, *column.null_values),
+            time_formats=(column.format,) if column.format else self._form.time_formats,
+            keeps_zeros=False,
+        )
+
+    def _chosen(self, batch: pa.RecordBatch, origin: str, covers: tuple[date, date]) -> dict[str, pa.Array]:
+        """Return the columns to keep, by the names of the table."""
+        import pyarrow as pa
+
+        found = {self.name_of(name): batch.column(name) for name in batch.schema.names}
+        if len(found) < batch.num_columns:
+            twice = next(name for name in self.declared if name in batch.schema.names and name in self._names)
+            raise BadData(f"{origin}: two columns become {quote(twice)}; correct `from` under columns")
+        self._check_declared(found, batch, origin, covers)
+        for name, column in self.declared.items():
+            if name not in found:
+                found[name] = pa.nulls(len(batch), arrow_type(column))
+        return self._without_extra(found, origin)
+
+    def _check_declared(
+        self, found: Iterable[str], batch: pa.RecordBatch, origin: str, covers: tuple[date, date]
+    ) -> None:
+        """Raise BadData for a declared column that the source lacks, though it has begun."""
+        names = set(found)
+        for name, column in self.declared.items():
+            if name not in names and self._is_known(column, covers):
+                wanted, known = column.source or name, batch.schema.names
+                raise BadData(
+                    f"{origin}: column {quote(wanted)} (columns.{name}) is missing among the {len(known)} "
+                    f"columns; {nearest(wanted, known)}correct columns, or the source"
+                )
+
+    def _without_extra(self, found: dict[str, pa.Array], origin: str) -> dict[str, pa.Array]:
+        if self.pipeline.source.extra is OnExtra.KEEP:
+            return found
+        known = self.declared.keys() | self.named
+        extra = [name for name in found if name not in known]
+        if extra and self.pipeline.source.extra is OnExtra.FAIL:
+            shown = ", ".join(map(quote, extra[:_MAX_NAMED]))
+            raise BadData(
+                f"{origin}: {len(extra)} column(s) that the contract does not name: {shown}; name them under "
+                "columns, or set source.extra to 'keep' or 'drop'"
+            )
+        return {name: values for name, values in found.items() if name in known}
+
+    def _needs_values(self, name: str, covers: tuple[date, date]) -> bool:
+        column = self.declared.get(name)
+        return column is not None and not column.nullable and self._is_known(column, covers)
+
+    def _is_known(self, column: Column, covers: tuple[date, date]) -> bool:
+        return column.since is None or column.since <= covers[0]
+
+    def _count(self, origin: str, name: str, fault: str, odd: pa.BooleanArray, first: int) -> None:
+        import pyarrow.compute as pc
+
+        key = origin, name, fault
+        if key not in self._misfits:
+            self._misfits[key] = _Misfits(first + 1 + pc.index(odd, True).as_py())
+        self._misfits[key].count += odd.true_count
