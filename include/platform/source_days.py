@@ -13,6 +13,8 @@ from include.contract.pipeline import Pipeline
 from include.contract.types import FIRST_DAY, LAST_DAY
 from include.contract.windows import TrainingWindow
 from include.exceptions import FileMissing
+from include.ingestion.arrow_types import plain
+from include.ingestion.columns import TableColumns
 from include.ingestion.files import find
 from include.ingestion.local_days import local_days
 from include.ingestion.readers import DaysMissing, read
@@ -48,10 +50,15 @@ def _of_rows(pipeline: Pipeline, folder: Path) -> tuple[date, date] | None:
     import pyarrow.compute as pc
 
     bounds: list[date] = []
-    for batch in read(pipeline.source, FIRST_DAY, LAST_DAY, folder=folder, sql_url=None):
-        if not isinstance(batch, DaysMissing) and pipeline.source.partition_by in batch.batch.schema.names:
-            found = pc.min_max(local_days(batch, pipeline.source)).as_py()
-            bounds += [day for day in found.values() if day is not None]
+    columns = TableColumns(pipeline)
+    for found in read(pipeline.source, FIRST_DAY, LAST_DAY, folder=folder, sql_url=None, columns=columns):
+        if isinstance(found, DaysMissing):
+            continue
+        rows = columns.apply(plain(found.batch, found.origin), found.origin, found.covers)
+        if rows is not None and pipeline.source.partition_by in rows.schema.names:
+            days = pc.min_max(local_days(found._replace(batch=rows), pipeline.source)).as_py()
+            bounds += [day for day in days.values() if day is not None]
+    columns.refuse()
     return _span(bounds)
 
 

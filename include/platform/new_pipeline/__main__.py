@@ -31,7 +31,7 @@ from include.platform.new_pipeline.reason import Reason
 from include.platform.new_pipeline.roles import assign
 from include.platform.new_pipeline.sample import Sample, read_sample
 from include.platform.new_pipeline.suite import suite
-from include.platform.new_pipeline.windows import choose, days_of
+from include.platform.new_pipeline.windows import choose, days_of, estimated
 from include.settings import settings
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
@@ -56,8 +56,12 @@ def new_pipeline(name: str, given: str, target: str, time: str | None, *, pipeli
     sample = _tidied(read_sample(origin))
     roles = assign(sample.columns, target=target, time=time)
     days = days_of(roles.time, roles.target)
-    windows = choose(days, max((len(one.categories) for one in roles.categorical), default=0))
-    rules, rule_reasons = suite(roles, days)
+    span = (days[-1].day - days[0].day).days + 1
+    is_gapless = span == (len(origin.files) if origin.is_dated else len(days))
+    windows = choose(
+        estimated(days, sample, origin), max((len(one.categories) for one in roles.categorical), default=0)
+    )
+    rules, rule_reasons = suite(roles, days, is_gapless=is_gapless)
     plan = (
         "a file for a day, so cron brings each"
         if origin.is_dated

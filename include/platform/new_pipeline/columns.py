@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from include.platform.new_pipeline.sniff import COMMA_NUMBER, POINT_NUMBER
+from include.contract.columns import EPOCHS
+from include.contract.columns import Column as ContractColumn
+from include.ingestion.casting import cast
+from include.ingestion.columns import arrow_type
+from include.ingestion.text_values import LEADING_ZERO, TextForm, null_words, strptime
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -18,17 +22,9 @@ MAX_CATEGORIES = 50
 """Different texts up to which a column is one of categories."""
 _MAX_DIGITS = 15
 """Digits that a float64 holds exactly; identifiers that are longer are text."""
-_BUILT_IN_NULLS = {"NA", "N/A", "n/a", "NULL", "null", "NaN", "nan", "#N/A", "#NA", "-NaN", "-nan"}
-"""Words that Arrow takes for a missing number."""
-NULL_WORDS = _BUILT_IN_NULLS | {"-", "--", "?", ".", "None", "none", "Null", "NONE", "n.a.", "N.A.", "k.A."}
-_TRUTH = {
-    ("true", "false"): ("true", "false"),
-    ("yes", "no"): ("yes", "no"),
-    ("y", "n"): ("y", "n"),
-    ("ja", "nein"): ("ja", "nein"),
-    ("oui", "non"): ("oui", "non"),
-    ("t", "f"): ("t", "f"),
-}
+NULL_WORDS = frozenset({"-", "--", "?", ".", "None", "none", "Null", "NONE", "n.a.", "N.A.", "k.A.", "#N/V"})
+"""Words for a missing value beside those that readers of CSV know, such as `NA`."""
+_TRUTH = (("true", "false"), ("yes", "no"), ("y", "n"), ("ja", "nein"), ("oui", "non"), ("t", "f"))
 _DATE_PARTS = (
     "%d.%m.%Y",
     "%d/%m/%Y",
@@ -44,7 +40,8 @@ _DATE_PARTS = (
 )
 _TIME_PARTS = ("", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p")
 TIME_FORMATS = tuple(f"{day}{time}" for day in _DATE_PARTS for time in _TIME_PARTS)
-_INTEGER = re.compile(r"[+-]?\d+")
+_INSTANT = re.compile(r"time|date|stamp|epoch|(^|_)ts$|_at$|created|updated", re.IGNORECASE)
+"""Names of columns whose large numbers are counted since 1970."""
 
 
 class Type(StrEnum):
@@ -76,8 +73,9 @@ class Type(StrEnum):
 class Column:
     """One column of a sample: its `values` in its type, and why it has that type where `note` says so.
 
-    `name` is that of the contract, `given` that of the file, empty where it has none. `formats` are those of its times where they are not ISO 8601, several if more than one
-    fits. `null_words` stand for a missing value in it, `truth` are its words for true and false.
+    `name` is that of the contract, `given` that of the file, empty where it has none. `formats` are those of
+    its times where they are not ISO 8601, several if more than one fits. `null_words` stand for a missing
+    value in it, `truth` are its words for true and false.
     """
 
     name: str
@@ -130,104 +128,149 @@ class Column:
         return None if found["min"] is None else (found["min"], found["max"])
 
 
-def column_of_text(name: str, cells: pa.ChunkedArray, decimal: str) -> Column:
-    """Return a column of a CSV file, whose type is what every cell can be read as."""
+def column_of_text(name: str, cells: pa.ChunkedArray, form: TextForm) -> Column:
+    """Return a column of a CSV file: its type is what every cell can be read as by a load."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    cells = pc.utf8_trim_whitespace(cells)
-    unique = [cell for cell in pc.unique(cells).to_pylist() if cell]
+    whole = cells.combine_chunks()
+    unique = [cell for cell in pc.unique(whole).to_pylist() if cell]
     words = tuple(sorted(set(unique) & NULL_WORDS))
-    values = [cell for cell in unique if cell not in words]
-    kind, options = _kind(values, decimal)
-    is_text = kind is Type.STRING
-    absent = ["", *(() if is_text else words)]
-    known = pc.if_else(pc.is_in(cells, pa.array(absent)), pa.scalar(None, pa.string()), cells)
-    typed = _typed(known, kind, decimal, options)
-    return Column(name=name, type=kind, values=typed, null_words=() if is_text else words, **options)
+    values = [cell for cell in unique if cell not in words and cell not in null_words()]
+    kind, options = _kind(name, values, form) if values else (Type.STRING, {"note": "holds no value"})
+    own = _form(form, words, options)
+    typed = own.parse(whole, _arrow(kind))
+    if typed.odd is not None or kind is Type.STRING:
+        kind, words, options = Type.STRING, (), {"note": options.get("note", "")}
+        typed = form.parse(whole, pa.string())
+    return Column(name=name, type=kind, values=pa.chunked_array([typed.values]), null_words=words, **options)
+
+
+def _form(form: TextForm, words: tuple[str, ...], options: Mapping[str, Any]) -> TextForm:
+    true, false = options.get("truth", ((), ()))
+    return replace(
+        form,
+        null_values=words,
+        true_values=true,
+        false_values=false,
+        time_formats=options.get("formats", ())[:1],
+        keeps_zeros=False,
+    )
 
 
 def column_of_values(name: str, values: pa.ChunkedArray) -> Column:
-    """Return a column of a Parquet file, which has a type."""
+    """Return a column of a Parquet file, which has a type; text of times and instants get theirs."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if pa.types.is_null(values.type):
+        return Column(name=name, type=Type.STRING, values=values.cast(pa.string()), note="holds no value")
+    if pa.types.is_string(values.type):
+        unique = [value for value in pc.unique(values).to_pylist() if value]
+        found = (_iso(unique) if unique else None) or Type.STRING
+        return _as_type(name, values, found, TextForm(), "is text of times" if found.is_time else "")
+    kind = _type_of(values.type)
+    if kind is Type.INTEGER and (epoch := _epoch(name, *_bounds(values))):
+        form, note = TextForm(time_formats=(epoch,)), _SINCE_1970
+        return replace(_as_type(name, values, Type.TIMESTAMPTZ, form, note), formats=(epoch,))
+    if kind is Type.DECIMAL:
+        return Column(name=name, type=kind, values=values)
+    return _as_type(name, values, kind, None, "")
+
+
+def _as_type(name: str, values: pa.ChunkedArray, kind: Type, form: TextForm | None, note: str) -> Column:
+    """Return a column of values as a load casts them; of another type where that would change some."""
     import pyarrow as pa
 
-    kind = values.type
+    if kind is not Type.OTHER:
+        found = cast(values.combine_chunks(), _arrow(kind), form=form)
+        if found.odd is None:
+            return Column(name=name, type=kind, values=pa.chunked_array([found.values]), note=note)
+    return Column(
+        name=name, type=Type.OTHER, values=values, note=f"is {values.type}, which no column of a contract is"
+    )
+
+
+def _type_of(kind: pa.DataType) -> Type:
+    import pyarrow as pa
+
     is_a = pa.types
-    if is_a.is_null(kind):
-        return Column(name=name, type=Type.STRING, values=values.cast(pa.string()), note="holds no value")
     for test, own in (
         (is_a.is_boolean, Type.BOOLEAN),
         (is_a.is_integer, Type.INTEGER),
         (is_a.is_floating, Type.FLOAT),
-        (is_a.is_decimal, Type.DECIMAL),
+        (is_a.is_decimal128, Type.DECIMAL),
         (is_a.is_date, Type.DATE),
     ):
         if test(kind):
-            return Column(name=name, type=own, values=values)
+            return own
     if is_a.is_timestamp(kind):
-        own = Type.TIMESTAMPTZ if kind.tz else Type.TIMESTAMP
-        return Column(name=name, type=own, values=values.cast(pa.timestamp("us", kind.tz), safe=False))
-    if is_a.is_string(kind):
-        return column_of_iso_text(name, values)
-    return Column(name=name, type=Type.OTHER, values=values, note=f"is {kind}, which no model takes")
+        return Type.TIMESTAMPTZ if kind.tz else Type.TIMESTAMP
+    return Type.OTHER
 
 
-def column_of_iso_text(name: str, values: pa.ChunkedArray) -> Column:
-    """Return a column of text in a Parquet file; it is one of times if every value is, in ISO 8601."""
-    import pyarrow.compute as pc
-
-    unique = [value for value in pc.unique(values).to_pylist() if value is not None]
-    kind = _iso(unique) if unique else None
-    if kind is None:
-        return Column(name=name, type=Type.STRING, values=values)
-    return Column(name=name, type=kind, values=_typed(values, kind, ".", {}), note="is text of times")
+def _arrow(kind: Type) -> pa.DataType:
+    return arrow_type(ContractColumn(type=kind.value))
 
 
-def _kind(values: list[str], decimal: str) -> tuple[Type, dict[str, Any]]:
+def _kind(name: str, values: list[str], form: TextForm) -> tuple[Type, dict[str, Any]]:
     """Return the type that every value fits, and what else is to know of the column."""
-    if not values:
-        return Type.STRING, {"note": "holds no value"}
     if truth := _truth(values):
         return Type.BOOLEAN, {"truth": truth}
-    if all(map(_INTEGER.fullmatch, values)):
-        return _digits(values)
-    if all(_is_number(value, decimal) for value in values):
+    if all(re.fullmatch(r"[+-]?\d+", value) for value in values):
+        return _digits(name, values)
+    if form.thousands and _fits(values, Type.INTEGER, form):
+        return Type.INTEGER, {"note": f"has {form.thousands!r} between thousands"}
+    if _fits(values, Type.FLOAT, form):
         return Type.FLOAT, {}
     if (kind := _iso(values)) is not None:
         return kind, {}
     if formats := tuple(_formats(values)):
         is_day = not re.search("%[HI]", formats[0])
         return Type.DATE if is_day else Type.TIMESTAMP, {"formats": formats}
-    return Type.STRING, _text_note(values, decimal)
+    return Type.STRING, _text_note(values)
 
 
-def _digits(values: list[str]) -> tuple[Type, dict[str, Any]]:
-    if any(re.match(r"[+-]?0\d", value) for value in values):
+def _fits(values: list[str], kind: Type, form: TextForm) -> bool:
+    import pyarrow as pa
+
+    return form.parse(pa.array(values, pa.string()), _arrow(kind)).odd is None
+
+
+def _digits(name: str, values: list[str]) -> tuple[Type, dict[str, Any]]:
+    if any(re.match(LEADING_ZERO, value) for value in values):
         return Type.STRING, {"note": "has leading zeros, which a number would lose"}
     if any(len(value.lstrip("+-")) > _MAX_DIGITS for value in values):
         return Type.STRING, {"note": f"has more than {_MAX_DIGITS} digits, which a number would lose"}
+    if epoch := _epoch(name, min(map(int, values)), max(map(int, values))):
+        return Type.TIMESTAMPTZ, {"formats": (epoch,), "note": _SINCE_1970}
     return Type.INTEGER, {}
 
 
-def _text_note(values: list[str], decimal: str) -> dict[str, Any]:
-    marked = sum(
-        any(pattern.fullmatch(value) for pattern in (COMMA_NUMBER, POINT_NUMBER))
-        or re.fullmatch(r"[+-]?\d{1,3}([.,' ]\d{3})+", value) is not None
-        or _INTEGER.fullmatch(value) is not None
-        for value in values
-    )
-    if marked == len(values):
-        return {
-            "note": f"holds numbers with marks between thousands, or another decimal mark than {decimal!r}"
-        }
+_SINCE_1970 = "is counted since 1970"
+
+
+def _epoch(name: str, least: float, most: float) -> str | None:
+    """Return the format of instants between 2001 and 2065, where a column's name says that it has such."""
+    if not _INSTANT.search(name):
+        return None
+    units = {"epoch_s": 1.0, "epoch_ms": 1e3}
+    return next((one for one in EPOCHS if 1e9 * units[one] <= least and most < 3e9 * units[one]), None)
+
+
+def _bounds(values: pa.ChunkedArray) -> tuple[float, float]:
+    import pyarrow.compute as pc
+
+    found = pc.min_max(values).as_py()
+    return (0, 0) if found["min"] is None else (found["min"], found["max"])
+
+
+def _text_note(values: list[str]) -> dict[str, Any]:
+    if any(value != value.strip() for value in values):
+        return {"note": "has spaces around values, which keeps numbers and times from being read"}
+    if all(re.fullmatch(r"\s*[+-]?[\d.,' ]*\d[\d.,' ]*", value) for value in values):
+        return {"note": "holds numbers that are not all written in the same way"}
     return {}
-
-
-def _is_number(value: str, decimal: str) -> bool:
-    return (
-        re.fullmatch(rf"[+-]?(\d+({re.escape(decimal)}\d*)?|{re.escape(decimal)}\d+)([eE][+-]?\d+)?", value)
-        is not None
-    )
 
 
 def _truth(values: list[str]) -> tuple[tuple[str, ...], tuple[str, ...]] | None:
@@ -242,25 +285,14 @@ def _truth(values: list[str]) -> tuple[tuple[str, ...], tuple[str, ...]] | None:
 
 
 def _iso(values: list[str]) -> Type | None:
-    """Return the type of times that Arrow reads without a format."""
-    import pyarrow as pa
-
-    if not all(re.match(r"\d{4}-\d\d-\d\d", value) for value in values[:1000]):
+    """Return the type of times in ISO 8601."""
+    if not re.match(r"\d{4}-\d\d-\d\d", values[0]):
         return None
     if all(re.fullmatch(r"\d{4}-\d\d-\d\d", value) for value in values):
-        kinds = [(Type.DATE, pa.date32())]
+        kinds = [Type.DATE]
     else:
-        kinds = [
-            (Type.TIMESTAMP, pa.timestamp("ns")),
-            (Type.TIMESTAMPTZ, pa.timestamp("ns", "UTC")),
-        ]
-    for kind, arrow in kinds:
-        try:
-            pa.array(values, pa.string()).cast(arrow)
-        except pa.ArrowInvalid:
-            continue
-        return kind
-    return None
+        kinds = [Type.TIMESTAMP, Type.TIMESTAMPTZ]
+    return next((kind for kind in kinds if _fits(values, kind, TextForm())), None)
 
 
 def _formats(values: list[str]) -> Iterator[str]:
@@ -268,41 +300,10 @@ def _formats(values: list[str]) -> Iterator[str]:
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    cells = pa.array(values, pa.string())
+    few, cells = pa.array(values[:100], pa.string()), pa.array(values, pa.string())
     for time_format in TIME_FORMATS:
-        if not _fits(values[0], time_format):
+        if strptime(few, time_format).null_count or strptime(cells, time_format).null_count:
             continue
-        times = pc.strptime(cells, time_format, "s", error_is_null=True)
-        years = pc.min_max(pc.year(times)).as_py()
-        if not times.null_count and years["min"] >= 1900 and years["max"] < 2200:
+        years = pc.min_max(pc.year(strptime(cells, time_format))).as_py()
+        if years["min"] >= 1900 and years["max"] < 2200:
             yield time_format
-
-
-def _fits(value: str, time_format: str) -> bool:
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    return not pc.strptime(pa.array([value]), time_format, "s", error_is_null=True).null_count
-
-
-def _typed(cells: pa.ChunkedArray, kind: Type, decimal: str, options: dict[str, Any]) -> pa.ChunkedArray:
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    if kind is Type.STRING:
-        return cells
-    if kind is Type.BOOLEAN:
-        true = pa.array(options["truth"][0], pa.string())
-        return pc.if_else(pc.is_null(cells), pa.scalar(None, pa.bool_()), pc.is_in(cells, true))
-    if kind is Type.INTEGER:
-        return pc.replace_substring_regex(cells, r"^\+", "").cast(pa.int64())
-    if kind is Type.FLOAT:
-        plain = pc.replace_substring_regex(pc.replace_substring(cells, decimal, "."), r"^\+", "")
-        return plain.cast(pa.float64())
-    if formats := options.get("formats"):
-        times = pc.strptime(cells, formats[0], "us")
-        return times.cast(pa.date32()) if kind is Type.DATE else times
-    if kind is Type.DATE:
-        return cells.cast(pa.date32())
-    zone = "UTC" if kind is Type.TIMESTAMPTZ else None
-    return cells.cast(pa.timestamp("ns", zone)).cast(pa.timestamp("us", zone), safe=False)

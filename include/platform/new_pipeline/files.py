@@ -9,7 +9,8 @@ from typing import Any
 import yaml
 
 from include.contract.data import Reader
-from include.platform.new_pipeline.columns import _BUILT_IN_NULLS, Column, Type
+from include.ingestion.columns import type_name
+from include.platform.new_pipeline.columns import Column, Type
 from include.platform.new_pipeline.origin import Origin
 from include.platform.new_pipeline.roles import Roles
 from include.platform.new_pipeline.sample import Sample
@@ -47,6 +48,7 @@ def contract(name: str, origin: Origin, sample: Sample, roles: Roles, windows: W
         "name": name,
         "description": f"Which rows have {roles.target.name} 1?",
         "owner": _user(),
+        "columns": columns_section(sample),
         "source": source(origin, sample, roles),
         "lake": {"repository": repository(name), "table": name},
         "schedule": {"ingest": "@daily", "monitor": "0 2 * * *"} if origin.is_dated else on_demand,
@@ -93,25 +95,22 @@ def csv_section(sample: Sample) -> dict[str, Any]:
     dialect = sample.dialect
     if dialect is None:
         return {}
-    is_named = dialect.has_header and all(column.name == column.given for column in sample.columns)
+    is_named = dialect.has_header and all(
+        0 < len(one.given) <= 200 and one.given.isprintable() for one in sample.columns
+    )
     given: dict[str, tuple[Any, Any]] = {
         "delimiter": (dialect.delimiter, ","),
         "quote": (dialect.quote, '"'),
         "escape": (dialect.escape, None),
         "decimal": (dialect.decimal, "."),
+        "thousands": (dialect.thousands, None),
         "encoding": (dialect.encoding, "utf-8"),
         "skip_lines": (dialect.skip_lines + (dialect.has_header and not is_named), 0),
         "columns": (None if is_named else [column.name for column in sample.columns], None),
-        "null_values": (_words(sample.columns), []),
         "true_values": (_truth(sample.columns, 0), []),
         "false_values": (_truth(sample.columns, 1), []),
-        "time_formats": (list(dict.fromkeys(one.formats[0] for one in sample.columns if one.formats)), []),
     }
     return {key: value for key, (value, default) in given.items() if value != default}
-
-
-def _words(columns: tuple[Column, ...]) -> list[str]:
-    return sorted({word for column in columns for word in column.null_words} - _BUILT_IN_NULLS)
 
 
 def _truth(columns: tuple[Column, ...], side: int) -> list[str]:
@@ -124,18 +123,22 @@ _BUILT_IN_TRUTH = {"true", "True", "TRUE", "false", "False", "FALSE"}
 
 def columns_section(sample: Sample) -> dict[str, Any]:
     """Return the section `columns`: what every column of the table is."""
-    return {column.name: _column(column) for column in sample.columns if column.type is not Type.OTHER}
+    is_renamed = "columns" in csv_section(sample)
+    return {
+        column.name: _column(column, "" if is_renamed else column.given)
+        for column in sample.columns
+        if column.type is not Type.OTHER
+    }
 
 
-def _column(column: Column) -> str | dict[str, Any]:
-    kind = str(column.values.type).replace("decimal128", "decimal").replace(" ", "")
-    type_name = kind if column.type is Type.DECIMAL else column.type.value
+def _column(column: Column, given: str) -> str | dict[str, Any]:
+    kind = type_name(column.values.type)
     more = {
-        **({"from": column.given} if column.given not in ("", column.name) else {}),
+        **({"from": given} if given not in ("", column.name) else {}),
         **({"format": column.formats[0]} if column.formats else {}),
         **({"null_values": list(column.null_words)} if column.null_words else {}),
     }
-    return {"type": type_name, **more} if more else type_name
+    return {"type": kind, **more} if more else kind
 
 
 def expectations(suite: dict[str, list[dict[str, Any]]]) -> str:

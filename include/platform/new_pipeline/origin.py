@@ -55,13 +55,11 @@ def locate(given: str) -> Origin:
         raise Misconfigured("FROM is blank; name a file, a folder or a pattern, as in FROM=data.csv")
     uri, why = _uri(given)
     try:
-        check_day_path(uri)
+        files = find(_DT.sub("*", check_day_path(uri)), Path())
     except ValueError as error:
         raise Misconfigured(f"FROM: {error}") from None
-    try:
-        files = find(_DT.sub("*", uri), Path())
-    except FileMissing as error:
-        raise FileMissing(str(error).replace("source.uri", "FROM")) from None
+    except (FileMissing, Misconfigured) as error:  # which speak of the contract's key
+        raise type(error)(str(error).replace("source.uri", "FROM")) from None
     sizes = [file.system.get_file_info(file.path).size or 0 for file in files]
     reader = _reader(files)
     return Origin(

@@ -144,25 +144,18 @@ def _time(columns: Sequence[Column], name: str | None) -> tuple[Column, Reason]:
 
 
 def _almost_times(columns: Sequence[Column]) -> str:
-    digits = [one.name for one in columns if _is_epoch(one)]
-    if not digits:
+    named = [one.name for one in columns if re.search("time|date", one.name, re.IGNORECASE)]
+    if not named:
         return ""
-    return f"; {quote(digits[0])} looks like seconds or milliseconds since 1970: write it as a time"
-
-
-def _is_epoch(column: Column) -> bool:
-    if column.type is not Type.INTEGER or column.bounds is None:
-        return False
-    return any(9e8 * unit < column.bounds[0] and column.bounds[1] < 4e9 * unit for unit in (1, 1e3, 1e6))
+    return f"; {quote(named[0])} is not one, as its values are not all written in one way that is known"
 
 
 def _checked_time(column: Column) -> str:
     """Return how a time column is read; raises where it cannot be one."""
     shown = f"time {quote(column.name)}"
     if not column.type.is_time:
-        what = "seconds since 1970, or their like" if _is_epoch(column) else column.type.value
         raise BadData(
-            f"{shown} is {what}; a time is a date, a time stamp, or text such as '2024-03-31 08:15:00' or "
+            f"{shown} is {column.type.value}; a time is a date, a time stamp, or text such as '2024-03-31 08:15:00' or "
             "'31.03.2024 08:15', in every row the same"
         )
     if column.nulls:
@@ -192,7 +185,8 @@ def _number(column: Column) -> str:
     if column.type is Type.BOOLEAN:
         return "true or false"
     gaps = f", {column.nulls:,} empty" if column.nulls else ""
-    return f"{column.type.value}{gaps}"
+    note = f"; it {column.note}" if column.note else ""
+    return f"{column.type.value}{gaps}{note}"
 
 
 def _reasons_to_leave_out(column: Column, target: Column) -> Iterator[str]:
@@ -209,8 +203,8 @@ def _reasons_to_leave_out(column: Column, target: Column) -> Iterator[str]:
         yield "looks personal: neither a feature nor in the suite; privacy.drop keeps it out of the lake"
     if _is_id(column):
         yield "is an identifier: almost every row has a value of its own"
-    if column.type is Type.STRING and "thousands" in column.note:
-        yield f"{column.note}; write plain numbers to use it"
+    if column.type is Type.STRING and column.note.startswith(("holds numbers", "has spaces")):
+        yield f"{column.note}; correct the data to use it"
     if column.type is Type.STRING and column.distinct > MAX_CATEGORIES:
         note = f" and {column.note}" if column.note else ""
         yield f"is text with {column.distinct:,} different values{note}; at most {MAX_CATEGORIES} make categories"

@@ -10,6 +10,7 @@ from include.contract.dialect import UTF_8
 from include.exceptions import BadData
 from include.excerpt import quote
 from include.ingestion.files import SourceFile, first_line, opened, opened_text
+from include.ingestion.text_values import TextForm, null_words
 from include.platform.new_pipeline.columns import Column, column_of_text, column_of_values
 from include.platform.new_pipeline.origin import Origin
 from include.platform.new_pipeline.reason import Reason
@@ -82,16 +83,14 @@ def _read_csv(files: list[SourceFile], origin: Origin) -> tuple[tuple[Column, ..
         tables.append(_table(_decoded(raw, dialect.encoding, file), dialect, file, is_whole=is_whole))
         wholes.append(is_whole)
         stored += len(raw)
-    assert_dialect = dialect  # files are never none: `find` has refused that
-    if assert_dialect is None:
+    if dialect is None:  # not reached: `find` refuses a path without files
         raise BadData(f"{quote(origin.uri)} names no file; provide one")
     table = pa.concat_tables(tables, promote_options="default")
     is_all = all(wholes) and len(files) == len(origin.files)
     share = 1.0 if is_all else min(0.99, stored / max(origin.size, 1))
-    columns = tuple(
-        column_of_text(name, table.column(name), assert_dialect.decimal) for name in table.column_names
-    )
-    return columns, share, assert_dialect
+    form = TextForm(dialect.decimal, dialect.thousands, null_words=null_words())
+    columns = tuple(column_of_text(name, table.column(name), form) for name in table.column_names)
+    return columns, share, dialect
 
 
 def _beginning(file: SourceFile, size: int) -> tuple[bytes, bool]:

@@ -36,6 +36,7 @@ class Dialect:
     quote: str | None
     escape: str | None
     decimal: str
+    thousands: str | None
     skip_lines: int
     has_header: bool
     names: tuple[str, ...]
@@ -81,12 +82,14 @@ def sniff(text: str, encoding: Reason, name: str) -> Dialect:
     has_header, header = _header(rows)
     names = _names(rows[0], name) if has_header else tuple(f"column_{n}" for n in range(1, len(rows[0]) + 1))
     decimal, decimal_reason = _decimal(rows[1:], delimiter)
+    thousands = _thousands(rows[1:], decimal, {delimiter, mark})
     return Dialect(
         encoding=encoding.value,
         delimiter=delimiter,
         quote=mark,
         escape=escape,
         decimal=decimal,
+        thousands=thousands,
         skip_lines=skip,
         has_header=has_header,
         names=names,
@@ -95,6 +98,7 @@ def sniff(text: str, encoding: Reason, name: str) -> Dialect:
             Reason("delimiter", quote(delimiter), f"splits the lines into {len(names)} cells each"),
             quoting,
             decimal_reason,
+            *([Reason("thousands", quote(thousands), "stands within numbers")] if thousands else []),
             *([Reason("escape", quote(escape), "stands before quotes within cells")] if escape else []),
             *([Reason("skip_lines", f"{skip}", "lines before the header have other cells")] if skip else []),
             header,
@@ -171,3 +175,19 @@ def _decimal(rows: list[list[str]], delimiter: str) -> tuple[str, Reason]:
         return ",", Reason("decimal", "','", f"{commas:,} numbers have a comma, {points:,} a point")
     why = f"{points:,} numbers have a point, {commas:,} a comma" if points or commas else "the usual one"
     return ".", Reason("decimal", "'.'", why)
+
+
+def _thousands(rows: list[list[str]], decimal: str, others: set[str | None]) -> str | None:
+    """Return the mark between thousands, where every number of a column that has one fits."""
+    for mark in (".", ",", "'", " "):
+        grouped = re.compile(rf"[+-]?\d{{1,3}}({re.escape(mark)}\d{{3}})+({re.escape(decimal)}\d*)?")
+        plain = re.compile(rf"[+-]?\d*({re.escape(decimal)}\d*)?")
+        if mark == decimal or mark in others:
+            continue
+        for column in zip(*(row for row in rows if len(row) == len(rows[0])), strict=False):
+            fits = [grouped.fullmatch(cell) is not None for cell in column]
+            if any(fits) and all(
+                fit or plain.fullmatch(cell) for fit, cell in zip(fits, column, strict=True)
+            ):
+                return mark
+    return None

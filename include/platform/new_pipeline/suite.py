@@ -6,24 +6,21 @@ from collections.abc import Iterator, Sequence
 from math import ceil, floor, log10
 from typing import Any
 
-from include.platform.new_pipeline.columns import Column, Type
+from include.platform.new_pipeline.columns import Column
 from include.platform.new_pipeline.reason import Reason
 from include.platform.new_pipeline.roles import Roles
 from include.platform.new_pipeline.windows import Day
 
 MAX_COLUMNS = 100
 """Features that get rules of their own: Great Expectations takes its time for each."""
-_TYPES = {
-    Type.INTEGER: ["int64", "Int64", "float64"],
-    Type.FLOAT: ["float64", "Float64", "int64", "Int64"],
-}
-"""What pandas makes of a column; whole numbers are floats beside an empty cell."""
 Entry = dict[str, Any]
 
 
-def suite(roles: Roles, days: Sequence[Day]) -> tuple[dict[str, list[Entry]], tuple[Reason, ...]]:
-    """Return the two lists of a suite, and why they are so."""
-    least, most = _rows_a_day(days)
+def suite(
+    roles: Roles, days: Sequence[Day], *, is_gapless: bool
+) -> tuple[dict[str, list[Entry]], tuple[Reason, ...]]:
+    """Return the two lists of a suite, and why they are so; without gaps, every day has to have rows."""
+    least, most = _rows_a_day(days, is_gapless)
     features = [one for one in roles.features if one.name != roles.time.name]
     ruled = features[:MAX_COLUMNS]
     rows = [
@@ -41,7 +38,11 @@ def suite(roles: Roles, days: Sequence[Day]) -> tuple[dict[str, list[Entry]], tu
             f"the days of the sample have {min(counts):,} to {max(counts):,}"
             + (", and some have none" if least == 0 else ""),
         ),
-        Reason("suite", f"{len(rows):,} rules", "ranges have slack of their own width; categories only warn"),
+        Reason(
+            "suite",
+            f"{len(rows):,} rules",
+            "types are held by columns; ranges have slack of their width; categories only warn",
+        ),
     ]
     if len(ruled) < len(features):
         left = len(features) - len(ruled)
@@ -56,11 +57,10 @@ def _entry(kind: str, column: Column, severity: str = "", **kwargs: Any) -> Entr
     return {**found, "severity": severity} if severity else found
 
 
-def _rows_a_day(days: Sequence[Day]) -> tuple[int, int]:
+def _rows_a_day(days: Sequence[Day], is_gapless: bool) -> tuple[int, int]:
     """Return the bounds of a day's rows: half of the fewest, twice the most; 0 where days are missing."""
-    span = (days[-1].day - days[0].day).days + 1
     inner = [day.rows for day in days[1:-1]] or [day.rows for day in days]
-    least = min(inner) // 2 if span == len(days) else 0
+    least = min(inner) // 2 if is_gapless else 0
     return min(least, min(day.rows for day in days)), 2 * max(day.rows for day in days)
 
 
@@ -70,12 +70,10 @@ def _rules(column: Column) -> Iterator[Entry]:
         yield _entry("expect_column_values_to_not_be_null", column)
     elif (share := _share_present(column)) > 0:
         yield _entry("expect_column_values_to_not_be_null", column, "warning", mostly=share)
-    if kinds := _TYPES.get(column.type):
-        yield _entry("expect_column_values_to_be_in_type_list", column, type_list=kinds)
     if column.bounds is not None:
         least, most = slack(*column.bounds)
         yield _entry("expect_column_values_to_be_between", column, min_value=least, max_value=most)
-    if column.categories and not column.note:  # zeros that lead are not held without a type in the contract
+    if column.categories:
         values = list(column.categories)
         yield _entry("expect_column_values_to_be_in_set", column, "warning", value_set=values)
 

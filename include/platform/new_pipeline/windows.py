@@ -11,13 +11,17 @@ from typing import TYPE_CHECKING
 
 from include.modelling.metrics import MIN_ROWS
 from include.platform.new_pipeline.columns import Column, Type
+from include.platform.new_pipeline.origin import Origin
 from include.platform.new_pipeline.reason import Reason
+from include.platform.new_pipeline.sample import Sample
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 _ENOUGH_ROWS = 2 * MIN_ROWS
 _ENOUGH_OF_A_CLASS = 10
+_MOST_DAYS = 1000
+"""Days that are estimated from a sample, which may be wrong by much."""
 _USUAL_WINDOW, _USUAL_HOLDOUT, _USUAL_MONITORED = 90, 14, 7
 KEPT_DAYS = 5
 """The last days of the data, which no window of training needs: `make try` monitors them."""
@@ -72,6 +76,23 @@ def _local(time: Column) -> pa.ChunkedArray:
     if time.type is Type.TIMESTAMPTZ:
         return time.values.cast(pa.timestamp("us", "UTC")).cast(pa.timestamp("us"))
     return time.values
+
+
+def estimated(days: Sequence[Day], sample: Sample, origin: Origin) -> list[Day]:
+    """Return the days of all data: where the sample lacks some, a day of the middle stands for each.
+
+    Of several files, the first and the last are always in the sample; of one file, the beginning.
+    """
+    if sample.is_whole:
+        return list(days)
+    counts = ("rows", "labelled", "positive")
+    middle = {name: round(median(getattr(day, name) for day in days)) for name in counts}
+    first, known = days[0].day, {day.day: day for day in days}
+    span = (days[-1].day - first).days + 1
+    if len(origin.files) == 1:
+        span = min(_MOST_DAYS, max(span, round(span / sample.share)))
+    every = [first + timedelta(days=number) for number in range(span)]
+    return [known.get(day) or Day(day, **middle) for day in every]
 
 
 def choose(days: Sequence[Day], categories: int) -> Windows:
@@ -135,8 +156,8 @@ def _lack(days: Sequence[Day], holdout: int, window: int) -> str:
         labelled, positive = sum(day.labelled for day in part), sum(day.positive for day in part)
         if labelled < MIN_ROWS or not 0 < positive < labelled:
             return (
-                f"TOO FEW ROWS: the {name} has {labelled:,} with a target, {positive:,} of them 1; a training "
-                f"needs {MIN_ROWS} of both classes: give more days"
+                f"TOO FEW ROWS: the {name} has {labelled:,} with a target, {positive:,} of them 1; a "
+                f"training needs {MIN_ROWS} of both classes: give more days"
             )
     return ""
 
