@@ -225,6 +225,9 @@ def _named_columns(raw: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         for number, column in enumerate(columns if isinstance(columns, list) else []):
             if isinstance(column, str):
                 yield f"{path}[{number}]", column
+    for name in _declarations(raw):
+        if isinstance(name, str):
+            yield f"columns.{name}", name
 
 
 def _texts(values: Iterable[Any]) -> set[str]:

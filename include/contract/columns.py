@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
+from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
 
 from include.contract.dialect import Word, check_time_format
 from include.contract.text import ColumnName, Text
@@ -50,11 +50,6 @@ def _check_format(value: str) -> str:
     return value if value in EPOCHS else check_time_format(value)
 
 
-def _spelled_out(value: object) -> object:
-    """Return `{type: …}` for a type alone."""
-    return {"type": value} if isinstance(value, str) else value
-
-
 ColumnType = Annotated[
     str,
     Text(100),
@@ -80,6 +75,18 @@ class Column(Section):
     since: Day | None = Field(
         None, description="The first day that has the column: on earlier days its values are missing."
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _spelled_out(cls, value: object) -> object:
+        """Return `{type: …}` for a type alone."""
+        if isinstance(value, str):
+            return {"type": value}
+        if not isinstance(value, dict | Column):
+            raise ValueError(
+                f"{quote(value)} is not a column; write its type, or keys such as 'type: integer'"
+            )
+        return value
 
     @model_validator(mode="after")
     def _format_fits(self) -> Column:
@@ -109,10 +116,6 @@ def _check_sources(value: Mapping[str, Column]) -> Mapping[str, Column]:
     return value
 
 
-def _spelled_out_all(value: object) -> object:
-    return {name: _spelled_out(one) for name, one in value.items()} if isinstance(value, dict) else value
-
-
 def _schema_of_columns() -> dict[str, Any]:
     """Return the JSON Schema: a type alone, or a column with its keys."""
     column = Column.model_json_schema(by_alias=True)
@@ -124,7 +127,6 @@ def _schema_of_columns() -> dict[str, Any]:
 
 Columns = Annotated[
     dict[ColumnName, Column],
-    BeforeValidator(_spelled_out_all),
     AfterValidator(_check_sources),
     WithJsonSchema(_schema_of_columns()),
 ]

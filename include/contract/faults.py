@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Any, get_origin
 
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
@@ -49,12 +49,15 @@ def _path(location: tuple[int | str, ...]) -> str:
 
 def _unknown_key(location: tuple[int | str, ...]) -> str:
     section: Any = Pipeline
+    is_mapping = False
     for part in location[:-1]:
-        if isinstance(part, int):  # an item of a list: its section is the list's
+        if isinstance(part, int) or is_mapping:  # an item of a list or mapping: its section is that of all
+            is_mapping = False
             continue
         fields = section.model_fields if isinstance(section, type) and issubclass(section, BaseModel) else {}
-        section = _model_in(fields[part].annotation) if part in fields else None
-    allowed = sorted(section.model_fields) if section else []
+        annotation = fields[part].annotation if part in fields else None
+        section, is_mapping = _model_in(annotation), get_origin(annotation) is dict
+    allowed = sorted(field.alias or name for name, field in section.model_fields.items()) if section else []
     return f"is not a known key; {nearest(location[-1], allowed)}allowed: {', '.join(allowed)}"
 
 

@@ -7,6 +7,8 @@ complete and check a `pipeline.yaml` while it is written.
 
 from __future__ import annotations
 
+from datetime import date
+
 from pydantic import (
     Field,
 )
@@ -47,6 +49,11 @@ class Pipeline(Section):
     def predictions(self) -> str:
         """The table of the champion's predictions, in the same repository."""
         return predictions_table(self.name)
+
+    @property
+    def since(self) -> dict[str, date]:
+        """The first day of each column that begins late."""
+        return {name: column.since for name, column in self.columns.items() if column.since}
 
     @property
     def tables(self) -> list[tuple[str, str, str]]:

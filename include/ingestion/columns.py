@@ -9,54 +9,22 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
-from functools import cache
 from typing import TYPE_CHECKING
 
-from include.contract.columns import Column, decimal_of
+from include.contract.columns import Column
 from include.contract.data import OnExtra, Reader
 from include.contract.pipeline import Pipeline
 from include.exceptions import BadData, Misconfigured
 from include.excerpt import nearest, quote
 from include.ingestion.casting import cast
 from include.ingestion.text_values import TextForm
+from include.ingestion.type_names import arrow_type, type_name
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 _MAX_NAMED = 10
 _EMPTY = "is empty"
-
-
-def arrow_type(column: Column) -> pa.DataType:
-    """Return the Arrow type of a declared column."""
-    import pyarrow as pa
-
-    digits = decimal_of(column.type)
-    return pa.decimal128(*digits) if digits else _arrow_types()[column.type]
-
-
-def type_name(kind: pa.DataType) -> str:
-    """Return the contract's word for an Arrow type, or Arrow's own where the contract has none."""
-    import pyarrow as pa
-
-    if pa.types.is_decimal128(kind):
-        return f"decimal({kind.precision},{kind.scale})"
-    return next((name for name, known in _arrow_types().items() if known == kind), str(kind))
-
-
-@cache
-def _arrow_types() -> dict[str, pa.DataType]:
-    import pyarrow as pa
-
-    return {
-        "boolean": pa.bool_(),
-        "integer": pa.int64(),
-        "float": pa.float64(),
-        "string": pa.string(),
-        "date": pa.date32(),
-        "timestamp": pa.timestamp("us"),
-        "timestamptz": pa.timestamp("us", "UTC"),
-    }
 
 
 @dataclass
@@ -141,7 +109,7 @@ class TableColumns:
         for name, values in self._chosen(batch, origin, covers).items():
             kind = self.wanted(name)
             if kind is not None:
-                found = cast(values, kind, form=self._form_of(name))
+                found = cast(values, kind, form=self.form_of(name))
                 if found.odd is not None:
                     self._count(origin, name, self._misfit(values.type, kind), found.odd, first)
                     fits = False
@@ -195,7 +163,7 @@ class TableColumns:
         declared = {name: arrow_type(column) for name, column in self.declared.items()}
         return pa.schema(list({**held, **declared, **self.learned}.items()))
 
-    def _form_of(self, name: str) -> TextForm | None:
+    def form_of(self, name: str) -> TextForm | None:
         """Return how text of a column is read; None if the column has to have its type already."""
         column = self.declared.get(name)
         if column is None:

@@ -17,6 +17,7 @@ from include.excerpt import quote
 from include.ingestion.files import SourceFile, first_line, opened_text
 from include.ingestion.misfits import refusals
 from include.ingestion.text_values import TextForm, has_leading_zeros, loses_digits
+from include.ingestion.type_names import type_name
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -67,9 +68,10 @@ def _inferred_schema(source: Source, file: SourceFile) -> pa.Schema:
             if _COUNT.match(str(error)) and (fault := _other_number(source, file, error)):
                 raise BadData(fault) from None
             raise
-    if fault := _fault(source, file, schema):
-        raise BadData(fault)
-    if empty := [field.name for field in schema if pa.types.is_null(field.type)]:
+        if fault := _fault(source, file, schema):
+            raise BadData(fault)
+        empty = [field.name for field in schema if pa.types.is_null(field.type)]
+    if empty:
         late = _late_types(source, file, empty)
         return pa.schema({field.name: late.get(field.name, field.type) for field in schema})
     return schema
@@ -138,9 +140,9 @@ class _Guess:
                 return found.values
             if digits := self._lost(cells):
                 raise BadData(
-                    f"{file.name}: column {quote(self.name)} is {self.kind} in the first rows, and numbers "
-                    f"would lose {digits} of later ones; write columns.{self.name}: string into the "
-                    "contract, or the type that it has"
+                    f"{file.name}: column {quote(self.name)} is {type_name(self.kind)} in the first rows, "
+                    f"and numbers would lose {digits} of later ones; write columns.{self.name}: string into "
+                    "the contract, or the type that it has"
                 )
             if (wider := _wider(self.kind)) is None:
                 raise BadData(_misfits(source, file, self.name, self.kind))
@@ -336,8 +338,8 @@ def _misfits(source: Source, file: SourceFile, column: str, kind: pa.DataType) -
             f"{where}: {count} of {rows} values are not UTF-8; set source.csv.encoding, or convert the file"
         )
     return (
-        f"{where}, inferred as {kind}, has {count} other values in {rows} rows; correct the file, or "
-        f"say what it is under columns.{column} of the contract"
+        f"{where}, inferred as {type_name(kind)}, has {count} other values in {rows} rows; correct the file, "
+        f"or say what it is under columns.{column} of the contract"
     )
 
 

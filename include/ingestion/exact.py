@@ -34,6 +34,8 @@ def exact(values: pa.Array, kind: pa.DataType) -> Converted:
     try:
         there = values.cast(kind, safe=False)
         same = _same(there.cast(values.type, safe=False), values)
+        if pa.types.is_integer(kind) and pa.types.is_integer(values.type):  # 2**63 would come back, too
+            same = pc.and_(same, pc.equal(pc.less(there, 0), pc.less(values, 0)))
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
         there, same = _one_by_one(values, kind)
     odd = pc.fill_null(pc.invert(same), False)

@@ -12,10 +12,11 @@ from tempfile import TemporaryDirectory
 from include.concurrency import map_ordered
 from include.contract import loader
 from include.contract.checks import named_columns
-from include.ingestion.columns import TableColumns, type_name
+from include.ingestion.columns import TableColumns
 from include.ingestion.ingestion import Ingestion
 from include.ingestion.partitioner import Part, parts
 from include.ingestion.results import LoadResult
+from include.ingestion.type_names import type_name
 from include.lake.table import Table
 from include.lake.types import LakeObject
 

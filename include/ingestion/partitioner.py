@@ -27,6 +27,7 @@ from include.ingestion.exact import common_type
 from include.ingestion.local_days import between, local_days
 from include.ingestion.readers import DaysMissing, SourceBatch, read
 from include.ingestion.sql import BATCH_ROWS
+from include.ingestion.type_names import type_name
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -160,10 +161,11 @@ def _in_schema(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
     for name, kind in zip(schema.names, schema.types, strict=True):
         found = cast(batch.column(name), kind, form=None)
         if found.odd is not None:
+            narrower, wider = type_name(batch.schema.field(name).type), type_name(kind)
             raise BadData(
-                f"source: column {quote(name)} is {batch.schema.field(name).type} in some rows and {kind} in "
-                f"others, and {found.odd.true_count} value(s) would not be the same as {kind}; write "
-                f"columns.{name} of the contract, as 'string' for a key"
+                f"source: column {quote(name)} is {narrower} in some rows and {wider} in others, as which "
+                f"{found.odd.true_count} value(s) would change; write columns.{name} of the contract, "
+                "as 'string' for a key"
             )
         columns.append(found.values)
     return pa.RecordBatch.from_arrays(columns, schema=schema)
@@ -176,8 +178,8 @@ def _agreed(before: Mapping[str, Any], now: Mapping[str, Any], origin: str) -> d
         known = before.get(name, kind)
         if (both := common_type(known, kind)) is None:
             raise BadData(
-                f"{origin}: column {quote(name)} is {kind}, and {known} in other rows of the source; give it "
-                f"one type, or write columns.{name} of the contract"
+                f"{origin}: column {quote(name)} is {type_name(kind)}, and {type_name(known)} in other rows "
+                f"of the source; give it one type, or write columns.{name} of the contract"
             )
         agreed[name] = both
     return agreed

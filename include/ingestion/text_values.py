@@ -78,8 +78,11 @@ class TextForm:
         if (values := self._fast(cells, kind)) is not None:
             return Converted(values, None)
         cells = self.without_missing(cells, is_text=False)
-        read = self._reader(kind)
-        return read(cells, kind) if read else _converted(cells, cells.is_valid(), kind)
+        if (read := self._reader(kind)) is None:
+            return Converted(
+                pa.nulls(len(cells), kind), cells.is_valid() if cells.null_count < len(cells) else None
+            )
+        return read(cells, kind)
 
     def _fast(self, cells: pa.Array, kind: pa.DataType) -> pa.Array | None:
         """Return the values of cells that Arrow can read as they are; None if there are others among them."""

@@ -51,7 +51,7 @@ class JobContext:
     @cached_property
     def table(self) -> Table:
         """The pipeline's table."""
-        return Table(self.lake, self.pipeline.lake.table)
+        return Table(self.lake, self.pipeline.lake.table, self.pipeline.since)
 
     @cached_property
     def registry(self) -> Registry:

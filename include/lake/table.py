@@ -10,9 +10,9 @@ from __future__ import annotations
 import hashlib
 import logging
 import re
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from io import BytesIO
 from itertools import groupby, islice
@@ -46,10 +46,15 @@ _told: set[tuple[str, str]] = set()
 
 @dataclass(frozen=True)
 class Table:
-    """One table of a repository."""
+    """One table of a repository.
+
+    `since` has the first day of columns that begin late: partitions of earlier days, which lack them, are
+    read as if they held nulls.
+    """
 
     lake: Lake
     name: str
+    since: Mapping[str, date] = field(default_factory=dict, hash=False)
 
     def prefix(self, day: date) -> str:
         """Return the prefix of a partition's parts."""
@@ -175,8 +180,10 @@ class Table:
         for items in self.parts(ref, first, last).values():
             for item in items:
                 with self._opened(ref, item, columns) as file:
+                    there = _present(file, columns)
                     for group in range(file.num_row_groups):  # one call for all would buffer several groups
-                        yield from file.iter_batches(max_rows, row_groups=[group], columns=columns)
+                        for batch in file.iter_batches(max_rows, row_groups=[group], columns=there):
+                            yield self._completed(ref, batch, columns)
 
     def frame(self, ref: str, first: date, last: date, columns: Sequence[str] | None = None) -> pd.DataFrame:
         """Return the rows from `first` to `last` as one frame, in order; raises Absent if no day has data."""
@@ -214,9 +221,30 @@ class Table:
                 others[0],
             )
 
+    @contextmanager
+    def opened(self, ref: str, item: LakeObject) -> Iterator[pq.ParquetFile]:
+        """Open a part; raises BadData if it is not a Parquet file."""
+        with self._opened(ref, item, None) as file:
+            yield file
+
     def _read(self, ref: str, item: LakeObject, columns: Sequence[str] | None) -> pa.Table:
         with self._opened(ref, item, columns, whole=columns is None) as file:
-            return file.read(columns=columns)
+            there = _present(file, columns)
+            rows = file.read(columns=there)
+            return self._completed(ref, rows, columns)
+
+    def _completed(self, ref: str, rows: Any, columns: Sequence[str] | None) -> Any:
+        """Return rows, a table or a batch, with nulls in those of the columns that had not begun."""
+        import pyarrow as pa
+
+        if columns is None or rows.num_columns == len(columns):
+            return rows
+        held = self.schema(ref) or pa.schema([])
+        for name in columns:
+            if name not in rows.schema.names:
+                kind = held.field(name).type if name in held.names else pa.null()
+                rows = rows.append_column(name, pa.nulls(len(rows), kind))
+        return rows.select(columns)
 
     @contextmanager
     def _opened(
@@ -232,12 +260,17 @@ class Table:
             source = self.lake.open(item, ref)
         try:
             file = pq.ParquetFile(source, page_checksum_verification=True)
-            if missing := sorted(set(columns or ()) - set(file.schema_arrow.names)):
+            if missing := sorted(set(columns or ()) - set(file.schema_arrow.names) - self._later(item)):
                 known, newest = file.schema_arrow.names, self._newest_columns(ref)
                 raise ColumnMissing(item.path, ref, missing, known=known, newest=newest)
             yield file
         except (pa.ArrowException, OSError) as error:  # OSError: a page cannot be decompressed
             raise BadData(f"{item.path!r} at {ref!r} is not a readable Parquet file: {error}") from error
+
+    def _later(self, item: LakeObject) -> set[str]:
+        """Return the columns that begin after the day of a part."""
+        day = self._day_of(item.path)
+        return {name for name, first in self.since.items() if day is not None and day < first}
 
     def _newest_columns(self, ref: str) -> list[str] | None:
         """Return the columns of the newest partition; None if they cannot be read."""
@@ -258,6 +291,11 @@ class Table:
                 f"the parts of table {self.name!r} have incompatible columns: {error}; load the days with "
                 "the wrong type again"
             ) from error
+
+
+def _present(file: pq.ParquetFile, columns: Sequence[str] | None) -> list[str] | None:
+    """Return those of the columns that a part has; None for all columns of the part."""
+    return None if columns is None else [name for name in columns if name in file.schema_arrow.names]
 
 
 def checksum(parts: Sequence[LakeObject]) -> str:

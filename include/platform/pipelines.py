@@ -1,4 +1,4 @@
-"""`make pipelines`: list the pipelines, each with the state of its contract; the status is 1 if one is broken."""
+"""`make pipelines`: list the pipelines with the state of their files; the status is 1 if one is broken."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from include.settings import settings
 
 @dataclass(frozen=True, kw_only=True)
 class Listed:
-    """A pipeline in the list; `faults` are those of its files, and the rest is empty where it has no contract."""
+    """A pipeline in the list, with the faults of its files; without a contract the rest is empty."""
 
     name: str
     faults: tuple[str, ...]

@@ -74,7 +74,6 @@ CASES: tuple[tuple[str, Any, str], ...] = (
     ("source.csv.skip_lines", True, "True is not a number"),
     ("source.csv", {"columns": []}, "columns names no column; name each column of the file"),
     ("source.csv", {"columns": ["time", "a", "a"]}, "columns names 'a' twice; give each column a name"),
-    ("source", {"csv": {"columns": ["a"]}}, "csv.columns lacks 'time' (partition_by); name all columns"),
     ("source.csv.columns[1]", ["time", "x" * 201], "use at most 200 characters"),
     ("source.csv.null_values[0]", ["x" * 101], "use at most 100 characters"),
     ("source.csv.time_formats[0]", ["DD.MM.YYYY"], "'DD.MM.YYYY' has no part of a time; write one such as"),
@@ -322,6 +321,7 @@ COLUMN_KEYS = {
     "model.features.categorical": "model.features.categorical[1]",
     "gate.slices.column": "gate.slices.column",
     "monitoring.fairness.column": "monitoring.fairness.column",
+    "columns": "columns.{}",
 }
 """The keys that name columns of the table, and the path of the fault."""
 
@@ -339,7 +339,8 @@ def column_keys(section: Any, above: str = "") -> Iterator[str]:
 
 
 def test_every_key_that_names_a_column_is_tried_below() -> None:
-    assert set(column_keys(Pipeline)) == {*COLUMN_KEYS, "privacy.drop"}
+    of_sources = {"privacy.drop", "columns.source"}
+    assert set(column_keys(Pipeline)) == {*COLUMN_KEYS, *of_sources}
 
 
 @pytest.mark.parametrize("column", COLUMNS)
@@ -347,11 +348,13 @@ def test_every_key_that_names_a_column_is_tried_below() -> None:
 def test_a_column_whose_name_is_taken_is_refused_wherever_it_is_named(
     tmp_path: Path, key: str, column: str
 ) -> None:
-    value = ["amount", column] if key.startswith("model.features") else column
+    value: Any = ["amount", column] if key.startswith("model.features") else column
+    if key == "columns":
+        value = {column: "float"}
     rule = {"type": "expect_column_to_exist", "kwargs": {"column": column}}
     folder = written(tmp_path, changed(key, value))
     (folder / "expectations.yaml").write_text(yaml.safe_dump({**SUITE, "rows": [rule]}))
-    assert [text for path, text in faults_of(folder) if path == COLUMN_KEYS[key]] == [
+    assert [text for path, text in faults_of(folder) if path == COLUMN_KEYS[key].format(column)] == [
         f"{column!r} {COLUMNS[column]}"
     ]
 

@@ -236,6 +236,8 @@ class DyingLake(Lake):
         self.uploads: list[str] = []
 
     def upload(self, branch: str, path: str, content: Path | BinaryIO) -> LakeObject:
+        if not path.endswith(".parquet"):  # the types of the columns
+            return super().upload(branch, path, content)
         if self.at.startswith("upload") and next(self.begun) >= int(self.at.split()[1]):
             raise Killed
         self.uploads.append(path)
@@ -318,7 +320,9 @@ def test_objects_of_others_in_a_partition_stay_when_its_parts_are_replaced(shop:
 
     assert shop.load(0).written == 1
     shop.publish()
-    below = [item.path.partition("/dt=2024-03-01/")[2] for item in shop.lake.list_objects("main")]
+    below = [
+        item.path.partition("/dt=2024-03-01/")[2] for item in shop.lake.list_objects("main", "orders/dt=")
+    ]
     assert sorted(below) == sorted([*others, *names(0)])
     assert content(shop, "main") == {"2024-03-01": [0, 1, 2]}
 
@@ -328,7 +332,7 @@ def test_objects_of_others_in_a_partition_stay_when_its_parts_are_replaced(shop:
 def test_a_load_killed_between_two_parts_is_completed_by_the_next(shop: IngestRun, uploads: int) -> None:
     """Six parts of older rows are there, one of them stale; the new rows are five parts."""
     older = [*orders(0, count=10), *orders(0, count=2)]
-    write_csv(shop.folder / "orders.csv", [{**row, "amount": 1} for row in older])
+    write_csv(shop.folder / "orders.csv", [{**row, "amount": 1.5} for row in older])
     shop.load(0)
     write_csv(shop.folder / "orders.csv", orders(0, count=9))
     mortal = DyingLake(shop.lake, at=f"upload {uploads}")
@@ -355,8 +359,9 @@ class WatchedLake(Lake):
         self.files.append(len(list(self.scratch.glob("*.parquet"))))
 
     def upload(self, branch: str, path: str, content: Path | BinaryIO) -> LakeObject:
-        self.scratch = Path(str(content)).parent
-        self.meeting.wait()
+        if path.endswith(".parquet"):
+            self.scratch = Path(str(content)).parent
+            self.meeting.wait()
         return super().upload(branch, path, content)
 
 

@@ -43,7 +43,7 @@ class IngestRun:
 
     @property
     def table(self) -> Table:
-        return Table(self.lake, self.pipeline.lake.table)
+        return Table(self.lake, self.pipeline.lake.table, self.pipeline.since)
 
     @property
     def experiment(self) -> Experiment:

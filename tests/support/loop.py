@@ -124,7 +124,7 @@ class Loop:
 
     @property
     def table(self) -> Table:
-        return Table(self.lake, self.pipeline.lake.table)
+        return Table(self.lake, self.pipeline.lake.table, self.pipeline.since)
 
     @property
     def predictions(self) -> Table:

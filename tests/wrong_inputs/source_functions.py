@@ -182,7 +182,7 @@ WRONG = [
             "a column that goes",
             body("yield batch()\nyield batch().drop_columns('kind')"),
             BadData,
-            "give it one type",
+            "only in some parts of the same day; complete it",
         ),
     ),
 ]

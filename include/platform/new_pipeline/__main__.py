@@ -58,26 +58,11 @@ def new_pipeline(name: str, given: str, target: str, time: str | None, *, pipeli
     days = days_of(roles.time, roles.target)
     span = (days[-1].day - days[0].day).days + 1
     is_gapless = span == (len(origin.files) if origin.is_dated else len(days))
-    windows = choose(
-        estimated(days, sample, origin), max((len(one.categories) for one in roles.categorical), default=0)
-    )
-    rules, rule_reasons = suite(roles, days, is_gapless=is_gapless)
-    plan = (
-        "a file for a day, so cron brings each"
-        if origin.is_dated
-        else "on demand: nothing says that more rows come"
-    )
-    reasons = [
-        *origin.reasons,
-        *sample.reasons,
-        *roles.reasons,
-        *windows.reasons,
-        *rule_reasons,
-        Reason("schedule", "@daily" if origin.is_dated else "null", plan),
-        Reason(
-            "gate.minimum", "0.55", "roc_auc of chance is 0.5; raise it once you know what can be reached"
-        ),
-    ]
+    categories = max((len(one.categories) for one in roles.categorical), default=0)
+    windows = choose(estimated(days, sample, origin), categories)
+    rules, of_rules = suite(roles, days, is_gapless=is_gapless)
+    others = _other_reasons(origin.is_dated)
+    reasons = [*origin.reasons, *sample.reasons, *roles.reasons, *windows.reasons, *of_rules, *others]
     texts = {
         CONTRACT: files.contract(name, origin, sample, roles, windows),
         "expectations.yaml": files.expectations(rules),
@@ -86,6 +71,20 @@ def new_pipeline(name: str, given: str, target: str, time: str | None, *, pipeli
     }
     _write(folder, texts)
     return Written(folder, reasons)
+
+
+def _other_reasons(is_dated: bool) -> list[Reason]:
+    """Return the reasons for what the data does not decide."""
+    schedule = (
+        Reason("schedule", "@daily", "a path for each day, or month, of which more may come")
+        if is_dated
+        else Reason("schedule", "null", "on demand, as nothing says that more rows come")
+    )
+    return [
+        schedule,
+        Reason("source.timezone", "UTC", "for times without an offset; set it if they are local times"),
+        Reason("gate.minimum", "0.55", "roc_auc of chance is 0.5; raise it once you know what can be had"),
+    ]
 
 
 def _free_folder(name: str, pipelines: Path) -> Path:

@@ -16,7 +16,7 @@ from include.platform.new_pipeline.roles import Roles
 from include.platform.new_pipeline.sample import Sample
 from include.platform.new_pipeline.windows import Windows
 
-MODEL = '''"""A logistic regression over scaled numbers and one column for each category; replace it freely."""
+MODEL = '''"""A logistic regression over scaled numbers and one column a category; replace it freely."""
 
 TRUSTED_TYPES = ["numpy.dtype"]
 
@@ -144,8 +144,8 @@ def _column(column: Column, given: str) -> str | dict[str, Any]:
 def expectations(suite: dict[str, list[dict[str, Any]]]) -> str:
     """Return `expectations.yaml`."""
     head = (
-        "# Written by `make new-pipeline` from a sample, with slack. `critical` (the default) stops the merge,\n"
-        "# `warning` is only reported. Narrow the rules to what you know of the data.\n"
+        "# Written by `make new-pipeline` from a sample, with slack: narrow rules to what you know of the\n"
+        "# data. `critical` (the default) stops the merge, `warning` is only reported.\n"
     )
     lists = (
         f"{part}:\n" + "".join(f"  - {_flow(entry)}\n" for entry in entries)
@@ -161,8 +161,8 @@ def readme(name: str, origin: Origin, sample: Sample, roles: Roles, reasons: lis
         [
             f"# {name}",
             "",
-            f"Which rows have `{roles.target.name}` 1? Written by `make new-pipeline`; say here where the data "
-            "comes from, and what the target means.",
+            f"Which rows have `{roles.target.name}` 1? Written by `make new-pipeline`; say here where the "
+            "data comes from, and what the target means.",
             "",
             f"- **Data**: `{origin.uri}`, of which {sample.rows:,} rows were looked at.",
             f"- **Target** `{roles.target.name}`, **time** `{roles.time.name}`.",

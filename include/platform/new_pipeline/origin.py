@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import quote as percent
 
 from include.contract.data import Reader
-from include.contract.day_path import check_day_path, is_dated
+from include.contract.day_path import any_day, check_day_path, is_dated
 from include.exceptions import BadData, FileMissing, Misconfigured
 from include.excerpt import quote
 from include.ingestion.files import CODECS, SourceFile, find, opened
@@ -55,7 +55,7 @@ def locate(given: str) -> Origin:
         raise Misconfigured("FROM is blank; name a file, a folder or a pattern, as in FROM=data.csv")
     uri, why = _uri(given)
     try:
-        files = find(_DT.sub("*", check_day_path(uri)), Path())
+        files = find(any_day(check_day_path(uri)), Path())
     except ValueError as error:
         raise Misconfigured(f"FROM: {error}") from None
     except (FileMissing, Misconfigured) as error:  # which speak of the contract's key

@@ -22,8 +22,8 @@ _ID = re.compile(
     r"(^|[_. -])(id|uuid|guid|key|nr|no|number|index|rowid)$|[a-z](Id|ID|Key|Nr)$", re.IGNORECASE
 )
 _PERSONAL = re.compile(
-    r"e-?mail|phone|mobile|(^|[_ ])(fax|tel|ssn|iban|dob)([_ ]|$)|(first|last|sur|full|user|given|family)[_ ]?"
-    r"name|^name$|address|street|birth|passport|licen[cs]e|tax_?id|ip_?addr",
+    r"e-?mail|phone|mobile|(^|[_ ])(fax|tel|ssn|iban|dob)([_ ]|$)|^name$|address|street|birth|passport|"
+    r"(first|last|sur|full|user|given|family)[_ ]?name|licen[cs]e|tax_?id|ip_?addr",
     re.IGNORECASE,
 )
 ALLOWED_TARGETS = "0, 1 or empty, or words for true and false such as yes and no"
@@ -104,9 +104,9 @@ def _target(columns: Sequence[Column], name: str) -> tuple[Column, Reason]:
     else:
         kinds = column.distinct
         raise BadData(
-            f"{shown} is {column.type.value} and holds {kinds:,} different value(s) in {column.rows:,} rows; a "
-            f"binary task allows {ALLOWED_TARGETS}, and both must occur: derive such a column in the data, for "
-            "instance whether a count is above a limit, and name it as TARGET"
+            f"{shown} is {column.type.value} and holds {kinds:,} different value(s) in {column.rows:,} rows; "
+            f"a binary task allows {ALLOWED_TARGETS}, and both must occur: derive such a column in the data, "
+            "for instance whether a count is above a limit, and name it as TARGET"
         )
     if column.distinct < 2:
         raise BadData(f"{shown} has the same value in all rows; there is nothing to learn: give more rows")
@@ -132,8 +132,8 @@ def _time(columns: Sequence[Column], name: str | None) -> tuple[Column, Reason]:
     elif candidates:
         named = ", ".join(quote(one.name) for one in candidates)
         raise Misconfigured(
-            f"{len(candidates)} columns hold times: {named}; name the one that decides the day of a row, as in "
-            f"TIME={candidates[0].name}"
+            f"{len(candidates)} columns hold times: {named}; name the one that decides the day of a row, as "
+            f"in TIME={candidates[0].name}"
         )
     else:
         raise BadData(
@@ -155,8 +155,8 @@ def _checked_time(column: Column) -> str:
     shown = f"time {quote(column.name)}"
     if not column.type.is_time:
         raise BadData(
-            f"{shown} is {column.type.value}; a time is a date, a time stamp, or text such as '2024-03-31 08:15:00' or "
-            "'31.03.2024 08:15', in every row the same"
+            f"{shown} is {column.type.value}; a time is a date, a time stamp, or text such as "
+            "'2024-03-31 08:15:00' or '31.03.2024 08:15', written in one way in all rows"
         )
     if column.nulls:
         raise BadData(
@@ -207,7 +207,9 @@ def _reasons_to_leave_out(column: Column, target: Column) -> Iterator[str]:
         yield f"{column.note}; correct the data to use it"
     if column.type is Type.STRING and column.distinct > MAX_CATEGORIES:
         note = f" and {column.note}" if column.note else ""
-        yield f"is text with {column.distinct:,} different values{note}; at most {MAX_CATEGORIES} make categories"
+        yield (
+            f"is text with {column.distinct:,} different values{note}; up to {MAX_CATEGORIES} make categories"
+        )
     if _gives_away(column, target):
         yield "determines the target without fail, so it is probably known only after it"
 

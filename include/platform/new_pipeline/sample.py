@@ -177,7 +177,7 @@ def _to_last_row(text: str, dialect: Dialect) -> str:
     return text[: end + 1] if end > 0 else text
 
 
-def _read_parquet(files: list[SourceFile], _: Origin) -> tuple[tuple[Column, ...], float, None]:
+def _read_parquet(files: list[SourceFile], origin: Origin) -> tuple[tuple[Column, ...], float, None]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -205,4 +205,5 @@ def _read_parquet(files: list[SourceFile], _: Origin) -> tuple[tuple[Column, ...
             "columns have other types in other files; write all files with one type for each column"
         ) from None
     columns = tuple(column_of_values(name, table.column(name)) for name in table.column_names)
-    return columns, 1.0 if table.num_rows == total else table.num_rows / total, None
+    share = table.num_rows / total * len(files) / len(origin.files)
+    return columns, share, None

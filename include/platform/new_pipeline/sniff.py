@@ -74,8 +74,8 @@ def sniff(text: str, encoding: Reason, name: str) -> Dialect:
     delimiter, skip, widths = _delimiter(lines, mark)
     if widths < 2:
         raise BadData(
-            f"{name} has one column only: no {', '.join(map(quote, _DELIMITERS))} separates cells; a pipeline "
-            "needs a time, a target and a feature"
+            f"{name} has one column only: no {', '.join(map(quote, _DELIMITERS))} separates cells; a "
+            "pipeline needs a time, a target and a feature"
         )
     escape = "\\" if mark and f"\\{mark}" in text[: 2**20] else None
     rows = list(_rows(lines[skip:], delimiter, mark))

@@ -63,7 +63,7 @@ class PipelineMixin(FailureMixin, metaclass=BaseOperatorMeta):
 
     def connect_table(self, pipeline: Pipeline) -> Table:
         """Return the pipeline's table."""
-        return Table(self.connect_lake(pipeline), pipeline.lake.table)
+        return Table(self.connect_lake(pipeline), pipeline.lake.table, pipeline.since)
 
     def connect_tracking(self) -> TrackingServer:
         """Return MLflow, and log this process in there."""

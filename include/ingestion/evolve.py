@@ -1,0 +1,123 @@
+"""Evolve: change the types of a table's columns, in every partition and in one commit.
+
+The one way in which a column gets another type: a load never changes what the table holds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from io import BytesIO
+from typing import TYPE_CHECKING
+
+from include.contract.pipeline import Pipeline
+from include.contract.types import FIRST_DAY, LAST_DAY
+from include.exceptions import Absent, BadData
+from include.excerpt import quote
+from include.ingestion.casting import cast
+from include.ingestion.columns import TableColumns
+from include.ingestion.type_names import type_name
+from include.lake.merge import publish
+from include.lake.table import Table
+from include.record import Record
+from include.run_identity import RunIdentity
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+
+class Evolution(Record):
+    """What changed: of each column the type before and after; `commit` is None if nothing did."""
+
+    columns: Mapping[str, tuple[str, str]]
+    parts: int
+    commit: str | None
+
+
+def evolve(pipeline: Pipeline, table: Table, *, run: RunIdentity) -> Evolution:
+    """Bring the table to the types that the contract declares, and merge that as one commit.
+
+    Every part with such a column is written again on a branch, a row group in memory at a time. Raises
+    Absent if the table has no data, BadData with column and count if a value does not fit, Conflict if a
+    load published the same partition meanwhile.
+    """
+    lake, into = table.lake, pipeline.lake.branch
+    held = table.schema(into)
+    if held is None:
+        raise Absent(f"table {table.name!r} holds no columns yet; its first load takes those of the contract")
+    columns = TableColumns(pipeline, held=held)
+    changed = {
+        name: (type_name(held.field(name).type), type_name(kind))
+        for name in columns.declared
+        if name in held.names and (kind := columns.wanted(name)) != held.field(name).type
+    }
+    if not changed:
+        return Evolution(columns={}, parts=0, commit=None)
+    branch = f"evolve-{table.name.replace('_', '-')}"
+    lake.delete_branch(branch)  # of an earlier try that was killed
+    lake.create_branch(branch, into)
+    try:
+        parts = _rewrite(table, branch, columns, changed)
+        table.write_schema(branch, columns.schema)
+        metadata = {
+            **run.metadata(),
+            "pipeline": pipeline.name,
+            "columns": ", ".join(f"{name}: {before} to {after}" for name, (before, after) in changed.items()),
+        }
+        lake.commit(branch, f"{run.dag_id}: {metadata['columns']}", metadata)
+        commit = publish(lake, branch, into=into, run=run, metadata=metadata).commit
+    finally:
+        lake.delete_branch(branch)
+    return Evolution(columns=changed, parts=parts, commit=commit)
+
+
+def _rewrite(table: Table, branch: str, columns: TableColumns, changed: Mapping[str, object]) -> int:
+    """Write the parts again that hold a column of another type; return how many."""
+    number, misfits = 0, dict.fromkeys(changed, 0)
+    for items in table.parts(branch, FIRST_DAY, LAST_DAY).values():
+        for item in items:
+            with table.opened(branch, item) as file:
+                if any(_differs(file.schema_arrow, name, columns) for name in changed):
+                    content = _converted(file, columns, changed, misfits)
+                    table.lake.upload(branch, item.path, content)
+                    number += 1
+    if odd := {name: count for name, count in misfits.items() if count}:
+        name, count = next(iter(odd.items()))
+        raise BadData(
+            f"column {quote(name)} of table {table.name!r}: {count} value(s) do not fit "
+            f"{columns.declared[name].type}; declare a type that they fit, or load their days again first"
+        )
+    return number
+
+
+def _differs(schema: pa.Schema, name: str, columns: TableColumns) -> bool:
+    return name in schema.names and schema.field(name).type != columns.wanted(name)
+
+
+def _converted(
+    file: pq.ParquetFile,
+    columns: TableColumns,
+    changed: Mapping[str, object],
+    misfits: dict[str, int],
+) -> BytesIO:
+    """Return a part with the new types, and count the values that do not fit them."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    names = file.schema_arrow.names
+    kinds = {name: columns.wanted(name) if name in changed else None for name in names}
+    schema = pa.schema({name: kinds[name] or file.schema_arrow.field(name).type for name in names})
+    content = BytesIO()
+    with pq.ParquetWriter(content, schema, compression="zstd", write_page_checksum=True) as writer:
+        for group in range(file.num_row_groups):
+            arrays = []
+            for name, column in zip(names, file.read_row_group(group).columns, strict=True):
+                values, kind = column.combine_chunks(), kinds[name]
+                if kind is not None:
+                    found = cast(values, kind, form=columns.form_of(name))
+                    misfits[name] += 0 if found.odd is None else found.odd.true_count
+                    values = found.values
+                arrays.append(values)
+            writer.write_table(pa.Table.from_arrays(arrays, schema=schema))
+    content.seek(0)
+    return content

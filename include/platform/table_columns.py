@@ -1,0 +1,112 @@
+"""`make schema PIPELINE=…` and `make evolve PIPELINE=…`: what a table's columns are, and how they change."""
+
+from __future__ import annotations
+
+import getpass
+from argparse import ArgumentParser
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+from pydantic import ValidationError
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table as Picture
+
+from include.contract import loader
+from include.contract.pipeline import Pipeline
+from include.exceptions import Misconfigured
+from include.excerpt import nearest, quote
+from include.ingestion.columns import TableColumns
+from include.ingestion.evolve import evolve
+from include.ingestion.type_names import type_name
+from include.lake.client import Lake, LakeConnection
+from include.lake.table import Table
+from include.platform import cli
+from include.platform.embedded.stack import Stack
+from include.run_identity import RunIdentity
+from include.settings import LakeLogin, settings
+
+
+class Line(NamedTuple):
+    """One column: what the contract declares and what the table holds; empty where it says nothing."""
+
+    column: str
+    declared: str
+    held: str
+
+    @property
+    def differs(self) -> bool:
+        """Whether the table holds another type than the contract declares."""
+        return bool(self.declared and self.held) and self.declared != self.held
+
+
+def lines(pipeline: Pipeline, table: Table) -> Iterator[Line]:
+    """Yield the columns of a table, in its order; those that it does not hold yet come last."""
+    columns = TableColumns(pipeline, held=table.schema(pipeline.lake.branch))
+    held = [] if columns.held is None else columns.held.names
+    for name in dict.fromkeys([*held, *columns.declared]):
+        declared = columns.declared.get(name)
+        kind = type_name(columns.held.field(name).type) if columns.held and name in held else ""
+        yield Line(name, declared.type if declared else "", kind)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command of the command line; return 1 if contract and table differ."""
+    parser = ArgumentParser(prog="make schema PIPELINE=… or make evolve PIPELINE=…", description=__doc__)
+    parser.add_argument("command", choices=["schema", "evolve"])
+    parser.add_argument("pipeline", help="its name, that of its folder")
+    given = parser.parse_args(arguments)
+    if given.pipeline not in (known := loader.names(settings().pipelines)):
+        raise Misconfigured(
+            f"there is no pipeline {quote(given.pipeline)}: {nearest(given.pipeline, known)}"
+            f"PIPELINE is one of {', '.join(known) or 'none yet'}"
+        )
+    pipeline = loader.load(settings().pipelines / given.pipeline)
+    table = Table(Lake(_connection(), pipeline.lake.repository), pipeline.lake.table)
+    console = Console(highlight=False)
+    if given.command == "schema":
+        return _show(console, pipeline, table)
+    return _evolve(console, pipeline, table)
+
+
+def _show(console: Console, pipeline: Pipeline, table: Table) -> int:
+    found, picture = list(lines(pipeline, table)), Picture("column", "contract", "table")
+    for line in found:
+        held = f"[red]{escape(line.held)}" if line.differs else escape(line.held)
+        picture.add_row(escape(line.column), escape(line.declared), held)
+    console.print(picture)
+    if not any(line.held for line in found):
+        console.print(f"table {table.name!r} holds no columns yet: its first load decides what they are")
+    if odd := [line.column for line in found if line.differs]:
+        console.print(
+            f"contract and table differ in {', '.join(map(quote, odd))}; run `make evolve "
+            f"PIPELINE={pipeline.name}`, which changes the table, or correct the contract"
+        )
+    return int(bool(odd))
+
+
+def _evolve(console: Console, pipeline: Pipeline, table: Table) -> int:
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    run = RunIdentity(dag_id=f"{pipeline.name}.evolve", run_id=f"{getpass.getuser()}__{now}")
+    with console.status(f"rewriting {table.name}"):
+        done = evolve(pipeline, table, run=run)
+    if done.commit is None:
+        console.print("contract and table agree: nothing to change")
+        return 0
+    for name, (before, after) in done.columns.items():
+        console.print(f"{escape(name)}: {escape(before)} is {escape(after)} now")
+    console.print(f"{done.parts} part(s) written again, commit {done.commit[:12]}")
+    return 0
+
+
+def _connection() -> LakeConnection:
+    """Return the lake of lakectl's variables, or of the embedded stack where they are not set."""
+    try:
+        return LakeConnection.of(LakeLogin())
+    except ValidationError:
+        return Stack(settings()).connection()
+
+
+if __name__ == "__main__":
+    cli.run(main)
