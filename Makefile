@@ -12,11 +12,7 @@ COMPILE = $(BIN)/uv pip compile --universal --python-version 3.11 --generate-has
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL = help
-<<<<<<< HEAD
-.PHONY: help setup up down status doctor airflow new-pipeline pipelines check try logs lint test lock generate images compose demo bench clean
-=======
-.PHONY: help setup up down status doctor airflow check schema evolve logs lint test lock generate images compose demo bench clean
->>>>>>> columns
+.PHONY: help setup up down status doctor airflow new-pipeline pipelines check try schema evolve logs lint test lock generate images compose demo bench clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' Makefile
@@ -47,7 +43,7 @@ doctor: setup ## Find what keeps the platform from running, and what to do about
 airflow: setup ## Run Airflow's CLI on the platform (ARGS="dags list")
 	@$(BIN)/python -m include.platform.embedded airflow $(ARGS)
 
-new-pipeline: setup ## Write a pipeline for data that is there (NAME=bikes FROM=data.csv TARGET=late, TIME=… of several)
+new-pipeline: setup ## Write a pipeline for data that is there (NAME=bikes FROM=data.csv TARGET=late TIME=…)
 	@test -n "$$NAME" && test -n "$$FROM" && test -n "$$TARGET" || { \
 		echo 'say what to write: make new-pipeline NAME=bikes FROM=data.csv TARGET=late' >&2; exit 2; }; \
 	$(BIN)/python -m include.platform.new_pipeline --time="$$TIME" -- "$$NAME" "$$FROM" "$$TARGET"
@@ -58,17 +54,15 @@ pipelines: setup ## List the pipelines, each with the state of its contract; fai
 check: setup ## Find what would stop a pipeline, before it runs (PIPELINE=flights ARGS="--from … --to …")
 	@PYTHONPATH=plugins $(BIN)/python -m include.platform.check $(if $(PIPELINE),'$(PIPELINE)') $(ARGS)
 
-<<<<<<< HEAD
-try: setup ## Run a pipeline's whole loop in one process, on a scratch lake (PIPELINE=flights ARGS="--from … --to …")
+try: setup ## Run a pipeline's whole loop in one process (PIPELINE=flights ARGS="--from … --to …")
 	@MLFLOW_DISABLE_TELEMETRY=true MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR=false PYTHONPATH=plugins \
 		$(BIN)/python -m include.platform.trial $(if $(PIPELINE),'$(PIPELINE)') $(ARGS)
-=======
+
 schema: setup ## Show what the columns of a pipeline's table are (PIPELINE=flights)
 	@$(BIN)/python -m include.platform.table_columns schema $(if $(PIPELINE),'$(PIPELINE)')
 
 evolve: setup ## Change the types of a pipeline's table to those that its contract declares (PIPELINE=flights)
 	@$(BIN)/python -m include.platform.table_columns evolve $(if $(PIPELINE),'$(PIPELINE)')
->>>>>>> columns
 
 logs: setup ## Follow the logs of all parts
 	@$(BIN)/python -m include.platform.embedded logs

@@ -113,7 +113,7 @@ def test_drift_starts_a_training_and_the_gate_decides_again(tmp_path: Path, plac
     outcome = run(pipeline(tmp_path, "drifts", rows), place)
 
     assert any(day.retrain for day in outcome.monitored)
-    assert len(outcome.trained) == 2
+    assert len(outcome.trained) > 1
     assert outcome.trained[1].cause.startswith("drift-sensor__")
     assert "; retrain: " in shown(outcome)
 
