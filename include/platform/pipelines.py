@@ -65,7 +65,9 @@ def _listed(name: str, found: Pipeline | PipelineInvalid, faults: tuple[str, ...
 def main(_: Sequence[str] | None = None) -> int:
     """Print the list; return 1 if a pipeline is broken."""
     found = list_pipelines(settings().pipelines)
-    table = Table("pipeline", "contract", "schedule", "table", "source")
+    table = Table()
+    for title in ("pipeline", "contract", "schedule", "table", "source"):
+        table.add_column(title, overflow="fold")
     for one in found:
         colour = "red" if one.faults else "green"
         cells = (one.schedule, one.table, one.source)

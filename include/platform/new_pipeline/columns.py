@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 from include.contract.columns import EPOCHS
 from include.contract.columns import Column as ContractColumn
 from include.ingestion.casting import cast
-from include.ingestion.columns import arrow_type
 from include.ingestion.text_values import LEADING_ZERO, TextForm, null_words, strptime
+from include.ingestion.type_names import arrow_type
 
 if TYPE_CHECKING:
     import pyarrow as pa

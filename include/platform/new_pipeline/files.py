@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from include.contract.data import Reader
-from include.ingestion.columns import type_name
+from include.ingestion.type_names import type_name
 from include.platform.new_pipeline.columns import Column, Type
 from include.platform.new_pipeline.origin import Origin
 from include.platform.new_pipeline.roles import Roles
