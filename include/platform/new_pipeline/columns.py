@@ -40,8 +40,8 @@ _DATE_PARTS = (
 )
 _TIME_PARTS = ("", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p")
 TIME_FORMATS = tuple(f"{day}{time}" for day in _DATE_PARTS for time in _TIME_PARTS)
-_INSTANT = re.compile(r"time|date|stamp|epoch|(^|_)ts$|_at$|created|updated", re.IGNORECASE)
-"""Names of columns whose large numbers are counted since 1970."""
+TIME_NAME = re.compile(r"time|date|stamp|epoch|(^|_)ts$|_at$|created|updated", re.IGNORECASE)
+"""Names of columns of times; their large numbers are counted since 1970."""
 
 
 class Type(StrEnum):
@@ -252,7 +252,7 @@ _SINCE_1970 = "is counted since 1970"
 
 def _epoch(name: str, least: float, most: float) -> str | None:
     """Return the format of instants between 2001 and 2065, where a column's name says that it has such."""
-    if not _INSTANT.search(name):
+    if not TIME_NAME.search(name):
         return None
     units = {"epoch_s": 1.0, "epoch_ms": 1e3}
     return next((one for one in EPOCHS if 1e9 * units[one] <= least and most < 3e9 * units[one]), None)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from include.exceptions import BadData, Misconfigured
 from include.excerpt import nearest, quote
-from include.platform.new_pipeline.columns import MAX_CATEGORIES, Column, Type
+from include.platform.new_pipeline.columns import MAX_CATEGORIES, TIME_NAME, Column, Type
 from include.platform.new_pipeline.reason import Reason
 
 if TYPE_CHECKING:
@@ -68,6 +68,7 @@ def assign(columns: Sequence[Column], *, target: str, time: str | None) -> Roles
         raise BadData(
             f"no column is left to predict {quote(target_column.name)} from: "
             + "; ".join(f"{one.value!r} {one.why}" for one in reasons[:_MAX_NAMED])
+            + "; add a column of numbers or categories"
         )
     return Roles(
         time=time_column,
@@ -89,7 +90,7 @@ def _find(columns: Sequence[Column], name: str, variable: str) -> Column:
         f" and {len(names) - _MAX_NAMED} more" if len(names) > _MAX_NAMED else ""
     )
     raise Misconfigured(
-        f"{variable}: there is no column {quote(name)}; {nearest(name, names)}the columns are {shown}"
+        f"{variable}: there is no column {quote(name)}; {nearest(name, names)}name one of {shown}"
     )
 
 
@@ -144,10 +145,10 @@ def _time(columns: Sequence[Column], name: str | None) -> tuple[Column, Reason]:
 
 
 def _almost_times(columns: Sequence[Column]) -> str:
-    named = [one.name for one in columns if re.search("time|date", one.name, re.IGNORECASE)]
+    named = [one.name for one in columns if TIME_NAME.search(one.name)]
     if not named:
         return ""
-    return f"; {quote(named[0])} is not one, as its values are not all written in one way that is known"
+    return f"; correct {quote(named[0])}, whose values are not all written in one way that is known"
 
 
 def _checked_time(column: Column) -> str:
@@ -155,8 +156,8 @@ def _checked_time(column: Column) -> str:
     shown = f"time {quote(column.name)}"
     if not column.type.is_time:
         raise BadData(
-            f"{shown} is {column.type.value}; a time is a date, a time stamp, or text such as "
-            "'2024-03-31 08:15:00' or '31.03.2024 08:15', written in one way in all rows"
+            f"{shown} is {column.type.value}; name another column, or correct it: a time is a date, a time "
+            "stamp, or text such as '2024-03-31 08:15:00' or '31.03.2024 08:15', written in one way in all rows"
         )
     if column.nulls:
         raise BadData(
