@@ -157,7 +157,7 @@ def _checked_time(column: Column) -> str:
     if not column.type.is_time:
         raise BadData(
             f"{shown} is {column.type.value}; name another column, or correct it: a time is a date, a time "
-            "stamp, or text such as '2024-03-31 08:15:00' or '31.03.2024 08:15', written in one way in all rows"
+            "stamp, or text such as '2024-03-31 08:15:00' or '31.03.2024 08:15', in one way in all rows"
         )
     if column.nulls:
         raise BadData(
