@@ -124,11 +124,11 @@ compose: ## Run one server: DO=env, up, backup (TO=folder), restore (FROM=folder
 demo: setup ## Show the closed loop on real data (ARGS="--from 2013-04-24" begins on a later day)
 	@$(BIN)/python -m include.platform.demo $(ARGS)
 
-bench: setup ## Measure the loop (WHAT=lake, docker, pods, runtimes or idle for something else)
+bench: setup ## Measure the loop (WHAT=lake, docker, pods, runtimes, sources or idle for something else)
 	@case '$(WHAT)' in \
-		''|loop|lake|pods|runtimes|idle) module='$(or $(WHAT),loop)' ;; \
+		''|loop|lake|pods|runtimes|sources|idle) module='$(or $(WHAT),loop)' ;; \
 		docker) module=containers ;; \
-		*) echo "WHAT='$(WHAT)' is not measured; choose loop, lake, docker, pods, runtimes or idle" >&2; exit 2 ;; \
+		*) echo "WHAT='$(WHAT)' is not measured; choose loop, lake, docker, pods, runtimes, sources or idle" >&2; exit 2 ;; \
 	esac; PYTHONPATH=plugins $(BIN)/python -m "tests.bench.$$module" $(ARGS)
 
 clean: $(if $(filter garbage data,$(WHAT)),setup,$(if $(WHAT:caches=),,down)) ## Remove WHAT=caches (the default, .venv too), garbage (of the lake, ARGS=--dry-run) or data (all)

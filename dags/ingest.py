@@ -4,14 +4,16 @@
 with the commit, the days and the number of rows. Ingesting a day again replaces it; if nothing changed,
 `publish` is skipped: there is no commit and no event.
 
-**Flow**: `open_branch` creates a branch for this run, `load` streams the source into it, `validate` runs
-the Great Expectations suite on the branch, `publish` merges it: the one moment at which readers see
-anything, atomically for all days.
+**Flow**: `wait_for_files`, which only `source.missing: wait` adds, waits for the files of the days.
+`open_branch` creates a branch for this run, `load` streams the source into it, `validate` runs the Great
+Expectations suite on the branch, `publish` merges it: the one moment at which readers see anything,
+atomically for all days.
 
 **When red**: `load` or `validate` is red when the data is bad; then `quarantine` has kept the branch
 (`quarantine-…`) with the reason in its commit, and readers still see the former state. Bad data loses
 nothing and breaks nothing downstream; the partition is missing until the data is fixed. `publish` is red
-when another run published other rows of the same day in the meantime.
+when another run published other rows of the same day in the meantime, or another pipeline the same new table,
+`wait_for_files` when a file has not come within `source.missing_timeout`: clear it once the file is there.
 
 **Look** at the log of the red task (rule, column and count), then at the report in MLflow that it links to.
 
@@ -22,15 +24,15 @@ fills in days that were missed, unless `schedule.since` lets cron catch up by it
 
 from airflow.sdk import chain
 
-from millrace.dags.builder import for_each_pipeline, stage_dag, table_asset
+from millrace.dags.builder import for_each_pipeline, stage_dag, table_asset, wait_for_files
 from millrace.dags.params import INTERVAL_PARAMS
 from millrace.operators.ingest import (
     LoadOperator,
     OpenBranchOperator,
+    PublishOperator,
     QuarantineOperator,
     ValidateOperator,
 )
-from millrace.operators.lakefs import LakeFSMergeOperator
 
 BRANCH = "ingest-{{ partition() }}-{{ run_hash() }}"
 DAYS = {"first": "{{ first_day() }}", "last": "{{ last_day() }}"}
@@ -66,8 +68,9 @@ def build(pipeline):
             execution_timeout=pipeline.validation.timeout,
             **DAYS,
         )
-        publish = LakeFSMergeOperator(
+        publish = PublishOperator(
             task_id="publish",
+            pipeline_name=pipeline.name,
             repository=lake.repository,
             source=BRANCH,
             into=lake.branch,
@@ -77,15 +80,13 @@ def build(pipeline):
                 "rows": LOADED % "rows",
                 "source_checksum": LOADED % "source_checksum",
             },
-            delete_source=True,
-            skip_unchanged=True,
             outlets=[table_asset(pipeline)],
         )
         quarantine = QuarantineOperator(
             task_id="quarantine", pipeline_name=pipeline.name, branch=BRANCH, trigger_rule="one_failed"
         )
 
-        chain(open_branch, load, validate, publish)
+        chain(*wait_for_files(pipeline, **DAYS), open_branch, load, validate, publish)
         [load, validate] >> quarantine
 
 

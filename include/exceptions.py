@@ -91,17 +91,20 @@ class ColumnMissing(BadData):
         newest: Sequence[str] | None,
     ) -> None:
         names, place = ", ".join(map(quote, columns)), f"{part!r} at {ref!r}"
+        self.columns = tuple(columns)
+        self.newest_has_them = newest is not None and set(columns) <= set(newest)
         self.fact = f"column {names} is missing in {place}"
-        super().__init__(f"{place} has no column {names}{_remedy(columns, known, newest)}")
+        remedy = _INGEST_AGAIN if self.newest_has_them else _remedy(columns, known, newest)
+        super().__init__(f"{place} has no column {names}{remedy}")
+
+
+_INGEST_AGAIN = (
+    ", which the newest partition has: run the pipeline's ingest for that day again, or, if the source has "
+    "no such column for it, shorten training.window or monitoring.window until all days have it"
+)
 
 
 def _remedy(columns: Sequence[str], known: Sequence[str], newest: Sequence[str] | None) -> str:
-    if newest is not None and set(columns) <= set(newest):
-        return (
-            ", which the newest partition has: run the pipeline's ingest for that day again, or, if the "
-            "source has no such column for it, shorten training.window or monitoring.window until all days "
-            "have it"
-        )
     question = next((found for name in columns if (found := nearest(name, {*known, *(newest or ())}))), "")
     also = "" if newest is None else ", nor has the newest partition: the source does not deliver it"
     return (

@@ -231,7 +231,7 @@ class Settings(SettingsGroup):
         2**30,
         ge=0,
         description="Embedded stack: free bytes on its disk (1073741824, or 1GiB) below which the lake takes "
-        "no new data.",
+        "no new data, and no training starts.",
     )
     code_version: str = Field(
         "", description="Git commit recorded with every run; empty: detected by `make up`."

@@ -22,6 +22,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from deltalake import write_deltalake
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import create_engine
@@ -38,6 +39,7 @@ from tests.support.ingest import BRANCH, IngestRun
 from tests.support.loop import Loop
 from tests.support.loop import rows as rows_of_day
 from tests.support.pipeline import SUITE, orders, write_pipeline
+from tests.support.workbooks import write_xlsx
 
 MARK, NUMBER = "MARKED-7f3a9c", 7351.0625
 MARKS = ("MARKED", "7351.0625")
@@ -143,20 +145,54 @@ def write_without_names(file: Path, rows: list[Row]) -> None:
     file.write_text(file.read_text().partition("\n")[2])
 
 
-def write_typed(file: Path, rows: list[Row]) -> None:
+def typed(rows: list[Row]) -> pa.Table:
     """A column of one type where its values have one, of text otherwise."""
     columns: dict[str, Any] = {}
     for name in rows[0]:
         values = [row[name] for row in rows]
         is_mixed = len({type(value) for value in values}) > 1
         columns[name] = pa.array([str(value) for value in values] if is_mixed else values)
-    pq.write_table(pa.table(columns), file)
+    return pa.table(columns)
+
+
+def write_typed(file: Path, rows: list[Row]) -> None:
+    pq.write_table(typed(rows), file)
 
 
 def write_damaged(file: Path, rows: list[Row]) -> None:
     write_typed(file, rows)
     content = file.read_bytes()
     file.write_bytes(content[:40] + b"\xff" * 40 + content[80:])
+
+
+def write_lines(file: Path, rows: list[Row]) -> None:
+    file.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+
+
+def write_damaged_lines(file: Path, rows: list[Row]) -> None:
+    """Without quotes around the first text, and cut off."""
+    write_lines(file, rows)
+    text = file.read_text()
+    file.write_text(text.replace(f'"{MARK}', MARK, 1)[:-9])
+
+
+def write_workbook(file: Path, rows: list[Row]) -> None:
+    write_xlsx(file, {"Orders": [list(rows[0]), *(list(row.values()) for row in rows)]})
+
+
+def write_workbook_without_names(file: Path, rows: list[Row]) -> None:
+    write_xlsx(file, {"Orders": [list(row.values()) for row in rows]})
+
+
+def write_delta(file: Path, rows: list[Row]) -> None:
+    write_deltalake(str(file), typed(rows))
+
+
+def write_damaged_delta(file: Path, rows: list[Row]) -> None:
+    write_delta(file, rows)
+    for part in file.glob("*.parquet"):
+        content = part.read_bytes()
+        part.write_bytes(content[:40] + b"\xff" * 40 + content[80:])
 
 
 def write_database(file: Path, rows: list[Row]) -> None:
@@ -170,6 +206,12 @@ FILES: dict[str, tuple[dict[str, Any], Callable[[Path, list[Row]], None]]] = {
     "CSV without names": ({}, write_without_names),
     "Parquet": ({"reader": "parquet"}, write_typed),
     "damaged Parquet": ({"reader": "parquet"}, write_damaged),
+    "JSON Lines": ({"reader": "jsonl"}, write_lines),
+    "damaged JSON Lines": ({"reader": "jsonl"}, write_damaged_lines),
+    "a workbook": ({"reader": "excel"}, write_workbook),
+    "a workbook without names": ({"reader": "excel"}, write_workbook_without_names),
+    "Delta Lake": ({"reader": "delta"}, write_delta),
+    "damaged Delta Lake": ({"reader": "delta"}, write_damaged_delta),
     "SQL": (
         {
             "reader": "sql",
@@ -212,7 +254,7 @@ RULES: list[dict[str, Any]] = [
 ]
 
 
-@settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=UNCHECKED)
+@settings(max_examples=110, deadline=None, derandomize=True, suppress_health_check=UNCHECKED)
 @given(
     st.sampled_from(sorted(FILES)),
     st.integers(1, 6),

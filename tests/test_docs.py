@@ -150,7 +150,7 @@ def test_the_contract_of_the_readme_is_ten_lines_of_the_real_one() -> None:
 def keys(section: type[BaseModel], path: str = "") -> Iterator[tuple[str, FieldInfo]]:
     """Every key of the contract with its field, sections before what is in them."""
     for name, field in section.model_fields.items():
-        yield f"{path}{name}", field
+        yield f"{path}{field.alias or name}", field
         if (inner := section_of(field.annotation)) is not None:
             yield from keys(inner, f"{path}{name}.")
 

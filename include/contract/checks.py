@@ -24,6 +24,7 @@ _DROPPED = "is dropped by privacy.drop; name another column, or keep it"
 _SINGLE = ("model.target", "model.time", "source.partition_by")
 _FEATURES = ("model.features.numerical", "model.features.categorical")
 _GROUPS = ("gate.slices.column", "monitoring.fairness.column")
+_FILE_COLUMNS = ("source.csv.columns", "source.excel.columns")
 _NUMBERS = frozenset({"boolean", "integer", "float", "decimal"})
 _MOMENTS = frozenset({"date", "timestamp", "timestamptz", "string"})
 _ALLOWED_TYPES = {
@@ -51,7 +52,7 @@ def check(raw: Mapping[str, Any], folder: Path) -> list[Fault]:
         *_dropped(raw),
         *_groups(raw, folder),
         *_declared(raw),
-        *_csv_columns(raw),
+        *_named_in_files(raw),
     ]
 
 
@@ -185,19 +186,15 @@ def _declared(raw: Mapping[str, Any]) -> Iterator[Fault]:
             yield Fault(f"columns.{name}.since", "is for features; every row needs this column")
 
 
-def _csv_columns(raw: Mapping[str, Any]) -> Iterator[Fault]:
-    """Yield a fault if the names of a file without a header lack the time column."""
-    names, column = _at(raw, "source.csv.columns"), _at(raw, "source.partition_by")
-    if (
-        not isinstance(names, list)
-        or not isinstance(column, str)
-        or names_day(str(_at(raw, "source.uri")), column)
-    ):
+def _named_in_files(raw: Mapping[str, Any]) -> Iterator[Fault]:
+    """Yield a fault if the names of files without a header lack the time column."""
+    column = _at(raw, "source.partition_by")
+    if not isinstance(column, str) or names_day(str(_at(raw, "source.uri")), column):
         return
-    if (wanted := _declaration(_declarations(raw).get(column)).get("from") or column) not in names:
-        yield Fault(
-            "source.csv.columns", f"lacks {quote(wanted)} (partition_by); name all columns of the file"
-        )
+    wanted = _declaration(_declarations(raw).get(column)).get("from") or column
+    for path in _FILE_COLUMNS:
+        if isinstance(names := _at(raw, path), list) and wanted not in names:
+            yield Fault(path, f"lacks {quote(wanted)} (partition_by); name all columns of the file")
 
 
 def _declarations(raw: Mapping[str, Any]) -> dict[Any, Any]:

@@ -12,8 +12,10 @@ from pydantic import (
 )
 
 from include.contract.day_path import is_dated
+from include.contract.delta import Delta
 from include.contract.dialect import Csv
-from include.contract.numbers import NUMBER
+from include.contract.excel import Excel
+from include.contract.numbers import NUMBER, Share
 from include.contract.text import (
     BranchName,
     ColumnName,
@@ -26,6 +28,7 @@ from include.contract.text import (
     RepositoryName,
 )
 from include.contract.types import Cron, DailyCron, Day, Section, TimeLimit, TimeZone
+from include.excerpt import quote
 
 
 class Reader(StrEnum):
@@ -33,6 +36,9 @@ class Reader(StrEnum):
 
     PARQUET = "parquet"
     CSV = "csv"
+    JSONL = "jsonl"
+    EXCEL = "excel"
+    DELTA = "delta"
     SQL = "sql"
     PYTHON = "python"
 
@@ -58,14 +64,27 @@ class OnMissing(StrEnum):
 
     FAIL = "fail"
     SKIP = "skip"
+    WAIT = "wait"
+
+
+class OnStray(StrEnum):
+    """What to do about rows that belong to no day of their file."""
+
+    REFUSE = "refuse"
+    DROP = "drop"
 
 
 _LOCATION_OF = {
     Reader.PARQUET: "uri",
     Reader.CSV: "uri",
+    Reader.JSONL: "uri",
+    Reader.EXCEL: "uri",
+    Reader.DELTA: "uri",
     Reader.SQL: "conn_id",
     Reader.PYTHON: "callable",
 }
+_OPTIONS_OF = {"csv": Reader.CSV, "excel": Reader.EXCEL, "delta": Reader.DELTA}
+"""The sections that say more about one reader's source."""
 
 
 class Source(Section):
@@ -74,17 +93,32 @@ class Source(Section):
     reader: Reader
     uri: Location | None = Field(
         None,
-        description="parquet, csv: a path or URI of a file, a folder, or a pattern with `*`; "
-        "`{dt}`, or `{dt:%Y%m%d}`, becomes the partition's date.",
+        description="parquet, csv, jsonl, excel: a path or URI of a file, a folder, or a pattern with `*`; "
+        "`{dt}`, or `{dt:%Y%m%d}`, becomes the partition's date. delta: the folder of the table.",
     )
     missing: OnMissing = Field(
-        OnMissing.FAIL, description="What to do about a day without a file: fail, or skip the day."
+        OnMissing.FAIL, description="What to do about a day without a file: fail, skip the day, or wait."
+    )
+    missing_timeout: TimeLimit = Field(
+        timedelta(hours=12), description="missing: wait: how long a run waits for the files of its days."
+    )
+    late: OnStray = Field(
+        OnStray.REFUSE,
+        description="What to do about rows of other days than those of their file, query or call.",
+    )
+    invalid_time: OnStray = Field(
+        OnStray.REFUSE, description="What to do about rows whose time, `partition_by`, is empty."
+    )
+    max_dropped: Share = Field(
+        0.05, description="The share of a file's rows that may be dropped by `late` and `invalid_time`."
     )
     extra: OnExtra = Field(
         OnExtra.KEEP,
         description="What to do with columns that the contract names nowhere: keep, drop or fail.",
     )
     csv: Csv = Field(Csv(), description="csv: how the files are written.")
+    excel: Excel = Field(Excel(), description="excel: where the rows of a workbook stand.")
+    delta: Delta = Field(Delta(), description="delta: which version of the table is read.")
     conn_id: ConnectionId | None = Field(None, description="sql: an Airflow connection.")
     query: Query | None = Field(None, description="sql: a query with `:start` and `:end` (time stamps).")
     callable: ImportPath | None = Field(
@@ -109,14 +143,28 @@ class Source(Section):
 
     @model_validator(mode="after")
     def _days_may_be_missing(self) -> Source:
-        if self.missing is OnMissing.SKIP and not is_dated(self.uri or ""):
-            raise ValueError("missing: 'skip' is for files of a day; write '{dt}' into uri, or remove it")
+        if self.missing is not OnMissing.FAIL and not is_dated(self.uri or ""):
+            what = f"missing: {self.missing.value!r} is for files of a day"
+            raise ValueError(f"{what}; write '{{dt}}' into uri, or remove it")
         return self
 
     @model_validator(mode="after")
-    def _dialect_fits(self) -> Source:
-        if self.reader is not Reader.CSV and "csv" in self.model_fields_set:
-            raise ValueError(f"the key 'csv' is for reader 'csv', not {self.reader.value!r}; remove it")
+    def _delta_is_one_table(self) -> Source:
+        uri = self.uri or ""
+        if self.reader is Reader.DELTA and (is_dated(uri) or "*" in uri):
+            raise ValueError(
+                f"uri is {quote(uri)}, but reader 'delta' reads one table; write its folder, without "
+                "'{dt}' and '*'"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _options_fit(self) -> Source:
+        for key, reader in _OPTIONS_OF.items():
+            if self.reader is not reader and key in self.model_fields_set:
+                raise ValueError(
+                    f"the key {key!r} is for reader {reader.value!r}, not {self.reader.value!r}; remove it"
+                )
         return self
 
 

@@ -10,7 +10,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
 
 from include.contract.numbers import NUMBER
-from include.contract.text import ColumnName, Text
+from include.contract.text import ColumnName, Text, check_columns
 from include.contract.types import Section
 from include.excerpt import quote
 
@@ -106,8 +106,5 @@ class Csv(Section):
 
     @model_validator(mode="after")
     def _columns_are_names(self) -> Csv:
-        if self.columns == ():
-            raise ValueError("columns names no column; name each column of the file, or leave columns out")
-        if twice := sorted(name for name, times in Counter(self.columns or ()).items() if times > 1):
-            raise ValueError(f"columns names {quote(twice[0])} twice; give each column a name of its own")
+        check_columns(self.columns, "file")
         return self

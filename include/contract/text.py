@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections import Counter
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -110,6 +111,14 @@ def is_mlflow_name(value: str) -> bool:
     """
     parts = value.split("/")
     return re.fullmatch(r"[\w.\-/ ]+", value) is not None and not {"", ".", ".."} & set(parts)
+
+
+def check_columns(columns: tuple[str, ...] | None, of: str) -> None:
+    """Raise ValueError if the names of all columns `of` something are none, or one is there twice."""
+    if columns == ():
+        raise ValueError(f"columns names no column; name each column of the {of}, or leave columns out")
+    if twice := sorted(name for name, times in Counter(columns or ()).items() if times > 1):
+        raise ValueError(f"columns names {quote(twice[0])} twice; give each column a name of its own")
 
 
 MLFLOW_NAMES = "letters, digits, '_', '-', '.', ' ' and '/'"

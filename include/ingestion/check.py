@@ -10,6 +10,7 @@ from include.contract.data import OnFailure
 from include.exceptions import BadData
 from include.ingestion.ingestion import Ingestion
 from include.ingestion.results import ValidationResult
+from include.lake.frames import to_frame
 from include.lake.table import Table
 from include.tracking.names import Artifact
 from include.tracking.runs import Experiment, RunLog
@@ -55,7 +56,7 @@ def every_day(
         while first < day:
             yield first, None
             first += timedelta(days=1)
-        yield day, rows.to_pandas()
+        yield day, to_frame(rows)
         first += timedelta(days=1)
     while first <= last:
         yield first, None

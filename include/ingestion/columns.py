@@ -6,7 +6,7 @@ first load are kept with the table, and later rows are brought to them exactly o
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import TYPE_CHECKING
@@ -179,24 +179,22 @@ class TableColumns:
         """Return the columns to keep, by the names of the table."""
         import pyarrow as pa
 
+        self._check_declared(batch, origin, covers)
         found = {self.name_of(name): batch.column(name) for name in batch.schema.names}
         if len(found) < batch.num_columns:
             twice = next(name for name in self.declared if name in batch.schema.names and name in self._names)
             raise BadData(f"{origin}: two columns become {quote(twice)}; correct `from` under columns")
-        self._check_declared(found, batch, origin, covers)
         for name, column in self.declared.items():
             if name not in found:
                 found[name] = pa.nulls(len(batch), arrow_type(column))
         return self._without_extra(found, origin)
 
-    def _check_declared(
-        self, found: Iterable[str], batch: pa.RecordBatch, origin: str, covers: tuple[date, date]
-    ) -> None:
+    def _check_declared(self, batch: pa.RecordBatch, origin: str, covers: tuple[date, date]) -> None:
         """Raise BadData for a declared column that the source lacks, though it has begun."""
-        names = set(found)
+        known = batch.schema.names
         for name, column in self.declared.items():
-            if name not in names and self._is_known(column, covers):
-                wanted, known = column.source or name, batch.schema.names
+            wanted = column.source or name
+            if wanted not in known and self._is_known(column, covers):
                 raise BadData(
                     f"{origin}: column {quote(wanted)} (columns.{name}) is missing among the {len(known)} "
                     f"columns; {nearest(wanted, known)}correct columns, or the source"

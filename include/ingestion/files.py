@@ -15,14 +15,17 @@ from include.exceptions import BadData, FileMissing, Misconfigured, Transient
 from include.excerpt import quote
 
 CODECS = {".gz": "gzip", ".bz2": "bz2", ".zst": "zstd", ".lz4": "lz4", ".br": "brotli"}
-"""How a CSV file is compressed, by the end of its name."""
+"""How a file of text is compressed, by the end of its name."""
 
 _BEGINNINGS = {
     b"\x1f\x8b": "is compressed with gzip; let its name end in '.gz'",
     b"BZh": "is compressed with bzip2; let its name end in '.bz2'",
     b"\x28\xb5\x2f\xfd": "is compressed with Zstandard; let its name end in '.zst'",
     b"\x04\x22\x4d\x18": "is compressed with LZ4; let its name end in '.lz4'",
-    b"PK\x03\x04": "is a ZIP archive, as workbooks of Excel are; provide the CSV that is in it",
+    b"PK\x03\x04": "is a ZIP archive; if it is a workbook, set source.reader to 'excel', else provide the "
+    "file that is in it",
+    b"\xd0\xcf\x11\xe0": "has the form of a document of Office; if it is a workbook, set source.reader to "
+    "'excel', else provide it as text",
     b"PAR1": "is a Parquet file; set source.reader to 'parquet'",
 }
 _DAMAGED = re.compile(r"Truncated compressed stream|(zlib inflate|\w+ decompress) failed")

@@ -15,7 +15,9 @@ from include.contract.checks import named_columns
 from include.ingestion.columns import TableColumns
 from include.ingestion.ingestion import Ingestion
 from include.ingestion.partitioner import Part, parts
+from include.ingestion.readers import pinned, version_of
 from include.ingestion.results import LoadResult
+from include.ingestion.strays import Strays
 from include.ingestion.type_names import type_name
 from include.lake.table import Table
 from include.lake.types import LakeObject
@@ -36,6 +38,8 @@ def load(ingestion: Ingestion, *, sql_url: str | None = None) -> LoadResult:
     """
     table, branch, first, last = ingestion.table, ingestion.branch, ingestion.first, ingestion.last
     table.check_writer(branch, ingestion.pipeline.name, loader.names(ingestion.folder.parent))
+    pipeline = pinned(ingestion.pipeline, ingestion.folder)
+    version = version_of(pipeline.source)
     columns = TableColumns(
         ingestion.pipeline,
         named=named_columns(ingestion.pipeline, ingestion.folder),
@@ -43,27 +47,33 @@ def load(ingestion: Ingestion, *, sql_url: str | None = None) -> LoadResult:
     )
     columns.check_held()
     stored = table.parts(branch, first, last)
+    strays = Strays(ingestion.pipeline.source)
     with TemporaryDirectory(prefix="millrace-") as scratch:
         source = parts(
-            ingestion.pipeline,
+            pipeline,
             first,
             last,
             folder=ingestion.folder,
             scratch=Path(scratch),
             sql_url=sql_url,
             columns=columns,
+            strays=strays,
         )
         sent = _send(table, branch, source, stored)
     missing = [part.day for part, _ in sent if part.is_missing]
     _report(missing)
     _keep(columns, table, branch)
+    _report_strays(strays)
     changed = {part.day for part, is_new in sent if is_new} | _remove_others(table, branch, sent, stored)
     metadata = {
         **ingestion.run.metadata(),
         "pipeline": ingestion.pipeline.name,
         "partition": ingestion.label,
         "rows": str(sum(part.rows for part, _ in sent)),
+        "late": str(strays.late),
+        "undated": str(strays.undated),
         "source_checksum": _checksum(part for part, _ in sent),
+        **({"source_version": version} if version else {}),
     }
     commit = table.lake.commit(branch, f"{ingestion.run.dag_id}: load {ingestion.label}", metadata)
     return LoadResult(
@@ -72,7 +82,10 @@ def load(ingestion: Ingestion, *, sql_url: str | None = None) -> LoadResult:
         partitions=len({part.day for part, _ in sent if part.rows}),
         written=len(changed),
         missing=len(missing),
+        late=strays.late,
+        undated=strays.undated,
         source_checksum=metadata["source_checksum"],
+        source_version=version,
     )
 
 
@@ -94,6 +107,16 @@ def _report(missing: Sequence[date]) -> None:
             len(missing),
             ", ".join(map(str, missing[:_MAX_NAMED])),
             ", …" if len(missing) > _MAX_NAMED else "",
+        )
+
+
+def _report_strays(strays: Strays) -> None:
+    if strays.late or strays.undated:
+        log.warning(
+            "left out %d row(s) of other days than their file's (source.late) and %d without a time "
+            "(source.invalid_time)",
+            strays.late,
+            strays.undated,
         )
 
 

@@ -16,7 +16,6 @@ from itertools import chain, count, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from include.contract.data import Source
 from include.contract.pipeline import Pipeline
 from include.exceptions import BadData
 from include.excerpt import nearest, quote
@@ -27,6 +26,7 @@ from include.ingestion.exact import common_type
 from include.ingestion.local_days import between, local_days
 from include.ingestion.readers import DaysMissing, SourceBatch, read
 from include.ingestion.sql import BATCH_ROWS
+from include.ingestion.strays import Strays
 from include.ingestion.type_names import type_name
 
 if TYPE_CHECKING:
@@ -63,28 +63,29 @@ def parts(
     scratch: Path,
     sql_url: str | None = None,
     columns: TableColumns | None = None,
+    strays: Strays | None = None,
 ) -> Iterator[Part]:
     """Yield every day from `first` to `last` with its rows, in order; the caller removes the files.
 
     `columns` are those of the table; they learn the types of new ones. Without any, the table has none yet.
-    Raises BadData, naming file, column, rule and count, if the source cannot be read or does not fit.
+    `strays` counts the rows that are left out. Raises BadData, naming file, column, rule and count, if the
+    source cannot be read or does not fit.
     """
     columns = columns or TableColumns(pipeline)
+    strays = strays or Strays(pipeline.source)
     while first <= last:
         end = min(last, first + timedelta(days=_MAX_DAYS_PER_PASS - 1))
         with ExitStack() as stack:
             spool = _Spool(scratch, stack, columns)
-            strays: dict[str, _Strays] = {}
             missing: set[date] = set()
             for found in read(pipeline.source, first, end, folder=folder, sql_url=sql_url, columns=columns):
                 if isinstance(found, DaysMissing):
                     missing.update(_days(*found))
                     continue
-                known = strays.setdefault(found.origin, _Strays(" … ".join(map(str, found.covers))))
-                for day, rows in _cut(found, pipeline, columns, known):
+                for day, rows in _cut(found, pipeline, columns, strays):
                     spool.add(found.origin, day, rows)
         columns.refuse()
-        _refuse(strays, pipeline.source)
+        strays.settle()
         for day in _days(first, end):
             if day in missing:
                 yield Part(day, 0, 0, None, is_missing=True)
@@ -228,32 +229,8 @@ def _written(groups: Iterator[pa.Table], day: date, number: int, scratch: Path) 
         return Part(day, number, rows, file, hashlib.file_digest(content, "sha256").hexdigest())
 
 
-@dataclass
-class _Strays:
-    """Counts of one origin's rows that belong to none of the days that it may hold."""
-
-    days: str
-    rows: int = 0
-    undated: int = 0
-    outside: int = 0
-
-
-def _refuse(strays: Mapping[str, _Strays], source: Source) -> None:
-    """Raise BadData if there are strays."""
-    faults = []
-    for origin, found in strays.items():
-        column = f"{origin}: column {source.partition_by!r}"
-        if found.undated:
-            faults.append(f"{column} is empty in {found.undated} of {found.rows} rows")
-        if found.outside:
-            where = f"outside of {found.days} ({source.timezone})"
-            faults.append(f"{column} is {where} in {found.outside} of {found.rows} rows")
-    if faults:
-        raise BadData(f"{'; '.join(faults[:10])}; the source has to return the requested days")
-
-
 def _cut(
-    found: SourceBatch, pipeline: Pipeline, columns: TableColumns, strays: _Strays
+    found: SourceBatch, pipeline: Pipeline, columns: TableColumns, strays: Strays
 ) -> Iterator[tuple[date, pa.RecordBatch]]:
     """Yield a batch's rows by local day, and count the rows that do not belong."""
     import pyarrow as pa
@@ -264,10 +241,8 @@ def _cut(
     if (rows := columns.apply(kept, found.origin, found.covers)) is None:
         return
     days = local_days(found._replace(batch=rows), pipeline.source)
-    inside, covered = between(days, found.first, found.last), between(days, *found.covers)
-    strays.rows += len(days)
-    strays.undated += days.null_count
-    strays.outside += len(days) - days.null_count - (pc.sum(covered).as_py() or 0)
+    strays.count(found, days)
+    inside = between(days, found.first, found.last)
     for day in sorted(pc.unique(pc.filter(days, inside)).to_pylist()):
         yield day, rows.filter(pc.equal(days, pa.scalar(day)))
 

@@ -1,4 +1,4 @@
-"""Readers of sources: CSV and Parquet files, SQL queries, Python functions.
+"""Readers of sources: files of several kinds, Delta Lake tables, SQL queries, Python functions.
 
 Each yields record batches with the name of their origin. Failures become one of `include.exceptions`,
 without the values that Arrow and databases quote in their messages; the cause is cut off (`from None`)
@@ -8,22 +8,27 @@ where it may quote one, as logs show causes too.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Iterable, Iterator
+import logging
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from include.contract.data import OnMissing, Reader, Source
-from include.contract.day_path import names_day
+from include.contract.day_path import days_of, names_day
+from include.contract.delta import Delta
 from include.contract.own_code import own_code
+from include.contract.pipeline import Pipeline
 from include.exceptions import BadData, FileMissing, Misconfigured
-from include.ingestion import delimited, sql
+from include.ingestion import delimited, delta, excel, json_lines, sql
 from include.ingestion.files import Period, SourceFile, find, opened, periods
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from include.ingestion.columns import TableColumns
+
+log = logging.getLogger(__name__)
 
 
 class SourceBatch(NamedTuple):
@@ -62,6 +67,9 @@ def read(
     if source.reader is Reader.PYTHON:
         for batch in _python(source, first, last, folder):
             yield SourceBatch(str(source.callable), *days, days, batch)
+    elif source.reader is Reader.DELTA:
+        for batch in delta.read(source, first, last, folder):
+            yield SourceBatch(delta.origin(source), *days, days_of(str(source.uri), first), batch)
     elif source.reader is Reader.SQL:
         for batch in sql.read(source, first, last, sql_url, columns):
             yield SourceBatch("source.query", *days, days, batch)
@@ -70,21 +78,56 @@ def read(
             yield from _files(source, period, folder, columns)
 
 
+def missing_files(source: Source, first: date, last: date, *, folder: Path) -> list[str]:
+    """Return the paths that name no file, of those that hold the days from `first` to `last`."""
+    return [
+        period.uri for period in periods(str(source.uri), first, last) if not _has_files(period.uri, folder)
+    ]
+
+
+def _has_files(uri: str, folder: Path) -> bool:
+    try:
+        return bool(find(uri, folder))
+    except FileMissing:
+        return False
+
+
+def pinned(pipeline: Pipeline, folder: Path) -> Pipeline:
+    """Return the pipeline with its source at one version, for a source that has versions.
+
+    That is the contract's, or the newest one: what reads it more than once then reads the same rows.
+    """
+    source = pipeline.source
+    if source.reader is not Reader.DELTA:
+        return pipeline
+    if source.delta.version is None:
+        newest = Delta(version=delta.newest_version(source, folder))
+        source = source.model_copy(update={"delta": newest})
+    log.info("reading %s", delta.origin(source))
+    return pipeline.model_copy(update={"source": source})
+
+
+def version_of(source: Source) -> str | None:
+    """Return the version that is read of a source that has versions."""
+    version = source.delta.version
+    return None if version is None else str(version)
+
+
 def _files(
     source: Source, period: Period, folder: Path, columns: TableColumns | None
 ) -> Iterator[SourceBatch | DaysMissing]:
-    rows_of = delimited.read if source.reader is Reader.CSV else _parquet
     try:
         files = find(period.uri, folder)
     except FileMissing:
-        if source.missing is OnMissing.FAIL:
+        if source.missing is not OnMissing.SKIP:
             raise
         yield DaysMissing(period.first, period.last)
         return
-    for file in files:
-        for batch in rows_of(source, file, columns):
-            whole = _with_day(batch, source, period.first)
-            yield SourceBatch(file.name, period.first, period.last, period.covers, whole)
+    is_csv = source.reader is Reader.CSV
+    rows = _csv(source, files, columns) if is_csv else _READERS[source.reader](source, files)
+    for origin, batch in rows:
+        whole = _with_day(batch, source, period.first)
+        yield SourceBatch(origin, period.first, period.last, period.covers, whole)
 
 
 def _with_day(batch: pa.RecordBatch, source: Source, day: date) -> pa.RecordBatch:
@@ -97,12 +140,29 @@ def _with_day(batch: pa.RecordBatch, source: Source, day: date) -> pa.RecordBatc
     return batch.append_column(column, pa.repeat(pa.scalar(day), len(batch)))
 
 
-def _parquet(_: Source, file: SourceFile, __: TableColumns | None) -> Iterator[pa.RecordBatch]:
+def _csv(
+    source: Source, files: Sequence[SourceFile], columns: TableColumns | None
+) -> Iterator[tuple[str, pa.RecordBatch]]:
+    for file in files:
+        yield from ((file.name, batch) for batch in delimited.read(source, file, columns))
+
+
+def _parquet(_: Source, files: Sequence[SourceFile]) -> Iterator[tuple[str, pa.RecordBatch]]:
     import pyarrow.parquet as pq
 
-    with opened(file) as content:
-        # Spark, Hive and Impala write times as INT96; as nanoseconds, years after 2262 would become others.
-        yield from pq.ParquetFile(content, coerce_int96_timestamp_unit="us").iter_batches()
+    for file in files:
+        with opened(file) as content:
+            # Spark, Hive and Impala write times as INT96; as nanoseconds, years after 2262 would be others.
+            batches = pq.ParquetFile(content, coerce_int96_timestamp_unit="us").iter_batches()
+            yield from ((file.name, batch) for batch in batches)
+
+
+_READERS = {
+    Reader.PARQUET: _parquet,
+    Reader.JSONL: json_lines.read,
+    Reader.EXCEL: excel.read,
+}
+"""What yields the rows of files that belong together, each batch with the name of its file."""
 
 
 def _python(source: Source, first: date, last: date, folder: Path) -> Iterator[pa.RecordBatch]:

@@ -9,7 +9,9 @@ from include.verdict import Verdict
 class LoadResult(Record):
     """What `load` put on the branch.
 
-    `written` counts the partitions whose content is new, `missing` the days for which the source has no file.
+    `written` counts the partitions whose content is new, `missing` the days for which the source has no file,
+    `late` and `undated` the rows that were left out: of other days than their file's, and without a time.
+    `source_version` is the version that was read of a source that has versions.
     """
 
     commit: str
@@ -17,7 +19,10 @@ class LoadResult(Record):
     partitions: int
     written: int
     missing: int
+    late: int = 0
+    undated: int = 0
     source_checksum: str
+    source_version: str | None = None
 
 
 class ValidationResult(Verdict):

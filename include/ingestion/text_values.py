@@ -33,7 +33,7 @@ class TextForm:
     """How values are written as text.
 
     `null_values` stand for a missing value in any column, `null_words` in those of other values than text.
-    With `keeps_zeros`, what begins with zeros is no whole number, as they would be lost.
+    With `keeps_zeros`, what begins with zeros is not a whole number, as they would be lost.
     """
 
     decimal: str = "."
@@ -197,7 +197,7 @@ def _masked(cells: pa.Array, present: pa.BooleanArray) -> pa.Array:
 
 
 def strptime(cells: pa.Array, time_format: str) -> pa.Array:
-    """Return the times of a format, null where a text has none: 31 April is no day."""
+    """Return the times of a format, null where a text has none, such as 31 April."""
     import pyarrow as pa
     import pyarrow.compute as pc
 

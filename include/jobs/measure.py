@@ -7,7 +7,8 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from include.contract.model import DAY, Model
-from include.exceptions import Absent
+from include.exceptions import Absent, BadData
+from include.excerpt import quote
 from include.jobs.context import JobContext
 from include.jobs.results import MeasureResult
 from include.modelling import features, scorer
@@ -39,7 +40,7 @@ def measure(context: JobContext) -> MeasureResult:
         training_run = context.champion_run.run
         day = _day(context, training_run)
         model = scorer.trained_model(pipeline, context.champion_run)
-        reference = _reference(context)
+        reference = _reference(context, model)
     rows = _rows(context, model)
     with history.start(attempts, day, context.run) as run_log:
         drift_result = drift.measure(rows, reference, model, pipeline.monitoring.drift)
@@ -87,10 +88,23 @@ def _rows(context: JobContext, model: Model) -> pd.DataFrame:
     return rows
 
 
-def _reference(context: JobContext) -> pd.DataFrame:
+def _reference(context: JobContext, model: Model) -> pd.DataFrame:
+    """Return what the champion learned from; raises Absent if it is gone, BadData if it cannot be used."""
     import pandas as pd
+    import pyarrow as pa
 
-    return pd.read_parquet(io.BytesIO(context.champion_run.download_artifact(Artifact.REFERENCE)))
+    run = context.champion_run
+    content = run.download_artifact(Artifact.REFERENCE)
+    try:
+        reference = pd.read_parquet(io.BytesIO(content))
+    except (pa.ArrowException, OSError) as error:  # OSError: a page cannot be decompressed
+        raise BadData(
+            f"{Artifact.REFERENCE} of run {run.id!r} is damaged ({type(error).__name__})"
+        ) from error
+    if missing := [name for name in drift.columns(model) if name not in reference.columns]:
+        names = ", ".join(map(quote, missing))
+        raise BadData(f"{Artifact.REFERENCE} of run {run.id!r} has no column {names}, which is needed today")
+    return reference
 
 
 def _held_out(context: JobContext, training_run: Run) -> float | None:

@@ -9,6 +9,7 @@ from include.jobs.context import JobContext
 from include.jobs.results import ScoreResult
 from include.lake.merge import find_merge_of_run, publish
 from include.modelling.champion import faults_of
+from include.modelling.estimator import trusted_types
 from include.tracking.names import LATENCY
 
 
@@ -32,6 +33,7 @@ def _write(context: JobContext, branch: str, missing: dict[date, str]) -> dict[s
     """Score days into a branch, and commit them; return the metadata of the commit."""
     pipeline, commit = context.pipeline, context.spec.commit
     context.predictions.table.check_writer(commit, pipeline.name, loader.names(context.folder.parent))
+    trusted_types(context.folder)  # a fault of the pipeline's own files is never the champion's
     with faults_of(context.version, "score"):
         champion = context.load_scorer(context.champion_run)
     context.lake.create_branch(branch, commit)

@@ -21,7 +21,9 @@ from typing import TYPE_CHECKING, Any
 
 from include.concurrency import map_ordered
 from include.exceptions import Absent, BadData, ColumnMissing, MillraceError, Misconfigured
+from include.excerpt import quote
 from include.lake.client import Lake, LakeObject
+from include.lake.frames import to_frame
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,6 +35,7 @@ _MAX_PARALLEL_READS = 8
 _FULL_READ_MAX_BYTES = 8 << 20
 """Up to this size, downloading a whole part is faster than one request for each range of its columns."""
 _BATCH_ROWS = 65_536
+_MAX_NAMED = 10
 _MAX_LISTED_COMMITS = 1000
 """Commits of a table in which its writer is looked for: those that people made by hand name none."""
 _PARTITION = re.compile(r"dt=(\d{4}-\d{2}-\d{2})/")
@@ -40,6 +43,8 @@ _PART = re.compile(r"(part-[^/]*|v\d+-[0-9a-f]{12})\.parquet")
 """Names that `load` gives to the parts of a partition, and `score` to the predictions for one."""
 _SCHEMA = "_common_metadata"
 """The Parquet file without rows in which Arrow, Spark and Dask keep the schema of a folder of files."""
+PART_NAMES = "dt=YYYY-MM-DD/part-*.parquet"
+"""How messages tell what a part is named."""
 _log = logging.getLogger(__name__)
 _told: set[tuple[str, str]] = set()
 
@@ -84,6 +89,11 @@ class Table:
                 f"which has written it: change lake.table or lake.repository of {pipeline_name!r}"
             )
 
+    @property
+    def schema_path(self) -> str:
+        """Where the types of the columns lie."""
+        return f"{self.name}/{_SCHEMA}"
+
     def schema(self, ref: str) -> pa.Schema | None:
         """Return the columns that the table holds at a ref, with their types; None before its first load.
 
@@ -92,16 +102,16 @@ class Table:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        path = f"{self.name}/{_SCHEMA}"
         try:
-            content = self.lake.download(ref, path)
+            content = self.lake.download(ref, self.schema_path)
         except Absent:
             return None
         try:
             return pq.read_schema(pa.BufferReader(content)).remove_metadata()
         except (pa.ArrowException, OSError) as error:
             raise BadData(
-                f"{path!r} at {ref!r} is not a readable Parquet file; delete it, and the next load writes it"
+                f"{self.schema_path!r} at {ref!r} is not a readable Parquet file; delete it, and the next "
+                "load writes it"
             ) from error
 
     def write_schema(self, branch: str, schema: pa.Schema) -> None:
@@ -111,7 +121,7 @@ class Table:
         content = BytesIO()
         pq.write_metadata(schema.remove_metadata(), content)
         content.seek(0)
-        self.lake.upload(branch, f"{self.name}/{_SCHEMA}", content)
+        self.lake.upload(branch, self.schema_path, content)
 
     def days(self, ref: str) -> list[date]:
         """Return the days that have a partition, in order.
@@ -140,6 +150,11 @@ class Table:
                 parts.setdefault(day, []).append(item)
         self._tell(others)
         return {day: sorted(items, key=_part_order) for day, items in parts.items()}
+
+    def count_left_out(self, ref: str, day: date) -> int:
+        """Return how many objects lie in a partition's folder that are no parts of it."""
+        items = self.lake.list_objects(ref, self.prefix(day))
+        return sum(self._day_of_part(item.path) is None for item in items)
 
     def partitions(
         self,
@@ -193,7 +208,7 @@ class Table:
                 f"table {self.name!r} has no partition from {first} to {last} at {ref!r}; "
                 "run the pipeline's ingest DAG for these days"
             )
-        return self._joined(tables).to_pandas()
+        return to_frame(self._joined(tables))
 
     def _day_of(self, path: str) -> date | None:
         """Return the day in whose partition a path lies; None if it lies in none."""
@@ -214,11 +229,12 @@ class Table:
             _told.add((self.lake.repository, self.name))
             _log.warning(
                 "table %r of %r: left out %d object(s) or folder(s) of others, as %r: parts of a table are "
-                "named 'dt=YYYY-MM-DD/part-*.parquet'",
+                "named %r",
                 self.name,
                 self.lake.repository,
                 len(others),
                 others[0],
+                PART_NAMES,
             )
 
     @contextmanager
@@ -286,11 +302,21 @@ class Table:
 
         try:
             return tables[0] if len(tables) == 1 else pa.concat_tables(tables, promote_options="permissive")
-        except pa.ArrowException as error:
+        except pa.ArrowException:  # its message may quote a value
             raise BadData(
-                f"the parts of table {self.name!r} have incompatible columns: {error}; load the days with "
-                "the wrong type again"
-            ) from error
+                f"the parts of table {self.name!r} have incompatible columns: {_differing(tables)}; load the "
+                "days with the wrong type again"
+            ) from None
+
+
+def _differing(tables: Sequence[pa.Table]) -> str:
+    """Return the columns that have several types, with these."""
+    types: dict[str, dict[str, None]] = {}
+    for one in (one for table in tables for one in table.schema):
+        types.setdefault(one.name, {})[str(one.type)] = None
+    found = {name: " and ".join(seen) for name, seen in types.items() if len(seen.keys() - {"null"}) > 1}
+    shown = [f"{quote(name)} is {seen}" for name, seen in islice(found.items(), _MAX_NAMED)]
+    return ", ".join(shown)
 
 
 def _present(file: pq.ParquetFile, columns: Sequence[str] | None) -> list[str] | None:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from include.contract.model import Model
 from include.exceptions import BadData
+from include.modelling.categories import text_of
 
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
 _MAX_NAMED = 10
+_MAX_EXACT = 2**53
+"""Up to this size, float64 holds every whole number."""
 _NO_NUMBERS = (TypeError, ValueError, OverflowError)
 
 
@@ -41,6 +45,15 @@ def matrix(rows: pd.DataFrame, model: Model) -> pd.DataFrame:
     for name in model.features.categorical:
         features[name] = _categories(features[name])
     return features
+
+
+def rounded(rows: pd.DataFrame, model: Model) -> dict[str, int]:
+    """Return for numerical features the count of whole numbers that are too long for float64, where any are.
+
+    They lose their last digits: no matter for a measurement, but different identifiers become one.
+    """
+    counts = {name: _too_long(rows[name]) for name in model.features.numerical}
+    return {name: count for name, count in counts.items() if count}
 
 
 def require_values(matrix: pd.DataFrame, model: Model) -> None:
@@ -81,6 +94,23 @@ def target(rows: pd.DataFrame, model: Model) -> np.ndarray:
     return truth
 
 
+def _too_long(column: pd.Series) -> int:
+    """Return how many whole numbers lie beyond 2^53: of 64 bits, or decimals."""
+    if column.dtype.kind in "iu":
+        # Not `abs`: it leaves the smallest number negative.
+        return int(((column > _MAX_EXACT) | (column < -_MAX_EXACT)).sum())
+    if column.dtype.kind == "O":
+        return sum(map(_is_too_long, column))
+    return 0
+
+
+def _is_too_long(value: object) -> bool:
+    if not isinstance(value, int | Decimal):
+        return False
+    whole = int(value)
+    return value == whole and not -_MAX_EXACT <= whole <= _MAX_EXACT
+
+
 def _numbers(column: pd.Series, where: str) -> pd.Series:
     """Return a column as float64; raises BadData with the count of other values than finite numbers."""
     import numpy as np
@@ -104,17 +134,21 @@ def _numbers(column: pd.Series, where: str) -> pd.Series:
 
 
 def _categories(column: pd.Series) -> pd.Series:
-    """Return a column as objects, missing ones None; raises BadData for lists and structures."""
+    """Return a column as text, missing values as None; raises BadData for lists and structures."""
     import pandas as pd
 
-    found = column.astype("object").where(column.notna(), None)
-    mixed = pd.api.types.infer_dtype(found, skipna=True) == "mixed"
-    if mixed and (nested := int(found.map(_is_nested).sum())):
+    if column.dtype.kind != "O":
+        return text_of(column)
+    given = column.astype("object").where(column.notna(), None)
+    kind = pd.api.types.infer_dtype(given, skipna=True)
+    if kind in ("string", "empty"):
+        return given
+    if kind == "mixed" and (nested := int(given.map(_is_nested).sum())):
         raise BadData(
             f"column {column.name!r} holds lists or structures in {nested} of {len(column)} rows; a feature "
             "is one value a row: flatten it in the source"
         )
-    return found
+    return text_of(column)
 
 
 def _named(names: list[str]) -> str:

@@ -7,7 +7,8 @@ partition's content, so that corrected data and a new champion are scored again,
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -17,10 +18,12 @@ from typing import TYPE_CHECKING, NamedTuple
 from include.contract.model import DAY, PREDICTION
 from include.contract.pipeline import Pipeline
 from include.contract.windows import MonitoringWindow
-from include.exceptions import ColumnMissing, Conflict, NotEnoughData
+from include.exceptions import BadData, ChampionUnusable, Conflict, NotEnoughData
+from include.lake.frames import concat, to_frame
 from include.lake.table import Table, checksum
 from include.lake.types import LakeObject
-from include.modelling.champion import ANY, faults_of
+from include.modelling.champion import ANY, columns_for, faults_of, matrix_for
+from include.modelling.estimator import probabilities
 from include.modelling.metrics import latency_ms
 from include.modelling.scorer import Scorer
 
@@ -62,26 +65,47 @@ class Predictions:
     def write(self, branch: str, missing: dict[date, str], scorer: Scorer, *, commit: str) -> Written:
         """Score days of `commit`, and upload their predictions to a branch.
 
-        Raises ChampionUnusable if the model fails on the rows, or needs a column that they lack.
+        Raises ChampionUnusable if the model fails on the rows, or needs a column that they lack, BadData
+        if a day's rows are at fault. A partition without rows gets a file without any.
         """
-        time_column = self.pipeline.model.time
+        contract = self.pipeline.model
+        time_column = contract.time
         columns = list(dict.fromkeys([time_column, *scorer.model.features.all]))
+        import numpy as np
+
         rows, latency = 0, 0.0
         with (
             TemporaryDirectory(prefix="millrace-") as scratch,
-            faults_of(self.version, "score", (ColumnMissing,)),
+            columns_for(self.version, contract),
         ):
             file = Path(scratch) / "predictions.parquet"
             for day, part in self.data.partitions(commit, min(missing), max(missing), columns, only=missing):
-                frame = part.to_pandas()
-                with faults_of(self.version, "score", ANY):
-                    latency = latency or latency_ms(scorer.estimator, scorer.matrix(frame))
-                    scored = scorer.predict(frame)
+                frame = to_frame(part)
+                with self._naming(day):
+                    matrix = matrix_for(self.version, scorer, frame, contract)
+                scored = np.empty(0)
+                if len(frame):  # estimators refuse a frame without rows
+                    with faults_of(self.version, "score", ANY):
+                        latency = latency or latency_ms(scorer.estimator, matrix)
+                        scored = probabilities(scorer.estimator, matrix)
                 predictions = frame[[time_column]].assign(**{PREDICTION: scored})
                 predictions.to_parquet(file, index=False)
                 self.data.lake.upload(branch, missing[day], file)
                 rows += len(frame)
         return Written(rows, latency)
+
+    @contextmanager
+    def _naming(self, day: date) -> Iterator[None]:
+        """Let the message of bad data name the day, and what to do about it."""
+        try:
+            yield
+        except ChampionUnusable:
+            raise
+        except BadData as error:
+            raise BadData(
+                f"the rows of {day} cannot be scored: {error}; then run {self.pipeline.name}.ingest for that "
+                "day again"
+            ) from error
 
     def join(
         self, window: MonitoringWindow, columns: Sequence[str], *, commit: str, predictions_commit: str
@@ -103,10 +127,10 @@ class Predictions:
                 raise Conflict(
                     f"{path!r} has {len(predictions)} rows, its partition {rows.num_rows}; run score again"
                 )
-            frames.append(rows.to_pandas().assign(**{PREDICTION: predictions[PREDICTION], DAY: day}))
+            frames.append(to_frame(rows).assign(**{PREDICTION: predictions[PREDICTION], DAY: day}))
         if not frames:
             raise NotEnoughData(
                 f"no partition from {window.first} to {window.last} at {commit}; "
                 f"run {self.pipeline.name}.ingest for these days"
             )
-        return pd.concat(frames, ignore_index=True)
+        return concat(frames)

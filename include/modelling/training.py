@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -25,6 +26,8 @@ from include.tracking.runs import RunLog
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
+
+log = logging.getLogger(__name__)
 
 _REFERENCE_ROWS = 5000
 """Enough to see a shift of a few percent, small enough to fetch every day."""
@@ -58,6 +61,7 @@ def fit(
     estimator = build(folder, model)
     matrix = features.matrix(rows, model)
     features.require_values(matrix, model)
+    _warn_of_rounding(rows, model)
     fit_estimator(estimator, matrix, target, folder)
     seconds = time.monotonic() - started
     sample = matrix.sample(min(_REFERENCE_ROWS, len(matrix)), random_state=model.seed).sort_index()
@@ -103,6 +107,17 @@ def _refuse_too_few(target: np.ndarray, model: Model, window: TrainingWindow) ->
             f"{len(target)} rows with {len(set(target.tolist()))} class(es) of {model.target!r} from "
             f"{window.first} to {window.fit_until}; training needs {MIN_ROWS} rows of both classes: "
             "ingest more days, or widen training.window"
+        )
+
+
+def _warn_of_rounding(rows: pd.DataFrame, model: Model) -> None:
+    for name, count in features.rounded(rows, model).items():
+        log.warning(
+            "column %r holds %d whole numbers beyond 2^53 in %d rows, which lose digits as float64; if these "
+            "are identifiers, make the column a categorical feature, or take it out",
+            name,
+            count,
+            len(rows),
         )
 
 

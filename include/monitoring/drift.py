@@ -82,6 +82,11 @@ class _Method(NamedTuple):
     threshold: float
 
 
+def columns(model: Model) -> list[str]:
+    """Return the columns that are compared: features, target and predictions."""
+    return [*model.features.all, model.target, PREDICTION]
+
+
 def _methods(model: Model, limits: Drift) -> dict[str, _Method]:
     numbers = _Method("wasserstein", limits.methods.wasserstein)
     categories = _Method("jensenshannon", limits.methods.jensenshannon)

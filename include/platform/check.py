@@ -27,6 +27,9 @@ from include.contract.types import FIRST_DAY, LAST_DAY, check_day
 from include.exceptions import MillraceError, Misconfigured, PipelineInvalid
 from include.excerpt import nearest, quote
 from include.ingestion.partitioner import parts
+from include.ingestion.readers import pinned
+from include.ingestion.strays import Strays
+from include.lake.frames import concat, to_frame
 from include.modelling import estimator, features
 from include.modelling.metrics import MIN_ROWS, has_enough_rows
 from include.platform import cli
@@ -80,11 +83,14 @@ def check(
     for name, error in broken.items():
         yield from (Finding(name, path, message) for path, message in error.faults)
     try:
-        days = _read(pipeline, folder, *_span(pipeline, folder, first, last), sql_url)
+        strays = Strays(pipeline.source)
+        days = _read(pipeline, folder, *_span(pipeline, folder, first, last), sql_url, strays)
     except MillraceError as error:
         yield Finding("source", "not read", str(error))
     else:
         yield _rows(days)
+        if strays.late or strays.undated:
+            yield Finding("source", f"left out: {strays.late} late, {strays.undated} undated row(s)")
         suite = pipeline.validation.suite
         yield from () if suite in broken else _suite(folder / suite, days)
         yield from () if code.MODEL in broken else _model(pipeline, folder, days)
@@ -97,19 +103,22 @@ def _span(pipeline: Pipeline, folder: Path, first: date | None, last: date | Non
     return latest_days(pipeline, folder) or (yesterday, yesterday)
 
 
-def _read(pipeline: Pipeline, folder: Path, first: date, last: date, sql_url: SqlUrl) -> Days:
-    import pandas as pd
+def _read(pipeline: Pipeline, folder: Path, first: date, last: date, sql_url: SqlUrl, strays: Strays) -> Days:
+    import pyarrow.parquet as pq
 
     source = pipeline.source
     url = sql_url(str(source.conn_id)) if source.reader is Reader.SQL else None
+    at_version = pinned(pipeline, folder)
     found: dict[date, list[pd.DataFrame]] = {}
     with TemporaryDirectory(prefix="millrace-") as scratch:
-        for part in parts(pipeline, first, last, folder=folder, scratch=Path(scratch), sql_url=url):
+        for part in parts(
+            at_version, first, last, folder=folder, scratch=Path(scratch), sql_url=url, strays=strays
+        ):
             frames = found.setdefault(part.day, [])
             if part.file is not None:
-                frames.append(pd.read_parquet(part.file))
+                frames.append(to_frame(pq.read_table(part.file)))
                 part.file.unlink()
-    return {day: pd.concat(frames, ignore_index=True) if frames else None for day, frames in found.items()}
+    return {day: concat(frames) if frames else None for day, frames in found.items()}
 
 
 def _rows(days: Days) -> Finding:
@@ -140,15 +149,17 @@ def _suite(suite: Path, days: Days) -> Iterator[Finding]:
 
 
 def _model(pipeline: Pipeline, folder: Path, days: Days) -> Iterator[Finding]:
-    import pandas as pd
-
     if not (frames := [frame for frame in days.values() if frame is not None]):
         return
-    rows = pd.concat(frames, ignore_index=True)
+    rows = concat(frames)
     if missing := list(_missing(pipeline, list(rows.columns))):
         yield from missing
         return
     try:
+        yield from (
+            Finding("model", f"{quote(name)} holds {count} whole numbers that are too long for float64")
+            for name, count in features.rounded(rows, pipeline.model).items()
+        )
         yield Finding("model", _fitted(pipeline, folder, rows))
     except MillraceError as error:
         yield Finding("model", "failed", str(error))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +30,9 @@ def _expectation(suite: Path, part: str, entry: Any) -> Any:
     where = f"{suite}: {part}: {quote(entry)}"
     if not isinstance(entry, dict) or not {"type"} <= set(entry) <= {"type", "kwargs", "severity"}:
         raise Misconfigured(f"{where} is not an entry; write type, kwargs and severity")
-    kind = getattr(expectations, "".join(word.capitalize() for word in str(entry["type"]).split("_")), None)
-    if kind is None or not str(entry["type"]).startswith("expect_"):
+    kinds = {_snake(name): getattr(expectations, name) for name in dir(expectations)}
+    kind = kinds.get(str(entry["type"])) if str(entry["type"]).startswith("expect_") else None
+    if kind is None:
         raise Misconfigured(
             f"{where}: Great Expectations has no expectation {quote(entry['type'])}; see its gallery"
         )
@@ -42,6 +44,12 @@ def _expectation(suite: Path, part: str, entry: Any) -> Any:
     except Exception as error:
         raise Misconfigured(f"{where}: {describe(error)}; correct the entry") from error
     return expectation
+
+
+@cache
+def _snake(name: str) -> str:
+    """Return a class's name in snake case; a run of capitals, as in `KLDivergence`, is one word."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
 
 
 def _check_kwargs(kwargs: dict[str, Any]) -> None:

@@ -18,6 +18,7 @@ from include.contract.text import ColumnName, Text
 from include.contract.types import CRON_PRESETS
 from include.exceptions import PipelineInvalid
 from include.excerpt import LIMIT, quote
+from include.settings import ROOT
 from tests.support.pipeline import NAME, SUITE, write_pipeline
 
 CASES: tuple[tuple[str, Any, str], ...] = (
@@ -83,9 +84,49 @@ CASES: tuple[tuple[str, Any, str], ...] = (
     ("source.csv.delimeter", {"delimeter": ";"}, "did you mean 'delimiter'? allowed: columns, decimal"),
     (
         "source",
+        {"missing": "wait"},
+        "missing: 'wait' is for files of a day; write '{dt}' into uri, or remove it",
+    ),
+    ("source.late", "route", "'route': input should be 'refuse' or 'drop'"),
+    ("source.invalid_time", "keep", "'keep': input should be 'refuse' or 'drop'"),
+    ("source.max_dropped", 1.5, "less than or equal to 1"),
+    ("source.missing_timeout", "400d", "'400d' is longer than 366 days"),
+    (
+        "source",
         {"reader": "parquet", "csv": {}},
         "the key 'csv' is for reader 'csv', not 'parquet'; remove it",
     ),
+    (
+        "source",
+        {"excel": {}},
+        "the key 'excel' is for reader 'excel', not 'csv'; remove it",
+    ),
+    (
+        "source",
+        {"reader": "jsonl", "delta": {"version": 3}},
+        "the key 'delta' is for reader 'delta', not 'jsonl'; remove it",
+    ),
+    ("source.excel.sheet", "", "'' is blank"),
+    ("source.excel.sheet", "x" * 101, "use at most 100 characters"),
+    ("source.excel.header_row", 0, "0: input should be greater than or equal to 1"),
+    ("source.excel.header_row", True, "True is not a number"),
+    (
+        "source.excel",
+        {"header_row": None},
+        "header_row is null, so columns has to name each column of the sheet",
+    ),
+    ("source.excel", {"columns": []}, "columns names no column; name each column of the sheet, or leave"),
+    ("source.excel", {"columns": ["a", "a"]}, "columns names 'a' twice; give each column a name of its own"),
+    ("source.delta.version", -1, "-1: input should be greater than or equal to 0"),
+    ("source.delta.version", "latest", "input should be a valid integer"),
+    (
+        "source",
+        {"reader": "delta", "uri": "orders/{dt}"},
+        "uri is 'orders/{dt}', but reader 'delta' reads one table; write its folder, without '{dt}' and '*'",
+    ),
+    ("source", {"reader": "delta", "uri": "*/orders"}, "reads one table; write its folder, without '{dt}'"),
+    ("source", {"reader": "delta", "uri": None}, "reader 'delta' needs the key 'uri'"),
+    ("source", {"reader": "delta", "missing": "skip"}, "missing: 'skip' is for files of a day"),
     ("source.callable", "a..b:read", "'a..b:read' is not valid; use 'module:function'"),
     ("source.partition_by", "ti\0me", r"contains the character '\x00'"),
     ("source.timezone", "x" * 999, "is not a time zone; write an IANA name"),
@@ -277,16 +318,59 @@ def test_a_value_that_only_yaml_can_hold_is_refused(
     assert message in found
 
 
+REFUSED_NOW = re.findall(
+    r"^\| `([^`]+)` \| `([^`]+)` \| `([^`]+)` \| [^|]+ \|$",
+    (ROOT / "docs/releases.md").read_text(),
+    re.MULTILINE,
+)
+"""The rows of the page for those who update: key, value as YAML, and message."""
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"), REFUSED_NOW, ids=[f"{path}-{value}" for path, value, _ in REFUSED_NOW]
+)
+def test_a_contract_that_was_accepted_once_is_refused_as_the_page_says(
+    tmp_path: Path, path: str, value: str, message: str
+) -> None:
+    found = faults_of(written(tmp_path, changed(path, yaml.safe_load(value))))
+    assert [text for where, text in found if where == path and message in text], found
+
+
+def test_the_page_has_a_row_for_each_kind_of_what_is_refused_now() -> None:
+    sections = {path.partition(".")[0] for path, _, _ in REFUSED_NOW}
+    assert len(REFUSED_NOW) > 30
+    assert sections == {*Pipeline.model_fields} - {"name", "description", "tags", "privacy", "columns"}
+
+
+def test_a_key_that_is_written_twice_is_refused_as_the_page_says(tmp_path: Path) -> None:
+    file = write_pipeline(tmp_path) / "pipeline.yaml"
+    file.write_text(file.read_text() + "owner: another\n")
+    [(_, message)] = faults_of(file.parent)
+    assert "is written twice" in message
+
+
 VALID: tuple[dict[str, Any], ...] = (
     {"owner": "x" * 500, "tags": ["x" * 100, "größe"], "description": "two\nlines\tand a tab, 5 %"},
     {"lake": {"repository": "0-9", "branch": "_Main-2", "table": "t"}},
     {"source": {"uri": "in/{dt}/a..b.csv", "timezone": "America/Argentina/Buenos_Aires"}},
     {"source": {"uri": "s3://bucket/{dt}.csv", "missing": "skip"}},
+    {"source": {"uri": "{dt}.csv", "missing": "wait", "missing_timeout": "366d"}},
+    {"source": {"late": "drop", "invalid_time": "drop", "max_dropped": 1}},
     {"source": {"uri": "s3://bucket/year={dt:%Y}/month={dt:%m}/*/{dt:%d}-*.csv?region=eu"}},
     {"source": {"uri": "dt={dt}/*.csv", "partition_by": "dt", "csv": {"columns": ["id"]}}},
     {"source": {"csv": {"delimiter": "\t", "quote": None, "escape": "\\", "encoding": "Latin-1"}}},
     {"source": {"csv": {"delimiter": ";", "decimal": ",", "escape": '"', "time_formats": ["%d.%m.%Y"]}}},
     {"source": {"csv": {"columns": ["time", "prediction"], "skip_lines": 1000, "null_values": ["-", " "]}}},
+    {"source": {"reader": "jsonl", "uri": "dt={dt}/*.json.gz", "missing": "skip"}},
+    {
+        "source": {
+            "reader": "excel",
+            "uri": "{dt:%Y-%m}.xlsx",
+            "excel": {"sheet": "März 2024", "header_row": 3},
+        }
+    },
+    {"source": {"reader": "excel", "excel": {"header_row": None, "columns": ["time", "id"]}}},
+    {"source": {"reader": "delta", "uri": "s3://bucket/orders", "delta": {"version": 0}}},
     {"source": {"reader": "sql", "uri": None, "conn_id": "a#!(b)-c.d:e/f", "query": "select\n  '{{'\n"}},
     {"source": {"query": "select ';', \"a;b\" -- c;\nfrom t where d >= :start and d < :end ;\n"}},
     {"source": {"query": "/* daily */ ((SELECT a::date, '12:30', '\\:x', $1 FROM t))"}},

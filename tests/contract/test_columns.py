@@ -44,7 +44,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"id": 7}, "columns.id: 7 is not a column; write its type, or keys such as 'type: integer'"),
     (
         {"id": {"type": "integer", "form": "x"}},
-        "columns.id.form: is not a known key; did you mean 'from'? allowed: format, from, null",
+        "columns.id.form: is not a known key; did you mean 'format'? allowed: format, from, null",
     ),
     ({"id": {"type": "integer", "format": "%d"}}, "columns.id: format is for date, timestamp, timestamptz"),
     ({"at": {"type": "timestamp", "format": "epoch_s"}}, "'epoch_s' is an instant; write type 'timestamptz'"),
@@ -106,6 +106,10 @@ def test_the_names_of_a_file_without_a_header_have_the_time(
     tmp_path: Path, names: list[str], columns: dict[str, Any], expected: list[str]
 ) -> None:
     assert faults(tmp_path, source={"csv": {"columns": names}}, columns=columns) == expected
+    workbook = {"reader": "excel", "uri": "orders.xlsx", "excel": {"columns": names}}
+    assert faults(tmp_path / "b", source=workbook, columns=columns) == [
+        fault.replace("source.csv", "source.excel") for fault in expected
+    ]
 
 
 def test_the_columns_that_a_contract_names_are_those_of_all_its_sections_and_of_its_suite(

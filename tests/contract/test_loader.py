@@ -68,8 +68,9 @@ def test_every_fault_of_a_file_is_told_at_once(tmp_path: Path) -> None:
         ),
         Fault(
             "source.partition_bye",
-            "is not a known key; did you mean 'partition_by'? allowed: callable, conn_id, csv, max_days, "
-            "missing, partition_by, query, reader, timeout, timezone, uri",
+            "is not a known key; did you mean 'partition_by'? allowed: callable, conn_id, csv, delta, excel, "
+            "extra, invalid_time, late, max_days, max_dropped, missing, missing_timeout, partition_by, "
+            "query, reader, timeout, timezone, uri",
         ),
         Fault(
             "source.timezone",
@@ -86,8 +87,11 @@ def test_every_fault_of_a_file_is_told_at_once(tmp_path: Path) -> None:
     ("changes", "expected"),
     [
         (
-            {"source": {"reader": "excel"}},
-            Fault("source.reader", "'excel': input should be 'parquet', 'csv', 'sql' or 'python'"),
+            {"source": {"reader": "access"}},
+            Fault(
+                "source.reader",
+                "'access': input should be 'parquet', 'csv', 'jsonl', 'excel', 'delta', 'sql' or 'python'",
+            ),
         ),
         ({"source": {"reader": "sql"}}, Fault("source", "reader 'sql' needs the key 'conn_id'")),
         (

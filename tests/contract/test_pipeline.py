@@ -93,7 +93,7 @@ def test_the_schema_underlines_what_the_contract_refuses() -> None:
     broken = {
         **CONTRACT,
         "onwer": "shop",
-        "source": {**CONTRACT["source"], "reader": "excel"},
+        "source": {**CONTRACT["source"], "reader": "access"},
         "training": {"window": "soon"},
         "monitoring": {"drift": {"share": 2}},
     }

@@ -15,8 +15,9 @@ import pytest
 from pyarrow import fs
 
 from include.contract import loader
-from include.exceptions import BadData
+from include.exceptions import BadData, FileMissing
 from include.ingestion.partitioner import Part, parts
+from include.ingestion.readers import missing_files
 from tests.support.pipeline import Row, day, orders, write_parquet, write_pipeline
 from tests.support.s3 import REGION, Store, run_s3
 
@@ -152,6 +153,20 @@ def test_every_day_of_a_month_without_a_file_is_missing(tmp_path: Path) -> None:
     assert found == [(1, False), (0, False), (0, True), (0, True)]
 
 
+def test_paths_without_a_file_are_named_one_for_all_their_days(tmp_path: Path) -> None:
+    folder = pipeline(tmp_path, "{dt:%Y-%m}/*.parquet", missing="wait")
+    write(folder, **{"2024-04__a.parquet": orders(31, count=1)})
+    source = loader.load(folder).source
+    found = missing_files(source, day(0), day(99), folder=folder)
+    assert found == ["2024-03/*.parquet", "2024-05/*.parquet", "2024-06/*.parquet"]
+    assert missing_files(source, day(31), day(40), folder=folder) == []
+
+
+def test_a_file_that_went_away_while_it_was_waited_for_is_missing(tmp_path: Path) -> None:
+    with pytest.raises(FileMissing, match="2024-03-01"):
+        ids(pipeline(tmp_path, "{dt}.parquet", missing="wait"))
+
+
 def test_a_file_that_cannot_be_read_is_not_skipped(tmp_path: Path) -> None:
     folder = pipeline(tmp_path, "{dt}.parquet", missing="skip")
     (folder / "2024-03-01.parquet").write_bytes(b"")
@@ -166,7 +181,7 @@ def test_rows_of_another_month_are_not_left_out_unseen(tmp_path: Path) -> None:
         ids(folder)
     assert str(raised.value) == (
         "'2024-03.parquet': column 'time' is outside of 2024-03-01 … 2024-03-31 (UTC) in 2 of 3 rows; the "
-        "source has to return the requested days"
+        "source has to return the requested days, or set source.late to 'drop'"
     )
 
 

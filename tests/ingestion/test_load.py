@@ -73,6 +73,8 @@ def test_the_commit_says_what_was_loaded_and_by_whom(shop: IngestRun) -> None:
         "pipeline": shop.pipeline.name,
         "partition": "2024-03-01_2024-03-02",
         "rows": "8",
+        "late": "0",
+        "undated": "0",
         "source_checksum": loaded.source_checksum,
     }
 

@@ -311,9 +311,10 @@ def batch(**columns: Any) -> pa.RecordBatch:
         ),
         (
             [batch(), pa.record_batch({"time": [None, "2024-03-01", "2024-03-02", "2024-02-29"]})],
-            "shop_source:read: column 'time' is empty in 1 of 6 rows; "
+            "shop_source:read: column 'time' is empty in 1 of 6 rows; the source has to give each row its "
+            "time, or set source.invalid_time to 'drop'; "
             "shop_source:read: column 'time' is outside of 2024-03-01 … 2024-03-01 (UTC) in 2 of 6 rows; "
-            "the source has to return the requested days",
+            "the source has to return the requested days, or set source.late to 'drop'",
         ),
     ],
     ids=["type", "gone", "new", "twice", "number", "text", "name", "strays"],

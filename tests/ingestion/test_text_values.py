@@ -15,7 +15,7 @@ from include.contract.dialect import Csv
 from include.ingestion.text_values import TextForm, has_leading_zeros, loses_digits
 
 ODD = object()
-"""Stands for a text that is no value of its column."""
+"""Stands for a text that is not a value of its column."""
 NAIVE, INSTANT = pa.timestamp("us"), pa.timestamp("us", "UTC")
 GERMAN = TextForm(decimal=",", thousands=".")
 DAYS = TextForm(time_formats=("%d.%m.%Y",))

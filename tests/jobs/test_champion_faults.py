@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from collections.abc import Callable
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
@@ -32,7 +33,8 @@ from include.modelling.comparison import Scores
 from include.tracking.names import Artifact
 from include.tracking.registry import Alias
 from include.tracking.runs import RunLog
-from tests.support.loop import Loop, rows
+from tests.support.loop import ROWS, Loop, rows
+from tests.support.pipeline import day
 
 FORMER, AS_OF = 24, 29
 """The last day that the champion learned from, and the day of its successor."""
@@ -276,7 +278,10 @@ def test_a_machine_without_memory_says_nothing_about_the_champion(
         former.evaluate(run, AS_OF, run_id="r2")
 
 
-@pytest.mark.parametrize(("harm", "reason"), FAULTS.values(), ids=FAULTS)
+OF_ITS_OWN = {name: fault for name, fault in FAULTS.items() if name != "column of text"}
+
+
+@pytest.mark.parametrize(("harm", "reason"), OF_ITS_OWN.values(), ids=OF_ITS_OWN)
 def test_monitoring_says_that_the_champion_cannot_score_and_why(
     former: Loop, harm: Callable[[Loop], None], reason: str
 ) -> None:
@@ -290,6 +295,104 @@ def test_monitoring_says_that_the_champion_cannot_score_and_why(
     assert f"(version {version}). Train a successor" in message
     assert "run the pipeline's ingest" not in message
     assert former.head == before
+
+
+def infinite(number: int) -> pd.DataFrame:
+    found = rows(number)
+    return found.assign(weight=[float("inf")] * 3 + found["weight"].tolist()[3:])
+
+
+BAD_DAYS: dict[str, tuple[Callable[[int], pd.DataFrame], str]] = {
+    "infinite": (infinite, "column 'weight' is infinite in 3 of 120 rows; let the source return null"),
+    "text": (
+        lambda number: rows(number).assign(weight="heavy"),
+        "column 'weight' is not numeric: 120 of 120",
+    ),
+    "lists": (
+        lambda number: rows(number).assign(kind=[["toy"]] * 120),
+        "column 'kind' holds lists or structures in 120 of 120 rows",
+    ),
+}
+
+
+@pytest.mark.parametrize(("make", "reason"), BAD_DAYS.values(), ids=BAD_DAYS)
+def test_rows_that_a_successor_could_not_use_either_are_no_fault_of_the_champion(
+    former: Loop, make: Callable[[int], pd.DataFrame], reason: str
+) -> None:
+    former.put({AS_OF - 1: make(AS_OF - 1)})
+    with pytest.raises(BadData) as caught:
+        former.run(Job.SCORE, AS_OF, version=1)
+    message = str(caught.value)
+    assert not isinstance(caught.value, ChampionUnusable)
+    assert message.startswith(f"the rows of {day(AS_OF - 1)} cannot be scored: {reason}")
+    assert message.endswith(f"; then run {former.folder.name}.ingest for that day again")
+    assert "champion" not in message
+
+
+@pytest.mark.parametrize("name", ["infinite", "text"])
+def test_the_same_rows_are_its_fault_once_the_contract_has_left_the_column_out(
+    former: Loop, name: str
+) -> None:
+    make, reason = BAD_DAYS[name]
+    former.put({AS_OF: make(AS_OF)})
+    with pytest.raises(ChampionUnusable, match=f"champion cannot score: {reason}"):
+        successor(former).run(Job.SCORE, AS_OF, version=1)
+
+
+def test_a_day_without_a_column_that_later_days_have_is_to_be_ingested_again(former: Loop) -> None:
+    former.put({AS_OF - 1: rows(AS_OF - 1).drop(columns="weight")})
+    with pytest.raises(
+        BadData, match="no column 'weight', which the newest partition has: run the"
+    ) as caught:
+        former.run(Job.SCORE, AS_OF, version=1)
+    assert not isinstance(caught.value, ChampionUnusable)
+    with pytest.raises(ChampionUnusable, match="champion cannot score: column 'weight' is missing"):
+        successor(former).run(Job.SCORE, AS_OF, version=1)
+
+
+def test_the_time_column_is_the_contracts_and_never_a_fault_of_the_champion(former: Loop) -> None:
+    contract = former.folder / "pipeline.yaml"
+    contract.write_text(contract.read_text().replace("time: time", "time: moment"))
+    with pytest.raises(BadData, match="has no column 'moment', nor has the newest") as caught:
+        former.run(Job.SCORE, AS_OF, version=1)
+    assert not isinstance(caught.value, ChampionUnusable)
+
+
+def test_a_partition_without_rows_is_scored_without_asking_the_model(former: Loop) -> None:
+    former.put({AS_OF: rows(AS_OF).head(0)})
+    assert former.run(Job.SCORE, AS_OF, version=1)["rows"] == 2 * ROWS
+    assert former.run(Job.MEASURE, AS_OF, version=1)["run_id"]
+
+
+def test_a_mistake_in_model_py_is_no_fault_of_the_champion(former: Loop) -> None:
+    model = former.folder / "model.py"
+    model.write_text(model.read_text() + "\nTRUSTED_TYPES = 'numpy.dtype'\n")
+    sys.modules.pop(f"include.pipelines.{former.folder.name}.model")
+    with pytest.raises(Misconfigured, match=r"^TRUSTED_TYPES of .* is 'numpy.dtype'; write a list"):
+        former.run(Job.SCORE, AS_OF, version=1)
+
+
+def replace_reference(loop: Loop, content: bytes) -> None:
+    folder = Path(champion_run(loop).run.info.artifact_uri.removeprefix("file://"))
+    (folder / Artifact.REFERENCE).write_bytes(content)
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"PAR1 and no more", r"reference\.parquet of run '\w+' is damaged \(ArrowInvalid\)"),
+        (rows(0)[["amount", "kind"]].to_parquet(), "has no column 'weight', 'returned', 'prediction'"),
+    ],
+    ids=["damaged", "of another tool"],
+)
+def test_a_champion_whose_reference_is_wrong_cannot_be_measured(
+    former: Loop, content: bytes, reason: str
+) -> None:
+    former.run(Job.SCORE, AS_OF, version=1)
+    replace_reference(former, content)
+    with pytest.raises(ChampionUnusable, match=f"champion cannot be measured: .*{reason}"):
+        former.run(Job.MEASURE, AS_OF, version=1)
+    assert former.count("monitor") == 0
 
 
 def test_a_champion_that_was_scored_and_lost_its_reference_cannot_be_measured(former: Loop) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import json
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -43,6 +45,26 @@ def test_a_training_tells_what_it_learned_from(loop: Loop) -> None:
     [data] = found.inputs.dataset_inputs
     assert json.loads(data.dataset.source) == {"uri": f"lakefs://month/{loop.head}/orders/"}
     assert found.data.tags["millrace.commit"] == loop.head
+
+
+def coded(number: int) -> pd.DataFrame:
+    """A day whose kinds are codes, of which one is missing on some days, and whose weights are long."""
+    frame = rows(number)
+    codes = frame["kind"].map({"book": 1, "toy": 2}).astype("Int64")
+    codes.iloc[0] = None if number % 2 else 1
+    return frame.assign(kind=codes, weight=2**60 + np.arange(len(frame)))
+
+
+def test_codes_are_the_same_categories_on_each_day_and_long_numbers_are_warned_of(
+    loop: Loop, caplog: pytest.LogCaptureFixture
+) -> None:
+    loop.put({number: coded(number) for number in (*FITTED, *HELD_OUT)})
+    run = loop.train()
+    sample = pd.read_parquet(io.BytesIO(reference(loop, run)))
+    assert set(sample["kind"].dropna()) == {"1", "2"}
+    assert sample["kind"].isna().any()
+    assert f"column 'weight' holds {15 * ROWS} whole numbers beyond 2^53 in {15 * ROWS} rows" in caplog.text
+    assert loop.evaluate(run).candidate > 0.6
 
 
 def test_a_store_that_does_not_take_a_model_is_no_fault_of_the_model(loop: Loop) -> None:

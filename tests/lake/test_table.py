@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Generator, Iterator
 from datetime import date
 from pathlib import Path
@@ -231,8 +232,29 @@ def test_a_missing_column_is_told_if_the_newest_partition_is_unreadable(table: T
 def test_days_whose_types_do_not_agree_are_bad_data(table: Table, tmp_path: Path) -> None:
     write(table, DAYS[0], pa.table({"a": [1]}), tmp_path)
     write(table, DAYS[1], pa.table({"a": ["x"]}), tmp_path)
-    with pytest.raises(BadData, match="departures"):
+    with pytest.raises(BadData) as raised:
         table.frame("main", FIRST, LAST)
+    assert str(raised.value) == (
+        "the parts of table 'departures' have incompatible columns: 'a' is int64 and string; load the days "
+        "with the wrong type again"
+    )
+
+
+def test_a_number_that_the_type_of_other_days_does_not_hold_is_bad_data_and_not_told(
+    table: Table, tmp_path: Path
+) -> None:
+    write(table, DAYS[0], pa.table({"a": [2**53 + 1]}), tmp_path)
+    write(table, DAYS[1], pa.table({"a": [0.5]}), tmp_path)
+    with pytest.raises(BadData, match="'a' is int64 and double") as raised:
+        table.frame("main", FIRST, LAST)
+    assert str(2**53 + 1) not in f"{raised.value} {raised.value.__cause__}"
+
+
+def test_whole_numbers_beside_a_null_stay_whole(table: Table, tmp_path: Path) -> None:
+    write(table, DAYS[0], pa.table({"a": pa.array([2**53 + 1, None])}), tmp_path)
+    write(table, DAYS[1], pa.table({"a": [7]}), tmp_path)
+    found = table.frame("main", FIRST, LAST)["a"]
+    assert (str(found.dtype), found.dropna().tolist()) == ("Int64", [2**53 + 1, 7])
 
 
 OTHERS = (
@@ -379,3 +401,48 @@ def test_a_value_that_rotted_is_seen_by_a_reader_of_some_columns(
     write(table, FIRST, file.read_bytes().replace(b"JFK", b"JFX"), tmp_path)
     with pytest.raises(BadData, match=r"dt=2013-01-01/part-0.parquet.*is not a readable Parquet file"):
         table.frame("main", FIRST, LAST, ["origin"])
+
+
+def test_a_table_keeps_its_columns_beside_its_partitions(filled: Table) -> None:
+    assert filled.schema("main") is None
+    schema = pa.schema({"day": pa.int64(), "at": pa.timestamp("us", "UTC"), "tags": pa.list_(pa.string())})
+    filled.write_schema("main", schema)
+    assert filled.schema("main") == schema
+    assert filled.days("main") == DAYS
+    assert (
+        pq.read_schema(pa.BufferReader(filled.lake.download("main", "departures/_common_metadata"))) == schema
+    )
+
+
+def test_columns_that_are_damaged_are_named(filled: Table) -> None:
+    filled.lake.upload("main", "departures/_common_metadata", io.BytesIO(b"PAR1"))
+    with pytest.raises(
+        BadData, match=r"'departures/_common_metadata' at 'main' is not a readable Parquet file"
+    ):
+        filled.schema("main")
+
+
+def test_days_before_a_column_began_are_read_as_nulls(filled: Table, tmp_path: Path) -> None:
+    write(filled, LAST, pa.table({"day": [4], "origin": ["JFK"], "gate": [7]}), tmp_path)
+    filled.write_schema("main", pa.schema({"day": pa.int64(), "origin": pa.string(), "gate": pa.int64()}))
+    late = Table(filled.lake, filled.name, {"gate": LAST})
+    names = ["gate", "day"]
+    found = dict(late.partitions("main", FIRST, LAST, names))
+    assert {day: rows["gate"].to_pylist() for day, rows in found.items()} == {
+        DAYS[0]: [None],
+        DAYS[1]: [None, None],
+        DAYS[2]: [7],
+    }
+    assert {str(rows.schema) for rows in found.values()} == {"gate: int64\nday: int64"}
+    batches = list(late.batches("main", FIRST, LAST, names))
+    assert [row for batch in batches for row in batch.to_pylist()] == [
+        {"gate": None, "day": 1},
+        {"gate": None, "day": 2},
+        {"gate": None, "day": 2},
+        {"gate": 7, "day": 4},
+    ]
+    assert late.frame("main", FIRST, LAST, names)["gate"].isna().sum() == 3
+    with pytest.raises(ColumnMissing):
+        list(filled.partitions("main", FIRST, LAST, names))
+    with pytest.raises(ColumnMissing):
+        list(Table(filled.lake, filled.name, {"gate": DAYS[1]}).partitions("main", DAYS[1], LAST, names))

@@ -7,10 +7,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 from include.contract.model import Features, Model
 from include.exceptions import BadData
+from include.lake.frames import to_frame
 from include.modelling import features
 
 MODEL = Model(target="late", time="at", features=Features(numerical=["a"], categorical=["b"]))
@@ -36,6 +38,35 @@ def test_what_is_missing_is_null_in_numbers_and_in_categories() -> None:
     found = features.matrix(rows, MODEL)
     assert found["a"].isna().tolist() == [False, True]
     assert found["b"].tolist() == ["x", None]
+
+
+def test_categories_are_text_whatever_their_neighbours_are() -> None:
+    """Found by scikit-learn/scikit-learn#15396 and others: 1 beside a null was 1.0."""
+    model = Model(target="y", time="t", features=Features(categorical=["plan", "member"]))
+    windows = [
+        pa.table({"plan": [1, 2], "member": [True, False]}),
+        pa.table({"plan": [1, None], "member": [True, None]}),
+    ]
+    found = [features.matrix(to_frame(window), model).to_numpy().tolist() for window in windows]
+    assert found == [[["1", "true"], ["2", "false"]], [["1", "true"], [None, None]]]
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        pd.Series([2**53 + 1, -(2**63), 2**53, None], dtype="Int64"),
+        pd.Series([2**53 + 1, 2**63, 1, 0], dtype="uint64"),
+        pd.Series([Decimal(2**53 + 1), Decimal(2) ** 70, Decimal("1.5"), None]),
+    ],
+    ids=["whole", "without sign", "decimal"],
+)
+def test_whole_numbers_too_long_for_a_float_are_counted(given: pd.Series) -> None:
+    assert features.rounded(pd.DataFrame({"a": given, "b": "x"}), MODEL) == {"a": 2}
+
+
+def test_numbers_that_a_float_holds_are_not_counted() -> None:
+    for given in ([2**53, -(2**53)], [1e300, 0.1], [Decimal("0.12345678901234567890"), None], [True, None]):
+        assert features.rounded(pd.DataFrame({"a": given}), MODEL) == {}
 
 
 def test_the_rows_themselves_stay_as_they_are() -> None:

@@ -55,6 +55,24 @@ def test_a_pipeline_that_would_run_has_no_faults(tmp_path: Path) -> None:
     assert found[3].seen.startswith("Pipeline, fitted on 240 rows in ")
 
 
+def test_what_is_left_out_and_what_loses_digits_is_shown(tmp_path: Path) -> None:
+    rows = [{**row, "id": 2**60 + number} for number, row in enumerate(orders(*range(60)))]
+    undated, late = {**rows[0], "time": None}, {**rows[0], "time": "2023-01-01"}
+    features = {"numerical": ["amount", "id"]}
+    source = {"uri": "{dt:%Y}.csv", "late": "drop", "invalid_time": "drop"}
+    folder = pipeline(
+        tmp_path, model={"target": "returned", "time": "time", "features": features}, source=source
+    )
+    (folder / "model.py").write_text(MODEL.replace('(OneHotEncoder(), ["kind"])', '("drop", ["id"])'))
+    write_csv(folder / "2024.csv", [*rows, undated, late])
+
+    found = run(folder)
+
+    assert faults(found) == []
+    assert Finding("source", "left out: 1 late, 1 undated row(s)") in found
+    assert Finding("model", "'id' holds 240 whole numbers that are too long for float64") in found
+
+
 def test_nothing_is_written_into_the_folder(tmp_path: Path) -> None:
     folder = pipeline(tmp_path)
     before = sorted(folder.iterdir())

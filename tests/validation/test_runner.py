@@ -7,13 +7,18 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
 import pytest
 import yaml
+from great_expectations import expectations
+from great_expectations.expectations.expectation import Expectation
 
 from include.exceptions import Misconfigured
+from include.lake.frames import to_frame
 from include.validation import runner
 from include.validation.report import Check, Report
 from include.validation.runner import validate
+from include.validation.suite import _snake
 from include.verdict import Verdict
 from tests.support.pipeline import day
 
@@ -108,6 +113,51 @@ def test_days_are_taken_one_after_the_other(suite: Path, monkeypatch: pytest.Mon
     assert judged == [4, 4, 4, 6]  # the last are the counts of the six days
 
 
+SUM = {"type": "expect_multicolumn_sum_to_equal", "kwargs": {"column_list": ["a", "b"], "sum_total": 3}}
+BINS = {"bins": [0, 2, 4], "weights": [0.5, 0.5]}
+DIVERGENCE = {
+    "type": "expect_column_kl_divergence_to_be_less_than",
+    "kwargs": {"column": "a", "partition_object": BINS, "threshold": 0.5},
+}
+
+
+def rule(name: str, **kwargs: Any) -> dict[str, Any]:
+    return {"type": f"expect_column_values_{name}", "kwargs": {"column": "a", **kwargs}}
+
+
+def test_a_null_changes_nothing_about_the_other_whole_numbers(suite: Path) -> None:
+    ids = to_frame(pa.table({"a": pa.array([2**60, 2**60 + 1, None])}))
+    rules = [
+        rule("to_be_unique"),
+        rule("to_be_of_type", type_="int64"),
+        rule("to_match_regex", regex="^[0-9]+$"),
+        rule("to_be_in_set", value_set=[2**60, 2**60 + 1]),
+    ]
+    assert judge(suite, rules, ids).verdict.reasons == ()
+
+
+def test_a_null_leaves_truth_values_what_they_are(suite: Path) -> None:
+    flags = to_frame(pa.table({"a": pa.array([True, None])}))
+    rules = [rule("to_be_of_type", type_="bool"), rule("to_be_in_set", value_set=[True])]
+    assert judge(suite, rules, flags).verdict.reasons == ()
+
+
+def test_rules_that_sum_and_bin_run_beside_a_null(suite: Path) -> None:
+    rows = to_frame(pa.table({"a": pa.array([1, 3, None]), "b": [2, 0, 3]}))
+    found = judge(suite, [SUM, DIVERGENCE, rule("to_be_of_type", type_="int64")], rows)
+    seen = {check.type: (check.passed, check.unexpected, check.error) for check in found.checks[:3]}
+    assert seen == {
+        "expect_multicolumn_sum_to_equal": (False, 1, ""),
+        "expect_column_kl_divergence_to_be_less_than": (True, None, ""),
+        "expect_column_values_to_be_of_type": (True, None, ""),
+    }
+
+
+def test_days_of_other_types_do_not_change_each_other(suite: Path) -> None:
+    days = [pd.DataFrame({"a": [2**60, 2**60 + 1]}), pd.DataFrame({"a": [0.5]})]
+    assert judge(suite, [rule("to_be_unique")], *days).verdict.passed
+
+
 def test_a_column_that_one_day_lacks_is_missed(suite: Path) -> None:
     columns = {"type": "expect_table_columns_to_match_set", "kwargs": {"column_set": ["a", "b"]}}
     whole = pd.DataFrame({"a": [1], "b": [2]})
@@ -185,6 +235,18 @@ def test_a_wrong_suite_names_its_file_and_entry(suite: Path, content: str, messa
         validate(suite, iter([]))
     told = str(raised.value).removeprefix(f"{suite}: ").removeprefix("1 fault(s)\n  ")
     assert told.startswith(message)
+
+
+def test_every_expectation_of_the_library_is_found_by_its_name(suite: Path) -> None:
+    """`expect_column_kl_divergence_to_be_less_than` was not, for the capitals of its class."""
+    kinds = [one for one in vars(expectations).values() if isinstance(one, type) and one is not Expectation]
+    names = [one.__name__ for one in kinds if one.__name__.startswith("Expect")]
+    assert {"ExpectColumnKLDivergenceToBeLessThan", "ExpectColumnPairValuesAToBeGreaterThanB"} <= set(names)
+    for name in names:
+        entry = {"type": _snake(name), "kwargs": {"nothing": 1}}
+        with pytest.raises(Misconfigured) as raised:
+            judge(suite, [entry])
+        assert "has no expectation" not in str(raised.value), name
 
 
 def test_a_suite_that_is_not_there_is_named(suite: Path) -> None:

@@ -176,6 +176,18 @@ WRONG = [
             BadData,
             "'a', inferred as float, has 1 other values in 180001 rows",
         ),
+        (
+            "more without a time than may be left out",
+            csv(HEAD + LINE + ",1,x\n", {**IN_CSV, "invalid_time": "drop"}),
+            BadData,
+            "is empty in 1 and outside of 0001-01-01 … 9999-12-31 (UTC) in 0 of 2 rows, and at most the",
+        ),
+        (
+            "more of another day than may be left out",
+            csv(HEAD + LINE + LINE.replace("03-01", "03-05"), {**A_DAY, "late": "drop"}),
+            BadData,
+            "in 1 of 2 rows, and at most the share 0.05 may be left out; correct the source, or raise",
+        ),
         ("another day", csv(HEAD + LINE.replace("03-01", "03-05"), A_DAY), BadData, "outside of 2024-03-01"),
         ("no file of the day", csv(None, A_DAY), FileMissing, "'orders-2024-03-01.csv' does not exist"),
         (

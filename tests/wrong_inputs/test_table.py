@@ -24,6 +24,7 @@ from tests.wrong_inputs import (
     queries,
     run_params,
     source_functions,
+    source_tables,
     stored_models,
     suites,
 )
@@ -39,6 +40,7 @@ KINDS = (
     queries,
     run_params,
     source_functions,
+    source_tables,
     stored_models,
     suites,
 )

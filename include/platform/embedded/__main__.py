@@ -53,7 +53,10 @@ def wipe(stack: Stack) -> int:
 
 
 def status(stack: Stack) -> int:
-    """Print the state of each part, and the memory and disk of all; return 1 unless all are healthy."""
+    """Print the state of each part, and the memory and disk of all; return 1 unless all are healthy.
+
+    Raises Misconfigured if another version started the stack, or if it was started with other settings.
+    """
     table = Table("part", "state", "since", "deaths", "last", "MiB")
     rows = statuses(stack)
     for row in rows:
@@ -75,6 +78,7 @@ def status(stack: Stack) -> int:
     for row in rows:
         if not row.is_healthy and row.log.exists():
             _console.print(f"[dim]why:[/dim] {row.log}", soft_wrap=True)
+    stack.check_started_so()
     return int(not all(row.is_healthy for row in rows))
 
 

@@ -112,7 +112,8 @@ def _disk(stack: Stack) -> Finding:
         return Finding(
             "disk",
             f"{free // _MIB:,} MiB free, less than MILLRACE_MIN_FREE ({least // _MIB:,} MiB)",
-            "free some space, without which no data is loaded: `make clean WHAT=garbage`, for example",
+            "free some space, without which no data is loaded and no training starts: "
+            "`make clean WHAT=garbage`, for example",
         )
     return Finding("disk", f"{free // _MIB:,} MiB free")
 

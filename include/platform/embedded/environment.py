@@ -61,7 +61,7 @@ def environment(
         "OPENBLAS_NUM_THREADS": str(settings.jobs.threads),
         **_quiet(inherited),
         "MILLRACE_MLFLOW_BACKEND": postgres.url("mlflow", database),
-        "MILLRACE_MLFLOW_ARTIFACTS": str(settings.var / "mlflow"),
+        "MILLRACE_MLFLOW_ARTIFACTS": str(_artifacts(settings)),
         **mlflow_login.variables(settings, secrets),
     }
 
@@ -93,7 +93,7 @@ def _services(settings: Settings, secrets: Secrets, gateway: Gateway | None) -> 
         "host": addresses["mlflow"],
         "login": WORKER,
         "password": secrets.mlflow_password,
-        "extra": _container_host(gateway, settings.mlflow.port),
+        "extra": {"artifacts": str(_artifacts(settings)), **_container_host(gateway, settings.mlflow.port)},
     }
     hosts = [HOST, "localhost", *([gateway.address] if gateway else [])]
     return {
@@ -104,6 +104,11 @@ def _services(settings: Settings, secrets: Secrets, gateway: Gateway | None) -> 
         "AIRFLOW_CONN_MLFLOW_DEFAULT": json.dumps(mlflow),
         "MLFLOW_TRACKING_URI": addresses["mlflow"],
     }
+
+
+def _artifacts(settings: Settings) -> Path:
+    """Return the folder in which MLflow keeps artifacts."""
+    return settings.var / "mlflow"
 
 
 def _container_host(gateway: Gateway | None, port: int) -> dict[str, Any]:

@@ -13,8 +13,11 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import psutil
+
+from include.exceptions import Misconfigured
 
 
 @cache
@@ -51,7 +54,11 @@ class Record:
 
     @classmethod
     def read(cls, file: Path) -> Record | None:
-        """Return the record in a file, or None if the file is missing or cannot be read."""
+        """Return the record in a file, or None if the file is missing or cannot be read.
+
+        Raises Misconfigured for one of another version whose supervisor still runs.
+        """
+        fields: Any = None
         try:
             fields = json.loads(file.read_text())
             return cls(
@@ -62,6 +69,7 @@ class Record:
                 runtime=fields["runtime"],
             )
         except (OSError, ValueError, KeyError, TypeError):
+            _refuse_other_version(file, fields)
             return None
 
     def write(self, file: Path) -> None:
@@ -102,6 +110,17 @@ class Record:
         members = self.members()
         kept = _family([supervisor], list(psutil.process_iter()))
         return [process for process in members if process.pid not in kept and process.is_running()]
+
+
+def _refuse_other_version(file: Path, fields: Any) -> None:
+    """Raise Misconfigured if the process that an unknown record names leads a session, as supervisors do."""
+    pid = fields.get("supervisor") if isinstance(fields, dict) else None
+    if isinstance(pid, int) and pid > 1 and _lives(pid) and _is_in(psutil.Process(pid), pid):
+        raise Misconfigured(
+            f"{file} was written by another version of Millrace, whose stack still runs (process {pid}): run "
+            "`make down` in a checkout of that version; or end the process with what it has started, remove "
+            "the file, and run `make up`"
+        )
 
 
 def started_with(arguments: tuple[str, ...]) -> list[psutil.Process]:

@@ -123,20 +123,39 @@ class Stack:
                 self._clear(record)
                 self._refuse_busy_ports()
                 self._start(say)
-            elif record.ports != self._ports:
-                raise Misconfigured(
-                    f"the stack runs on the ports {record.ports}, not on {self._ports}; "
-                    f"run `make down` first, or set {', '.join(PORTS.values())} as they were"
-                )
-            elif record.runtime != self.settings.runtime:
-                raise Misconfigured(
-                    f"the stack runs with MILLRACE_RUNTIME={record.runtime}, not {self.settings.runtime}; "
-                    "run `make down` first"
-                )
             else:
+                self.check_started_so()
                 self._repair(record, say)
             self._wait(say)
             self._prepare_lake()
+
+    def check_started_so(self) -> None:
+        """Raise Misconfigured if the stack runs, started with other settings or by another version."""
+        record = self.record()
+        if record is None or record.process() is None:
+            return
+        if record.ports != self._ports:
+            raise Misconfigured(
+                f"the stack runs on the ports {record.ports}, not on {self._ports}; "
+                f"run `make down` first, or set {', '.join(PORTS.values())} as they were"
+            )
+        if record.runtime != self.settings.runtime:
+            raise Misconfigured(
+                f"the stack runs with MILLRACE_RUNTIME={record.runtime}, not {self.settings.runtime}; "
+                "run `make down` first"
+            )
+        with suppress(Unavailable):  # a supervisor that does not answer is replaced with all its parts
+            self._check_parts(set(self.supervisor.parts()))
+
+    def _check_parts(self, known: set[str]) -> None:
+        expected = {KEEPER, *self.parts} - {POSTGRES}
+        if known != expected:
+            found = {"lacks": expected - known, "has": known - expected}
+            differences = [f"{verb} {', '.join(sorted(names))}" for verb, names in found.items() if names]
+            raise Misconfigured(
+                f"another version of Millrace started this stack, which {' and '.join(differences)}; run "
+                "`make down up`, which starts the parts of this version and keeps the data"
+            )
 
     def revive(self, supervisor: int, say: Say) -> None:
         """Start a stack again whose supervisor, the process with this id, has died.

@@ -65,7 +65,7 @@ def statuses(stack: Stack) -> list[PartStatus]:
         "supervisor",
         answer,
         stack.supervisor.log,
-        since=supervisor.create_time() if supervisor else 0.0,
+        since=_created(supervisor.pid if supervisor else None),
         memory=processes.memory([supervisor] if supervisor else []),
     )
     return [_database(stack, health[POSTGRES], deaths), *rows, watcher]

@@ -17,6 +17,7 @@ from airflow.sdk import DAG, Asset, BaseOperator, Param, get_parsing_context
 
 from include.contract import loader
 from include.contract.containment import contain
+from include.contract.data import OnMissing
 from include.contract.pipeline import Pipeline
 from include.exceptions import Fault, Misconfigured, PipelineInvalid
 from include.settings import settings
@@ -25,6 +26,7 @@ from millrace.dags.macros import macros
 from millrace.dags.params import check_conf
 from millrace.dags.timetable import DayTimetable
 from millrace.operators.governance import ApproveOperator
+from millrace.sensors.source import SourceSensor
 
 _log = logging.getLogger(__name__)
 
@@ -164,6 +166,22 @@ def approval(pipeline: Pipeline, *, version: str, subject: str, body: str) -> li
             subject=subject,
             body=body,
             response_timeout=pipeline.gate.approval_timeout,
+        )
+    ]
+
+
+def wait_for_files(pipeline: Pipeline, *, first: str, last: str) -> list[BaseOperator]:
+    """Return the task that waits for the files of some days, or no task if the contract waits for none."""
+    source = pipeline.source
+    if source.missing is not OnMissing.WAIT:
+        return []
+    return [
+        SourceSensor(
+            task_id="wait_for_files",
+            pipeline_name=pipeline.name,
+            first=first,
+            last=last,
+            timeout=source.missing_timeout.total_seconds(),
         )
     ]
 

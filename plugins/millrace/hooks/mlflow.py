@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from airflow.sdk import BaseHook
@@ -19,7 +20,8 @@ class MlflowHook(BaseHook):
     """MLflow by an Airflow connection: host (`http://localhost:5000`), and the login if MLflow requires one.
 
     The connection's extra may name `container_host`, MLflow's URL as containers reach it, and `ui_url`, its
-    URL for browsers, where these differ from the host.
+    URL for browsers, where these differ from the host; and `artifacts`, the folder of its artifacts where
+    that is on this machine.
 
     :param mlflow_conn_id: the Airflow connection.
     """
@@ -65,6 +67,12 @@ class MlflowHook(BaseHook):
         """The connection as containers reach it."""
         host = self._connection.extra_dejson.get("container_host")
         return replace(self.connection, uri=str(host or self.connection.uri))
+
+    @property
+    def artifacts(self) -> Path | None:
+        """The folder of this machine in which MLflow keeps artifacts; None if they are elsewhere."""
+        folder = self._connection.extra_dejson.get("artifacts")
+        return Path(str(folder)) if folder else None
 
     def page(self, link: str) -> str:
         """Return a link to MLflow as browsers can follow it."""

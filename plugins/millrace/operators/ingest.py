@@ -10,11 +10,14 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import Context
 from airflow.sdk.exceptions import AirflowSkipException
 
+from include.contract import loader
 from include.contract.data import Reader, Source
-from include.exceptions import Absent, BadData
+from include.exceptions import Absent, BadData, Conflict
+from include.lake.table import Table
+from include.settings import settings
 from include.tracking.names import validation_runs
 from millrace.hooks.sql import SqlHook
-from millrace.operators.lakefs import LakeFSCreateBranchOperator
+from millrace.operators.lakefs import LakeFSCreateBranchOperator, LakeFSMergeOperator
 from millrace.operators.pipeline import PipelineOperator
 from millrace.run import identity
 from millrace.ui.links import ReportLink
@@ -127,6 +130,37 @@ class ValidateOperator(_BranchOperator):
             context["ti"].xcom_push(FAULT, result.to_json())
             raise
         return result.to_json()
+
+
+class PublishOperator(LakeFSMergeOperator):
+    """Merges the branch of an ingest run; returns `{commit, changed}`, and is skipped if nothing changed.
+
+    Raises Misconfigured if another pipeline has published the table since this run loaded it: of two that
+    write the same new table at once, `load` can refuse neither.
+
+    :param pipeline_name: the pipeline's name.
+    """
+
+    template_fields: Sequence[str] = (*LakeFSMergeOperator.template_fields, "pipeline_name")
+
+    def __init__(self, *, pipeline_name: str, **kwargs: Any) -> None:
+        super().__init__(delete_source=True, skip_unchanged=True, **kwargs)
+        self.pipeline_name = pipeline_name
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Merge, unless the table has become that of another pipeline."""
+        from include.ingestion.agree import agree
+
+        folder = settings().pipelines
+        table = Table(self.lake(), loader.load(folder / self.pipeline_name).lake.table)
+        table.check_writer(self.into, self.pipeline_name, loader.names(folder))
+        try:
+            return super().execute(context)
+        except Conflict:
+            metadata = {**identity(context).metadata(), **self.metadata}
+            if not agree(table, self.source, self.into, metadata):
+                raise
+        return super().execute(context)
 
 
 class QuarantineOperator(PipelineOperator):

@@ -9,9 +9,11 @@ from typing import Any
 
 from airflow.sdk import Context
 
-from include.exceptions import MillraceError
+from include.exceptions import MillraceError, Transient
+from include.free_space import shortage
 from include.jobs.env import variables
 from include.jobs.spec import Job, JobSpec
+from include.settings import settings
 from millrace.hooks.lakefs import LakeFSHook
 from millrace.hooks.mlflow import MlflowHook
 from millrace.operators.pipeline import PipelineMixin, PipelineOperator
@@ -57,6 +59,17 @@ class JobMixin(PipelineMixin):
             seconds=self.seconds,
         )
 
+    def require_space(self) -> None:
+        """Raise Transient if a training would leave too little space on the disk of MLflow's artifacts.
+
+        Only a training: what it is followed by writes little, and other jobs need a lake that takes data.
+        """
+        folder = MlflowHook(self.mlflow_conn_id).artifacts if self.job == Job.TRAIN else None
+        if folder is None:
+            return
+        if reason := shortage("MLflow", folder, settings().min_free, what="a new training"):
+            raise Transient(reason)
+
     @property
     def seconds(self) -> int:
         """The time limit of a container in seconds; 0: none."""
@@ -79,6 +92,7 @@ class ProcessJobOperator(JobMixin, PipelineOperator):
         from include.jobs.context import Services
         from include.jobs.runner import run_job
 
+        self.require_space()
         services = Services(
             lake=LakeFSHook(self.lakefs_conn_id).connection,
             tracking=self.connect_tracking(),

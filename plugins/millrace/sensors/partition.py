@@ -9,6 +9,7 @@ from typing import Any
 from airflow.sdk import BaseSensorOperator, Context, PokeReturnValue
 
 from include.exceptions import Absent
+from include.lake.table import PART_NAMES, Table
 from millrace.operators.pipeline import PipelineMixin
 from millrace.sensors.lakefs import WAIT_DEFAULTS
 
@@ -35,6 +36,17 @@ class PartitionSensor(PipelineMixin, BaseSensorOperator):
             self.log.info("%s", absent)
             return False
         if not table.parts(commit, day, day):
-            self.log.info("no partition dt=%s at %s yet", self.day, commit)
+            self.log.info("%s", _absence(table, commit, day))
             return False
         return PokeReturnValue(True, {"commit": commit})
+
+
+def _absence(table: Table, commit: str, day: date) -> str:
+    """Return what the sensor waits for, and what it found instead."""
+    absence = f"no partition dt={day} of {table.name!r} at {commit} yet"
+    if not (left_out := table.count_left_out(commit, day)):
+        return absence
+    return (
+        f"{absence}: its folder holds {left_out} object(s), none a part; parts are named {PART_NAMES!r}: "
+        "run the pipeline's ingest for that day, which writes them"
+    )

@@ -106,7 +106,8 @@ def test_containers_are_told_of_the_gateway_and_mlflow_lets_them_in(tmp_path: Pa
         "container_host": "http://172.19.0.1:8001",
     }
     assert json.loads(found["AIRFLOW_CONN_MLFLOW_DEFAULT"])["extra"] == {
-        "container_host": "http://172.19.0.1:5001"
+        "artifacts": str(tmp_path / "mlflow"),
+        "container_host": "http://172.19.0.1:5001",
     }
     assert found["MILLRACE_MLFLOW_HOSTS"] == "127.0.0.1:5001,localhost:5001,172.19.0.1:5001"
     assert found["MILLRACE_CONTAINER_GATEWAY"] == "172.19.0.1%br-1"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import subprocess
@@ -16,6 +17,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from include.exceptions import Misconfigured
 from include.platform.embedded import processes
 from include.platform.embedded.processes import Record
 
@@ -45,12 +47,42 @@ def test_a_record_is_read_as_it_was_written(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["stack.json"]
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"supervisor": 1, "arguments": []}'])
+@pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"supervisor": 4194304, "arguments": []}'])
 def test_a_torn_record_is_none(tmp_path: Path, content: str) -> None:
     (tmp_path / "stack.json").write_text(content)
 
     assert Record.read(tmp_path / "stack.json") is None
     assert Record.read(tmp_path / "missing.json") is None
+
+
+OLD_RECORD = {"created": 1.0, "sessions": [1], "ports": [1, 2, 3], "runtime": "process"}
+"""What an older version wrote beside the supervisor's process id."""
+
+
+def test_a_record_of_another_version_counts_while_its_supervisor_runs(
+    part: psutil.Process, tmp_path: Path
+) -> None:
+    file = tmp_path / "stack.json"
+    file.write_text(json.dumps({"supervisor": part.pid, **OLD_RECORD}))
+
+    with pytest.raises(Misconfigured) as caught:
+        Record.read(file)
+
+    message = str(caught.value)
+    assert message.startswith(f"{file} was written by another version of Millrace, whose stack still runs")
+    assert f"(process {part.pid}): run `make down` in a checkout of that version" in message
+    part.kill()
+    part.wait()
+    assert Record.read(file) is None
+
+
+def test_a_process_that_leads_no_session_is_no_supervisor(tmp_path: Path) -> None:
+    with subprocess.Popen([sys.executable, "-c", STUBBORN]) as started:
+        (tmp_path / "stack.json").write_text(json.dumps({"supervisor": started.pid, **OLD_RECORD}))
+        try:
+            assert Record.read(tmp_path / "stack.json") is None
+        finally:
+            started.kill()
 
 
 def test_a_number_used_again_is_another_process(part: psutil.Process) -> None:

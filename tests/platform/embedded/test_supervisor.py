@@ -10,11 +10,12 @@ from pathlib import Path
 import psutil
 import pytest
 
-from include.exceptions import Unavailable
+from include.exceptions import Misconfigured, Unavailable
 from include.platform.embedded import processes
+from include.platform.embedded.__main__ import status, up
 from include.platform.embedded.doctor import examine
 from include.platform.embedded.processes import Record
-from include.platform.embedded.stack import Stack
+from include.platform.embedded.stack import PARTS, Stack
 from include.platform.embedded.supervisor import FATAL, KEEPER, Supervisor, read_procfile
 from tests.support.stack import settings_in
 
@@ -139,6 +140,40 @@ def test_the_procfile_has_a_command_for_each_part() -> None:
 
     assert KEEPER in commands
     assert all(command.split()[0] in ("exec", "if") for command in commands.values())
+
+
+@pytest.mark.parametrize(
+    ("parts", "difference"),
+    [
+        ([*PARTS[1:-1], KEEPER, "web"], "lacks triggerer and has web"),
+        ([*PARTS[1:-1], KEEPER], "lacks triggerer"),
+        ([*PARTS[1:], KEEPER, "web"], "has web"),
+    ],
+    ids=["renamed", "lacking", "beside"],
+)
+def test_a_stack_with_the_parts_of_another_version_says_so(
+    start: Callable[[dict[str, str]], Supervisor],
+    capsys: pytest.CaptureFixture[str],
+    parts: list[str],
+    difference: str,
+) -> None:
+    supervisor = start(dict.fromkeys(parts, STAYS))
+    stack = Stack(settings_in(supervisor.var))
+    wait_for(lambda: len(processes.started_with(supervisor.arguments)) == 1)  # a fork is one until its exec
+    [found] = processes.started_with(supervisor.arguments)
+    record = Record(found.pid, supervisor.arguments, ports=stack._ports, runtime="process")
+    record.write(stack._record_file)
+    try:
+        for verb in (status, up):
+            with pytest.raises(Misconfigured) as caught:
+                verb(stack)
+            assert str(caught.value) == (
+                f"another version of Millrace started this stack, which {difference}; run `make down up`, "
+                "which starts the parts of this version and keeps the data"
+            )
+        assert "triggerer" in capsys.readouterr().out  # the table is shown before
+    finally:
+        stack._record_file.unlink()
 
 
 def test_nothing_is_left_of_a_supervisor_of_which_nothing_is_recorded(

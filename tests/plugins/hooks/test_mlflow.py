@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -68,6 +69,14 @@ def test_a_container_has_its_own_address_and_the_same_login(monkeypatch: pytest.
     found = MlflowHook("tracking").container_connection
     assert found == TrackingServer(uri="http://b:2", username="me", password="p")
     assert "password" not in repr(found)
+
+
+@pytest.mark.parametrize(("extra", "folder"), [({"artifacts": "/a/b"}, Path("/a/b")), ({}, None)])
+def test_artifacts_are_on_this_machine_where_the_connection_says_so(
+    monkeypatch: pytest.MonkeyPatch, extra: dict[str, str], folder: Path | None
+) -> None:
+    uri(monkeypatch, host="http://a:1", extra=extra)
+    assert MlflowHook("tracking").artifacts == folder
 
 
 def test_an_operator_logs_in_where_mlflow_asks_for_it(

@@ -13,13 +13,14 @@ import pytest
 from airflow.sdk import DAG
 from airflow.sdk.exceptions import AirflowSkipException
 
-from include.exceptions import Absent, BadData
+from include.exceptions import Absent, BadData, Misconfigured
 from include.lake.client import Lake
 from include.tracking.runs import Experiment
 from include.tracking.server import TrackingServer
 from millrace.operators.ingest import (
     LoadOperator,
     OpenBranchOperator,
+    PublishOperator,
     QuarantineOperator,
     ValidateOperator,
 )
@@ -122,6 +123,51 @@ def test_good_rows_have_a_verdict_and_a_report(make: MakeShop, tracking: Trackin
     assert (found["passed"], found["numbers"]["rows"]) == (True, 8)
     experiment = Experiment(tracking, f"{folder.name}.ingest")
     assert found["link"].startswith(f"{tracking.uri}/#/experiments/{experiment.id}/runs/")
+
+
+def ingest(folder: Path, lake: Lake, day: str) -> Task:
+    """The task that publishes a day of a pipeline, which is loaded and checked on a branch of its own."""
+    branch = f"ingest-{folder.name}-{day}"
+    lake.create_branch(branch, "main")
+    days = {"pipeline_name": folder.name, "branch": branch, "first": day, "last": day}
+    Task(LoadOperator(task_id="load", **days)).run()
+    assert Task(ValidateOperator(task_id="validate", **days)).run()["passed"]
+    publish = PublishOperator(
+        task_id="publish",
+        pipeline_name=folder.name,
+        repository=lake.repository,
+        source=branch,
+        metadata={"pipeline": folder.name},
+    )
+    return Task(publish, run_id=branch)
+
+
+def test_of_two_pipelines_that_write_a_new_table_at_once_the_second_is_refused(
+    make: MakeShop, lake: Lake
+) -> None:
+    first, second = make(), make()
+    one, other = ingest(first, lake, "2024-03-01"), ingest(second, lake, "2024-03-02")
+    published = one.run()
+    with pytest.raises(Misconfigured) as caught:
+        other.run()
+    assert str(caught.value) == (
+        f"table 'orders' on 'main' of {lake.repository!r} belongs to pipeline {first.name!r}, which has "
+        f"written it: change lake.table or lake.repository of {second.name!r}"
+    )
+    assert lake.resolve("main") == published["commit"]
+    assert lake.ref_exists(other.operator.source)
+    assert (one.run(), other.xcoms) == (published, {})
+    assert ingest(first, lake, "2024-03-02").run()["changed"]
+
+
+def test_two_runs_of_one_pipeline_may_write_its_new_table_at_once(make: MakeShop, lake: Lake) -> None:
+    folder = make()
+    tasks = [ingest(folder, lake, day) for day in ("2024-03-01", "2024-03-02")]
+    assert [task.run()["changed"] for task in tasks] == [True, True]
+    again = ingest(folder, lake, "2024-03-01")
+    again.run_id = "another"
+    with pytest.raises(AirflowSkipException, match="'main' already contains"):
+        again.run()
 
 
 def bad(make: MakeShop, on_failure: str) -> Path:

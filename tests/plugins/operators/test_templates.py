@@ -8,7 +8,7 @@ import pytest
 from airflow.sdk import BaseOperator
 
 from millrace.operators.governance import GateOperator, PromoteOperator, RegisterOperator
-from millrace.operators.ingest import LoadOperator, QuarantineOperator, ValidateOperator
+from millrace.operators.ingest import LoadOperator, PublishOperator, QuarantineOperator, ValidateOperator
 from millrace.operators.lakefs import (
     LakeFSCherryPickOperator,
     LakeFSCommitOperator,
@@ -65,6 +65,7 @@ CASES: list[tuple[type[BaseOperator], dict[str, Any]]] = [
     (LoadOperator, {"pipeline_name": T, **DAYS}),
     (ValidateOperator, {"pipeline_name": T, **DAYS}),
     (QuarantineOperator, {"pipeline_name": T, "branch": T}),
+    (PublishOperator, {"pipeline_name": T, "repository": T, "source": T, "into": T, "metadata": {"a": T}}),
     (ProcessJobOperator, {"pipeline_name": T, "job": "train", "job_args": {"commit": T}}),
     (PinOperator, {"pipeline_name": T, "ref": T, "until": T, "tag": T}),
     (GateOperator, {"pipeline_name": T, "scores_from": "evaluate"}),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ctypes
 import hashlib
 import os
-import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from include.concurrency import BackgroundHash
+from include.free_space import mib, shortage
 from include.platform.embedded.lakefs.errors import Corrupt, TooFull
 
 _CHUNK_BYTES = 1 << 20
@@ -104,13 +104,9 @@ class Blobs:
         `size` is the number of bytes to come, as far as it is known. Raises TooFull if they would leave too
         little free space: what else is on the disk, a database for example, would be harmed as well.
         """
-        free = shutil.disk_usage(self._folder).free
-        if free - size < self._min_free:
-            raise TooFull(
-                f"the lake's disk has {_mib(free)} free, and new data of {_mib(size)} has to leave "
-                f"{_mib(self._min_free)} (MILLRACE_MIN_FREE); free some space (`make clean WHAT=garbage` "
-                "removes what no version of the data needs), or lower the limit"
-            )
+        what = f"new data of {mib(size)}"
+        if reason := shortage("the lake", self._folder, self._min_free, what=what, size=size):
+            raise TooFull(reason)
         incoming = Incoming(self._temporary)
         try:
             yield incoming
@@ -181,10 +177,6 @@ def _start_writeback(descriptor: int, first: int, size: int) -> None:
     """
     if sync_file_range := getattr(ctypes.CDLL(None), "sync_file_range", None):
         sync_file_range(descriptor, ctypes.c_int64(first), ctypes.c_int64(size), _SYNC_FILE_RANGE_WRITE)
-
-
-def _mib(size: int) -> str:
-    return f"{size / 2**20:,.0f} MiB"
 
 
 def _sync_folder(folder: Path) -> None:

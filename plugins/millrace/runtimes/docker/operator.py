@@ -111,6 +111,7 @@ class DockerJobOperator(JobMixin, DockerOperator):
                 "MILLRACE_DEPLOYMENT is '': this Airflow's containers cannot be distinguished from others' "
                 "on the engine; set it, for all parts of this Airflow, to a name that no other one there has"
             )
+        self.require_space()
         spec = self.job_spec(context)
         self._private_environment = self.job_variables(context)
         self.labels: dict[str, str] = {

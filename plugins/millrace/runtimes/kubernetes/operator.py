@@ -99,6 +99,8 @@ class KubernetesJobOperator(JobMixin, KubernetesPodOperator):
             if self.pod and pods.has_succeeded(self.pod):
                 return self._end(self.pod, {"status": "success"})
             self._sweep()
+            if self.pod is None:
+                self.require_space()
             return super().execute(context)  # makes the pod unless there is one, and waits in the triggerer
 
     def get_or_create_pod(self, *args: Any, **kwargs: Any) -> V1Pod:
