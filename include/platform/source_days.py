@@ -16,7 +16,7 @@ from include.ingestion.arrow_types import plain
 from include.ingestion.columns import TableColumns
 from include.ingestion.files import find
 from include.ingestion.local_days import local_days
-from include.ingestion.readers import DaysMissing, read
+from include.ingestion.readers import DaysMissing, pinned, read
 
 
 def source_days(pipeline: Pipeline, folder: Path) -> tuple[date, date] | None:
@@ -26,9 +26,10 @@ def source_days(pipeline: Pipeline, folder: Path) -> tuple[date, date] | None:
     reading a source raises.
     """
     source = pipeline.source
-    if source.reader not in (Reader.CSV, Reader.PARQUET):
+    if source.reader in (Reader.SQL, Reader.PYTHON):
         return None
-    found = _of_paths(str(source.uri), folder) if is_dated(str(source.uri)) else _of_rows(pipeline, folder)
+    is_by_path = is_dated(str(source.uri))
+    found = _of_paths(str(source.uri), folder) if is_by_path else _of_rows(pinned(pipeline, folder), folder)
     if found is None:
         raise FileMissing(f"{source.uri!r} has no row with a day; provide rows, or correct source.uri")
     return found

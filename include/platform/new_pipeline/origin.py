@@ -17,6 +17,10 @@ from include.ingestion.files import CODECS, SourceFile, find, opened
 from include.platform.new_pipeline.reason import Reason
 
 _PARQUET = b"PAR1"
+_BY_ENDING = {
+    **dict.fromkeys((".jsonl", ".ndjson"), Reader.JSONL),
+    **dict.fromkeys((".xlsx", ".xlsm", ".xls", ".xlsb", ".ods"), Reader.EXCEL),
+}
 _DT = re.compile(r"(\{dt(?::[^{}]*)?\})")
 _DATES = (
     (r"(?<!\d)\d{4}-\d\d-\d\d(?!\d)", "{dt}"),
@@ -132,17 +136,25 @@ def _dated(name: str, pattern: str, form: str) -> str:
 
 
 def _reader(files: Iterable[SourceFile]) -> Reader:
-    """Return how files are read, by the beginning of the first; raises BadData for mixed kinds."""
+    """Return how files are read; raises BadData for files of several kinds."""
     kinds: dict[Reader, SourceFile] = {}
     for file in files:
-        with opened(file) as content:
-            is_parquet = content.read(len(_PARQUET)) == _PARQUET
-        is_compressed = PurePosixPath(file.path).suffix.lower() in CODECS
-        kinds.setdefault(Reader.PARQUET if is_parquet and not is_compressed else Reader.CSV, file)
+        kinds.setdefault(_kind(file), file)
     if len(kinds) > 1:
-        csv, parquet = kinds[Reader.CSV].name, kinds[Reader.PARQUET].name
+        (one, first), (other, second) = list(kinds.items())[:2]
         raise BadData(
-            f"{parquet} is a Parquet file and {csv} is not; name files of one kind, as in "
+            f"{first.name} is {one.value} and {second.name} is {other.value}; name files of one kind, as in "
             f"FROM={quote('folder/*.csv')}"
         )
     return next(iter(kinds))
+
+
+def _kind(file: SourceFile) -> Reader:
+    """Return the kind of a file, by the end of its name or the first of its content."""
+    endings = [ending.lower() for ending in PurePosixPath(file.path).suffixes]
+    if endings and endings[-1] in CODECS:
+        return _BY_ENDING.get("".join(endings[-2:-1]), Reader.CSV)
+    if endings and endings[-1] in _BY_ENDING:
+        return _BY_ENDING[endings[-1]]
+    with opened(file) as content:
+        return Reader.PARQUET if content.read(len(_PARQUET)) == _PARQUET else Reader.CSV

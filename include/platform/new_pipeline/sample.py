@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-from include.contract.data import Reader
+from include.contract.data import Reader, Source
 from include.contract.dialect import UTF_8
 from include.exceptions import BadData
 from include.excerpt import quote
+from include.ingestion import excel, json_lines
+from include.ingestion.arrow_types import plain
 from include.ingestion.files import SourceFile, first_line, opened, opened_text
 from include.ingestion.text_values import TextForm, null_words
 from include.platform.new_pipeline.columns import Column, column_of_text, column_of_values
@@ -25,6 +29,10 @@ SAMPLE_ROWS = 500_000
 _SAMPLE_CELLS = 10_000_000
 _MAX_FILES = 12
 """Files that are looked into: the first, the last, and some between."""
+
+
+_Read = tuple[tuple[Column, ...], float, Dialect | None]
+"""Columns, the share of the data that was read, and the dialect of CSV."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,8 +57,7 @@ class Sample:
 def read_sample(origin: Origin) -> Sample:
     """Return a sample of the origin's rows; raises BadData if it has none, or is not a table."""
     files = _some(origin.files)
-    read = _read_csv if origin.reader is Reader.CSV else _read_parquet
-    columns, share, dialect = read(files, origin)
+    columns, share, dialect = _READ[origin.reader](files, origin)
     rows = columns[0].rows if columns else 0
     if not rows:
         raise BadData(f"{files[0].name} has a header and no rows; provide rows")
@@ -70,7 +77,7 @@ def _some(files: tuple[SourceFile, ...]) -> list[SourceFile]:
     return [files[round(number * step)] for number in range(_MAX_FILES)]
 
 
-def _read_csv(files: list[SourceFile], origin: Origin) -> tuple[tuple[Column, ...], float, Dialect]:
+def _read_csv(files: list[SourceFile], origin: Origin) -> _Read:
     import pyarrow as pa
 
     dialect: Dialect | None = None
@@ -177,33 +184,73 @@ def _to_last_row(text: str, dialect: Dialect) -> str:
     return text[: end + 1] if end > 0 else text
 
 
-def _read_parquet(files: list[SourceFile], origin: Origin) -> tuple[tuple[Column, ...], float, None]:
-    import pyarrow as pa
+def _read_parquet(files: list[SourceFile], origin: Origin) -> _Read:
     import pyarrow.parquet as pq
 
-    from include.ingestion.arrow_types import plain
-
-    tables, total = [], 0
+    batches: list[pa.RecordBatch] = []
+    total = 0
     for file in files:
         with opened(file) as content:
             found = pq.ParquetFile(content, coerce_int96_timestamp_unit="us")
             total += found.metadata.num_rows
-            left = min(SAMPLE_ROWS, _SAMPLE_CELLS // max(found.metadata.num_columns, 1)) // len(files)
-            batches = []
-            for batch in found.iter_batches(batch_size=min(65_536, left + 1)):
-                batches.append(plain(batch.slice(0, left), file.name))
-                left -= len(batches[-1])
-                if left <= 0:
-                    break
-        tables += [pa.Table.from_batches(batches)] if batches else []
-    if not tables:
+            rows = _rows_of_a_file(found.metadata.num_columns, files)
+            batches += _first(found.iter_batches(batch_size=min(65_536, rows)), rows, file.name)
+    table = _together(batches, files)
+    share = table.num_rows / total * len(files) / len(origin.files)
+    return _columns(table), share, None
+
+
+def _read_rows(files: list[SourceFile], origin: Origin) -> _Read:
+    """Read files whose number of rows is only known at their end."""
+    source = Source(reader=origin.reader, uri=origin.uri, partition_by="-")
+    batches: list[pa.RecordBatch] = []
+    is_all = len(files) == len(origin.files)
+    for file in files:
+        found = (batch for _, batch in _ROWS[origin.reader](source, [file]))
+        first = next(found, None)
+        if first is not None:
+            rows = _rows_of_a_file(first.num_columns, files)
+            batches += _first(chain([first], found), rows, file.name)
+            is_all = is_all and next(found, None) is None and sum(map(len, batches)) < rows
+    table = _together(batches, files)
+    return _columns(table), 1.0 if is_all else min(0.99, len(files) / len(origin.files)), None
+
+
+def _rows_of_a_file(columns: int, files: list[SourceFile]) -> int:
+    return max(1, min(SAMPLE_ROWS, _SAMPLE_CELLS // max(columns, 1)) // len(files))
+
+
+def _first(batches: Iterable[pa.RecordBatch], rows: int, name: str) -> Iterator[pa.RecordBatch]:
+    """Yield the first rows of a file."""
+    for batch in batches:
+        yield plain(batch.slice(0, rows), name)
+        rows -= len(batch)
+        if rows <= 0:
+            return
+
+
+def _together(batches: list[pa.RecordBatch], files: list[SourceFile]) -> pa.Table:
+    import pyarrow as pa
+
+    if not any(map(len, batches)):
         raise BadData(f"{files[0].name} has no rows; provide rows")
+    tables = [pa.Table.from_batches([batch]) for batch in batches]
     try:
-        table = pa.concat_tables(tables, promote_options="permissive")
+        return pa.concat_tables(tables, promote_options="permissive")
     except pa.ArrowInvalid:
         raise BadData(
             "columns have other types in other files; write all files with one type for each column"
         ) from None
-    columns = tuple(column_of_values(name, table.column(name)) for name in table.column_names)
-    share = table.num_rows / total * len(files) / len(origin.files)
-    return columns, share, None
+
+
+def _columns(table: pa.Table) -> tuple[Column, ...]:
+    return tuple(column_of_values(name, table.column(name)) for name in table.column_names)
+
+
+_ROWS = {Reader.JSONL: json_lines.read, Reader.EXCEL: excel.read}
+_READ: Mapping[Reader, Callable[[list[SourceFile], Origin], _Read]] = {
+    Reader.CSV: _read_csv,
+    Reader.PARQUET: _read_parquet,
+    Reader.JSONL: _read_rows,
+    Reader.EXCEL: _read_rows,
+}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import re
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -21,6 +22,7 @@ from include.platform.new_pipeline.__main__ import Written, main, new_pipeline
 from include.settings import Settings
 from include.yaml_text import read_yaml
 from tests.support.own_data import german, orders, write
+from tests.support.workbooks import write_xlsx
 
 
 def make(tmp: Path, given: Path | str, target: str = "returned", time: str | None = None) -> Written:
@@ -61,6 +63,18 @@ def parquet(tmp: Path) -> Path:
     return tmp / "orders.parquet"
 
 
+def json_lines(tmp: Path) -> Path:
+    rows = (json.dumps(row, default=str) for row in orders())
+    (tmp / "orders.jsonl").write_text("\n".join(rows))
+    return tmp / "orders.jsonl"
+
+
+def workbook(tmp: Path) -> Path:
+    rows = orders()
+    write_xlsx(tmp / "orders.xlsx", {"Orders": [list(rows[0]), *(list(row.values()) for row in rows)]})
+    return tmp / "orders.xlsx"
+
+
 def folder_of_days(tmp: Path) -> Path:
     (tmp / "days").mkdir()
     rows = orders()
@@ -89,7 +103,18 @@ def name_with_spaces(tmp: Path) -> Path:
     return plain(tmp).rename(tmp / "my orders {1} 50%.csv")
 
 
-SOURCES = [plain, spreadsheet, compressed, parquet, folder_of_days, hive, since_1970, name_with_spaces]
+SOURCES = [
+    plain,
+    spreadsheet,
+    compressed,
+    parquet,
+    json_lines,
+    workbook,
+    folder_of_days,
+    hive,
+    since_1970,
+    name_with_spaces,
+]
 
 
 @pytest.mark.parametrize("source", SOURCES)
