@@ -45,6 +45,13 @@ def changed(**columns: Callable[[int], Any]) -> Callable[[Path], Path]:
     return given
 
 
+def in_a_file(tmp: Path) -> None:
+    (tmp / "pipelines").write_text("")
+    new_pipeline(
+        "orders", str(write(tmp / "orders.csv", orders())), "returned", None, pipelines=tmp / "pipelines"
+    )
+
+
 HEAD = "created,a,returned\n"
 WRONG = rows(
     "new pipeline",
@@ -64,6 +71,12 @@ WRONG = rows(
         "FROM 'https://example.org/a.csv' cannot be opened",
     ),
     ("no name", written(text(HEAD), name="Orders-1"), Misconfigured, "NAME='Orders-1' is not a name"),
+    (
+        "no folder",
+        in_a_file,
+        Misconfigured,
+        "orders cannot be written: File exists; let this user write there",
+    ),
     ("an empty file", written(text("")), BadData, "is empty: 0 bytes; provide the file again"),
     ("blank lines", written(text("\n\n")), BadData, "holds blank lines only; provide the file again"),
     ("a header only", written(text(HEAD)), BadData, "has a header and no rows; provide rows"),

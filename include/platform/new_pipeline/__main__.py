@@ -7,7 +7,6 @@ choice, and writes the folder `include/pipelines/<name>/` at once, or not at all
 from __future__ import annotations
 
 import re
-import shutil
 from argparse import ArgumentParser
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -119,16 +118,22 @@ def _tidied(sample: Sample) -> Sample:
 
 def _write(folder: Path, texts: dict[str, str]) -> None:
     """Write the files of a folder that appears whole; raises PipelineInvalid if its contract has a fault."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(prefix=".new-", dir=folder.parent) as scratch:
-        draft = Path(scratch) / folder.name
-        draft.mkdir()
-        for name, text in texts.items():
-            (draft / name).write_text(text, encoding="utf-8")
-        found = loader.read(draft)
-        if isinstance(found, PipelineInvalid):
-            raise PipelineInvalid(f"what would be written as {folder / CONTRACT}", found.faults)
-        shutil.move(draft, folder)
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(prefix=".new-", dir=folder.parent) as scratch:
+            draft = Path(scratch) / folder.name
+            draft.mkdir()
+            for name, text in texts.items():
+                (draft / name).write_text(text, encoding="utf-8")
+            found = loader.read(draft)
+            if isinstance(found, PipelineInvalid):
+                raise PipelineInvalid(f"what would be written as {folder / CONTRACT}", found.faults)
+            draft.rename(folder)
+    except OSError as error:
+        raise Misconfigured(
+            f"{folder} cannot be written: {error.strerror}; let this user write there, or set "
+            "MILLRACE_PIPELINES"
+        ) from error
 
 
 def show(written: Written, console: Console) -> None:
