@@ -1,7 +1,8 @@
 """Names that Millrace uses itself, each with the reason why a contract cannot use it.
 
 Where the same name meant two things, the later one would silently replace the other. What can be kept
-apart is not in here: the metrics `drift.<column>` have a prefix that no other metric has.
+apart is not in here: the metrics `drift.<column>` and `missing.<feature>` have prefixes that no other metric
+has.
 """
 
 from __future__ import annotations

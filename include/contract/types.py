@@ -50,6 +50,13 @@ def _parse_duration(value: object) -> object:
     )
 
 
+def written(value: timedelta) -> str:
+    """Return a duration as a contract writes it, in its largest unit up to days that leaves no rest."""
+    units = [(unit, timedelta(**{name: 1})) for unit, name in _UNITS.items() if unit != "w"]
+    unit, one = next((unit, one) for unit, one in reversed(units) if not value % one)
+    return f"{value // one}{unit}"
+
+
 def _time_limit(value: timedelta) -> timedelta:
     if value > _LONGEST:
         raise ValueError(f"'{value.days}d' is longer than {_LONGEST.days} days; write a shorter duration")

@@ -15,6 +15,7 @@ from include.lake.table import Table
 from include.tracking.names import Artifact
 from include.tracking.runs import Experiment, RunLog
 from include.tracking.tags import Tag
+from include.validation.implied import implied
 from include.validation.report import Report
 from include.validation.runner import validate
 
@@ -25,15 +26,17 @@ _MAX_NAMED = 10
 
 
 def check(ingestion: Ingestion, validations: Experiment) -> ValidationResult:
-    """Run the pipeline's suite on the ingestion's days, as its branch's last commit holds them.
+    """Run the pipeline's suite, and what its contract implies, on the ingestion's days.
 
-    Verdict and report go to one MLflow run for each commit that was checked. Raises Misconfigured if the
-    suite is wrong, BadData if a part of the table is unreadable.
+    They are as the branch's last commit holds them. Verdict and report go to one MLflow run for each commit
+    that was checked. Raises Misconfigured if the suite is wrong, BadData if a part of the table is
+    unreadable.
     """
     table = ingestion.table
     commit = table.lake.resolve(ingestion.branch)
     suite = ingestion.folder / ingestion.pipeline.validation.suite
-    report = validate(suite, every_day(table, commit, ingestion.first, ingestion.last))
+    days = every_day(table, commit, ingestion.first, ingestion.last)
+    report = validate(suite, days, lambda rows: implied(rows, ingestion.pipeline))
     link = _store(report, validations, ingestion, commit)
     return ValidationResult(**report.verdict.to_json(), link=link)
 

@@ -1,4 +1,4 @@
-"""Delta Lake tables, read at one version: the files of other days are skipped, as far as its log tells."""
+"""Delta Lake tables, read at one version: the files of other days are skipped, as far as its log shows."""
 
 from __future__ import annotations
 
@@ -136,7 +136,7 @@ def _failures(source: Source) -> Iterator[None]:
                 f"source.uri {quote(source.uri)} has a scheme that deltalake does not know; correct it"
             ) from None
         raise Misconfigured(
-            f"{quote(source.uri)} is no Delta Lake table: it has no log in a folder '_delta_log'; correct "
+            f"{quote(source.uri)} is not a Delta Lake table: it has no log in a folder '_delta_log'; correct "
             "source.uri or source.reader"
         ) from None
     except (DeltaError, OSError, pa.ArrowException) as error:

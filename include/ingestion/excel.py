@@ -41,7 +41,7 @@ _EXACT = 2**53
 def read(source: Source, files: Sequence[SourceFile]) -> Iterator[tuple[str, pa.RecordBatch]]:
     """Yield the rows of workbooks that belong together, each batch with the name of its file.
 
-    Raises BadData for a file that is no workbook, a sheet that cannot be chosen, and mixed columns.
+    Raises BadData for a file that is not a workbook, a sheet that cannot be chosen, and mixed columns.
     """
     headers: set[str] = set()
     try:

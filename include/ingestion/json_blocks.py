@@ -56,7 +56,7 @@ class Block:
 
 
 def blocks(file: SourceFile) -> Iterator[Block]:
-    """Yield a file's lines, some megabytes at a time; raises BadData if it is plainly no JSON Lines."""
+    """Yield a file's lines, some megabytes at a time; raises BadData if it is plainly not JSON Lines."""
     with opened_text(file) as content:
         line, is_begun = 1, False
         for lines in _lines(file, content):

@@ -221,12 +221,12 @@ def _parsed(line: bytes) -> dict[str, Any]:
     except RecursionError:
         raise _Fault(f"is nested more than {_DEEPEST} levels deep; flatten it") from None
     if not isinstance(found, dict):
-        raise _Fault(f"is no object; {_ONE}")
+        raise _Fault(f"is not an object; {_ONE}")
     for path, value in _leaves(found):
         if len(path) > _DEEPEST:
             raise _Fault(f"is nested more than {_DEEPEST} levels deep; flatten it")
         if not all(map(_is_unicode, (path[-1], value) if isinstance(value, str) else path[-1:])):
-            raise _Fault("holds half of a surrogate pair, which is no character; correct it")
+            raise _Fault("holds half of a surrogate pair, which is not a character; correct it")
     return found
 
 

@@ -50,7 +50,7 @@ def _batches(files: Sequence[SourceFile]) -> Iterator[tuple[str, pa.RecordBatch]
 
 
 def _parsed(block: Block, types: Mapping[str, pa.DataType]) -> pa.Table:
-    """Return the rows of a block; raises BadData for a line that is no object, Misfit for mixed values."""
+    """Return the rows of a block; raises BadData for a line that is not an object, Misfit for mixed ones."""
     import pyarrow as pa
 
     if json_faults.may_crash(block) or not block.is_utf8:

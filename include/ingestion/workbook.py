@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import reduce
 from typing import TYPE_CHECKING, Any
+from zipfile import ZipFile, is_zipfile
 
 from include.contract.excel import Excel
 from include.exceptions import BadData
@@ -19,6 +22,11 @@ if TYPE_CHECKING:
 EMPTY = ""
 """What an empty cell holds, and one whose formula has failed."""
 _MAX_NAMED = 10
+_HEAD = 4096
+_MOST_CELLS = 100_000_000
+_DIMENSION = re.compile(rb'<dimension ref="([A-Z]+)([0-9]+):([A-Z]+)([0-9]+)"')
+_PANIC = "PanicException"
+"""How a panic of Rust, for which a damaged file is enough, arrives: as a BaseException of no module."""
 _FORMS = ".xlsx, .xlsb, .xls or .ods"
 
 
@@ -40,7 +48,7 @@ class Sheet:
 def sheet_of(file: SourceFile, options: Excel, required: str) -> Iterator[Sheet]:
     """Open the sheet that the contract names; `required` is a column that shows that a row is the header.
 
-    Raises BadData for a file that is no workbook, a sheet that cannot be chosen, a header that is none.
+    Raises BadData for a file that is not a workbook, a sheet that cannot be chosen, a header that is not one.
     """
     with _workbook(file) as workbook:
         name = _chosen(workbook, file, options.sheet)
@@ -61,15 +69,51 @@ def _workbook(file: SourceFile) -> Iterator[CalamineWorkbook]:
 
     with opened(file) as content:
         try:
+            _check_size(file, content)
+            content.seek(0)
             with python_calamine.load_workbook(content) as workbook:
                 yield workbook
         except python_calamine.PasswordError:
             raise BadData(f"{file.name} is protected by a password; provide it without one") from None
-        except python_calamine.CalamineError:  # its text may quote cells
-            raise BadData(
+        except BaseException as error:
+            if not isinstance(error, python_calamine.CalamineError) and type(error).__name__ != _PANIC:
+                raise
+            raise BadData(  # the library's text may quote cells
                 f"{file.name} cannot be read as a workbook ({_FORMS}); provide the file again, or set "
                 "source.reader to 'csv' if it is text"
             ) from None
+
+
+def _check_size(file: SourceFile, content: Any) -> None:
+    """Raise BadData if a sheet is so wide and long that the library, which holds each cell, would end here.
+
+    A single value far away from the table is enough.
+    """
+    if not is_zipfile(content):
+        return
+    with ZipFile(content) as archive:
+        for name in archive.namelist():
+            if not name.startswith("xl/worksheets/"):
+                continue
+            with archive.open(name) as sheet:
+                found = _DIMENSION.search(sheet.read(_HEAD))
+            if found and (cells := _area(found)) > _MOST_CELLS:
+                span = f"{found[1].decode()}{found[2].decode()}:{found[3].decode()}{found[4].decode()}"
+                raise BadData(
+                    f"{file.name}: a sheet spans {span}, {cells:,} cells; remove what stands away from the "
+                    "table"
+                )
+
+
+def _area(found: re.Match[bytes]) -> int:
+    """Return how many cells a range such as A1:C9 has."""
+    width = _number(found[3]) - _number(found[1]) + 1
+    return width * (int(found[4]) - int(found[2]) + 1)
+
+
+def _number(letters: bytes) -> int:
+    """Return the number of a column, counted from 1."""
+    return reduce(lambda above, letter: above * 26 + letter - ord("A") + 1, letters, 0)
 
 
 def _chosen(workbook: CalamineWorkbook, file: SourceFile, wanted: str | None) -> str:

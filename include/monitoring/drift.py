@@ -25,13 +25,15 @@ class DriftResult:
     """The distance of each column, the features beyond their threshold, and the report for people.
 
     `unmeasurable` names the columns without any value on one side: they count neither as drifted nor as
-    steady. `share` is that of the measurable features which drifted, 0..1.
+    steady. `share` is that of the measurable features which drifted, `missing` for each feature that of the
+    current rows without a value, 0..1.
     """
 
     distances: dict[str, float]
     features: tuple[str, ...]
     unmeasurable: tuple[str, ...]
     share: float
+    missing: dict[str, float]
     html: str
 
 
@@ -60,13 +62,15 @@ def measure(current: pd.DataFrame, reference: pd.DataFrame, model: Model, limits
         features=drifted,
         unmeasurable=unmeasurable,
         share=len(drifted) / len(measurable),
+        missing={name: float(current[name].isna().mean()) for name in model.features.all},
         html=snapshot.get_html_str(as_iframe=False),
     )
 
 
 def assess(drift: DriftResult, limits: Drift) -> Findings:
-    """Return the distances, and a reason if the share of drifted features reached its limit."""
+    """Return distances and missing shares, and a reason if too large a share of the features drifted."""
     numbers = {f"drift.{name}": distance for name, distance in drift.distances.items()}
+    numbers |= {f"missing.{name}": share for name, share in drift.missing.items()}
     numbers["drifted.share"] = drift.share  # not `drift.share`: that is the distance of a column `share`
     if drift.share < limits.share:
         return Findings(numbers)

@@ -37,6 +37,7 @@ from include.platform.source_days import latest_days
 from include.platform.source_urls import url_of
 from include.settings import settings
 from include.tracking.storage import save_estimator
+from include.validation.implied import named
 from include.validation.runner import validate
 
 if TYPE_CHECKING:
@@ -167,15 +168,7 @@ def _model(pipeline: Pipeline, folder: Path, days: Days) -> Iterator[Finding]:
 
 def _missing(pipeline: Pipeline, columns: list[str]) -> Iterator[Finding]:
     """Yield the columns that the contract names and the source lacks."""
-    slices, fairness = pipeline.gate.slices, pipeline.monitoring.fairness
-    named = {
-        **dict.fromkeys(pipeline.model.features.all, "model.features"),
-        pipeline.model.target: "model.target",
-        pipeline.model.time: "model.time",
-        **({slices.column: "gate.slices"} if slices else {}),
-        **({fairness.column: "monitoring.fairness"} if fairness else {}),
-    }
-    for column, key in named.items():
+    for column, key in named(pipeline).items():
         if column not in columns:
             seen = f"the source has no column {quote(column)}"
             yield Finding("model", seen, f"{nearest(column, columns)}correct {key}, or the source")

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import date
 from functools import cache
@@ -33,9 +33,14 @@ _BATCH_ROWS = 250_000
 """Whole partitions are checked together up to about this many rows, which bounds memory."""
 
 
-def validate(suite: Path, days: Iterator[tuple[date, pd.DataFrame | None]]) -> Report:
+def validate(
+    suite: Path,
+    days: Iterator[tuple[date, pd.DataFrame | None]],
+    implied: Callable[[pd.DataFrame], list[Check]] = lambda _: [],
+) -> Report:
     """Check every day of a run, in order, and return the report; a day's frame is None if it has no rows.
 
+    `implied` returns the outcome of further checks of some rows.
     Raises Misconfigured, naming file and entry, if the suite itself is wrong.
     """
     import pandas as pd
@@ -47,6 +52,7 @@ def validate(suite: Path, days: Iterator[tuple[date, pd.DataFrame | None]]) -> R
         counts += batch_counts
         if frame is not None:
             checks += _run(frame, expectations["rows"], _COUNTS_ONLY, f"{suite}: rows")
+            checks += implied(frame)
     days_with_counts = pd.DataFrame(counts, columns=["dt", "rows"])
     checks += _run(days_with_counts, expectations["partitions"], _WITH_DAYS, f"{suite}: partitions")
     merged = _merged(checks)

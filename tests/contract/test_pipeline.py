@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from include.contract import loader, schema
 from include.contract.pipeline import Pipeline
-from include.contract.types import Cron, Days, Duration
+from include.contract.types import Cron, Days, Duration, written
 from include.settings import settings
 from tests.support.pipeline import CONTRACT
 
@@ -81,6 +82,32 @@ def faults(contract: dict[str, Any]) -> list[str]:
     """What an editor would underline."""
     known = json.loads(schema.schema())
     return sorted("/".join(map(str, e.path)) for e in Draft202012Validator(known).iter_errors(contract))
+
+
+def defaults(found: Any) -> Iterator[tuple[dict[str, Any], Any]]:
+    """Each part of a schema with its default, where it has one."""
+    if isinstance(found, dict):
+        if "default" in found:
+            yield found, found["default"]
+        yield from (pair for key, one in found.items() if key != "default" for pair in defaults(one))
+    elif isinstance(found, list):
+        yield from (pair for one in found for pair in defaults(one))
+
+
+def test_every_default_that_the_schema_shows_is_one_that_it_accepts() -> None:
+    known = json.loads(schema.schema())
+    shown = list(defaults(known))
+    assert len(shown) > 60
+    for part, default in shown:
+        Draft202012Validator({**part, "$defs": known["$defs"]}).validate(default)
+    training = known["$defs"]["Training"]["properties"]
+    assert [training[key]["default"] for key in ("window", "timeout")] == ["90d", "1h"]
+    assert known["$defs"]["Monitoring"]["properties"]["retrain"]["default"]["cooldown"] == "3d"
+
+
+@pytest.mark.parametrize("text", ["1s", "90s", "5m", "36h", "14d"])
+def test_a_duration_is_written_as_it_is_read(text: str) -> None:
+    assert written(TypeAdapter(Duration).validate_python(text)) == text
 
 
 def test_the_schema_accepts_each_shipped_pipeline() -> None:

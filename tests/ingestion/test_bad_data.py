@@ -204,6 +204,7 @@ CASES = [
             f"{AMOUNT} {NO_COLUMN} (severity critical)",
             f"{NOT_NULL} {NO_COLUMN} (severity critical)",
             f"missing amount: {COLUMNS} failed (severity critical)",
+            "amount: expect_column_to_exist (model.features.numerical) failed (severity critical)",
             f"{MEAN} {NO_COLUMN} (severity warning)",
         ],
     ),
@@ -212,7 +213,10 @@ CASES = [
         per_day(
             GOOD, [{name: value for name, value in row.items() if name != "returned"} for row in orders(1)]
         ),
-        [f"missing returned: {COLUMNS} failed (severity critical)"],
+        [
+            f"missing returned: {COLUMNS} failed (severity critical)",
+            "returned: expect_column_to_exist (model.target) failed (severity critical)",
+        ],
         A_FILE_A_DAY,
         (0, 1),
     ),
@@ -229,7 +233,12 @@ CASES = [
     Case(
         "text among numbers",
         csv(changed(GOOD, 2, amount=SECRET)),
-        [f"{AMOUNT} {OTHER_TYPE} (severity critical)", f"{MEAN} {OTHER_TYPE} (severity warning)"],
+        [
+            f"{AMOUNT} {OTHER_TYPE} (severity critical)",
+            "amount: expect_column_values_to_be_numbers (model.features.numerical) failed for 1 of 4 rows "
+            "(severity critical)",
+            f"{MEAN} {OTHER_TYPE} (severity warning)",
+        ],
     ),
     Case(
         "text among numbers far down",
@@ -275,7 +284,7 @@ CASES = [
         per_day(GOOD, [*orders(1), *changed(orders(0), 0, kind=SECRET)]),
         [
             "'orders-2024-03-02.csv': column 'time' is outside of 2024-03-02 … 2024-03-02 (UTC) in 4 of 8 "
-            "rows; the source has to return the requested days"
+            "rows; the source has to return the requested days, or set source.late to 'drop'"
         ],
         A_FILE_A_DAY,
         (0, 1),
@@ -283,7 +292,10 @@ CASES = [
     Case(
         "rows without a time",
         csv(changed(SECRETS, 3, time="")),
-        ["'orders.csv': column 'time' is empty in 1 of 4 rows; the source has to return the requested days"],
+        [
+            "'orders.csv': column 'time' is empty in 1 of 4 rows; the source has to give each row its time, "
+            "or set source.invalid_time to 'drop'"
+        ],
     ),
     Case(
         "a time that is none",

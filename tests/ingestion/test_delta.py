@@ -202,14 +202,14 @@ FAULTS: dict[str, tuple[Callable[[Path], object], dict[str, Any], type[MillraceE
         lambda table: (table.parent / "other").mkdir(),
         {"uri": "other"},
         Misconfigured,
-        "'other' is no Delta Lake table: it has no log in a folder '_delta_log'; correct source.uri or "
+        "'other' is not a Delta Lake table: it has no log in a folder '_delta_log'; correct source.uri or "
         "source.reader",
     ),
     "no log": (
         no_log,
         {},
         Misconfigured,
-        "'orders' is no Delta Lake table: it has no log in a folder '_delta_log'; correct source.uri or "
+        "'orders' is not a Delta Lake table: it has no log in a folder '_delta_log'; correct source.uri or "
         "source.reader",
     ),
     "no scheme": (

@@ -20,6 +20,7 @@ from tests.support.workbooks import XLS, Error, table, write_ods, write_xlsx
 SECRET = "secret-7f3a9"
 MORNING = datetime(2024, 3, 1, 5, 30, 15)
 Cells = Sequence[Sequence[Any]]
+Header = tuple[Cells, dict[str, Any], list[tuple[Any, ...]]]
 
 
 def read(folder: Path, name: str = "orders.xlsx", required: str = "time", **options: Any) -> pa.Table:
@@ -89,7 +90,7 @@ def test_a_column_has_the_type_of_its_cells(tmp_path: Path, kind: str) -> None:
 
 
 def test_a_column_of_many_rows_has_one_type(tmp_path: Path) -> None:
-    late = [["id", "x", "y"], *([number, number, None] for number in range(40_001)), [0, 0.5, "late"]]
+    late: Cells = [["id", "x", "y"], *([number, number, None] for number in range(40_001)), [0, 0.5, "late"]]
     found = of(tmp_path, late)
     assert (len(found), found.schema.types) == (40_002, [pa.int64(), pa.float64(), pa.string()])
     assert found["x"].to_pylist() == [*map(float, range(40_001)), 0.5]
@@ -110,7 +111,7 @@ def test_the_workbooks_of_a_day_have_one_type_a_column(tmp_path: Path) -> None:
 
 
 NOTE = ["Report of March", None, None]
-HEADERS: dict[str, tuple[Cells, dict[str, Any], list[dict[str, Any]]]] = {
+HEADERS: dict[str, Header] = {
     "rows that are empty": ([["a", "b"], [], [1, 2], [None, None], [3, None]], {}, [(1, 2), (3, None)]),
     "columns that are empty": ([["a", None, "b", None], [1, None, 2]], {}, [(1, 2)]),
     "a title above": ([NOTE, [], ["a", "b"], [1, 2]], {"header_row": 3}, [(1, 2)]),
@@ -139,7 +140,7 @@ def test_a_header_of_years_has_names(tmp_path: Path) -> None:
     ]
 
 
-TWO = {"Data": [["id"], [1]], "Notes": [["id"], [2]], "Old": [["id"], [3]]}
+TWO: dict[str, Cells] = {"Data": [["id"], [1]], "Notes": [["id"], [2]], "Old": [["id"], [3]]}
 
 
 def test_the_only_sheet_that_is_seen_or_the_one_that_is_named_is_read(tmp_path: Path) -> None:
@@ -178,7 +179,7 @@ FAULTS: dict[str, tuple[Cells, dict[str, Any], str]] = {
         f"{WHOLE}: row 1 names 'a' twice; give each column a name of its own, or correct "
         "source.excel.header_row",
     ),
-    "values twice in what is no header": (
+    "values twice in what is not a header": (
         [[SECRET, SECRET, 1]],
         {},
         f"{WHOLE}: row 1 names 1 column(s) twice; give each column a name of its own, or correct "
@@ -204,7 +205,7 @@ def test_what_is_unclear_is_named_by_sheet_column_and_count(tmp_path: Path, kind
 
 
 def test_a_late_text_among_numbers_is_counted(tmp_path: Path) -> None:
-    cells = [["time", "x"], *([None, number] for number in range(40_001)), [None, SECRET]]
+    cells: Cells = [["time", "x"], *([None, number] for number in range(40_001)), [None, SECRET]]
     assert "column 'x' holds 40001 number(s) and 1 text(s)" in fault(tmp_path, cells)
 
 
@@ -214,7 +215,7 @@ def test_values_that_stand_where_names_should_are_not_quoted(tmp_path: Path) -> 
 
 
 def test_merged_cells_of_a_header_are_explained(tmp_path: Path) -> None:
-    cells = [["time", "size", None], [MORNING, 1, 2]]
+    cells: Cells = [["time", "size", None], [MORNING, 1, 2]]
     write_xlsx(tmp_path / "orders.xlsx", {"Data": cells}, merged=["B1:C1"])
     with pytest.raises(BadData, match=r"column C has 1 value.*of merged cells only the first has it"):
         read(tmp_path)
@@ -249,6 +250,25 @@ def test_a_sheet_that_cannot_be_chosen(tmp_path: Path) -> None:
 def test_what_is_no_workbook(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "orders.xls").write_bytes(content)
     with pytest.raises(BadData, match=r"'orders.xls' cannot be read as a workbook \(.xlsx, .xlsb, .xls or"):
+        read(tmp_path, "orders.xls")
+
+
+def test_a_value_far_away_from_the_table_does_not_take_the_memory(tmp_path: Path) -> None:
+    file = tmp_path / "orders.xlsx"
+    write_xlsx(file, {"Data": [["time"], [MORNING]]}, dimension="A1:XFD1048576")
+    with pytest.raises(BadData) as raised:
+        read(tmp_path)
+    assert str(raised.value) == (
+        "'orders.xlsx': a sheet spans A1:XFD1048576, 17,179,869,184 cells; remove what stands away from "
+        "the table"
+    )
+    write_xlsx(file, {"Data": [["time"], [MORNING]]}, dimension="A1:CQ1048576")  # 95 columns, full of rows
+    assert read(tmp_path).to_pylist() == [{"time": MORNING}]
+
+
+def test_a_damaged_file_for_which_the_library_panics_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "orders.xls").write_bytes(XLS[:5_569])
+    with pytest.raises(BadData, match="cannot be read as a workbook"):
         read(tmp_path, "orders.xls")
 
 

@@ -164,9 +164,9 @@ FAULTS: dict[str, tuple[tuple[bytes | str, ...], str]] = {
     "two objects in a line": (('{"a":1}{"a":2}\n',), f"'0.jsonl': line 1 {BROKEN}"),
     "line ends of old": (('{"a":1}\r{"a":2}\r',), f"'0.jsonl': line 1 {BROKEN}"),
     "a file cut off": (('{"a":1}\n{"a":2',), f"'0.jsonl': line 2 {BROKEN}"),
-    "a word in a line": (('{"a":1}\n true\n',), f"'0.jsonl': line 2 is no object; {ONE}"),
-    "numbers": (("1\n2\n",), f"'0.jsonl': line 1 is no object; {ONE}"),
-    "an array in a line": (('{"a":1}\n[1]\n',), f"'0.jsonl': line 2 is no object; {ONE}"),
+    "a word in a line": (('{"a":1}\n true\n',), f"'0.jsonl': line 2 is not an object; {ONE}"),
+    "numbers": (("1\n2\n",), f"'0.jsonl': line 1 is not an object; {ONE}"),
+    "an array in a line": (('{"a":1}\n[1]\n',), f"'0.jsonl': line 2 is not an object; {ONE}"),
     "deep nesting": (
         ('{"a":1}\n{"a":' + "[" * 99 + "]" * 99 + "}\n",),
         "'0.jsonl': line 2 is nested more than 50 levels deep; flatten it",
@@ -181,11 +181,11 @@ FAULTS: dict[str, tuple[tuple[bytes | str, ...], str]] = {
     ),
     "half a character": (
         ('{"a":"\\ud800"}\n',),
-        "'0.jsonl': line 1 holds half of a surrogate pair, which is no character; correct it",
+        "'0.jsonl': line 1 holds half of a surrogate pair, which is not a character; correct it",
     ),
     "half a character in a key": (
         ('{"\\ud800":1}\n',),
-        "'0.jsonl': line 1 holds half of a surrogate pair, which is no character; correct it",
+        "'0.jsonl': line 1 holds half of a surrogate pair, which is not a character; correct it",
     ),
     "infinity": (
         ('{"a":1e400}\n',),
@@ -269,7 +269,7 @@ LATE = '{"a":1}\n'
             "{many} whole number(s) of more than 53 bits beside decimal",
         ),
         (LATE, f'{{"a":{SECRET}', f"line {{last}} {BROKEN}"),
-        (LATE, "true", f"line {{last}} is no object; {ONE}"),
+        (LATE, "true", f"line {{last}} is not an object; {ONE}"),
     ],
     ids=["text", "a long number", "a decimal number", "broken", "a word"],
 )

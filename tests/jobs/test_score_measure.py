@@ -190,6 +190,7 @@ def test_a_silent_column_is_no_data_and_never_no_drift(watched: Loop, gone: Any)
     watched.put({number: rows(number).assign(weight=gone) for number in WINDOW})
     found = measured(watched)
     assert "drift.weight" not in found
+    assert (found["missing.weight"], found["missing.amount"]) == (1, 0)
     assert (verdict(watched, found).drifted, found["drifted.share"]) == ((), 0)
 
 

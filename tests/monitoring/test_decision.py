@@ -227,7 +227,12 @@ def test_every_limit_that_was_broken_is_a_reason(tmp_path: Path) -> None:
         {"kind": ["book", "toy"] * 100, "returned": [0, 1] * 100, "prediction": [0.9, 0.1] * 100}
     )
     drifted = DriftResult(
-        distances={"amount": 2.0}, features=("amount",), unmeasurable=("kind",), share=1.0, html=""
+        distances={"amount": 2.0},
+        features=("amount",),
+        unmeasurable=("kind",),
+        share=1.0,
+        missing={"amount": 0.25, "kind": 1.0},
+        html="",
     )
     found = assess(spec, drifted, labelled=rows, rows=rows, held_out=0.8)
     assert found.reasons == (
@@ -239,6 +244,8 @@ def test_every_limit_that_was_broken_is_a_reason(tmp_path: Path) -> None:
         "rows": 200.0,
         "labelled": 200.0,
         "drift.amount": 2.0,
+        "missing.amount": 0.25,
+        "missing.kind": 1.0,
         "drifted.share": 1.0,
         "performance.roc_auc": 0.0,
         "performance.held_out": 0.8,

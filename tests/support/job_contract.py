@@ -21,8 +21,14 @@ Left = set[tuple[str, str]]
 """Kind and name of each thing: ("tag", "millrace.trained_until")."""
 
 PAGE = (ROOT / "docs/job-contract.md").read_text()
-_COLUMNS = ["amount", "weight", "kind", "prediction", "returned"]
-_MEANING = {"<metric>": ["roc_auc"], "<parameter>": ["C"], "<column>": _COLUMNS, "<time>": ["time"]}
+_FEATURES = ["amount", "weight", "kind"]
+_MEANING = {
+    "<metric>": ["roc_auc"],
+    "<parameter>": ["C"],
+    "<column>": [*_FEATURES, "prediction", "returned"],
+    "<feature>": _FEATURES,
+    "<time>": ["time"],
+}
 _ROW = re.compile(r"^\| ([\w ]+) \| `([^`]+)` \|.*\| (.*)\|$", re.MULTILINE)
 _OBJECT = "<pipeline>_predictions/dt=<day>/v<version>-<content>.parquet"
 

@@ -65,6 +65,7 @@ def write_xlsx(
     *,
     merged: Sequence[str] = (),
     hidden: Sequence[str] = (),
+    dimension: str = "",
 ) -> None:
     """Write sheets of cells; None is an empty one."""
     names = list(sheets)
@@ -81,7 +82,10 @@ def write_xlsx(
         "xl/_rels/workbook.xml.rels": _relations(
             [
                 ("s", "styles", "styles.xml"),
-                *((f"r{number}", "worksheet", f"sheet{number}.xml") for number in range(1, len(names) + 1)),
+                *(
+                    (f"r{number}", "worksheet", f"worksheets/sheet{number}.xml")
+                    for number in range(1, len(names) + 1)
+                ),
             ]
         ),
         "xl/styles.xml": _STYLES,
@@ -92,8 +96,8 @@ def write_xlsx(
         for name, text in parts.items():
             out.writestr(name, text)
         for number, rows in enumerate(sheets.values(), start=1):
-            with out.open(f"xl/sheet{number}.xml", "w") as sheet:
-                for text in _sheet(rows, merged):
+            with out.open(f"xl/worksheets/sheet{number}.xml", "w") as sheet:
+                for text in _sheet(rows, merged, dimension):
                     sheet.write(text.encode())
 
 
@@ -108,8 +112,9 @@ def _relations(given: Iterable[tuple[str, str, str]]) -> str:
     )
 
 
-def _sheet(rows: Iterable[Sequence[Any]], merged: Sequence[str]) -> Iterator[str]:
-    yield f'<worksheet xmlns="{_MAIN}"><sheetData>'
+def _sheet(rows: Iterable[Sequence[Any]], merged: Sequence[str], dimension: str) -> Iterator[str]:
+    size = f'<dimension ref="{dimension}"/>' if dimension else ""
+    yield f'<worksheet xmlns="{_MAIN}">{size}<sheetData>'
     for number, row in enumerate(rows, start=1):
         cells = "".join(_cell(value, f"{_letters(at)}{number}") for at, value in enumerate(row))
         yield f'<row r="{number}">{cells}</row>'

@@ -84,6 +84,11 @@ def at(uri: str) -> Callable[[Path], object]:
     return lambda tmp: load(tmp, {"reader": "delta", "uri": uri}, lambda _: None)
 
 
+def forget_the_first(folder: Path) -> None:
+    DeltaTable(str(folder)).create_checkpoint()
+    log_of(folder, 0).unlink()
+
+
 def cut_off(folder: Path) -> None:
     for file in folder.glob("*.parquet"):
         file.write_bytes(file.read_bytes()[:-60])
@@ -120,8 +125,8 @@ WRONG = [
             BadData,
             "line 200001 is not one complete JSON value",
         ),
-        ("text", lines(f'{LINE}"{MARK}"\n'), BadData, f"line 2 is no object; {ONE}"),
-        ("a word", lines(f"{LINE}true\n"), BadData, f"line 2 is no object; {ONE}"),
+        ("text", lines(f'{LINE}"{MARK}"\n'), BadData, f"line 2 is not an object; {ONE}"),
+        ("a word", lines(f"{LINE}true\n"), BadData, f"line 2 is not an object; {ONE}"),
         ("a key twice", lines(f'{{"a":"{MARK}","a":1}}'), BadData, "the same key twice; give each key"),
         (
             "a number too large",
@@ -245,7 +250,12 @@ WRONG = [
             FileMissing,
             "'model.py' is a file, not the folder of a table; provide it",
         ),
-        ("another folder", at("."), Misconfigured, "'.' is no Delta Lake table: it has no log in a folder"),
+        (
+            "another folder",
+            at("."),
+            Misconfigured,
+            "'.' is not a Delta Lake table: it has no log in a folder",
+        ),
         (
             "no scheme",
             at("ftp://host/orders"),
@@ -266,7 +276,7 @@ WRONG = [
         ),
         (
             "without its first log",
-            table(lambda at: (DeltaTable(str(at)).create_checkpoint(), log_of(at, 0).unlink()), version=0),
+            table(forget_the_first, version=0),
             Misconfigured,
             "has no version 0: it has 1 … 1; set source.delta.version",
         ),
