@@ -12,7 +12,7 @@ COMPILE = $(BIN)/uv pip compile --universal --python-version 3.11 --generate-has
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL = help
-.PHONY: help setup up down status doctor airflow check schema evolve logs lint test lock generate images compose demo bench clean
+.PHONY: help setup up down status doctor airflow new-pipeline pipelines check try schema evolve logs lint test lock generate images compose demo bench clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' Makefile
@@ -43,8 +43,20 @@ doctor: setup ## Find what keeps the platform from running, and what to do about
 airflow: setup ## Run Airflow's CLI on the platform (ARGS="dags list")
 	@$(BIN)/python -m include.platform.embedded airflow $(ARGS)
 
+new-pipeline: setup ## Write a pipeline for data that is there (NAME=bikes FROM=data.csv TARGET=late TIME=…)
+	@test -n "$$NAME" && test -n "$$FROM" && test -n "$$TARGET" || { \
+		echo 'say what to write: make new-pipeline NAME=bikes FROM=data.csv TARGET=late' >&2; exit 2; }; \
+	$(BIN)/python -m include.platform.new_pipeline --time="$$TIME" -- "$$NAME" "$$FROM" "$$TARGET"
+
+pipelines: setup ## List the pipelines, each with the state of its contract; fails if one is broken
+	@$(BIN)/python -m include.platform.pipelines
+
 check: setup ## Find what would stop a pipeline, before it runs (PIPELINE=flights ARGS="--from … --to …")
 	@PYTHONPATH=plugins $(BIN)/python -m include.platform.check $(if $(PIPELINE),'$(PIPELINE)') $(ARGS)
+
+try: setup ## Run a pipeline's whole loop in one process (PIPELINE=flights ARGS="--from … --to …")
+	@MLFLOW_DISABLE_TELEMETRY=true MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR=false PYTHONPATH=plugins \
+		$(BIN)/python -m include.platform.trial $(if $(PIPELINE),'$(PIPELINE)') $(ARGS)
 
 schema: setup ## Show what the columns of a pipeline's table are (PIPELINE=flights)
 	@$(BIN)/python -m include.platform.table_columns schema $(if $(PIPELINE),'$(PIPELINE)')

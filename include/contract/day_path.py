@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
+from urllib.parse import unquote
 
 from include.excerpt import quote
 
 _DAY = re.compile(r"\{dt(?::([^{}]*))?\}")
 _LETTERS = "Yymdj"
+_DIGITS = {"Y": 4, "y": 2, "m": 2, "d": 2, "j": 3}
 _ISO = "%Y-%m-%d"
 
 
@@ -42,7 +44,54 @@ def names_day(path: str, column: str) -> bool:
 
 def path_of(path: str, day: date) -> str:
     """Return the path of a day."""
-    return _DAY.sub(lambda found: day.strftime(_ISO if found[1] is None else found[1]), path)
+    return _DAY.sub(lambda found: day.strftime(_form(found)), path)
+
+
+def any_day(path: str) -> str:
+    """Return a path with `*` in place of what stands for the day."""
+    return _DAY.sub(lambda found: re.sub(r"[^/]+", "*", _form(found)), path)
+
+
+def day_in(path: str, found: str) -> date | None:
+    """Return the first day that a file's path is for, None where its digits are no date."""
+    place = path.partition("://")[2] or path
+    match = re.search(_pattern(place), found)
+    if match is None:
+        return None
+    letters = re.findall(r"%(\w)", "".join(map(_form, _DAY.finditer(place))))
+    given = dict(zip(letters, match.groups(), strict=True))
+    if "j" not in given:
+        given = {"m": "01", "d": "01", **given}
+    try:
+        return datetime.strptime(" ".join(given.values()), " ".join(f"%{one}" for one in given)).date()
+    except ValueError:  # a number in a name
+        return None
+
+
+def _pattern(path: str) -> str:
+    """Return a pattern for the paths of files, with a group for each part of the day."""
+    parts, last = [], 0
+    for found in _DAY.finditer(path):
+        parts += [_literal(path[last : found.start()]), _digits(_form(found))]
+        last = found.end()
+    return "".join([*parts, _literal(path[last:])])
+
+
+def _literal(text: str) -> str:
+    """Return a pattern for a text around days, which a URI may write with `%20`."""
+    return "[^/]*".join(re.escape(unquote(part)) for part in text.split("*"))
+
+
+def _digits(form: str) -> str:
+    pieces = re.split(r"%(\w)", form)
+    return "".join(
+        rf"(\d{{{_DIGITS[piece]}}})" if number % 2 else re.escape(piece)
+        for number, piece in enumerate(pieces)
+    )
+
+
+def _form(found: re.Match[str]) -> str:
+    return _ISO if found[1] is None else found[1]
 
 
 def days_of(path: str, day: date) -> tuple[date, date]:
@@ -63,7 +112,4 @@ def _has_days(path: str) -> bool:
 
 def _letters(path: str) -> set[str]:
     """Return the letters after each % of the path's formats."""
-    formats = "".join(
-        _ISO if given is None else given for given in (found[1] for found in _DAY.finditer(path))
-    )
-    return set(re.findall(r"%(.?)", formats))
+    return set(re.findall(r"%(.?)", "".join(map(_form, _DAY.finditer(path)))))

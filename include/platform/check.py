@@ -33,6 +33,7 @@ from include.lake.frames import concat, to_frame
 from include.modelling import estimator, features
 from include.modelling.metrics import MIN_ROWS, has_enough_rows
 from include.platform import cli
+from include.platform.source_days import latest_days
 from include.platform.source_urls import url_of
 from include.settings import settings
 from include.tracking.storage import save_estimator
@@ -66,7 +67,8 @@ def check(
 ) -> Iterator[Finding]:
     """Yield what each step shows on the days from `first` to `last`; one alone sets both.
 
-    Without any it is yesterday. `sql_url` returns the URL of an Airflow connection, for sources that are
+    Without any it is the training window up to the newest day of the source's files, and for queries and
+    functions yesterday. `sql_url` returns the URL of an Airflow connection, for sources that are
     queries. Steps that depend on one that failed are left out. Raises Misconfigured for days in the wrong
     order.
     """
@@ -81,11 +83,9 @@ def check(
     broken = {Path(error.file).name: error for error in loader.file_errors(folder, pipeline)}
     for name, error in broken.items():
         yield from (Finding(name, path, message) for path, message in error.faults)
-    yesterday = datetime.now(ZoneInfo(pipeline.source.timezone)).date() - timedelta(days=1)
-    span = first or last or yesterday, last or first or yesterday
     try:
         strays = Strays(pipeline.source)
-        days = _read(pipeline, folder, *span, sql_url, strays)
+        days = _read(pipeline, folder, *_span(pipeline, folder, first, last), sql_url, strays)
     except MillraceError as error:
         yield Finding("source", "not read", str(error))
     else:
@@ -95,6 +95,13 @@ def check(
         suite = pipeline.validation.suite
         yield from () if suite in broken else _suite(folder / suite, days)
         yield from () if code.MODEL in broken else _model(pipeline, folder, days)
+
+
+def _span(pipeline: Pipeline, folder: Path, first: date | None, last: date | None) -> tuple[date, date]:
+    if first or last:
+        return (first or last), (last or first)  # type: ignore[return-value]
+    yesterday = datetime.now(ZoneInfo(pipeline.source.timezone)).date() - timedelta(days=1)
+    return latest_days(pipeline, folder) or (yesterday, yesterday)
 
 
 def _read(pipeline: Pipeline, folder: Path, first: date, last: date, sql_url: SqlUrl, strays: Strays) -> Days:
@@ -191,21 +198,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Check the pipeline of the command line, and print a table; return 1 if something would stop it."""
     parser = ArgumentParser(prog="make check PIPELINE=… ARGS=…", description=__doc__)
     parser.add_argument("pipeline", help="its name, that of its folder")
-    parser.add_argument("--from", dest="first", type=_day, metavar="DAY", help="first day to read")
+    parser.add_argument("--from", dest="first", type=day_of, metavar="DAY", help="first day to read")
     parser.add_argument(
         "--to",
         dest="last",
-        type=_day,
+        type=day_of,
         metavar="DAY",
-        help="last day; one of the two alone is that day, none is yesterday",
+        help="last day; one of the two alone is that day; none: the newest days of files, else yesterday",
     )
     given = parser.parse_args(arguments)
-    folder = settings().pipelines / given.pipeline
-    if given.pipeline not in (known := loader.names(settings().pipelines)):
-        raise Misconfigured(
-            f"there is no pipeline {quote(given.pipeline)}: {nearest(given.pipeline, known)}"
-            f"PIPELINE is one of {', '.join(known) or 'none yet'}"
-        )
+    folder = folder_of(given.pipeline, settings().pipelines)
     console = Console(highlight=False)
     with console.status(f"checking {given.pipeline}"):
         findings = list(check(folder, given.first, given.last))
@@ -218,7 +220,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return int(faults > 0)
 
 
-def _day(text: str) -> date:
+def folder_of(name: str, pipelines: Path) -> Path:
+    """Return the folder of a pipeline that a command names; raises Misconfigured if there is none."""
+    if name not in (known := loader.names(pipelines)):
+        raise Misconfigured(
+            f"there is no pipeline {quote(name)}: {nearest(name, known)}"
+            f"PIPELINE is one of {', '.join(known) or 'none yet'}"
+        )
+    return pipelines / name
+
+
+def day_of(text: str) -> date:
+    """Return the day that an argument names; raises what argparse reports."""
     try:
         return check_day(date.fromisoformat(text))
     except ValueError:

@@ -6,23 +6,30 @@ import json
 import re
 import subprocess
 from collections.abc import Iterator
+from contextlib import chdir
 from dataclasses import dataclass
-from datetime import date
 from pathlib import Path
 
 import pytest
+import yaml
+from rich.console import Console
 
 from include.platform.check import check
 from include.platform.embedded.environment import urls
+from include.platform.new_pipeline.__main__ import new_pipeline, show
+from include.platform.trial.__main__ import attempt
 from include.settings import ROOT
 from tests.support.stack import RunningStack, run_stack
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(600)]
 
 PAGE = (ROOT / "docs/tutorial.md").read_text()
-FILES = dict(
-    re.findall(r"^`include/pipelines/parcels/([\w.]+)`:\n\n```\w+\n(.*?)```", PAGE, re.MULTILINE | re.DOTALL)
-)
+GENERATOR = re.findall(r"^`data/make_csv.py`:\n\n```python\n(.*?)```", PAGE, re.MULTILINE | re.DOTALL)[0]
+KEYS = yaml.safe_load(re.findall(r"^```yaml\n(.*?)```", PAGE, re.MULTILINE | re.DOTALL)[0])
+NAME, FROM, TARGET = re.findall(
+    r"^\$ make new-pipeline NAME=(\S+) FROM=(\S+) TARGET=(\S+)$", PAGE, re.MULTILINE
+)[0]
+SHOWN = re.findall(r"^\$ make new-pipeline .*?\n(.*?)```", PAGE, re.MULTILINE | re.DOTALL)[0].splitlines()
 COMMANDS = re.findall(r"^```sh\n(.*?)```", PAGE, re.MULTILINE | re.DOTALL)
 
 
@@ -57,31 +64,58 @@ class Reader:
         return text.replace("var/secrets", str(self.stack.settings.var / "secrets"))
 
 
+@dataclass
+class Written:
+    """The folder of the page's pipeline, and what its command printed."""
+
+    folder: Path
+    printed: str
+
+
 @pytest.fixture(scope="module")
-def reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
-    """A reader who has written the files of the page and run `make up`."""
+def written(tmp_path_factory: pytest.TempPathFactory) -> Written:
+    """What a reader has after the first four steps of the page."""
     folder = tmp_path_factory.mktemp("checkout")
-    pipelines = folder / "include/pipelines"
-    for command in COMMANDS[:1]:
-        subprocess.run(["/bin/sh", "-eu", "-c", command], cwd=folder, check=True)
-    for name, content in FILES.items():
-        (pipelines / "parcels" / name).write_text(content)
+    subprocess.run(["/bin/sh", "-eu", "-c", COMMANDS[0]], cwd=folder, check=True)
+    (folder / "data/make_csv.py").write_text(GENERATOR)
     subprocess.run(["/bin/sh", "-eu", "-c", COMMANDS[1]], cwd=folder, check=True)
-    with run_stack(pipelines=pipelines) as stack:
+    console = Console(width=500, highlight=False)
+    with chdir(folder), console.capture() as printed:
+        show(new_pipeline(NAME, FROM, TARGET, None, pipelines=folder / "include/pipelines"), console)
+    contract = folder / "include/pipelines" / NAME / "pipeline.yaml"
+    contract.write_text(yaml.safe_dump({**yaml.safe_load(contract.read_text()), **KEYS}, sort_keys=False))
+    return Written(contract.parent, printed.get())
+
+
+@pytest.fixture(scope="module")
+def reader(written: Written) -> Iterator[Reader]:
+    """A reader who has written the pipeline of the page and run `make up`."""
+    with run_stack(pipelines=written.folder.parent) as stack:
         for stage in ("ingest", "train", "monitor"):
-            stack.airflow.wait_for_dag(f"parcels.{stage}")
-        reader = Reader(folder, stack)
+            stack.airflow.wait_for_dag(f"{NAME}.{stage}")
+        reader = Reader(written.folder.parents[2], stack)
         reader.keep(2)
         yield reader
 
 
-def test_the_dry_run_of_the_page_finds_no_fault(reader: Reader) -> None:
-    [(first, last)] = re.findall(r"make check PIPELINE=parcels ARGS=\"--from (\S+) --to (\S+)\"", PAGE)
+def test_the_command_of_the_page_prints_what_it_shows(written: Written) -> None:
+    lines = [line.rstrip() for line in written.printed.splitlines()]
 
-    found = list(check(reader.folder / "include/pipelines/parcels", *map(date.fromisoformat, (first, last))))
+    assert [line for line in SHOWN if line != "…" and line not in lines] == []
+
+
+def test_the_dry_run_of_the_page_finds_no_fault(written: Written) -> None:
+    found = list(check(written.folder))
 
     assert [finding for finding in found if finding.fault] == []
     assert "fitted on" in found[-1].seen
+
+
+def test_the_trial_of_the_page_closes_the_loop_and_retrains(written: Written) -> None:
+    outcome = attempt(written.folder, None, None, Console(quiet=True))
+
+    assert outcome.is_closed
+    assert any(day.retrain for day in outcome.monitored)
 
 
 def test_the_page_brings_a_csv_to_a_champion_and_drift_to_a_retrain(reader: Reader) -> None:

@@ -1,0 +1,190 @@
+"""`make new-pipeline NAME=… FROM=… TARGET=…`: write a working pipeline for data that is there.
+
+It reads a sample of the data, chooses what the contract has to say, prints one line of reason for each
+choice, and writes the folder `include/pipelines/<name>/` at once, or not at all.
+"""
+
+from __future__ import annotations
+
+import re
+from argparse import ArgumentParser
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import NamedTuple
+
+from rich.console import Console
+from rich.markup import escape
+
+from include.contract import loader
+from include.contract.code import MODEL
+from include.contract.loader import CONTRACT
+from include.exceptions import Misconfigured, PipelineInvalid
+from include.excerpt import quote
+from include.platform import cli
+from include.platform.new_pipeline import files
+from include.platform.new_pipeline.names import tidy
+from include.platform.new_pipeline.origin import locate
+from include.platform.new_pipeline.reason import Reason
+from include.platform.new_pipeline.roles import assign
+from include.platform.new_pipeline.sample import Sample, read_sample
+from include.platform.new_pipeline.suite import suite
+from include.platform.new_pipeline.windows import choose, days_of, estimated
+from include.settings import settings
+
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
+_MAX_SHOWN = 40
+"""Columns with a line of their own; more are counted."""
+
+
+class Written(NamedTuple):
+    """The folder of a new pipeline, and the reasons for what is in it."""
+
+    folder: Path
+    reasons: list[Reason]
+
+
+def new_pipeline(name: str, given: str, target: str, time: str | None, *, pipelines: Path) -> Written:
+    """Write the folder of a new pipeline below `pipelines`; raises Misconfigured or BadData, and writes none.
+
+    `given` is where the data lies: a file, a folder, a pattern, or a URI.
+    """
+    folder = _free_folder(name, pipelines)
+    origin = locate(given)
+    sample = _tidied(read_sample(origin))
+    roles = assign(sample.columns, target=target, time=time)
+    days = days_of(roles.time, roles.target)
+    span = (days[-1].day - days[0].day).days + 1
+    is_gapless = span == (len(origin.files) if origin.is_dated else len(days))
+    categories = max((len(one.categories) for one in roles.categorical), default=0)
+    windows = choose(estimated(days, sample, origin), categories)
+    rules, of_rules = suite(roles, days, is_gapless=is_gapless)
+    others = _other_reasons(origin.is_dated)
+    reasons = [*origin.reasons, *sample.reasons, *roles.reasons, *windows.reasons, *of_rules, *others]
+    texts = {
+        CONTRACT: files.contract(name, origin, sample, roles, windows),
+        "expectations.yaml": files.expectations(rules),
+        MODEL: files.MODEL,
+        "README.md": files.readme(name, origin, sample, roles, reasons),
+    }
+    _write(folder, texts)
+    return Written(folder, reasons)
+
+
+def _other_reasons(is_dated: bool) -> list[Reason]:
+    """Return the reasons for what the data does not decide."""
+    schedule = (
+        Reason("schedule", "@daily", "a path for each day, or month, of which more may come")
+        if is_dated
+        else Reason("schedule", "null", "on demand, as nothing says that more rows come")
+    )
+    return [
+        schedule,
+        Reason("source.timezone", "UTC", "for times without an offset; set it if they are local times"),
+        Reason("gate.minimum", "0.55", "roc_auc of chance is 0.5; raise it once you know what can be had"),
+    ]
+
+
+def _free_folder(name: str, pipelines: Path) -> Path:
+    if not _NAME.fullmatch(name):
+        raise Misconfigured(
+            f"NAME={quote(name)} is not a name of a pipeline; use lower-case letters, digits and '_', "
+            "beginning with a letter, at most 63"
+        )
+    folder = pipelines / name
+    if folder.exists() or folder.is_symlink():
+        raise Misconfigured(
+            f"{folder} exists, and nothing is overwritten; choose another NAME, or remove that folder"
+        )
+    return folder
+
+
+def _tidied(sample: Sample) -> Sample:
+    """Return a sample whose columns have names that the contract takes."""
+    has_names = sample.dialect is None or sample.dialect.has_header
+    names = tidy(column.name for column in sample.columns)
+    columns = tuple(
+        replace(column, name=name, given=column.name if has_names else "")
+        for name, column in zip(names, sample.columns, strict=True)
+    )
+    renamed = [one for one in columns if one.given != one.name] if has_names else []
+    reasons = tuple(
+        Reason("renamed", one.name, f"{quote(one.given)} is not a name that MLflow and the contract take")
+        for one in renamed
+    )
+    return replace(sample, columns=columns, reasons=(*sample.reasons, *reasons))
+
+
+def _write(folder: Path, texts: dict[str, str]) -> None:
+    """Write the files of a folder that appears whole; raises PipelineInvalid if its contract has a fault."""
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(prefix=".new-", dir=folder.parent) as scratch:
+            draft = Path(scratch) / folder.name
+            draft.mkdir()
+            for name, text in texts.items():
+                (draft / name).write_text(text, encoding="utf-8")
+            found = loader.read(draft)
+            if isinstance(found, PipelineInvalid):
+                raise PipelineInvalid(f"what would be written as {folder / CONTRACT}", found.faults)
+            draft.rename(folder)
+    except OSError as error:
+        raise Misconfigured(
+            f"{folder} cannot be written: {error.strerror}; let this user write there, or set "
+            "MILLRACE_PIPELINES"
+        ) from error
+
+
+def show(written: Written, console: Console) -> None:
+    """Print a line for each choice, and what to do next."""
+    lines = _shortened(written.reasons)
+    width = max(len(line.choice) for line in lines)
+    for choice, value, why in lines:
+        console.print(f"[bold]{choice:{width}}[/bold]  {escape(value)}  [dim]{escape(why)}", soft_wrap=True)
+    name = written.folder.name
+    console.print(
+        f"\nwritten: {written.folder}\n"
+        f"next:    make check PIPELINE={name}   finds what would stop it\n"
+        f"         make try PIPELINE={name}     runs its whole loop, without Airflow",
+        soft_wrap=True,
+    )
+
+
+def _shortened(reasons: Iterable[Reason]) -> list[Reason]:
+    """Return the reasons, those of many columns counted by their role."""
+    of_columns = {"numerical", "categorical", "left out", "renamed"}
+    shown, counts = [], dict.fromkeys(of_columns, 0)
+    for reason in reasons:
+        if reason.choice in of_columns:
+            counts[reason.choice] += 1
+            if counts[reason.choice] > _MAX_SHOWN:
+                continue
+        shown.append(reason)
+    more = [
+        Reason(role, f"and {count - _MAX_SHOWN:,} more", "README.md of the folder has a line for each")
+        for role, count in sorted(counts.items())
+        if count > _MAX_SHOWN
+    ]
+    return [*shown, *more]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Write the pipeline that the command line describes."""
+    parser = ArgumentParser(prog="make new-pipeline", description=__doc__)
+    parser.add_argument("name", metavar="NAME", help="the pipeline's name, that of its folder")
+    parser.add_argument("given", metavar="FROM", help="a file, a folder, a pattern with * or {dt}, or a URI")
+    parser.add_argument("target", metavar="TARGET", help="the column to predict: it holds 0 or 1")
+    parser.add_argument("--time", metavar="TIME", help="the time column; left out: the only one there is")
+    asked = parser.parse_args(arguments)
+    console = Console(highlight=False)
+    with console.status(f"reading {asked.given}"):
+        written = new_pipeline(
+            asked.name, asked.given, asked.target, asked.time or None, pipelines=settings().pipelines
+        )
+    show(written, console)
+    return 0
+
+
+if __name__ == "__main__":
+    cli.run(main)
