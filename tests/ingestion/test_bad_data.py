@@ -272,7 +272,7 @@ CASES = [
         per_day(GOOD, [*orders(1), *changed(orders(0), 0, kind=SECRET)]),
         [
             "'orders-2024-03-02.csv': column 'time' is outside of 2024-03-02 … 2024-03-02 (UTC) in 4 of 8 "
-            "rows; the source has to return the requested days"
+            "rows; the source has to return the requested days, or set source.late to 'drop'"
         ],
         A_FILE_A_DAY,
         (0, 1),
@@ -280,7 +280,10 @@ CASES = [
     Case(
         "rows without a time",
         csv(changed(SECRETS, 3, time="")),
-        ["'orders.csv': column 'time' is empty in 1 of 4 rows; the source has to return the requested days"],
+        [
+            "'orders.csv': column 'time' is empty in 1 of 4 rows; the source has to give each row its time, or "
+            "set source.invalid_time to 'drop'"
+        ],
     ),
     Case(
         "a time that is none",
