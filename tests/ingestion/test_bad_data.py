@@ -281,8 +281,8 @@ CASES = [
         "rows without a time",
         csv(changed(SECRETS, 3, time="")),
         [
-            "'orders.csv': column 'time' is empty in 1 of 4 rows; the source has to give each row its time, or "
-            "set source.invalid_time to 'drop'"
+            "'orders.csv': column 'time' is empty in 1 of 4 rows; the source has to give each row its time, "
+            "or set source.invalid_time to 'drop'"
         ],
     ),
     Case(
