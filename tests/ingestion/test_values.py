@@ -224,7 +224,7 @@ def monitored(shop: IngestRun, columns: list[str]) -> pd.DataFrame:
 
 @given(put=tables())
 @settings(  # to make a failing example smaller would take minutes
-    max_examples=60, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck)
+    max_examples=25, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck)
 )
 def test_every_value_arrives_as_it_was_put_in(shop: IngestRun, put: Given) -> None:
     pq.write_table(put.table(), shop.folder / "orders.parquet", store_schema=True)
