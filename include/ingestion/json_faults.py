@@ -110,7 +110,8 @@ def of_types(files: Sequence[SourceFile], column: str) -> str:
             rarest, fault = found
             file, line = first[path, rarest]
             return f"{file.name}: {fault} (see line {_line_of(path, rarest, file, line)})"
-    return f"{files[0].name}: column {quote(column)} has no type that fits all lines; give it one type"
+    name = f"column {quote(column)}" if column else "a column"
+    return f"{files[0].name}: {name} has no type that fits all lines; give it one type"
 
 
 def _counted(block: Block) -> Mapping[Path, Counter[str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sqlite3
 from collections.abc import Mapping
@@ -14,7 +15,9 @@ from include.exceptions import Misconfigured
 from include.platform.check import Finding, check, main
 from include.platform.source_urls import url_of
 from include.settings import Settings
-from tests.support.pipeline import Row, day, orders, write_csv, write_pipeline
+from tests.support import delta
+from tests.support.pipeline import Row, day, orders, write_csv, write_parquet, write_pipeline
+from tests.support.workbooks import table, write_xlsx
 
 MODEL = """
 from sklearn.linear_model import LogisticRegression
@@ -71,6 +74,31 @@ def test_what_is_left_out_and_what_loses_digits_is_shown(tmp_path: Path) -> None
     assert faults(found) == []
     assert Finding("source", "left out: 1 late, 1 undated row(s)") in found
     assert Finding("model", "'id' holds 240 whole numbers that are too long for float64") in found
+
+
+def write_lines(file: Path, rows: list[Row]) -> None:
+    file.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+
+
+def write_workbook(file: Path, rows: list[Row]) -> None:
+    write_xlsx(file, {"Orders": table(rows)})
+
+
+WRITERS = {
+    "parquet": write_parquet,
+    "jsonl": write_lines,
+    "excel": write_workbook,
+    "delta": delta.append,
+}
+
+
+@pytest.mark.parametrize("reader", WRITERS)
+def test_rows_of_any_reader_are_checked(tmp_path: Path, reader: str) -> None:
+    folder = pipeline(tmp_path, source={"reader": reader, "uri": "source"})
+    WRITERS[reader](folder / "source", orders(*range(60)))
+    found = run(folder)
+    assert faults(found) == []
+    assert found[1].seen == "240 rows in 60 of 60 day(s), 5 columns"
 
 
 def test_nothing_is_written_into_the_folder(tmp_path: Path) -> None:
