@@ -20,7 +20,6 @@ from tests.support.lake import LakeServer, run_lake_server
 from tests.support.lakefs_binary import BINARY, NO_BINARY, run_fresh_lakefs
 from tests.support.loop import DAYS, Loop, put, rows, write_loop
 from tests.support.mlflow import make_store
-from tests.support.stack import RunningStack, run_stack
 
 # Before these libraries are imported: a test calls nobody outside, and leaves the user's own Airflow alone.
 os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
@@ -85,10 +84,3 @@ def loop(tmp_path: Path, month: Lake, tracking: TrackingServer) -> Loop:
     month.create_branch(name, "main")
     folder = write_loop(tmp_path / "pipelines", name, repository=month.repository, branch=name)
     return Loop(folder, month, tracking)
-
-
-@pytest.fixture(scope="session")
-def running() -> Iterator[RunningStack]:
-    """One embedded stack for all tests that leave it running; they are marked `stack`."""
-    with run_stack() as stack:
-        yield stack

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from include.tracking.server import TrackingServer
-from tests.support.days import ZONE, Started, each, run_airflow
+from tests.support.days import ZONE, Started, backfill, each, run_airflow, trigger
 from tests.support.lake import LakeServer
 from tests.support.services import run_mlflow
 
@@ -113,9 +113,6 @@ def started(
 ) -> Iterator[Started]:
     """An Airflow in which a run was started in every way; they run beside each other."""
     with run_airflow(tmp_path_factory.mktemp("airflow"), lake_server, mlflow, PIPELINES) as found:
-        found.backfill(NAMED, "2024-06-20", "2024-06-23")
-        found.backfill("spring.ingest", "2024-03-09", "2024-03-11")
-        found.backfill("autumn.ingest", "2024-11-02", "2024-11-04")
         bodies = {name: row[0] for name, row in BY_REST.items()} | {
             name: row[0] for name, row in REFUSED.items()
         }
@@ -127,10 +124,16 @@ def started(
             "data_interval_end": "2024-03-12T04:00:00Z",
         }
         found.rest(NAMED, "rest-interval-alone", **interval)
-        found.trigger(NAMED, "command-nothing")
-        found.trigger(NAMED, "command-date", "--logical-date", "2024-04-08T12:00:00+00:00")
-        found.trigger(NAMED, "command-conf", "--conf", '{"end": "2024-04-11"}')
         found.rest("starters", "all")
+        # Last, as it takes longest: meanwhile the others begin.
+        found.airflow.commands(
+            backfill(NAMED, "2024-06-20", "2024-06-23"),
+            backfill("spring.ingest", "2024-03-09", "2024-03-11"),
+            backfill("autumn.ingest", "2024-11-02", "2024-11-04"),
+            trigger(NAMED, "command-nothing"),
+            trigger(NAMED, "command-date", "--logical-date", "2024-04-08T12:00:00+00:00"),
+            trigger(NAMED, "command-conf", "--conf", '{"end": "2024-04-11"}'),
+        )
         yield found
 
 
@@ -236,9 +239,11 @@ def test_monitor_is_about_the_day_that_is_named(started: Started) -> None:
     started.brought(NAMED, "command-date")
     started.brought(NAMED, "end")
     started.brought_by(NAMED, "backfill", 4)
-    started.trigger("named.monitor", "command-date", "--logical-date", "2024-04-08T12:00:00+00:00")
+    started.airflow.commands(
+        trigger("named.monitor", "command-date", "--logical-date", "2024-04-08T12:00:00+00:00"),
+        backfill("named.monitor", "2024-06-20", "2024-06-21"),
+    )
     started.rest("named.monitor", "end", conf={"end": "2024-03-04"})
-    started.backfill("named.monitor", "2024-06-20", "2024-06-21")
     assert "days 2024-04-07..2024-04-07: the day before the run's logical" in waits_for(
         started, "command-date"
     )
@@ -252,7 +257,7 @@ def test_monitor_is_about_the_day_that_is_named(started: Started) -> None:
 def test_train_learns_up_to_the_day_that_is_named(started: Started) -> None:
     [newest, _] = started.brought(NAMED, "command-nothing")
     started.brought(NAMED, "command-date")
-    started.trigger("named.train", "date", "--logical-date", "2024-04-08T12:00:00+00:00")
+    started.airflow.commands(trigger("named.train", "date", "--logical-date", "2024-04-08T12:00:00+00:00"))
     started.rest("named.train", "until", conf={"until": "2024-03-04"})
     started.rest("named.train", "nothing")
     assert learned(started, "date") == day("2024-04-07")

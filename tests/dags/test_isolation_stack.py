@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -39,6 +40,10 @@ def report(running: RunningStack) -> str:
     return "\n".join(error.stack_trace for error in errors)
 
 
+def names(running: RunningStack, message: str) -> bool:
+    return message in report(running)
+
+
 def test_a_stack_starts_names_the_broken_pipeline_and_keeps_the_others(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
@@ -53,8 +58,9 @@ def test_a_stack_starts_names_the_broken_pipeline_and_keeps_the_others(
                 running.airflow.wait_for_dag(f"{name}.monitor")
             for message, break_it in ON_A_STACK.items():
                 restore(broken)
-                wait_until(lambda: report(running) == "")
                 break_it(broken)
-                wait_until(lambda: f"{broken}/" in report(running))
-                assert message in report(running)
+                wait_until(partial(names, running, message))
+                assert f"{broken}/" in report(running)
                 assert active(running) >= OTHERS
+            restore(broken)
+            wait_until(lambda: report(running) == "")

@@ -16,6 +16,7 @@ from include.tracking.names import ledger_runs, training_runs
 from include.tracking.registry import Alias, Registry
 from include.tracking.tags import Tag
 from tests.support.faults import (
+    SOON,
     announced,
     down,
     frozen,
@@ -75,9 +76,9 @@ def test_a_worker_killed_during_load(harmed: RunningStack) -> None:
 def test_a_worker_killed_during_publish_when_the_merge_takes_effect_unseen(harmed: RunningStack) -> None:
     run = INGEST, "killed-in-publish"
     harmed.airflow.start(*run, {"end": "2013-02-01"})
-    wait_until(lambda: state(harmed, *run, "validate") == "success")
+    wait_until(lambda: state(harmed, *run, "validate") == "success", every=SOON)
     with frozen(harmed, "lake"):
-        wait_until(lambda: state(harmed, *run, "publish") == "running")
+        wait_until(lambda: state(harmed, *run, "publish") == "running", every=SOON)
         time.sleep(0.5)  # the request is on its way
         kill_worker(harmed, *run, "publish")
     harmed.airflow.finish(*run)
@@ -96,9 +97,9 @@ def test_a_worker_killed_during_publish_when_the_merge_takes_effect_unseen(harme
 def test_a_worker_killed_during_promote(harmed: RunningStack) -> None:
     run = TRAIN, "killed-in-promote"
     harmed.airflow.start(*run, {"reason": "a test of a kill", "until": "2013-01-31"})
-    wait_until(lambda: state(harmed, *run, "register") == "success", 180)
+    wait_until(lambda: state(harmed, *run, "register") == "success", 180, every=SOON)
     with frozen(harmed, "mlflow"):
-        wait_until(lambda: state(harmed, *run, "promote") == "running")
+        wait_until(lambda: state(harmed, *run, "promote") == "running", every=SOON)
         time.sleep(0.5)
         kill_worker(harmed, *run, "promote")
     harmed.airflow.finish(*run)
@@ -111,7 +112,7 @@ def test_a_worker_killed_during_promote(harmed: RunningStack) -> None:
 def test_a_run_goes_on_after_the_stack_was_stopped_while_it_trained(harmed: RunningStack) -> None:
     run = TRAIN, "stopped-in-train"
     harmed.airflow.start(*run, {"reason": "a test of a stop", "until": "2013-01-31"})
-    wait_until(lambda: state(harmed, *run, "train") == "running", 180)
+    wait_until(lambda: state(harmed, *run, "train") == "running", 180, every=SOON)
 
     harmed.stack.down(lambda text: None)
     harmed.stack.up(lambda text: None)
@@ -129,7 +130,7 @@ def test_a_lake_that_is_down_is_retried_then_named_and_a_clear_finishes(harmed: 
     run = INGEST, "without-lake"
     with down(harmed, "lake"):
         harmed.airflow.start(*run, {"end": "2013-02-02"})
-        wait_until(lambda: state(harmed, *run, "open_branch") == "up_for_retry")
+        wait_until(lambda: state(harmed, *run, "open_branch") == "up_for_retry", every=SOON)
         with pytest.raises(RunFailed, match="open_branch"):
             harmed.airflow.finish(*run)
     log = harmed.settings.var / f"log/tasks/dag_id={run[0]}/run_id={run[1]}/task_id=open_branch/attempt=5.log"

@@ -55,6 +55,16 @@ with DAG("starters", is_paused_upon_creation=False) as dag:
 """
 
 
+def trigger(dag_id: str, run_id: str, *options: str) -> tuple[str, ...]:
+    """Airflow's command that starts a run."""
+    return "dags", "trigger", dag_id, "--run-id", run_id, *options
+
+
+def backfill(dag_id: str, first: str, last: str) -> tuple[str, ...]:
+    """Airflow's command that starts a backfill."""
+    return "backfill", "create", "--dag-id", dag_id, "--from-date", first, "--to-date", last
+
+
 @dataclass(frozen=True)
 class Started:
     """What starts runs of a running Airflow, and what shows which days they brought."""
@@ -69,16 +79,6 @@ class Started:
     def rest(self, dag_id: str, run_id: str, **body: Any) -> dict[str, Any]:
         """Start a run as other systems do, or as the form of the UI does."""
         return self.post(f"dags/{dag_id}/dagRuns", {"dag_run_id": run_id, "logical_date": None, **body})
-
-    def trigger(self, dag_id: str, run_id: str, *options: str) -> None:
-        """Start a run with Airflow's command."""
-        self.airflow.command("dags", "trigger", dag_id, "--run-id", run_id, *options)
-
-    def backfill(self, dag_id: str, first: str, last: str) -> None:
-        """Start a backfill with Airflow's command."""
-        self.airflow.command(
-            "backfill", "create", "--dag-id", dag_id, "--from-date", first, "--to-date", last
-        )
 
     def runs(self, dag_id: str, run_type: str) -> list[dict[str, Any]]:
         """The runs of a type, by the time at which they were due."""

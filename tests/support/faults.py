@@ -12,14 +12,20 @@ from airflow_client.client.exceptions import ServiceException
 
 from tests.support.stack import RunningStack
 
+SOON = 0.02
+"""Between two looks where what comes next must not be late, such as a kill in the middle of a task."""
 
-def wait_until(condition: Callable[[], bool], seconds: float = 90) -> None:
-    """Wait until a condition is true; raise TimeoutError after some seconds."""
+
+def wait_until(condition: Callable[[], bool], seconds: float = 90, *, every: float = 0.25) -> None:
+    """Wait until a condition is true, with a look each `every` seconds; raise TimeoutError after `seconds`.
+
+    Most looks are requests: many a second would take the core that they wait for.
+    """
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:
             raise TimeoutError(f"{condition} stayed false for {seconds} s")
-        time.sleep(0.02)
+        time.sleep(every)
 
 
 def announced(running: RunningStack, dag_id: str, run_id: str) -> list[dict[str, Any]]:
@@ -56,7 +62,7 @@ def kill_worker(running: RunningStack, dag_id: str, run_id: str, task_id: str) -
     def tasks() -> list[psutil.Process]:
         return [process for process in running.stack.members() if title in command(process)]
 
-    wait_until(lambda: bool(tasks()))
+    wait_until(lambda: bool(tasks()), every=SOON)
     for process in tasks():
         worker = process.parent()
         process.kill()
@@ -95,7 +101,7 @@ def frozen_once(running: RunningStack, part: str, reached: Callable[[], bool]) -
         return reached()
 
     try:
-        wait_until(work_a_little)
+        wait_until(work_a_little, every=SOON)
         yield
     finally:
         for process in processes:

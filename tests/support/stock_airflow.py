@@ -10,7 +10,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +24,15 @@ from tests.support.services import wait_until_it_answers
 from tests.support.stack import free_ports
 
 _PASSWORDS = "simple_auth_manager_passwords.json.generated"
+
+
+_RUN = """
+import json, sys
+from airflow.__main__ import main
+for words in json.loads(sys.argv[1]):
+    sys.argv = ["airflow", *words]
+    main()
+"""
 
 
 @dataclass(frozen=True)
@@ -45,8 +54,12 @@ class StockAirflow:
 
     def command(self, *words: str) -> str:
         """Run one of Airflow's commands to its end; what it printed."""
+        return self.commands(words)
+
+    def commands(self, *each: Sequence[str]) -> str:
+        """Run several, one after the other; what they printed. One process, whose imports take seconds."""
         ended = subprocess.run(
-            [sys.executable, "-m", "airflow", *words],
+            [sys.executable, "-c", _RUN, json.dumps(each)],
             env=self.environment,
             cwd=self.home,
             capture_output=True,
@@ -64,8 +77,7 @@ class StockAirflow:
 
     def parse(self) -> None:
         """Make the database, and let the DAG processor read every file once."""
-        self.command("db", "migrate")
-        self.command("dag-processor", "--num-runs", "1")
+        self.commands(("db", "migrate"), ("dag-processor", "--num-runs", "1"))
 
 
 @contextmanager
@@ -94,11 +106,14 @@ def run_standalone(airflow: StockAirflow) -> Iterator[Airflow]:
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """Interrupt it, which is how it ends its parts, and kill what is left of them a minute later."""
+    """Interrupt it, which is how it ends its parts, and kill what is left of them some seconds later.
+
+    A scheduler whose tasks run waits for them.
+    """
     parts = psutil.Process(process.pid).children(recursive=True)
     process.send_signal(signal.SIGINT)
     with suppress(subprocess.TimeoutExpired):
-        process.wait(60)
+        process.wait(10)
     for part in parts:
         with suppress(psutil.NoSuchProcess):
             part.kill()

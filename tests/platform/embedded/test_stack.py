@@ -9,9 +9,9 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import astuple
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,7 @@ from include.platform.embedded.stack_secrets import USER, WORKER
 from include.platform.embedded.status import statuses
 from include.settings import ROOT
 from tests.support.dags import dag_bag
-from tests.support.faults import command, state, wait_until
+from tests.support.faults import SOON, command, state, wait_until
 from tests.support.stack import RunningStack, changed, run_stack, settings_in
 
 HEALTHY = dict.fromkeys(PARTS, "healthy")
@@ -47,10 +47,16 @@ def quiet(text: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def doomed() -> Iterator[RunningStack]:
-    """A stack for the tests that kill it."""
+def running() -> Iterator[RunningStack]:
+    """One stack for all tests: a start takes as long as most of them together."""
     with run_stack() as stack:
         yield stack
+
+
+@pytest.fixture
+def doomed(running: RunningStack) -> RunningStack:
+    """The same stack for the tests that kill it, which come last in this file."""
+    return running
 
 
 @pytest.mark.stack
@@ -92,27 +98,66 @@ def test_only_a_person_may_manage_the_users_of_mlflow(running: RunningStack) -> 
     assert status_of(url, f"{USER}:{running.secrets.airflow_password}") == 200
 
 
+@contextmanager
+def mlflow_users(running: RunningStack) -> Iterator[Callable[[], str]]:
+    """Yield what makes the users as `make up` does, each time in one process: its imports take seconds.
+
+    It returns why it failed, as one line; nothing if it did not.
+    """
+    code = (
+        "import sys\n"
+        f"from {mlflow_login.__name__} import main\n"
+        "for _ in sys.stdin:\n"
+        "    try:\n"
+        "        main()\n"
+        "        print('', flush=True)\n"
+        "    except Exception as error:\n"
+        "        print(' '.join(str(error).split()), flush=True)\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code],
+        env=running.stack.variables(),
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        tell, told = process.stdin, process.stdout
+
+        def make_users() -> str:
+            tell.write("\n")
+            tell.flush()
+            line = told.readline()
+            assert line.endswith("\n")  # else it has ended
+            return line.rstrip("\n")
+
+        yield make_users
+        tell.close()
+
+
 @pytest.mark.stack
 def test_the_users_of_mlflow_get_the_passwords_of_now(running: RunningStack) -> None:
     url = f"{urls(running.settings)['mlflow']}/api/2.0/mlflow/users/current"
     file = stack_secrets.password_file(running.settings.var)
     before = file.read_text()
 
-    def make_users(password: str) -> str:
-        file.write_text(json.dumps({USER: password}))
-        command = [sys.executable, "-m", mlflow_login.__name__]
-        variables = running.stack.variables()
-        ended = subprocess.run(command, env=variables, cwd=ROOT, capture_output=True, text=True, check=False)
-        return ended.stderr if ended.returncode else ""
+    with mlflow_users(running) as make_users:
 
-    try:
-        assert make_users("another password, later") == ""
-        assert status_of(url, f"{USER}:another password, later") == 200
-        refused = rf"MLflow refuses the password of 'admin': .*12 characters; write another one into {file}"
-        assert re.search(refused, make_users("short"))
-    finally:
-        assert make_users(json.loads(before)[USER]) == ""
-        file.write_text(before)
+        def give(password: str) -> str:
+            file.write_text(json.dumps({USER: password}))
+            return make_users()
+
+        try:
+            assert give("another password, later") == ""
+            assert status_of(url, f"{USER}:another password, later") == 200
+            refused = give("short")
+            assert refused.startswith("MLflow refuses the password of 'admin': ")
+            assert refused.endswith(f"12 characters; write another one into {file}")
+        finally:
+            assert give(json.loads(before)[USER]) == ""
+            file.write_text(before)
 
 
 @pytest.mark.stack
@@ -289,7 +334,7 @@ def test_parts_that_are_killed_are_started_again_and_a_run_goes_on(doomed: Runni
     stack, run = doomed.stack, ("flights.ingest", "under-fire")
     doomed.airflow.wait_for_dag(run[0])
     doomed.airflow.start(*run, {"start": "2013-01-01", "end": "2013-01-05"})
-    wait_until(lambda: state(doomed, *run, "load") == "running")
+    wait_until(lambda: state(doomed, *run, "load") == "running", every=SOON)
     supervised = (*(part for part in PARTS if part != "postgres"), "keeper")
     killed = {part: head(stack, part) for part in (*supervised, "postgres")}
 
@@ -351,6 +396,7 @@ def test_a_supervisor_that_is_killed_is_replaced(doomed: RunningStack) -> None:
 
 
 @pytest.mark.stack
+@pytest.mark.soak  # on a whole stack; tests/platform/embedded/test_supervisor.py has it with small parts
 @pytest.mark.timeout(600)
 def test_an_up_ends_a_supervisor_whose_own_up_was_killed_before_it_could_note_it(
     doomed: RunningStack,
