@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +66,7 @@ def write_workbook(file: Path, rows: list[Row]) -> None:
     write_xlsx(file, {"Orders": table(rows)})
 
 
-WRITERS = {
+WRITERS: dict[str, Callable[[Path, list[Row]], None]] = {
     "parquet": write_parquet,
     "jsonl": write_lines,
     "excel": write_workbook,
