@@ -46,6 +46,7 @@ with database_folder() as folder:
     sys.stdin.read()
 """
 UNWATCHED = {
+    "tests/platform/embedded/test_stack.py",  # a process that ends with its standard input
     "tests/platform/embedded/test_processes.py",  # a process in its own session, which ends by itself
     "tests/support/lifeline.py",
     "tests/test_lifeline.py",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date
 
 from include.contract import loader
+from include.exceptions import BadData
 from include.jobs.context import JobContext
 from include.jobs.results import ScoreResult
 from include.lake.merge import find_merge_of_run, publish
@@ -37,7 +38,11 @@ def _write(context: JobContext, branch: str, missing: dict[date, str]) -> dict[s
     with faults_of(context.version, "score"):
         champion = context.load_scorer(context.champion_run)
     context.lake.create_branch(branch, commit)
-    written = context.predictions.write(branch, missing, champion, commit=commit)
+    try:
+        written = context.predictions.write(branch, missing, champion, commit=commit)
+    except BadData:  # no retry of this run would go on from here
+        context.lake.delete_branch(branch)
+        raise
     metadata = {
         "pipeline": pipeline.name,
         "version": str(context.version),

@@ -327,6 +327,7 @@ def test_rows_that_a_successor_could_not_use_either_are_no_fault_of_the_champion
     assert message.startswith(f"the rows of {day(AS_OF - 1)} cannot be scored: {reason}")
     assert message.endswith(f"; then run {former.folder.name}.ingest for that day again")
     assert "champion" not in message
+    assert list(former.lake.list_branches("score-")) == []
 
 
 @pytest.mark.parametrize("name", ["infinite", "text"])
