@@ -84,6 +84,10 @@ class TableColumns:
             return self.held.field(name).type
         return None
 
+    def is_measure(self, name: str) -> bool:
+        """Return whether the contract needs a column as a number, so that no digit of it is a key's."""
+        return name in self.pipeline.model.features.numerical
+
     def check_held(self) -> None:
         """Raise Misconfigured if the contract declares another type than the table holds."""
         if self.held is None:
@@ -167,7 +171,7 @@ class TableColumns:
         """Return how text of a column is read; None if the column has to have its type already."""
         column = self.declared.get(name)
         if column is None:
-            return self._form if self.reads_csv else None
+            return replace(self._form, keeps_zeros=not self.is_measure(name)) if self.reads_csv else None
         return replace(
             self._form,
             null_values=(*self._form.null_values, *column.null_values),

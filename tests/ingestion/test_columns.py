@@ -72,6 +72,34 @@ def test_the_first_load_decides_what_the_columns_are_and_loses_no_digit(
     assert "column 'zip' is kept as text, as numbers would lose leading zeros" in caplog.text
 
 
+@pytest.mark.parametrize(
+    ("cell", "kind"),
+    [
+        ("05:30", "time32[ms]"),
+        ("2024-03-01 05:00:00.1234567", "timestamp[ns]"),
+        ("2024-03-01 05:00:00.1234560", "timestamp[us]"),
+        ("2024-03-01T05:00:00.1234567Z", "timestamp[ns, tz=UTC]"),
+    ],
+)
+def test_what_the_first_load_can_read_every_later_load_can(shop: Shop, cell: str, kind: str) -> None:
+    run = shop()
+    for number in (0, 1):
+        deliver(run, number, cell, header="time,seen")
+        run.load(number)
+    assert types(run)["seen"] == kind
+    assert rows(run, 0) == rows(run, 1) != [{"seen": None}]
+
+
+def test_zeros_before_a_numerical_feature_are_no_part_of_a_key(shop: Shop) -> None:
+    run = shop()
+    deliver(run, 0, "1,x,05", "2,x,11")
+    deliver(run, 1, "1,x,06")
+    run.load(0)
+    run.load(1)
+    assert types(run)["amount"] == "int64"
+    assert [row["amount"] for row in rows(run, 0) + rows(run, 1)] == [5, 11, 6]
+
+
 def test_whole_numbers_beside_a_missing_one_stay_whole_numbers_as_pandas_writes_them(shop: Shop) -> None:
     run = shop()
     deliver(run, 0, "1239162456494753671,x,1")
