@@ -10,6 +10,10 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
+_MAX_EXACT = {16: 2.0**11, 32: 2.0**24, 64: 2.0**53}
+"""From here on, a float of so many bits does not hold every whole number."""
+
+
 class Converted(NamedTuple):
     """Values of one type, null where a value is none of it; `odd` says where that is, None for nowhere."""
 
@@ -36,6 +40,9 @@ def exact(values: pa.Array, kind: pa.DataType) -> Converted:
         same = _same(there.cast(values.type, safe=False), values)
         if pa.types.is_integer(kind) and pa.types.is_integer(values.type):  # 2**63 would come back, too
             same = pc.and_(same, pc.equal(pc.less(there, 0), pc.less(values, 0)))
+        if pa.types.is_decimal(values.type) and pa.types.is_floating(kind):
+            # A tenth is no float either: only what no float is near, a key of many digits, would be another.
+            same = pc.or_(same, pc.less(pc.abs(there), _MAX_EXACT[kind.bit_width]))
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
         there, same = _one_by_one(values, kind)
     odd = pc.fill_null(pc.invert(same), False)

@@ -29,6 +29,13 @@ CASES: list[tuple[pa.Array, pa.DataType, TextForm | None, list[Any]]] = [
     (pa.array([Decimal("1.50"), Decimal("1.55")]), pa.decimal128(10, 1), None, [Decimal("1.5"), ODD]),
     (pa.array([Decimal("2.00"), Decimal("1.50")]), pa.int64(), None, [2, ODD]),
     (pa.array([Decimal("0.10")]), pa.float64(), None, [0.1]),
+    (
+        pa.array([Decimal("0.1"), Decimal("3.333333333333333333")], pa.decimal128(38, 18)),
+        pa.float64(),
+        None,
+        [0.1, 10 / 3],
+    ),
+    (pa.array([Decimal(2**53 + 1), Decimal(2**53)]), pa.float64(), None, [ODD, 2.0**53]),
     (pa.array([0.25, 0.125]), pa.decimal128(5, 2), None, [Decimal("0.25"), ODD]),
     (pa.array([NOON, datetime(2024, 3, 1)]), pa.date32(), None, [ODD, date(2024, 3, 1)]),
     (pa.array([date(2024, 3, 1)]), pa.timestamp("us"), None, [datetime(2024, 3, 1)]),
