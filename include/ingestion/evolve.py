@@ -15,6 +15,7 @@ from include.exceptions import Absent, BadData
 from include.excerpt import quote
 from include.ingestion.casting import cast
 from include.ingestion.columns import TableColumns
+from include.ingestion.held import held_types
 from include.ingestion.type_names import type_name
 from include.lake.merge import publish
 from include.lake.table import Table
@@ -42,7 +43,7 @@ def evolve(pipeline: Pipeline, table: Table, *, run: RunIdentity) -> Evolution:
     load published the same partition meanwhile.
     """
     lake, into = table.lake, pipeline.lake.branch
-    held = table.schema(into)
+    held = held_types(table, into)
     if held is None:
         raise Absent(f"table {table.name!r} holds no columns yet; its first load takes those of the contract")
     columns = TableColumns(pipeline, held=held)
