@@ -29,7 +29,8 @@ def agree(table: Table, branch: str, into: str, metadata: Mapping[str, str]) -> 
                 f"with everything downstream, or write columns.{field.name} of the contract"
             )
     new = [field for field in ours if field.name not in theirs.names]
-    lake.merge(into, branch, f"take the columns of {into}", dict(metadata), strategy="source-wins")
+    # In this order: a try that is killed after the merge has left no conflict, so nobody would come back here.
     table.write_schema(branch, pa.schema([*theirs, *new]))
     lake.commit(branch, f"keep {len(new)} new column(s)", dict(metadata))
+    lake.merge(into, branch, f"take the columns of {into}", dict(metadata), strategy="dest-wins")
     return True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -72,6 +73,36 @@ def test_loads_that_find_other_columns_are_both_published(loads: Loads) -> None:
         "coupon": "string",
     }
     assert loads.table.days("main") == [day(0), day(1)]
+
+
+@pytest.mark.parametrize(
+    ("owner", "step"), [(Table, "write_schema"), (Lake, "commit"), (Lake, "merge")], ids=str
+)
+@pytest.mark.parametrize("is_done", [False, True], ids=["before", "after"])
+def test_no_column_is_lost_by_a_try_that_is_killed(
+    loads: Loads, monkeypatch: pytest.MonkeyPatch, owner: type, step: str, is_done: bool
+) -> None:
+    loads.load(0, "id,kind,gift", "1,book,yes")
+    branch = loads.load(1, "id,kind,coupon", "2,,SAVE10")
+    loads.publish(0)
+    whole = getattr(owner, step)
+
+    def killed(*given: Any, **named: Any) -> None:
+        if is_done:
+            whole(*given, **named)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(owner, step, killed)
+        agree(loads.table, branch, "main", {"pipeline": "orders"})
+    try:
+        loads.publish(1)
+    except Conflict:
+        assert agree(loads.table, branch, "main", {"pipeline": "orders"})
+        loads.publish(1)
+    schema = loads.table.schema("main")
+    assert schema is not None
+    assert schema.names == ["time", "id", "kind", "gift", "coupon"]
 
 
 def test_a_type_that_differs_is_named_with_what_to_do(loads: Loads) -> None:
