@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from include.contract.pipeline import Pipeline
 from include.contract.types import FIRST_DAY, LAST_DAY
-from include.exceptions import Absent, BadData
+from include.exceptions import Absent, BadData, Conflict
 from include.excerpt import quote
 from include.ingestion.casting import cast
 from include.ingestion.columns import TableColumns
@@ -40,7 +40,7 @@ def evolve(pipeline: Pipeline, table: Table, *, run: RunIdentity) -> Evolution:
 
     Every part with such a column is written again on a branch, a row group in memory at a time. Raises
     Absent if the table has no data, BadData with column and count if a value does not fit, Conflict if a
-    load published the same partition meanwhile.
+    load published meanwhile.
     """
     lake, into = table.lake, pipeline.lake.branch
     held = held_types(table, into)
@@ -54,9 +54,13 @@ def evolve(pipeline: Pipeline, table: Table, *, run: RunIdentity) -> Evolution:
     }
     if not changed:
         return Evolution(columns={}, parts=0, commit=None)
-    branch = f"evolve-{table.name.replace('_', '-')}"
-    lake.delete_branch(branch)  # of an earlier try that was killed
-    lake.create_branch(branch, into)
+    prefix = f"evolve-{table.name.replace('_', '-')}-"
+    # Those of tries that were killed. One that still runs fails then: two would merge half of each.
+    for other in list(lake.list_branches(prefix)):
+        if len(other) == len(prefix) + len(run.short_hash):
+            lake.delete_branch(other)
+    branch = prefix + run.short_hash
+    base = lake.create_branch(branch, into)
     try:
         parts = _rewrite(table, branch, columns, changed)
         table.write_schema(branch, columns.schema)
@@ -66,10 +70,21 @@ def evolve(pipeline: Pipeline, table: Table, *, run: RunIdentity) -> Evolution:
             "columns": ", ".join(f"{name}: {before} to {after}" for name, (before, after) in changed.items()),
         }
         lake.commit(branch, f"{run.dag_id}: {metadata['columns']}", metadata)
+        _check_untouched(table, base, into)
         commit = publish(lake, branch, into=into, run=run, metadata=metadata).commit
     finally:
         lake.delete_branch(branch)
     return Evolution(columns=changed, parts=parts, commit=commit)
+
+
+def _check_untouched(table: Table, base: str, into: str) -> None:
+    """Raise Conflict if a load has published since the branch was made: its rows have the types of before."""
+    before, now = (table.parts(ref, FIRST_DAY, LAST_DAY) for ref in (base, into))
+    if days := sorted(day for day in before.keys() | now.keys() if before.get(day) != now.get(day)):
+        raise Conflict(
+            f"{len(days)} partition(s) of table {table.name!r} were published meanwhile, first {days[0]}; "
+            "nothing was changed: run `make evolve` again while no ingest runs"
+        )
 
 
 def _rewrite(table: Table, branch: str, columns: TableColumns, changed: Mapping[str, object]) -> int:
