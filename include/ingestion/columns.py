@@ -151,11 +151,15 @@ class TableColumns:
         )
 
     def learn(self, types: Mapping[str, pa.DataType]) -> None:
-        """Keep the types of columns that nothing has declared."""
+        """Keep the types of columns that nothing has declared.
+
+        Lists and structures are of each load: the contract has no words for them, so nobody could say that
+        one has a further key, or that a list was only empty so far.
+        """
         import pyarrow as pa
 
         for name, kind in types.items():
-            if not pa.types.is_null(kind) and self.wanted(name) is None:
+            if not (pa.types.is_null(kind) or pa.types.is_nested(kind)) and self.wanted(name) is None:
                 self.learned[name] = kind
 
     @property

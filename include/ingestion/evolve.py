@@ -15,7 +15,9 @@ from include.exceptions import Absent, BadData, Conflict
 from include.excerpt import quote
 from include.ingestion.casting import cast
 from include.ingestion.columns import TableColumns
+from include.ingestion.exact import Converted, exact
 from include.ingestion.held import held_types
+from include.ingestion.text_values import TextForm
 from include.ingestion.type_names import type_name
 from include.lake.merge import publish
 from include.lake.table import Table
@@ -101,13 +103,22 @@ def _rewrite(table: Table, branch: str, columns: TableColumns, changed: Mapping[
         name, count = next(iter(odd.items()))
         raise BadData(
             f"column {quote(name)} of table {table.name!r}: {count} value(s) do not fit "
-            f"{columns.declared[name].type}; declare a type that they fit, or load their days again first"
+            f"{columns.declared[name].type}; declare a type that they fit, or take columns.{name} out of the "
+            "contract, load their days again, and put it back"
         )
     return number
 
 
 def _differs(schema: pa.Schema, name: str, columns: TableColumns) -> bool:
     return name in schema.names and schema.field(name).type != columns.wanted(name)
+
+
+def _converted_values(values: pa.Array, kind: pa.DataType, form: TextForm | None) -> Converted:
+    """Return values as another type, and as text whatever they are; a load does not guess how a key looks."""
+    import pyarrow as pa
+
+    is_written = pa.types.is_string(kind) and not pa.types.is_string(values.type)
+    return exact(values, kind) if is_written else cast(values, kind, form=form)
 
 
 def _converted(
@@ -130,7 +141,7 @@ def _converted(
             for name, column in zip(names, file.read_row_group(group).columns, strict=True):
                 values, kind = column.combine_chunks(), kinds[name]
                 if kind is not None:
-                    found = cast(values, kind, form=columns.form_of(name))
+                    found = _converted_values(values, kind, columns.form_of(name))
                     misfits[name] += 0 if found.odd is None else found.odd.true_count
                     values = found.values
                 arrays.append(values)

@@ -59,7 +59,7 @@ def _nested(values: pa.Array, kind: pa.DataType) -> Converted:
 
     try:
         there = values.cast(kind)
-        if there.cast(values.type).equals(values):
+        if common_type(values.type, kind) == kind or there.cast(values.type).equals(values):
             return Converted(there, None)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
         pass
@@ -110,7 +110,7 @@ def common_type(one: pa.DataType, other: pa.DataType) -> pa.DataType | None:
         return one
     if is_a.is_null(one):
         return other
-    if family(one) != family(other) or is_a.is_nested(one):
+    if family(one) != family(other):
         return None
     if is_a.is_date(one) or is_a.is_date(other):
         return pa.timestamp("us")

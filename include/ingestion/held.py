@@ -40,6 +40,6 @@ def _of_parts(table: Table, ref: str) -> pa.Schema | None:
     types: dict[str, pa.DataType] = {}
     for schema in map_ordered(schema_of, items, _PARALLEL_READS):
         for field in schema:
-            if not pa.types.is_null(field.type):
+            if not (pa.types.is_null(field.type) or pa.types.is_nested(field.type)):  # see `learn`
                 types[field.name] = common_type(types.get(field.name, field.type), field.type) or field.type
     return pa.schema(list(types.items())) if types else None

@@ -54,6 +54,8 @@ CASES: list[tuple[pa.Array, pa.DataType, TextForm | None, list[Any]]] = [
     (pa.array([[1], [300]]), pa.list_(pa.int64()), None, [[1], [300]]),
     (pa.array([[1], [300]]), pa.list_(pa.int8()), None, [ODD, ODD]),
     (pa.array([{"a": 1}]), pa.struct([("b", pa.int64())]), None, [ODD]),
+    (pa.array([{"a": 1}]), pa.struct([("a", pa.int64()), ("b", pa.string())]), None, [{"a": 1, "b": None}]),
+    (pa.array([[], None]), pa.list_(pa.struct([("a", pa.int64())])), None, [[], None]),
     (pa.array(["", "-", "x"]), pa.string(), TextForm(null_values=("-",)), [None, None, "x"]),
     (
         pa.array([86_400, None]),
@@ -109,7 +111,9 @@ def test_the_common_type_of_numbers_does_not_depend_on_their_order(one: Any, oth
         (pa.timestamp("ms"), pa.timestamp("us"), pa.timestamp("us")),
         (pa.timestamp("us"), pa.timestamp("us", "UTC"), None),
         (pa.string(), pa.int64(), None),
-        (pa.list_(pa.int8()), pa.list_(pa.int64()), None),
+        (pa.list_(pa.int8()), pa.list_(pa.int64()), pa.list_(pa.int64())),
+        (pa.list_(pa.int64()), pa.list_(pa.string()), None),
+        (pa.list_(pa.int64()), pa.struct([("a", pa.int64())]), None),
     ],
 )
 def test_types_have_a_common_one_where_values_of_both_fit(one: Any, other: Any, both: Any) -> None:

@@ -90,6 +90,18 @@ def test_what_the_first_load_can_read_every_later_load_can(shop: Shop, cell: str
     assert rows(run, 0) == rows(run, 1) != [{"seen": None}]
 
 
+def test_lists_and_structures_may_grow_as_no_contract_can_declare_them(shop: Shop) -> None:
+    run = shop(source={"reader": "jsonl", "uri": "{dt}.jsonl"})
+    for number, line in enumerate(('"tags": [], "who": {"a": 1}', '"tags": ["x"], "who": {"a": 1, "b": 2}')):
+        (run.folder / f"{day(number)}.jsonl").write_text(f'{{"time": "{day(number)}", {line}}}\n')
+        run.load(number)
+    assert types(run) == {"time": "string"}
+    [together] = [run.table.frame(BRANCH, day(0), day(1))]
+    assert [list(tags) for tags in together["tags"]] == [[], ["x"]]
+    assert [who["b"] for who in together["who"]] == [None, 2]
+    run.load(0, 1)
+
+
 def test_zeros_before_a_numerical_feature_are_no_part_of_a_key(shop: Shop) -> None:
     run = shop()
     deliver(run, 0, "1,x,05", "2,x,11")

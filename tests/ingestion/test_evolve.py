@@ -88,6 +88,13 @@ def test_a_type_that_some_value_does_not_fit_changes_nothing(shop: Shop) -> None
     assert list(shop.lake.list_branches("evolve")) == []
 
 
+def test_any_column_can_become_text_which_is_the_way_out_where_a_guess_was_wrong(shop: Shop) -> None:
+    features = {"numerical": ["id"], "categorical": ["kind"]}
+    shop.evolve(columns={"amount": "string", "time": "string"}, model={"features": features})
+    assert shop.column("amount")[1][:2] == ["10.5", "11.5"]
+    assert shop.column("time")[1][0] == "2024-03-01 00:30:00.000000"
+
+
 def test_nothing_changes_where_contract_and_table_agree(shop: Shop) -> None:
     before = shop.lake.resolve("main")
     assert shop.evolve(columns={"id": "integer"}) == Evolution(columns={}, parts=0, commit=None)
