@@ -153,8 +153,8 @@ class TableColumns:
     def learn(self, types: Mapping[str, pa.DataType]) -> None:
         """Keep the types of columns that nothing has declared.
 
-        Lists and structures are of each load: the contract has no words for them, so nobody could say that
-        one has a further key, or that a list was only empty so far.
+        Lists and structures are of each load: the contract has no words for them, so nobody could declare a
+        further key, or what an empty list may hold.
         """
         import pyarrow as pa
 
@@ -190,8 +190,12 @@ class TableColumns:
         self._check_declared(batch, origin, covers)
         found = {self.name_of(name): batch.column(name) for name in batch.schema.names}
         if len(found) < batch.num_columns:
-            twice = next(name for name in self.declared if name in batch.schema.names and name in self._names)
-            raise BadData(f"{origin}: two columns become {quote(twice)}; correct `from` under columns")
+            names = [self.name_of(name) for name in batch.schema.names]
+            twice = next(name for name in found if names.count(name) > 1)
+            raise BadData(
+                f"{origin}: two columns become {quote(twice)}; give one of them another name by `from` under "
+                "columns"
+            )
         for name, column in self.declared.items():
             if name not in found:
                 found[name] = pa.nulls(len(batch), arrow_type(column))

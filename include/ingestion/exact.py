@@ -41,7 +41,7 @@ def exact(values: pa.Array, kind: pa.DataType) -> Converted:
         if pa.types.is_integer(kind) and pa.types.is_integer(values.type):  # 2**63 would come back, too
             same = pc.and_(same, pc.equal(pc.less(there, 0), pc.less(values, 0)))
         if pa.types.is_decimal(values.type) and pa.types.is_floating(kind):
-            # A tenth is no float either: only what no float is near, a key of many digits, would be another.
+            # A tenth has no equal float either, but a near one; a key of many digits has none.
             same = pc.or_(same, pc.less(pc.abs(there), _MAX_EXACT[kind.bit_width]))
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
         there, same = _one_by_one(values, kind)

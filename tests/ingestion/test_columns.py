@@ -102,6 +102,13 @@ def test_lists_and_structures_may_grow_as_no_contract_can_declare_them(shop: Sho
     run.load(0, 1)
 
 
+def test_a_column_that_gets_the_name_of_another_is_refused(shop: Shop) -> None:
+    run = shop(columns={"amount": {"type": "float", "from": "zip"}})
+    deliver(run, 0, "1,2,3")
+    with pytest.raises(BadData, match="two columns become 'amount'; give one of them another name by `from`"):
+        run.load(0)
+
+
 def test_zeros_before_a_numerical_feature_are_no_part_of_a_key(shop: Shop) -> None:
     run = shop()
     deliver(run, 0, "1,x,05", "2,x,11")
