@@ -9,6 +9,21 @@ from include.ingestion.type_names import type_name
 from include.lake.table import Table
 
 
+def check_types(table: Table, branch: str, into: str) -> None:
+    """Raise Conflict if a column has another type on a branch than it has, by now, where that is merged.
+
+    Another load, or `evolve`, has published since the branch was made.
+    """
+    ours, theirs = table.schema(branch), table.schema(into)
+    for field in ours or ():
+        if theirs and field.name in theirs.names and (other := theirs.field(field.name).type) != field.type:
+            raise Conflict(
+                f"column {field.name!r} of table {table.name!r} has become {type_name(other)} since this run "
+                f"loaded, and is {type_name(field.type)} in its rows; clear `open_branch` with everything "
+                f"downstream, or write columns.{field.name} of the contract"
+            )
+
+
 def agree(table: Table, branch: str, into: str, metadata: Mapping[str, str]) -> bool:
     """Bring to a branch the columns that another load has published meanwhile.
 
@@ -21,15 +36,10 @@ def agree(table: Table, branch: str, into: str, metadata: Mapping[str, str]) -> 
     conflicts = {change.path for change in lake.diff(branch, into) if change.kind == "conflict"}
     if ours is None or theirs is None or conflicts != {table.schema_path}:
         return False
-    for field in ours:
-        if field.name in theirs.names and (other := theirs.field(field.name).type) != field.type:
-            raise Conflict(
-                f"another load has published column {field.name!r} of the new table {table.name!r} as "
-                f"{type_name(other)}, and in these rows it is {type_name(field.type)}; clear `open_branch` "
-                f"with everything downstream, or write columns.{field.name} of the contract"
-            )
+    check_types(table, branch, into)
     new = [field for field in ours if field.name not in theirs.names]
-    lake.merge(into, branch, f"take the columns of {into}", dict(metadata), strategy="source-wins")
+    # The merge is last: after it there is no conflict, so nobody would come back for a try that is killed.
     table.write_schema(branch, pa.schema([*theirs, *new]))
     lake.commit(branch, f"keep {len(new)} new column(s)", dict(metadata))
+    lake.merge(into, branch, f"take the columns of {into}", dict(metadata), strategy="dest-wins")
     return True

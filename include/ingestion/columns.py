@@ -84,6 +84,10 @@ class TableColumns:
             return self.held.field(name).type
         return None
 
+    def is_measure(self, name: str) -> bool:
+        """Return whether the contract needs a column as a number, so that no digit of it is a key's."""
+        return name in self.pipeline.model.features.numerical
+
     def check_held(self) -> None:
         """Raise Misconfigured if the contract declares another type than the table holds."""
         if self.held is None:
@@ -147,11 +151,15 @@ class TableColumns:
         )
 
     def learn(self, types: Mapping[str, pa.DataType]) -> None:
-        """Keep the types of columns that nothing has declared."""
+        """Keep the types of columns that nothing has declared.
+
+        Lists and structures are of each load: the contract has no words for them, so nobody could declare a
+        further key, or what an empty list may hold.
+        """
         import pyarrow as pa
 
         for name, kind in types.items():
-            if not pa.types.is_null(kind) and self.wanted(name) is None:
+            if not (pa.types.is_null(kind) or pa.types.is_nested(kind)) and self.wanted(name) is None:
                 self.learned[name] = kind
 
     @property
@@ -167,7 +175,7 @@ class TableColumns:
         """Return how text of a column is read; None if the column has to have its type already."""
         column = self.declared.get(name)
         if column is None:
-            return self._form if self.reads_csv else None
+            return replace(self._form, keeps_zeros=not self.is_measure(name)) if self.reads_csv else None
         return replace(
             self._form,
             null_values=(*self._form.null_values, *column.null_values),
@@ -182,8 +190,12 @@ class TableColumns:
         self._check_declared(batch, origin, covers)
         found = {self.name_of(name): batch.column(name) for name in batch.schema.names}
         if len(found) < batch.num_columns:
-            twice = next(name for name in self.declared if name in batch.schema.names and name in self._names)
-            raise BadData(f"{origin}: two columns become {quote(twice)}; correct `from` under columns")
+            names = [self.name_of(name) for name in batch.schema.names]
+            twice = next(name for name in found if names.count(name) > 1)
+            raise BadData(
+                f"{origin}: two columns become {quote(twice)}; give one of them another name by `from` under "
+                "columns"
+            )
         for name, column in self.declared.items():
             if name not in found:
                 found[name] = pa.nulls(len(batch), arrow_type(column))

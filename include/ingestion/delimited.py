@@ -7,7 +7,7 @@ import re
 from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from include.contract.data import Source
@@ -114,12 +114,13 @@ class _Guess:
     kind: pa.DataType
     is_decided: bool
     may_be_text: bool = False
+    is_measure: bool = False
 
     def values(self, cells: pa.Array, source: Source, file: SourceFile) -> pa.Array:
         """Return the values of the cells; raises BadData for those that would lose digits, or do not fit."""
         import pyarrow as pa
 
-        form = TextForm.of(source.csv)
+        form = replace(TextForm.of(source.csv), keeps_zeros=not self.is_measure)
         if not self.is_decided and cells.null_count < len(cells):
             self.is_decided = True
             if self.may_be_text and form.parse(cells, self.kind).odd is not None:
@@ -144,7 +145,7 @@ class _Guess:
                     f"and numbers would lose {digits} of later ones; write columns.{self.name}: string into "
                     "the contract, or the type that it has"
                 )
-            if (wider := _wider(self.kind)) is None:
+            if (wider := _wider(self.kind, cells, form)) is None:
                 raise BadData(_misfits(source, file, self.name, self.kind))
             self.kind = wider
 
@@ -152,17 +153,20 @@ class _Guess:
         """Return what a number would lose of these cells; empty for nothing."""
         import pyarrow as pa
 
-        if not (pa.types.is_integer(self.kind) or pa.types.is_floating(self.kind)):
+        if self.is_measure or not (pa.types.is_integer(self.kind) or pa.types.is_floating(self.kind)):
             return ""
         if has_leading_zeros(cells):
             return "leading zeros"
         return "digits" if pa.types.is_floating(self.kind) and loses_digits(cells) else ""
 
 
-def _wider(kind: pa.DataType) -> pa.DataType | None:
-    """Return the type that has the values of another, and more."""
+def _wider(kind: pa.DataType, cells: pa.Array, form: TextForm) -> pa.DataType | None:
+    """Return the type that has the values of another, and more; nanoseconds only for cells that need them."""
     import pyarrow as pa
 
+    if pa.types.is_timestamp(kind):
+        finer = pa.timestamp("ns", kind.tz)
+        return finer if finer != kind and form.parse(cells, finer).odd is None else None
     return {pa.int64(): pa.float64(), pa.date32(): pa.timestamp("us")}.get(kind)
 
 
@@ -182,7 +186,8 @@ def _guess(field: pa.Field, dialect: Csv, columns: TableColumns | None) -> _Gues
         return None
     if learned is None and pa.types.is_string(kind) and dialect.thousands:
         return _Guess(field.name, pa.float64(), is_decided=False, may_be_text=True)
-    return _Guess(field.name, kind, is_decided=learned is not None)
+    is_measure = columns is not None and columns.is_measure(name)
+    return _Guess(field.name, kind, is_decided=learned is not None, is_measure=is_measure)
 
 
 def _fault(source: Source, file: SourceFile, schema: pa.Schema) -> str | None:

@@ -11,10 +11,13 @@ from typing import TYPE_CHECKING
 
 from include.contract.pipeline import Pipeline
 from include.contract.types import FIRST_DAY, LAST_DAY
-from include.exceptions import Absent, BadData
+from include.exceptions import Absent, BadData, Conflict
 from include.excerpt import quote
 from include.ingestion.casting import cast
 from include.ingestion.columns import TableColumns
+from include.ingestion.exact import Converted, exact
+from include.ingestion.held import held_types
+from include.ingestion.text_values import TextForm
 from include.ingestion.type_names import type_name
 from include.lake.merge import publish
 from include.lake.table import Table
@@ -39,10 +42,10 @@ def evolve(pipeline: Pipeline, table: Table, *, run: RunIdentity) -> Evolution:
 
     Every part with such a column is written again on a branch, a row group in memory at a time. Raises
     Absent if the table has no data, BadData with column and count if a value does not fit, Conflict if a
-    load published the same partition meanwhile.
+    load published meanwhile.
     """
     lake, into = table.lake, pipeline.lake.branch
-    held = table.schema(into)
+    held = held_types(table, into)
     if held is None:
         raise Absent(f"table {table.name!r} holds no columns yet; its first load takes those of the contract")
     columns = TableColumns(pipeline, held=held)
@@ -53,9 +56,13 @@ def evolve(pipeline: Pipeline, table: Table, *, run: RunIdentity) -> Evolution:
     }
     if not changed:
         return Evolution(columns={}, parts=0, commit=None)
-    branch = f"evolve-{table.name.replace('_', '-')}"
-    lake.delete_branch(branch)  # of an earlier try that was killed
-    lake.create_branch(branch, into)
+    prefix = f"evolve-{table.name.replace('_', '-')}-"
+    # Those of tries that were killed. One that still runs fails then: two would merge half of each.
+    for other in list(lake.list_branches(prefix)):
+        if len(other) == len(prefix) + len(run.short_hash):
+            lake.delete_branch(other)
+    branch = prefix + run.short_hash
+    base = lake.create_branch(branch, into)
     try:
         parts = _rewrite(table, branch, columns, changed)
         table.write_schema(branch, columns.schema)
@@ -65,10 +72,21 @@ def evolve(pipeline: Pipeline, table: Table, *, run: RunIdentity) -> Evolution:
             "columns": ", ".join(f"{name}: {before} to {after}" for name, (before, after) in changed.items()),
         }
         lake.commit(branch, f"{run.dag_id}: {metadata['columns']}", metadata)
+        _check_untouched(table, base, into)
         commit = publish(lake, branch, into=into, run=run, metadata=metadata).commit
     finally:
         lake.delete_branch(branch)
     return Evolution(columns=changed, parts=parts, commit=commit)
+
+
+def _check_untouched(table: Table, base: str, into: str) -> None:
+    """Raise Conflict if a load has published since the branch was made: its rows have the types of before."""
+    before, now = (table.parts(ref, FIRST_DAY, LAST_DAY) for ref in (base, into))
+    if days := sorted(day for day in before.keys() | now.keys() if before.get(day) != now.get(day)):
+        raise Conflict(
+            f"{len(days)} partition(s) of table {table.name!r} were published meanwhile, first {days[0]}; "
+            "nothing was changed: run `make evolve` again while no ingest runs"
+        )
 
 
 def _rewrite(table: Table, branch: str, columns: TableColumns, changed: Mapping[str, object]) -> int:
@@ -85,13 +103,22 @@ def _rewrite(table: Table, branch: str, columns: TableColumns, changed: Mapping[
         name, count = next(iter(odd.items()))
         raise BadData(
             f"column {quote(name)} of table {table.name!r}: {count} value(s) do not fit "
-            f"{columns.declared[name].type}; declare a type that they fit, or load their days again first"
+            f"{columns.declared[name].type}; declare a type that they fit, or take columns.{name} out of the "
+            "contract, load their days again, and put it back"
         )
     return number
 
 
 def _differs(schema: pa.Schema, name: str, columns: TableColumns) -> bool:
     return name in schema.names and schema.field(name).type != columns.wanted(name)
+
+
+def _converted_values(values: pa.Array, kind: pa.DataType, form: TextForm | None) -> Converted:
+    """Return values as another type, and as text whatever they are; a load does not guess how a key looks."""
+    import pyarrow as pa
+
+    is_written = pa.types.is_string(kind) and not pa.types.is_string(values.type)
+    return exact(values, kind) if is_written else cast(values, kind, form=form)
 
 
 def _converted(
@@ -114,7 +141,7 @@ def _converted(
             for name, column in zip(names, file.read_row_group(group).columns, strict=True):
                 values, kind = column.combine_chunks(), kinds[name]
                 if kind is not None:
-                    found = cast(values, kind, form=columns.form_of(name))
+                    found = _converted_values(values, kind, columns.form_of(name))
                     misfits[name] += 0 if found.odd is None else found.odd.true_count
                     values = found.values
                 arrays.append(values)

@@ -10,6 +10,10 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
+_MAX_EXACT = {16: 2.0**11, 32: 2.0**24, 64: 2.0**53}
+"""From here on, a float of so many bits does not hold every whole number."""
+
+
 class Converted(NamedTuple):
     """Values of one type, null where a value is none of it; `odd` says where that is, None for nowhere."""
 
@@ -36,6 +40,9 @@ def exact(values: pa.Array, kind: pa.DataType) -> Converted:
         same = _same(there.cast(values.type, safe=False), values)
         if pa.types.is_integer(kind) and pa.types.is_integer(values.type):  # 2**63 would come back, too
             same = pc.and_(same, pc.equal(pc.less(there, 0), pc.less(values, 0)))
+        if pa.types.is_decimal(values.type) and pa.types.is_floating(kind):
+            # A tenth has no equal float either, but a near one; a key of many digits has none.
+            same = pc.or_(same, pc.less(pc.abs(there), _MAX_EXACT[kind.bit_width]))
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
         there, same = _one_by_one(values, kind)
     odd = pc.fill_null(pc.invert(same), False)
@@ -52,7 +59,7 @@ def _nested(values: pa.Array, kind: pa.DataType) -> Converted:
 
     try:
         there = values.cast(kind)
-        if there.cast(values.type).equals(values):
+        if common_type(values.type, kind) == kind or there.cast(values.type).equals(values):
             return Converted(there, None)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
         pass
@@ -103,7 +110,7 @@ def common_type(one: pa.DataType, other: pa.DataType) -> pa.DataType | None:
         return one
     if is_a.is_null(one):
         return other
-    if family(one) != family(other) or is_a.is_nested(one):
+    if family(one) != family(other):
         return None
     if is_a.is_date(one) or is_a.is_date(other):
         return pa.timestamp("us")

@@ -13,6 +13,7 @@ from include.concurrency import map_ordered
 from include.contract import loader
 from include.contract.checks import named_columns
 from include.ingestion.columns import TableColumns
+from include.ingestion.held import held_types
 from include.ingestion.ingestion import Ingestion
 from include.ingestion.partitioner import Part, parts
 from include.ingestion.readers import pinned, version_of
@@ -43,7 +44,7 @@ def load(ingestion: Ingestion, *, sql_url: str | None = None) -> LoadResult:
     columns = TableColumns(
         ingestion.pipeline,
         named=named_columns(ingestion.pipeline, ingestion.folder),
-        held=table.schema(branch),
+        held=held_types(table, branch),
     )
     columns.check_held()
     stored = table.parts(branch, first, last)
@@ -91,12 +92,12 @@ def load(ingestion: Ingestion, *, sql_url: str | None = None) -> LoadResult:
 
 def _keep(columns: TableColumns, table: Table, branch: str) -> None:
     """Keep the types of columns that are new to the table."""
-    if columns.schema != columns.held:
-        before = set() if columns.held is None else set(columns.held.names)
-        new = [
-            f"{field.name} ({type_name(field.type)})" for field in columns.schema if field.name not in before
-        ]
+    before = set() if columns.held is None else set(columns.held.names)
+    if new := [
+        f"{field.name} ({type_name(field.type)})" for field in columns.schema if field.name not in before
+    ]:
         log.info("the table holds %d new column(s) from now on: %s", len(new), ", ".join(new[:_MAX_NAMED]))
+    if columns.schema != table.schema(branch):
         table.write_schema(branch, columns.schema)
 
 

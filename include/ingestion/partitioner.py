@@ -111,7 +111,7 @@ class _Spool:
         self._scratch = scratch
         self._stack = stack
         self._columns = columns
-        self._types: dict[str, Any] = {}
+        self._types: dict[str, Any] = dict(columns.learned)  # of earlier passes
         self._names: dict[date, dict[str, Any]] = {}
         self._writers: dict[date, tuple[Any, Any]] = {}
         self._files: dict[date, list[Path]] = {}
@@ -126,6 +126,8 @@ class _Spool:
             )
         self._types = _agreed(self._types, now, origin)
         self._columns.learn({name: self._types[name] for name in now})
+        # In the types so far, which only grow: batches that alternate would open a file each.
+        batch = _in_schema(batch, pa.schema({name: self._types[name] for name in self._names[day]}))
         schema, writer = self._writers.get(day, (None, None))
         if schema != batch.schema:
             schema, writer = self._writers[day] = batch.schema, self._new_file(day, batch.schema)

@@ -20,7 +20,8 @@ from include.ingestion.misfits import refusals
 if TYPE_CHECKING:
     import pyarrow as pa
 
-_TIME = r"\d{4}-\d\d-\d\d([ T]\d\d(:\d\d(:\d\d(\.\d{1,9})?)?)?)?"
+_TIME_OF_DAY = r"\d\d:\d\d(:\d\d(\.\d{1,9})?)?"
+_TIME = rf"\d{{4}}-\d\d-\d\d([ T](\d\d|{_TIME_OF_DAY}))?"
 _OFFSET = r" ?(Z|[+-]\d\d(:?\d\d)?)"
 _SPECIAL = r"[+-]?(nan|inf|infinity)"
 """Numbers that are no digits, as Arrow reads them in any case."""
@@ -120,6 +121,8 @@ class TextForm:
             return self._truths
         if is_a.is_timestamp(kind) or is_a.is_date(kind):
             return self._times
+        if is_a.is_time(kind):
+            return _times_of_day
         return None
 
     def _integers(self, cells: pa.Array, kind: pa.DataType) -> Converted:
@@ -170,7 +173,10 @@ class TextForm:
             return self._since_1970(cells, kind)
         zoned = pa.types.is_timestamp(kind) and kind.tz is not None
         fits = pc.match_substring_regex(cells, rf"^{_TIME}{_OFFSET if zoned else ''}$")
-        found = _converted(cells, fits, pa.timestamp("us", "UTC" if zoned else None))
+        is_fine = kind in (pa.timestamp("ns"), pa.timestamp("ns", "UTC")) and not self.time_formats
+        # SQL Server and .NET write seven digits of a second; Arrow reads six, even if the others are zeros.
+        plain = cells if is_fine else pc.replace_substring_regex(cells, r"(\.\d{6})0+($|[ Z+-])", r"\1\2")
+        found = _converted(plain, fits, pa.timestamp("ns" if is_fine else "us", "UTC" if zoned else None))
         values = found.values
         for time_format in self.time_formats:
             if not values.null_count:
@@ -186,6 +192,16 @@ class TextForm:
 
         counts, odd = self._integers(cells, pa.int64())
         return _as_kind(counts.cast(pa.timestamp(EPOCHS[self.time_formats[0]], "UTC")), kind, odd)
+
+
+def _times_of_day(cells: pa.Array, kind: pa.DataType) -> Converted:
+    """Read times such as `05:30`, which Arrow's casts do not: they are read as those of a day."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    fits = pc.match_substring_regex(cells, rf"^{_TIME_OF_DAY}$")
+    times, odd = _converted(pc.binary_join_element_wise("1970-01-01", cells, " "), fits, pa.timestamp("ns"))
+    return _as_kind(times.cast(pa.time64("ns")), kind, odd)
 
 
 def _masked(cells: pa.Array, present: pa.BooleanArray) -> pa.Array:

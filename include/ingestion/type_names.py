@@ -23,6 +23,8 @@ def type_name(kind: pa.DataType) -> str:
     """Return the contract's word for an Arrow type, or Arrow's own where the contract has none."""
     import pyarrow as pa
 
+    if pa.types.is_float32(kind):  # Arrow's `float`, and the contract's is of 64 bits
+        return "float32"
     if pa.types.is_decimal128(kind):
         return f"decimal({kind.precision},{kind.scale})"
     return next((name for name, known in _arrow_types().items() if known == kind), str(kind))

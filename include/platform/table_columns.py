@@ -19,6 +19,7 @@ from include.exceptions import Misconfigured
 from include.excerpt import nearest, quote
 from include.ingestion.columns import TableColumns
 from include.ingestion.evolve import evolve
+from include.ingestion.held import held_types
 from include.ingestion.type_names import type_name
 from include.lake.client import Lake, LakeConnection
 from include.lake.table import Table
@@ -43,7 +44,7 @@ class Line(NamedTuple):
 
 def lines(pipeline: Pipeline, table: Table) -> Iterator[Line]:
     """Yield the columns of a table, in its order; those that it does not hold yet come last."""
-    columns = TableColumns(pipeline, held=table.schema(pipeline.lake.branch))
+    columns = TableColumns(pipeline, held=held_types(table, pipeline.lake.branch))
     held = [] if columns.held is None else columns.held.names
     for name in dict.fromkeys([*held, *columns.declared]):
         declared = columns.declared.get(name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -74,16 +75,47 @@ def test_loads_that_find_other_columns_are_both_published(loads: Loads) -> None:
     assert loads.table.days("main") == [day(0), day(1)]
 
 
+@pytest.mark.parametrize(
+    ("owner", "step"), [(Table, "write_schema"), (Lake, "commit"), (Lake, "merge")], ids=str
+)
+@pytest.mark.parametrize("is_done", [False, True], ids=["before", "after"])
+def test_no_column_is_lost_by_a_try_that_is_killed(
+    loads: Loads, monkeypatch: pytest.MonkeyPatch, owner: type, step: str, is_done: bool
+) -> None:
+    loads.load(0, "id,kind,gift", "1,book,yes")
+    branch = loads.load(1, "id,kind,coupon", "2,,SAVE10")
+    loads.publish(0)
+    whole = getattr(owner, step)
+
+    def killed(*given: Any, **named: Any) -> None:
+        if is_done:
+            whole(*given, **named)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(owner, step, killed)
+    with pytest.raises(KeyboardInterrupt):
+        agree(loads.table, branch, "main", {"pipeline": "orders"})
+    monkeypatch.undo()
+    try:
+        loads.publish(1)
+    except Conflict:
+        assert agree(loads.table, branch, "main", {"pipeline": "orders"})
+        loads.publish(1)
+    schema = loads.table.schema("main")
+    assert schema is not None
+    assert schema.names == ["time", "id", "kind", "gift", "coupon"]
+
+
 def test_a_type_that_differs_is_named_with_what_to_do(loads: Loads) -> None:
     loads.load(0, "id,amount", "1,1")
     branch = loads.load(1, "id,amount", "2,1.5")
     loads.publish(0)
     before = loads.table.lake.resolve(branch)
     with pytest.raises(
-        Conflict, match="published column 'amount' of the new table 'orders' as integer, and in"
+        Conflict, match="column 'amount' of table 'orders' has become integer since this run loaded, and is"
     ) as told:
         agree(loads.table, branch, "main", {})
-    assert "it is float; clear `open_branch`" in str(told.value)
+    assert "is float in its rows; clear `open_branch`" in str(told.value)
     assert loads.table.lake.resolve(branch) == before
 
 

@@ -29,6 +29,13 @@ CASES: list[tuple[pa.Array, pa.DataType, TextForm | None, list[Any]]] = [
     (pa.array([Decimal("1.50"), Decimal("1.55")]), pa.decimal128(10, 1), None, [Decimal("1.5"), ODD]),
     (pa.array([Decimal("2.00"), Decimal("1.50")]), pa.int64(), None, [2, ODD]),
     (pa.array([Decimal("0.10")]), pa.float64(), None, [0.1]),
+    (
+        pa.array([Decimal("0.1"), Decimal("3.333333333333333333")], pa.decimal128(38, 18)),
+        pa.float64(),
+        None,
+        [0.1, 10 / 3],
+    ),
+    (pa.array([Decimal(2**53 + 1), Decimal(2**53)]), pa.float64(), None, [ODD, 2.0**53]),
     (pa.array([0.25, 0.125]), pa.decimal128(5, 2), None, [Decimal("0.25"), ODD]),
     (pa.array([NOON, datetime(2024, 3, 1)]), pa.date32(), None, [ODD, date(2024, 3, 1)]),
     (pa.array([date(2024, 3, 1)]), pa.timestamp("us"), None, [datetime(2024, 3, 1)]),
@@ -47,6 +54,8 @@ CASES: list[tuple[pa.Array, pa.DataType, TextForm | None, list[Any]]] = [
     (pa.array([[1], [300]]), pa.list_(pa.int64()), None, [[1], [300]]),
     (pa.array([[1], [300]]), pa.list_(pa.int8()), None, [ODD, ODD]),
     (pa.array([{"a": 1}]), pa.struct([("b", pa.int64())]), None, [ODD]),
+    (pa.array([{"a": 1}]), pa.struct([("a", pa.int64()), ("b", pa.string())]), None, [{"a": 1, "b": None}]),
+    (pa.array([[], None]), pa.list_(pa.struct([("a", pa.int64())])), None, [[], None]),
     (pa.array(["", "-", "x"]), pa.string(), TextForm(null_values=("-",)), [None, None, "x"]),
     (
         pa.array([86_400, None]),
@@ -102,7 +111,9 @@ def test_the_common_type_of_numbers_does_not_depend_on_their_order(one: Any, oth
         (pa.timestamp("ms"), pa.timestamp("us"), pa.timestamp("us")),
         (pa.timestamp("us"), pa.timestamp("us", "UTC"), None),
         (pa.string(), pa.int64(), None),
-        (pa.list_(pa.int8()), pa.list_(pa.int64()), None),
+        (pa.list_(pa.int8()), pa.list_(pa.int64()), pa.list_(pa.int64())),
+        (pa.list_(pa.int64()), pa.list_(pa.string()), None),
+        (pa.list_(pa.int64()), pa.struct([("a", pa.int64())]), None),
     ],
 )
 def test_types_have_a_common_one_where_values_of_both_fit(one: Any, other: Any, both: Any) -> None:

@@ -72,6 +72,53 @@ def test_the_first_load_decides_what_the_columns_are_and_loses_no_digit(
     assert "column 'zip' is kept as text, as numbers would lose leading zeros" in caplog.text
 
 
+@pytest.mark.parametrize(
+    ("cell", "kind"),
+    [
+        ("05:30", "time32[ms]"),
+        ("2024-03-01 05:00:00.1234567", "timestamp[ns]"),
+        ("2024-03-01 05:00:00.1234560", "timestamp[us]"),
+        ("2024-03-01T05:00:00.1234567Z", "timestamp[ns, tz=UTC]"),
+    ],
+)
+def test_what_the_first_load_can_read_every_later_load_can(shop: Shop, cell: str, kind: str) -> None:
+    run = shop()
+    for number in (0, 1):
+        deliver(run, number, cell, header="time,seen")
+        run.load(number)
+    assert types(run)["seen"] == kind
+    assert rows(run, 0) == rows(run, 1) != [{"seen": None}]
+
+
+def test_lists_and_structures_may_grow_as_no_contract_can_declare_them(shop: Shop) -> None:
+    run = shop(source={"reader": "jsonl", "uri": "{dt}.jsonl"})
+    for number, line in enumerate(('"tags": [], "who": {"a": 1}', '"tags": ["x"], "who": {"a": 1, "b": 2}')):
+        (run.folder / f"{day(number)}.jsonl").write_text(f'{{"time": "{day(number)}", {line}}}\n')
+        run.load(number)
+    assert types(run) == {"time": "string"}
+    [together] = [run.table.frame(BRANCH, day(0), day(1))]
+    assert [list(tags) for tags in together["tags"]] == [[], ["x"]]
+    assert [who["b"] for who in together["who"]] == [None, 2]
+    run.load(0, 1)
+
+
+def test_a_column_that_gets_the_name_of_another_is_refused(shop: Shop) -> None:
+    run = shop(columns={"amount": {"type": "float", "from": "zip"}})
+    deliver(run, 0, "1,2,3")
+    with pytest.raises(BadData, match="two columns become 'amount'; give one of them another name by `from`"):
+        run.load(0)
+
+
+def test_zeros_before_a_numerical_feature_are_no_part_of_a_key(shop: Shop) -> None:
+    run = shop()
+    deliver(run, 0, "1,x,05", "2,x,11")
+    deliver(run, 1, "1,x,06")
+    run.load(0)
+    run.load(1)
+    assert types(run)["amount"] == "int64"
+    assert [row["amount"] for row in rows(run, 0) + rows(run, 1)] == [5, 11, 6]
+
+
 def test_whole_numbers_beside_a_missing_one_stay_whole_numbers_as_pandas_writes_them(shop: Shop) -> None:
     run = shop()
     deliver(run, 0, "1239162456494753671,x,1")

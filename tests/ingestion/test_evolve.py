@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from include.exceptions import Absent, BadData
+from include.exceptions import Absent, BadData, Conflict
+from include.ingestion.agree import check_types
 from include.ingestion.evolve import Evolution, evolve
 from include.lake.client import Lake
 from include.run_identity import RunIdentity
@@ -15,6 +16,7 @@ from include.tracking.server import TrackingServer
 from tests.support.ingest import BRANCH, IngestRun
 from tests.support.pipeline import day, orders, write_csv, write_pipeline
 
+LEFT = "evolve-orders-01234567"
 RUN = RunIdentity(dag_id="orders.evolve", run_id="ann__2024-03-04")
 
 
@@ -86,6 +88,13 @@ def test_a_type_that_some_value_does_not_fit_changes_nothing(shop: Shop) -> None
     assert list(shop.lake.list_branches("evolve")) == []
 
 
+def test_any_column_can_become_text_which_is_the_way_out_where_a_guess_was_wrong(shop: Shop) -> None:
+    features = {"numerical": ["id"], "categorical": ["kind"]}
+    shop.evolve(columns={"amount": "string", "time": "string"}, model={"features": features})
+    assert shop.column("amount")[1][:2] == ["10.5", "11.5"]
+    assert shop.column("time")[1][0] == "2024-03-01 00:30:00.000000"
+
+
 def test_nothing_changes_where_contract_and_table_agree(shop: Shop) -> None:
     before = shop.lake.resolve("main")
     assert shop.evolve(columns={"id": "integer"}) == Evolution(columns={}, parts=0, commit=None)
@@ -93,11 +102,62 @@ def test_nothing_changes_where_contract_and_table_agree(shop: Shop) -> None:
 
 
 def test_what_a_killed_try_has_left_is_replaced(shop: Shop) -> None:
-    shop.lake.create_branch("evolve-orders", "main")
-    shop.lake.delete_objects("evolve-orders", [item.path for item in shop.lake.list_objects("main")])
-    shop.lake.commit("evolve-orders", "half done", {})
+    shop.lake.create_branch(LEFT, "main")
+    shop.lake.delete_objects(LEFT, [item.path for item in shop.lake.list_objects("main")])
+    shop.lake.commit(LEFT, "half done", {})
     shop.evolve(columns={"id": "float"})
+    assert list(shop.lake.list_branches("evolve")) == []
     assert shop.column("id") == ("double", [0.0, 1.0, 2.0, 3.0, 100.0, 101.0, 102.0, 103.0])
+
+
+def test_of_two_at_once_one_fails_and_the_table_has_one_type(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upload, others = shop.lake.upload, [RunIdentity(dag_id="orders.evolve", run_id="bob__2024-03-04")]
+
+    def interrupted(self: Lake, branch: str, *given: Any) -> Any:
+        done = upload(branch, *given)
+        if others:
+            evolve(loaded.pipeline, loaded.table, run=others.pop())
+        return done
+
+    loaded = shop.run(columns={"id": "string"})
+    monkeypatch.setattr(Lake, "upload", interrupted)
+    with pytest.raises(Absent):
+        evolve(loaded.pipeline, loaded.table, run=RUN)
+    assert shop.column("id") == ("string", ["0", "1", "2", "3", "100", "101", "102", "103"])
+    assert list(shop.lake.list_branches("evolve")) == []
+
+
+def test_rows_that_are_published_meanwhile_do_not_stay_of_the_old_type(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded = shop.run()
+    write_csv(loaded.folder / "orders.csv", orders(2))
+    loaded.run = RunIdentity(dag_id="orders.ingest", run_id="late")
+    loaded.load(2)
+    commit, waiting = Lake.commit, [loaded]
+
+    def published_before(self: Lake, *given: Any) -> Any:
+        if waiting:
+            waiting.pop().publish()
+        return commit(self, *given)
+
+    monkeypatch.setattr(Lake, "commit", published_before)
+    with pytest.raises(Conflict, match=r"1 partition\(s\) of table 'orders' were published meanwhile, first"):
+        shop.evolve(columns={"id": "string"})
+    assert shop.evolve(columns={"id": "string"}).parts == 3
+
+
+def test_a_load_from_before_is_not_published_afterwards(shop: Shop) -> None:
+    loaded = shop.run()
+    write_csv(loaded.folder / "orders.csv", orders(2))
+    loaded.load(2)
+    shop.evolve(columns={"id": "string"})
+    with pytest.raises(
+        Conflict, match="'id' of table 'orders' has become string since this run loaded, and is"
+    ):
+        check_types(loaded.table, BRANCH, "main")
 
 
 def test_a_table_without_data_has_nothing_to_change(

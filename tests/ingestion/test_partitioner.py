@@ -200,6 +200,37 @@ def test_a_range_longer_than_one_pass_is_read_in_several(tmp_path: Path, scratch
     }
 
 
+def test_a_later_pass_does_not_give_a_column_a_type_that_fits_no_earlier_one(
+    tmp_path: Path, scratch: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batches = [batch(time=[day(0)], ref=[1]), batch(time=[day(400)], ref=["a"])]
+    folder = python_pipeline(tmp_path, monkeypatch, [])
+    source = sys.modules["shop_source"]
+    monkeypatch.setattr(
+        source, "read", lambda first, _: iter(batches[:1] if first == day(0) else batches[1:])
+    )
+    with pytest.raises(BadData, match="column 'ref' is string, and integer in other rows of the source"):
+        list(cut(folder, scratch, day(0), day(400)))
+
+
+def test_batches_with_and_without_values_wait_in_as_many_files_as_a_day_has_types(
+    tmp_path: Path, scratch: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batches = [batch(time=[day(0)], note=["x" if number % 2 else None]) for number in range(100)]
+    folder = python_pipeline(tmp_path, monkeypatch, batches)
+    files: list[int] = []
+
+    def read(first: date, last: date) -> Iterator[pa.RecordBatch]:
+        for one in batches:
+            yield one
+            files.append(len(list(scratch.iterdir())))
+
+    monkeypatch.setattr(sys.modules["shop_source"], "read", read)
+    [(_, rows)] = list(cut(folder, scratch, day(0), day(0)))
+    assert [row["note"] for row in rows] == [None, "x"] * 50
+    assert max(files) == 2
+
+
 def test_columns_of_privacy_drop_never_get_to_a_file(tmp_path: Path, scratch: Path) -> None:
     folder = write_pipeline(tmp_path, privacy={"drop": ["name", "mail"]})
     write_csv(folder / "orders.csv", [{**row, "name": "Ada", "mail": "a@b.c"} for row in orders(0)])

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from typing import Any
 
+import pandas as pd
 import pyarrow as pa
 import pytest
 from hypothesis import given
@@ -16,6 +17,7 @@ from include.ingestion.text_values import TextForm, has_leading_zeros, loses_dig
 
 ODD = object()
 """Stands for a text that is not a value of its column."""
+SEVEN_DIGITS = datetime(2024, 3, 1, 5, 0, 0, 123_456)
 NAIVE, INSTANT = pa.timestamp("us"), pa.timestamp("us", "UTC")
 GERMAN = TextForm(decimal=",", thousands=".")
 DAYS = TextForm(time_formats=("%d.%m.%Y",))
@@ -92,14 +94,41 @@ CASES: list[tuple[str, TextForm, pa.DataType, dict[str, Any]]] = [
             "2024-03-01T05": datetime(2024, 3, 1, 5),
             "2024-3-1": ODD,
         }
-        | {"2024-03-01 05:00:00.0000001": ODD},
+        | {"2024-03-01 05:00:00.0000001": ODD, "2024-03-01 05:00:00.1234560": SEVEN_DIGITS},
+    ),
+    (
+        "nanoseconds",
+        TextForm(),
+        pa.timestamp("ns"),
+        {"2024-03-01 05:00:00.123456700": pd.Timestamp("2024-03-01 05:00:00.1234567"), "9999-01-01": ODD},
+    ),
+    (
+        "nanoseconds beside a format",
+        TextForm(time_formats=("%d.%m.%Y",)),
+        pa.timestamp("ns"),
+        {"01.03.2024": pd.Timestamp("2024-03-01"), "01.03.9999": ODD},
+    ),
+    (
+        "times of day",
+        TextForm(),
+        pa.time32("ms"),
+        {"05:30": time(5, 30), "05:30:01": time(5, 30, 1), "05:30:01.25": time(5, 30, 1, 250_000), "": None}
+        | {
+            "24:00": ODD,
+            "5:30": ODD,
+            "05:30:00.0001": ODD,
+            "2024-03-01": ODD,
+            "x": ODD,
+            " 05:30 ": time(5, 30),
+        },
     ),
     (
         "instants",
         TextForm(),
         INSTANT,
         {"2024-03-01T05:00:00Z": datetime(2024, 3, 1, 5, tzinfo=UTC), "2024-03-01 05:00:00": ODD}
-        | {"2024-03-01 05:00:00+02:00": datetime(2024, 3, 1, 3, tzinfo=UTC)},
+        | {"2024-03-01 05:00:00+02:00": datetime(2024, 3, 1, 3, tzinfo=UTC)}
+        | {"2024-03-01 05:00:00.1234560Z": SEVEN_DIGITS.replace(tzinfo=UTC)},
     ),
     (
         "days",

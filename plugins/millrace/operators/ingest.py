@@ -136,7 +136,8 @@ class PublishOperator(LakeFSMergeOperator):
     """Merges the branch of an ingest run; returns `{commit, changed}`, and is skipped if nothing changed.
 
     Raises Misconfigured if another pipeline has published the table since this run loaded it: of two that
-    write the same new table at once, `load` can refuse neither.
+    write the same new table at once, `load` can refuse neither. Raises Conflict if `evolve` or another run
+    has published other types meanwhile.
 
     :param pipeline_name: the pipeline's name.
     """
@@ -149,11 +150,12 @@ class PublishOperator(LakeFSMergeOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Merge, unless the table has become that of another pipeline."""
-        from include.ingestion.agree import agree
+        from include.ingestion.agree import agree, check_types
 
         folder = settings().pipelines
         table = Table(self.lake(), loader.load(folder / self.pipeline_name).lake.table)
         table.check_writer(self.into, self.pipeline_name, loader.names(folder))
+        check_types(table, self.source, self.into)
         try:
             return super().execute(context)
         except Conflict:
