@@ -140,7 +140,7 @@ class TableColumns:
         if fault == _EMPTY:
             return f"complete the source, or set columns.{name}.nullable to true"
         if name in self.declared:
-            return f"correct the source, or columns.{name}"
+            return f"correct the source, or columns.{name} (its type, format or null_values)"
         return (
             f"correct the source, or say what the column is by columns.{name} of the contract, and run "
             f"`make evolve PIPELINE={self.pipeline.name}`"
@@ -195,9 +195,10 @@ class TableColumns:
         for name, column in self.declared.items():
             wanted = column.source or name
             if wanted not in known and self._is_known(column, covers):
+                begins = "" if column.since else f"set columns.{name}.since if only later days have it, "
                 raise BadData(
                     f"{origin}: column {quote(wanted)} (columns.{name}) is missing among the {len(known)} "
-                    f"columns; {nearest(wanted, known)}correct columns, or the source"
+                    f"columns; {nearest(wanted, known)}{begins}correct columns.{name}, or the source"
                 )
 
     def _without_extra(self, found: dict[str, pa.Array], origin: str) -> dict[str, pa.Array]:

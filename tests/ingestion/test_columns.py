@@ -218,8 +218,19 @@ def test_a_column_that_begins_late_is_missing_before_and_required_from_then_on(s
     run.load(0, 1)
     assert (rows(run, 0)[0]["note"], rows(run, 1)[0]["note"]) == (None, "hello")
     deliver(run, 2, "2,x,1")
-    with pytest.raises(BadData, match=r"column 'note' \(columns.note\) is missing"):
+    with pytest.raises(BadData, match=r"is missing among the 4 columns; correct columns.note, or the source"):
         run.load(2)
+
+
+def test_a_column_that_is_missing_is_named_with_the_keys_that_allow_it(shop: Shop) -> None:
+    run = shop(columns={"note": "string"})
+    deliver(run, 0, "1,x,1")
+    with pytest.raises(
+        BadData,
+        match=r"column 'note' \(columns.note\) is missing among the 4 columns; set columns.note.since if "
+        "only later days have it, correct columns.note, or the source",
+    ):
+        run.load(0)
 
 
 def test_a_new_column_gets_its_type_when_it_comes_and_the_others_stay(shop: Shop) -> None:
