@@ -135,7 +135,7 @@ WRONG = [
             "too large; write it as",
         ),
         ("nested", lines(f'{{"a":{"[" * 99}{"]" * 99}}}'), BadData, "more than 50 levels deep; flatten it"),
-        ("half a character", lines(line(kind=f"{MARK}\ud800")), BadData, "no character; correct it"),
+        ("half a character", lines(line(kind=f"{MARK}\ud800")), BadData, "not a character; correct it"),
         ("mixed", lines(LINE + line(amount=MARK)), BadData, "holds 1 number and 1 text; give it one type"),
         (
             "mixed late",
