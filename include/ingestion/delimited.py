@@ -200,7 +200,7 @@ def _late_types(source: Source, file: SourceFile, columns: list[str]) -> dict[st
     """Return the types of columns by the first block in which each has values; reads the file up to there."""
     import pyarrow as pa
 
-    raw = {"include_columns": columns, "column_types": dict.fromkeys(columns, pa.binary())}
+    raw: dict[str, Any] = {"include_columns": columns, "column_types": dict.fromkeys(columns, pa.binary())}
     found: dict[str, pa.DataType] = {}
     with (
         _opened(source, file) as content,
@@ -351,7 +351,11 @@ def _misfits(source: Source, file: SourceFile, column: str, kind: pa.DataType) -
     """Return how many values of a column have another type; reads the file again, as bytes."""
     import pyarrow as pa
 
-    raw = {"include_columns": [column], "column_types": {column: pa.binary()}, "strings_can_be_null": True}
+    raw: dict[str, Any] = {
+        "include_columns": [column],
+        "column_types": {column: pa.binary()},
+        "strings_can_be_null": True,
+    }
     form, rows, odd = TextForm.of(source.csv), 0, 0
     with _opened(source, file) as content, _reader(source.csv, content, **raw) as reader:
         for batch in reader:
