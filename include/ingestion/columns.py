@@ -6,6 +6,7 @@ first load are kept with the table, and later rows are brought to them exactly o
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
@@ -17,11 +18,13 @@ from include.contract.pipeline import Pipeline
 from include.exceptions import BadData, Misconfigured
 from include.excerpt import nearest, quote
 from include.ingestion.casting import cast
-from include.ingestion.text_values import TextForm
+from include.ingestion.text_values import TextForm, has_leading_zeros
 from include.ingestion.type_names import arrow_type, type_name
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+_log = logging.getLogger(__name__)
 
 _MAX_NAMED = 10
 _EMPTY = "is empty"
@@ -49,6 +52,7 @@ class TableColumns:
     learned: dict[str, pa.DataType] = field(default_factory=dict)
     _misfits: dict[tuple[str, str, str], _Misfits] = field(default_factory=dict)
     _rows: dict[str, int] = field(default_factory=dict)
+    _without_zeros: set[str] = field(default_factory=set)
     _form: TextForm = field(init=False)
     _names: dict[str, str] = field(init=False)
 
@@ -113,6 +117,8 @@ class TableColumns:
         for name, values in self._chosen(batch, origin, covers).items():
             kind = self.wanted(name)
             if kind is not None:
+                if name in self.declared:
+                    self._warn_of_zeros(origin, name, values, kind)
                 found = cast(values, kind, form=self.form_of(name))
                 if found.odd is not None:
                     self._count(origin, name, self._misfit(values.type, kind), found.odd, first)
@@ -123,6 +129,25 @@ class TableColumns:
                 fits = False
             columns[name] = values
         return pa.RecordBatch.from_pydict(columns) if fits else None
+
+    def _warn_of_zeros(self, origin: str, name: str, values: pa.Array, kind: pa.DataType) -> None:
+        """Log, once a column, that what the contract declares a number drops the zeros before its digits."""
+        import pyarrow as pa
+
+        is_a = pa.types
+        is_number = is_a.is_integer(kind) or is_a.is_floating(kind) or is_a.is_decimal(kind)
+        if not is_number or not is_a.is_string(values.type) or name in self._without_zeros:
+            return
+        if has_leading_zeros(values):
+            self._without_zeros.add(name)
+            _log.warning(
+                "%s: column %r loses leading zeros as %s; if they mean something, as in a code, set "
+                "columns.%s to string, and load these days again",
+                origin,
+                name,
+                type_name(kind),
+                name,
+            )
 
     def refuse(self) -> None:
         """Raise BadData if values did not fit their columns, with all of them."""
@@ -144,7 +169,7 @@ class TableColumns:
         if fault == _EMPTY:
             return f"complete the source, or set columns.{name}.nullable to true"
         if name in self.declared:
-            return f"correct the source, or columns.{name}"
+            return f"correct the source, or columns.{name} (its type, format or null_values)"
         return (
             f"correct the source, or say what the column is by columns.{name} of the contract, and run "
             f"`make evolve PIPELINE={self.pipeline.name}`"
@@ -207,9 +232,10 @@ class TableColumns:
         for name, column in self.declared.items():
             wanted = column.source or name
             if wanted not in known and self._is_known(column, covers):
+                begins = "" if column.since else f"set columns.{name}.since if only later days have it, "
                 raise BadData(
                     f"{origin}: column {quote(wanted)} (columns.{name}) is missing among the {len(known)} "
-                    f"columns; {nearest(wanted, known)}correct columns, or the source"
+                    f"columns; {nearest(wanted, known)}{begins}correct columns.{name}, or the source"
                 )
 
     def _without_extra(self, found: dict[str, pa.Array], origin: str) -> dict[str, pa.Array]:

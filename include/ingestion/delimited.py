@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 import re
 from codecs import BOM_UTF16_BE, BOM_UTF16_LE
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -65,8 +65,8 @@ def _inferred_schema(source: Source, file: SourceFile) -> pa.Schema:
             with _reader(source.csv, content) as reader:
                 schema = reader.schema
         except pa.ArrowInvalid as error:
-            if _COUNT.match(str(error)) and (fault := _other_number(source, file, error)):
-                raise BadData(fault) from None
+            if _COUNT.match(str(error)):
+                raise BadData(_other_number(source, file, error)) from None
             raise
         if fault := _fault(source, file, schema):
             raise BadData(fault)
@@ -91,8 +91,8 @@ def _batches(source: Source, file: SourceFile, types: Mapping[str, pa.DataType])
         except pa.ArrowInvalid as error:
             if found := _CONVERSION.match(str(error)):
                 raise BadData(_misfits(source, file, *kinds[int(found[1])])) from None
-            if _COUNT.match(str(error)) and (fault := _other_number(source, file, error)):
-                raise BadData(fault) from None
+            if _COUNT.match(str(error)):
+                raise BadData(_other_number(source, file, error)) from None
             raise
 
 
@@ -205,7 +205,7 @@ def _late_types(source: Source, file: SourceFile, columns: list[str]) -> dict[st
     """Return the types of columns by the first block in which each has values; reads the file up to there."""
     import pyarrow as pa
 
-    raw = {"include_columns": columns, "column_types": dict.fromkeys(columns, pa.binary())}
+    raw: dict[str, Any] = {"include_columns": columns, "column_types": dict.fromkeys(columns, pa.binary())}
     found: dict[str, pa.DataType] = {}
     with (
         _opened(source, file) as content,
@@ -254,7 +254,9 @@ def _opened(source: Source, file: SourceFile) -> Iterator[Any]:
         ) from None
 
 
-def _reader(dialect: Csv, content: Any, **convert: Any) -> Any:
+def _reader(
+    dialect: Csv, content: Any, *, on_uneven: Callable[[Any], str] | None = None, **convert: Any
+) -> Any:
     from pyarrow import csv
 
     defaults = csv.ConvertOptions()
@@ -264,11 +266,13 @@ def _reader(dialect: Csv, content: Any, **convert: Any) -> Any:
             encoding="utf8" if dialect.encoding == UTF_8 else dialect.encoding,  # anything else is transcoded
             skip_rows=dialect.skip_lines,
             column_names=dialect.columns,
+            use_threads=on_uneven is None,  # one thread alone counts rows
         ),
         parse_options=csv.ParseOptions(
             delimiter=dialect.delimiter,
             quote_char=dialect.quote or False,
             escape_char=dialect.escape or False,
+            invalid_row_handler=on_uneven,
         ),
         convert_options=csv.ConvertOptions(
             decimal_point=dialect.decimal,
@@ -281,11 +285,35 @@ def _reader(dialect: Csv, content: Any, **convert: Any) -> Any:
     )
 
 
-def _other_number(source: Source, file: SourceFile, error: pa.ArrowInvalid) -> str | None:
-    """Return what to say of a line with another number of cells, None where the file alone can be wrong."""
-    if (fault := _other_delimiter(source, file)) or not source.csv.columns:
+def _other_number(source: Source, file: SourceFile, error: pa.ArrowInvalid) -> str:
+    """Return what to say of a row with another number of cells."""
+    if fault := _other_delimiter(source, file):
         return fault
-    return f"{file.name} cannot be read: {first_line(error)}; correct source.csv.columns, or the file"
+    row = _uneven_row(source, file)
+    where = "" if row is None else f" in row {row}"
+    remedy = "correct source.csv.columns, or the file" if source.csv.columns else "correct the file"
+    return f"{file.name} cannot be read: {first_line(error)}{where}; {remedy}"
+
+
+def _uneven_row(source: Source, file: SourceFile) -> int | None:
+    """Return the first row with another number of cells, the header not counted; reads the file again."""
+    import pyarrow as pa
+
+    numbers: list[int] = []
+
+    def note(row: Any) -> str:
+        numbers.append(row.number)
+        return "skip"
+
+    # Values that do not fit their column are another fault.
+    with (
+        suppress(pa.ArrowInvalid),
+        _opened(source, file) as content,
+        _reader(source.csv, content, on_uneven=note) as reader,
+    ):
+        next((batch for batch in reader if numbers), None)
+    before = source.csv.skip_lines + (source.csv.columns is None)
+    return numbers[0] - before if numbers else None
 
 
 def _other_delimiter(source: Source, file: SourceFile) -> str | None:
@@ -328,7 +356,11 @@ def _misfits(source: Source, file: SourceFile, column: str, kind: pa.DataType) -
     """Return how many values of a column have another type; reads the file again, as bytes."""
     import pyarrow as pa
 
-    raw = {"include_columns": [column], "column_types": {column: pa.binary()}, "strings_can_be_null": True}
+    raw: dict[str, Any] = {
+        "include_columns": [column],
+        "column_types": {column: pa.binary()},
+        "strings_can_be_null": True,
+    }
     form, rows, odd = TextForm.of(source.csv), 0, 0
     with _opened(source, file) as content, _reader(source.csv, content, **raw) as reader:
         for batch in reader:

@@ -18,7 +18,6 @@ from zoneinfo import ZoneInfo
 
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table as Picture
 
 from include.contract import code, loader
 from include.contract.data import Reader
@@ -33,6 +32,7 @@ from include.lake.frames import concat, to_frame
 from include.modelling import estimator, features
 from include.modelling.metrics import MIN_ROWS, has_enough_rows
 from include.platform import cli
+from include.platform.picture import picture
 from include.platform.source_days import latest_days
 from include.platform.source_urls import url_of
 from include.settings import settings
@@ -211,10 +211,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     console = Console(highlight=False)
     with console.status(f"checking {given.pipeline}"):
         findings = list(check(folder, given.first, given.last))
-    picture = Picture("step", "seen", "what would stop it")
+    table = picture("step", "seen", "what would stop it")
     for step, seen, fault in findings:
-        picture.add_row(step, escape(seen), f"[red]{escape(fault)}")
-    console.print(picture)
+        table.add_row(step, escape(seen), f"[red]{escape(fault)}")
+    console.print(table)
     faults = sum(bool(finding.fault) for finding in findings)
     console.print(f"{faults} fault(s)" if faults else "nothing would stop it")
     return int(faults > 0)

@@ -9,13 +9,13 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from include.contract import loader
 from include.contract.data import Reader
 from include.contract.pipeline import Pipeline
 from include.exceptions import PipelineInvalid
 from include.platform import cli
+from include.platform.picture import picture
 from include.settings import settings
 
 
@@ -65,9 +65,7 @@ def _listed(name: str, found: Pipeline | PipelineInvalid, faults: tuple[str, ...
 def main(_: Sequence[str] | None = None) -> int:
     """Print the list; return 1 if a pipeline is broken."""
     found = list_pipelines(settings().pipelines)
-    table = Table()
-    for title in ("pipeline", "contract", "schedule", "table", "source"):
-        table.add_column(title, overflow="fold")
+    table = picture("pipeline", "contract", "schedule", "table", "source")
     for one in found:
         colour = "red" if one.faults else "green"
         cells = (one.schedule, one.table, one.source)

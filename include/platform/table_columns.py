@@ -11,7 +11,6 @@ from typing import NamedTuple
 from pydantic import ValidationError
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table as Picture
 
 from include.contract import loader
 from include.contract.pipeline import Pipeline
@@ -25,6 +24,7 @@ from include.lake.client import Lake, LakeConnection
 from include.lake.table import Table
 from include.platform import cli
 from include.platform.embedded.stack import Stack
+from include.platform.picture import picture
 from include.run_identity import RunIdentity
 from include.settings import LakeLogin, settings
 
@@ -72,11 +72,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _show(console: Console, pipeline: Pipeline, table: Table) -> int:
-    found, picture = list(lines(pipeline, table)), Picture("column", "contract", "table")
+    found, shown = list(lines(pipeline, table)), picture("column", "contract", "table")
     for line in found:
         held = f"[red]{escape(line.held)}" if line.differs else escape(line.held)
-        picture.add_row(escape(line.column), escape(line.declared), held)
-    console.print(picture)
+        shown.add_row(escape(line.column), escape(line.declared), held)
+    console.print(shown)
     if not any(line.held for line in found):
         console.print(f"table {table.name!r} holds no columns yet: its first load decides what they are")
     if odd := [line.column for line in found if line.differs]:

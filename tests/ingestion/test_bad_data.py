@@ -195,7 +195,7 @@ CASES = [
     Case(
         "a row with a cell too many",
         text(as_text(GOOD) + f"2024-03-01,9,9.5,{SECRET},1,1\n"),
-        ["'orders.csv' cannot be read: Expected 5 columns, got 6; provide the file again"],
+        ["'orders.csv' cannot be read: Expected 5 columns, got 6 in row 5; correct the file"],
     ),
     Case(
         "missing column",

@@ -132,7 +132,7 @@ def test_whole_numbers_beside_a_missing_one_stay_whole_numbers_as_pandas_writes_
     ("lines", "message"),
     [
         (["4.5,1,y", f"{MARK},2,7"], "column 'id' does not fit integer in 2 row(s), first in row 1; "),
-        (["4,1,1", "5,2,1,5"], "Expected 4 columns, got 5"),
+        (["4,1,1", "5,2,1,5"], "Expected 4 columns, got 5 in row 2; correct the file"),
         (
             ["4,1,1", "5,2,y"],
             "column 'amount' does not fit float in 1 row(s), first in row 2; correct",
@@ -265,8 +265,35 @@ def test_a_column_that_begins_late_is_missing_before_and_required_from_then_on(s
     run.load(0, 1)
     assert (rows(run, 0)[0]["note"], rows(run, 1)[0]["note"]) == (None, "hello")
     deliver(run, 2, "2,x,1")
-    with pytest.raises(BadData, match=r"column 'note' \(columns.note\) is missing"):
+    with pytest.raises(BadData, match=r"is missing among the 4 columns; correct columns.note, or the source"):
         run.load(2)
+
+
+def test_zeros_that_a_declared_integer_loses_are_reported_once(
+    shop: Shop, caplog: pytest.LogCaptureFixture
+) -> None:
+    run = shop(columns={"id": "integer", "zip": "integer", "amount": "float"})
+    deliver(run, 0, "0,01067,0.5", "10,80331,1")
+    deliver(run, 1, "2,04109,1")
+    run.load(0, 1)
+    assert [row["zip"] for row in rows(run, 0)] == [1067, 80331]
+    [warning] = [one for one in caplog.messages if "leading zeros" in one]
+    assert warning.endswith(
+        "column 'zip' loses leading zeros as integer; if they mean something, as in a code, set columns.zip "
+        "to string, and load these days again"
+    )
+    assert "1067" not in warning
+
+
+def test_a_column_that_is_missing_is_named_with_the_keys_that_allow_it(shop: Shop) -> None:
+    run = shop(columns={"note": "string"})
+    deliver(run, 0, "1,x,1")
+    with pytest.raises(
+        BadData,
+        match=r"column 'note' \(columns.note\) is missing among the 4 columns; set columns.note.since if "
+        "only later days have it, correct columns.note, or the source",
+    ):
+        run.load(0)
 
 
 def test_a_new_column_gets_its_type_when_it_comes_and_the_others_stay(shop: Shop) -> None:

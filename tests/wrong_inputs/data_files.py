@@ -97,8 +97,18 @@ WRONG = [
             BadData,
             "names of the columns",
         ),
-        ("more fields", csv(HEAD + LINE + f"2024-03-01,1,x,{MARK}\n"), BadData, "Expected 3 columns, got 4"),
-        ("fewer fields", csv(HEAD + LINE + f"2024-03-01,{MARK}\n"), BadData, "Expected 3 columns, got 2"),
+        (
+            "more fields",
+            csv(HEAD + LINE + f"2024-03-01,1,x,{MARK}\n"),
+            BadData,
+            "Expected 3 columns, got 4 in row 2; correct",
+        ),
+        (
+            "fewer fields",
+            csv(HEAD + LINE + f"2024-03-01,{MARK}\n"),
+            BadData,
+            "Expected 3 columns, got 2 in row 2; correct",
+        ),
         (
             "text among numbers",
             csv(LATE + f"2024-03-01 08:00:00,{MARK},x\n"),
@@ -128,7 +138,7 @@ WRONG = [
             "more names than cells",
             csv(LINE, dialect(columns=["time", "amount", "kind", "id"])),
             BadData,
-            "Expected 4 columns, got 3; correct source.csv.columns, or the file",
+            "Expected 4 columns, got 3 in row 1; correct source.csv.columns, or the file",
         ),
         ("few lines", csv(HEAD + LINE, dialect(skip_lines=9)), BadData, AGAIN),
         (

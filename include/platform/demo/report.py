@@ -12,6 +12,7 @@ from rich.table import Table
 
 from include.monitoring.decision import Cause
 from include.platform.demo.story import DailyResult, Retrain
+from include.platform.picture import picture
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,7 +72,7 @@ class Facts:
     def show(self, console: Console) -> None:
         """Print the facts as tables."""
         console.print(_days(self.days))
-        table = Table(show_header=False)
+        table = picture("what", "seen", has_header=False)
         for name, value in self._lines():
             table.add_row(name, value)
         console.print(table)
@@ -91,7 +92,7 @@ class Facts:
 
 
 def _days(days: list[DailyResult]) -> Table:
-    table = Table("day", "drifted columns", "verdict", "policy")
+    table = picture("day", "drifted columns", "verdict", "policy")
     for day in days:
         colour = "bold red" if day.policy == "retrain" else "yellow" if day.verdict == "failed" else "green"
         columns = ", ".join(day.drifted_columns)

@@ -11,13 +11,13 @@ from datetime import datetime
 
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from include.exceptions import Absent, MillraceError
 from include.platform.embedded import airflow_host, processes
 from include.platform.embedded.doctor import examine
 from include.platform.embedded.stack import POSTGRES, Stack
 from include.platform.embedded.status import size_on_disk, statuses
+from include.platform.picture import picture
 from include.settings import ROOT, settings
 
 _console = Console(highlight=False)
@@ -57,7 +57,7 @@ def status(stack: Stack) -> int:
 
     Raises Misconfigured if another version started the stack, or if it was started with other settings.
     """
-    table = Table("part", "state", "since", "deaths", "last", "MiB")
+    table = picture("part", "state", "since", "deaths", "last", "MiB")
     rows = statuses(stack)
     for row in rows:
         table.add_row(
@@ -84,7 +84,7 @@ def status(stack: Stack) -> int:
 
 def doctor(stack: Stack) -> int:
     """Print what keeps the stack from running, and what to do; return 1 if there is something."""
-    table = Table("subject", "found", "what to do")
+    table = picture("subject", "found", "what to do")
     healthy = True
     for finding in examine(stack):
         healthy = healthy and not finding.remedy

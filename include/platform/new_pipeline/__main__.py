@@ -24,6 +24,7 @@ from include.exceptions import Misconfigured, PipelineInvalid
 from include.excerpt import quote
 from include.platform import cli
 from include.platform.new_pipeline import files
+from include.platform.new_pipeline.begins import with_beginnings
 from include.platform.new_pipeline.names import tidy
 from include.platform.new_pipeline.origin import locate
 from include.platform.new_pipeline.reason import Reason
@@ -52,7 +53,7 @@ def new_pipeline(name: str, given: str, target: str, time: str | None, *, pipeli
     """
     folder = _free_folder(name, pipelines)
     origin = locate(given)
-    sample = _tidied(read_sample(origin))
+    sample = _tidied(with_beginnings(read_sample(origin), origin))
     roles = assign(sample.columns, target=target, time=time)
     days = days_of(roles.time, roles.target)
     span = (days[-1].day - days[0].day).days + 1

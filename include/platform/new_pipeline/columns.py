@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import date
 from enum import StrEnum
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -75,7 +76,7 @@ class Column:
 
     `name` is that of the contract, `given` that of the file, empty where it has none. `formats` are those of
     its times where they are not ISO 8601, several if more than one fits. `null_words` stand for a missing
-    value in it, `truth` are its words for true and false.
+    value in it, `truth` are its words for true and false. `since` is the first day that has it, None for all.
     """
 
     name: str
@@ -86,6 +87,7 @@ class Column:
     formats: tuple[str, ...] = ()
     null_words: tuple[str, ...] = ()
     truth: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())
+    since: date | None = None
 
     @property
     def rows(self) -> int:

@@ -137,6 +137,7 @@ def _column(column: Column, given: str) -> str | dict[str, Any]:
         **({"from": given} if given not in ("", column.name) else {}),
         **({"format": column.formats[0]} if column.formats else {}),
         **({"null_values": list(column.null_words)} if column.null_words else {}),
+        **({"since": column.since} if column.since else {}),
     }
     return {"type": kind, **more} if more else kind
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
+from include.platform.picture import picture
 from include.platform.trial.outcome import Monitored, Outcome, Trained
 
 _MAX_NAMED = 10
@@ -15,7 +15,7 @@ _MAX_NAMED = 10
 
 def show(outcome: Outcome, console: Console, seconds: float) -> None:
     """Print the outcome, and in one line whether the loop closed."""
-    table = Table(show_header=False)
+    table = picture("what", "seen", has_header=False)
     for name, value in _lines(outcome):
         table.add_row(name, escape(value))
     table.add_row("wall time", f"{seconds:.0f} s")
