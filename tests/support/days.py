@@ -118,6 +118,18 @@ class Started:
     def _exists(self, dag_id: str, run_id: str) -> bool:
         return self._answer("GET", f"dags/{dag_id}/dagRuns/{run_id}").status == 200
 
+    @contextmanager
+    def paused(self, dag_id: str) -> Iterator[None]:
+        """Pause a DAG during a block."""
+        self._pause(dag_id, True)
+        try:
+            yield
+        finally:
+            self._pause(dag_id, False)
+
+    def _pause(self, dag_id: str, is_paused: bool) -> None:
+        self._ask("PATCH", f"dags/{dag_id}?update_mask=is_paused", json={"is_paused": is_paused})
+
     def _ask(self, method: str, path: str, **more: Any) -> dict[str, Any]:
         answer = self._answer(method, path, **more)
         assert answer.status == 200, answer.data
