@@ -217,6 +217,7 @@ def _arrow(kind: Type) -> pa.DataType:
 
 def _kind(name: str, values: list[str], form: TextForm) -> tuple[Type, dict[str, Any]]:
     """Return the type that every value fits, and what else is to know of the column."""
+    values = [value.strip() for value in values]  # as a load does, but for text
     if truth := _truth(values):
         return Type.BOOLEAN, {"truth": truth}
     if all(re.fullmatch(r"[+-]?\d+", value) for value in values):
@@ -268,9 +269,7 @@ def _bounds(values: pa.ChunkedArray) -> tuple[float, float]:
 
 
 def _text_note(values: list[str]) -> dict[str, Any]:
-    if any(value != value.strip() for value in values):
-        return {"note": "has spaces around values, which keeps numbers and times from being read"}
-    if all(re.fullmatch(r"\s*[+-]?[\d.,' ]*\d[\d.,' ]*", value) for value in values):
+    if all(re.fullmatch(r"[+-]?[\d.,' ]*\d[\d.,' ]*", value) for value in values):
         return {"note": "holds numbers that are not all written in the same way"}
     return {}
 

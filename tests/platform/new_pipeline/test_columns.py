@@ -36,7 +36,9 @@ def of_text(*cells: str, name: str = "a", form: TextForm = FORM) -> Column:
         (["31.04.2024", "01.05.2024"], Type.STRING, ["31.04.2024", "01.05.2024"]),
         (["2024-01-31", "31.01.2024"], Type.STRING, ["2024-01-31", "31.01.2024"]),
         (["", ""], Type.STRING, [None, None]),
-        ([" 5", "6"], Type.STRING, [" 5", "6"]),
+        ([" 5", "6 "], Type.INTEGER, [5, 6]),
+        ([" 1.5", "2"], Type.FLOAT, [1.5, 2.0]),
+        ([" x", "6"], Type.STRING, [" x", "6"]),
     ],
 )
 def test_a_type_is_what_every_cell_can_be_read_as(cells: list[str], kind: Type, values: list[Any]) -> None:
