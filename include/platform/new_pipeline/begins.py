@@ -16,19 +16,17 @@ from include.ingestion import excel, json_lines
 from include.ingestion.files import SourceFile, opened
 from include.platform.new_pipeline.origin import Origin
 from include.platform.new_pipeline.reason import Reason
-from include.platform.new_pipeline.sample import Sample
+from include.platform.new_pipeline.sample import Sample, header_of
+from include.platform.new_pipeline.sniff import Dialect
 
 _ROWS = {Reader.JSONL: json_lines.read, Reader.EXCEL: excel.read}
 
 
 def with_beginnings(sample: Sample, origin: Origin) -> Sample:
-    """Return a sample whose columns know the first day that has them, where the earliest files lack them.
-
-    Files of CSV are left alone: all have the columns of the first, or the sample is refused.
-    """
-    if not origin.is_dated or origin.reader is Reader.CSV:
+    """Return a sample whose columns know the first day that has them, where the earliest files lack them."""
+    if not origin.is_dated:
         return sample
-    found = _begins(origin, [column.name for column in sample.columns if column.nulls])
+    found = _begins(origin, sample.dialect, [column.name for column in sample.columns if column.nulls])
     columns = tuple(replace(column, since=found.get(column.name)) for column in sample.columns)
     reasons = tuple(
         Reason("since", name, f"{day} is the first day that has it") for name, day in found.items()
@@ -36,14 +34,14 @@ def with_beginnings(sample: Sample, origin: Origin) -> Sample:
     return replace(sample, columns=columns, reasons=(*sample.reasons, *reasons))
 
 
-def _begins(origin: Origin, names: Iterable[str]) -> dict[str, date]:
+def _begins(origin: Origin, dialect: Dialect | None, names: Iterable[str]) -> dict[str, date]:
     """Return the first days, found by halving: a year of files takes nine looks at a column."""
     files: dict[date, list[SourceFile]] = defaultdict(list)
     for file in origin.files:
         if (day := day_in(origin.uri, file.path)) is not None:
             files[day].append(file)
     days = sorted(files)
-    names_of = cache(lambda day: _names(origin, files[day]))
+    names_of = cache(lambda day: _names(origin, dialect, files[day]))
 
     def has(name: str) -> Callable[[date], bool]:
         return lambda day: name in names_of(day)
@@ -55,8 +53,10 @@ def _begins(origin: Origin, names: Iterable[str]) -> dict[str, date]:
     }
 
 
-def _names(origin: Origin, files: list[SourceFile]) -> frozenset[str]:
+def _names(origin: Origin, dialect: Dialect | None, files: list[SourceFile]) -> frozenset[str]:
     """Return the names of the columns of a day's files; none where these are empty."""
+    if dialect is not None:
+        return frozenset(name for file in files for name in header_of(file, dialect))
     if origin.reader is Reader.PARQUET:
         return frozenset(name for file in files for name in _names_of_parquet(file))
     source = Source(reader=origin.reader, uri=origin.uri, partition_by="-")

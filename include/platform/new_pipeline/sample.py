@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +18,7 @@ from include.ingestion.text_values import TextForm, null_words
 from include.platform.new_pipeline.columns import Column, column_of_text, column_of_values
 from include.platform.new_pipeline.origin import Origin
 from include.platform.new_pipeline.reason import Reason
-from include.platform.new_pipeline.sniff import Dialect, encoding_of, sniff
+from include.platform.new_pipeline.sniff import Dialect, encoding_of, names_in, sniff
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -27,6 +27,8 @@ SAMPLE_BYTES = 32 * 2**20
 """Of text, over all files that are looked into."""
 SAMPLE_ROWS = 500_000
 _SAMPLE_CELLS = 10_000_000
+_HEAD = 2**20
+"""The bytes in which a header is looked for."""
 _MAX_FILES = 12
 """Files that are looked into: the first, the last, and some between."""
 
@@ -87,7 +89,10 @@ def _read_csv(files: list[SourceFile], origin: Origin) -> _Read:
         if dialect is None:
             encoding, reason = encoding_of(raw, file.name, is_whole=is_whole)
             dialect = sniff(_decoded(raw, encoding, file), reason, file.name)
-        tables.append(_table(_decoded(raw, dialect.encoding, file), dialect, file, is_whole=is_whole))
+        text = _decoded(raw, dialect.encoding, file)
+        own = replace(dialect, names=names_in(text, dialect, file.name)) if dialect.has_header else dialect
+        if own.names or not is_whole:  # else it is blank
+            tables.append(_table(text, own, file, is_whole=is_whole))
         wholes.append(is_whole)
         stored += len(raw)
     if dialect is None:  # not reached: `find` refuses a path without files
@@ -98,6 +103,12 @@ def _read_csv(files: list[SourceFile], origin: Origin) -> _Read:
     form = TextForm(dialect.decimal, dialect.thousands, null_words=null_words())
     columns = tuple(column_of_text(name, table.column(name), form) for name in table.column_names)
     return columns, share, dialect
+
+
+def header_of(file: SourceFile, dialect: Dialect) -> tuple[str, ...]:
+    """Return the names of the columns of a CSV file."""
+    raw, _ = _beginning(file, _HEAD)
+    return names_in(_decoded(raw, dialect.encoding, file), dialect, file.name) if dialect.has_header else ()
 
 
 def _beginning(file: SourceFile, size: int) -> tuple[bytes, bool]:

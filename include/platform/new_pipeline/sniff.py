@@ -106,6 +106,12 @@ def sniff(text: str, encoding: Reason, name: str) -> Dialect:
     )
 
 
+def names_in(text: str, dialect: Dialect, name: str) -> tuple[str, ...]:
+    """Return the names in the header of another file, written as the dialect says."""
+    lines = text[: 2**20].splitlines()[dialect.skip_lines :]
+    return _names(next(_rows(lines, dialect.delimiter, dialect.quote), []), name)
+
+
 def _quote(lines: list[str]) -> tuple[str | None, Reason]:
     text = "\n".join(lines)
     if '"' not in text and re.search(r"(^|[,;\t|])'[^'\n]*'([,;\t|]|$)", text, re.MULTILINE):
