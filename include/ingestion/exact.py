@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from include.floats import MAX_EXACT
 from include.ingestion.misfits import refusals
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 
-_MAX_EXACT = {16: 2.0**11, 32: 2.0**24, 64: 2.0**53}
+_MAX_EXACT = {16: 2.0**11, 32: 2.0**24, 64: float(MAX_EXACT)}
 """From here on, a float of so many bits does not hold every whole number."""
 
 

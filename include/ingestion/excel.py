@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from include.contract.data import Source
 from include.exceptions import BadData
 from include.excerpt import quote
+from include.floats import MAX_EXACT
 from include.ingestion.files import SourceFile
 from include.ingestion.unified import Misfit, unified
 from include.ingestion.workbook import EMPTY, Sheet, sheet_of
@@ -34,8 +35,6 @@ _KINDS: dict[type, str] = {
     time: "time(s) of day",
     timedelta: "duration(s)",
 }
-_EXACT = 2**53
-"""Up to here a decimal number, as each number of a cell is, says which whole number it is."""
 
 
 def read(source: Source, files: Sequence[SourceFile]) -> Iterator[tuple[str, pa.RecordBatch]]:
@@ -135,5 +134,5 @@ def _numbers(values: Sequence[float | None]) -> pa.Array:
     import pyarrow.compute as pc
 
     numbers = pa.array(values, pa.float64())
-    is_whole = pc.and_(pc.equal(pc.trunc(numbers), numbers), pc.less_equal(pc.abs(numbers), _EXACT))
+    is_whole = pc.and_(pc.equal(pc.trunc(numbers), numbers), pc.less_equal(pc.abs(numbers), MAX_EXACT))
     return numbers.cast(pa.int64()) if pc.all(is_whole).as_py() else numbers

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from include.floats import MAX_EXACT
+
 if TYPE_CHECKING:
     import pyarrow as pa
 
 Path = tuple[str, ...]
 """The keys that lead to a value; `ITEM` stands for any place in an array."""
 ITEM = "[]"
-_EXACT = 2.0**53
-"""Below it each whole number is a decimal number, too."""
 
 
 def parsed(content: bytes, types: Mapping[str, pa.DataType]) -> pa.Table:
@@ -144,7 +144,7 @@ def _large(column: Any, path: Path) -> Iterator[Path]:
     kind = column.type
     if pa.types.is_floating(kind):
         top = pc.max(pc.abs(column)).as_py()
-        yield from () if top is None or top < _EXACT else (path,)
+        yield from () if top is None or top < MAX_EXACT else (path,)
     elif pa.types.is_struct(kind):
         for field, below in zip(kind, column.flatten(), strict=True):
             yield from _large(below, (*path, field.name))

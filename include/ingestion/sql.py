@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 from include.contract.data import Source
 from include.exceptions import BadData, Misconfigured
 from include.excerpt import quote
+from include.floats import MAX_EXACT
 from include.ingestion import sql_errors
 
 if TYPE_CHECKING:
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
     from include.ingestion.columns import TableColumns
 
 BATCH_ROWS = 100_000
-_MAX_EXACT = 2**53
-"""From here on, a float of 64 bits does not hold every whole number."""
 _READ_ONLY = {
     "sqlite": "PRAGMA query_only = ON",
     "mysql": "SET SESSION TRANSACTION READ ONLY",
@@ -138,7 +137,7 @@ def _as_floats(name: str, column: pa.Array) -> pa.Array:
     import pyarrow.compute as pc
 
     floats = column.cast(pa.float64())
-    keys = pc.greater_equal(pc.abs(floats), float(_MAX_EXACT))
+    keys = pc.greater_equal(pc.abs(floats), float(MAX_EXACT))
     if pc.any(keys).as_py():
         raise BadData(
             f"source.query: column {quote(name)} holds {pc.sum(keys).as_py()} decimals of more digits than a "

@@ -12,11 +12,10 @@ from decimal import Decimal
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
 
+from include.floats import MAX_EXACT
+
 if TYPE_CHECKING:
     import pandas as pd
-
-_MAX_EXACT = 2**53
-"""Beyond it a float stands for several whole numbers, and is written as a float."""
 
 
 def text_of(column: pd.Series) -> pd.Series:
@@ -62,7 +61,7 @@ def text(value: Any) -> str:
 
 
 def _float(value: float) -> str:
-    return str(int(value)) if abs(value) < _MAX_EXACT and value.is_integer() else repr(value)
+    return str(int(value)) if abs(value) < MAX_EXACT and value.is_integer() else repr(value)
 
 
 def _decimal(value: Decimal) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from include.contract.model import Model
 from include.exceptions import BadData
+from include.floats import MAX_EXACT
 from include.modelling.categories import text_of
 
 if TYPE_CHECKING:
@@ -14,8 +15,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _MAX_NAMED = 10
-_MAX_EXACT = 2**53
-"""Up to this size, float64 holds every whole number."""
 _NO_NUMBERS = (TypeError, ValueError, OverflowError)
 
 
@@ -98,7 +97,7 @@ def _too_long(column: pd.Series) -> int:
     """Return how many whole numbers lie beyond 2^53: of 64 bits, or decimals."""
     if column.dtype.kind in "iu":
         # Not `abs`: it leaves the smallest number negative.
-        return int(((column > _MAX_EXACT) | (column < -_MAX_EXACT)).sum())
+        return int(((column > MAX_EXACT) | (column < -MAX_EXACT)).sum())
     if column.dtype.kind == "O":
         return sum(map(_is_too_long, column))
     return 0
@@ -108,7 +107,7 @@ def _is_too_long(value: object) -> bool:
     if not isinstance(value, int | Decimal):
         return False
     whole = int(value)
-    return value == whole and not -_MAX_EXACT <= whole <= _MAX_EXACT
+    return value == whole and not -MAX_EXACT <= whole <= MAX_EXACT
 
 
 def _numbers(column: pd.Series, where: str) -> pd.Series:
