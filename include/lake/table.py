@@ -10,10 +10,11 @@ from __future__ import annotations
 import hashlib
 import logging
 import re
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import date
+from functools import cache
 from io import BytesIO
 from itertools import groupby, islice
 from operator import itemgetter
@@ -47,6 +48,8 @@ PART_NAMES = "dt=YYYY-MM-DD/part-*.parquet"
 """How messages tell what a part is named."""
 _log = logging.getLogger(__name__)
 _told: set[tuple[str, str]] = set()
+_Held = Callable[[], "pa.Schema | None"]
+"""Returns the columns that a table holds; they are fetched once a read, and only if a part lacks some."""
 
 
 @dataclass(frozen=True)
@@ -173,7 +176,8 @@ class Table:
         """
         parts = self.parts(ref, first, last).items()
         items = [item for day, items in parts if only is None or day in only for item in items]
-        tables = map_ordered(lambda item: self._read(ref, item, columns), items, _MAX_PARALLEL_READS)
+        held = cache(lambda: self.schema(ref))
+        tables = map_ordered(lambda item: self._read(ref, item, columns, held), items, _MAX_PARALLEL_READS)
         days = [day for day, items in parts if only is None or day in only for _ in items]
         for day, group in groupby(zip(days, tables, strict=True), itemgetter(0)):
             yield day, self._joined([table for _, table in group])
@@ -192,13 +196,14 @@ class Table:
         One row group of the columns is in memory at a time. A batch has the column types of its part. Raises
         BadData if a part is not a Parquet file, ColumnMissing if it lacks one of `columns`.
         """
+        held = cache(lambda: self.schema(ref))
         for items in self.parts(ref, first, last).values():
             for item in items:
-                with self._opened(ref, item, columns) as file:
+                with self.opened(ref, item, columns) as file:
                     there = _present(file, columns)
                     for group in range(file.num_row_groups):  # one call for all would buffer several groups
                         for batch in file.iter_batches(max_rows, row_groups=[group], columns=there):
-                            yield self._completed(ref, batch, columns)
+                            yield _completed(batch, columns, held)
 
     def frame(self, ref: str, first: date, last: date, columns: Sequence[str] | None = None) -> pd.DataFrame:
         """Return the rows from `first` to `last` as one frame, in order; raises Absent if no day has data."""
@@ -237,34 +242,13 @@ class Table:
                 PART_NAMES,
             )
 
-    @contextmanager
-    def opened(self, ref: str, item: LakeObject) -> Iterator[pq.ParquetFile]:
-        """Open a part; raises BadData if it is not a Parquet file."""
-        with self._opened(ref, item, None) as file:
-            yield file
-
-    def _read(self, ref: str, item: LakeObject, columns: Sequence[str] | None) -> pa.Table:
-        with self._opened(ref, item, columns, whole=columns is None) as file:
-            there = _present(file, columns)
-            rows = file.read(columns=there)
-            return self._completed(ref, rows, columns)
-
-    def _completed(self, ref: str, rows: Any, columns: Sequence[str] | None) -> Any:
-        """Return rows, a table or a batch, with nulls in those of the columns that had not begun."""
-        import pyarrow as pa
-
-        if columns is None or rows.num_columns == len(columns):
-            return rows
-        held = self.schema(ref) or pa.schema([])
-        for name in columns:
-            if name not in rows.schema.names:
-                kind = held.field(name).type if name in held.names else pa.null()
-                rows = rows.append_column(name, pa.nulls(len(rows), kind))
-        return rows.select(columns)
+    def _read(self, ref: str, item: LakeObject, columns: Sequence[str] | None, held: _Held) -> pa.Table:
+        with self.opened(ref, item, columns, whole=columns is None) as file:
+            return _completed(file.read(columns=_present(file, columns)), columns, held)
 
     @contextmanager
-    def _opened(
-        self, ref: str, item: LakeObject, columns: Sequence[str] | None, *, whole: bool = False
+    def opened(
+        self, ref: str, item: LakeObject, columns: Sequence[str] | None = None, *, whole: bool = False
     ) -> Iterator[pq.ParquetFile]:
         """Open a part that has the columns; raises BadData also for errors while the block reads it."""
         import pyarrow as pa
@@ -293,7 +277,7 @@ class Table:
         with suppress(MillraceError):
             for day in reversed(self.days(ref)):
                 for items in self.parts(ref, day, day).values():
-                    with self._opened(ref, items[-1], None) as file:
+                    with self.opened(ref, items[-1]) as file:
                         return list(file.schema_arrow.names)
         return None
 
@@ -322,6 +306,20 @@ def _differing(tables: Sequence[pa.Table]) -> str:
 def _present(file: pq.ParquetFile, columns: Sequence[str] | None) -> list[str] | None:
     """Return those of the columns that a part has; None for all columns of the part."""
     return None if columns is None else [name for name in columns if name in file.schema_arrow.names]
+
+
+def _completed(rows: Any, columns: Sequence[str] | None, held: _Held) -> Any:
+    """Return rows, a table or a batch, with nulls in those of the columns that had not begun."""
+    import pyarrow as pa
+
+    if columns is None or rows.num_columns == len(columns):
+        return rows
+    schema = held() or pa.schema([])
+    for name in columns:
+        if name not in rows.schema.names:
+            kind = schema.field(name).type if name in schema.names else pa.null()
+            rows = rows.append_column(name, pa.nulls(len(rows), kind))
+    return rows.select(columns)
 
 
 def checksum(parts: Sequence[LakeObject]) -> str:

@@ -446,3 +446,25 @@ def test_days_before_a_column_began_are_read_as_nulls(filled: Table, tmp_path: P
         list(filled.partitions("main", FIRST, LAST, names))
     with pytest.raises(ColumnMissing):
         list(Table(filled.lake, filled.name, {"gate": DAYS[1]}).partitions("main", DAYS[1], LAST, names))
+
+
+class SchemaCounter(Lake):
+    """A lake that counts how often the columns of a table are fetched."""
+
+    fetched = 0
+
+    def download(self, ref: str, path: str) -> bytes:
+        self.fetched += path.endswith("_common_metadata")
+        return super().download(ref, path)
+
+
+def test_the_columns_of_a_table_are_fetched_once_a_read_and_only_where_a_part_lacks_some(
+    filled: Table,
+) -> None:
+    filled.write_schema("main", pa.schema({"day": pa.int64(), "origin": pa.string(), "gate": pa.int64()}))
+    lake = SchemaCounter(filled.lake.connection, filled.lake.repository)
+    late = Table(lake, filled.name, {"gate": date(2013, 2, 1)})
+    assert len(list(late.batches("main", FIRST, LAST, ["day"]))) == 4
+    assert lake.fetched == 0
+    assert len(list(late.batches("main", FIRST, LAST, ["day", "gate"]))) == 4
+    assert lake.fetched == 1
