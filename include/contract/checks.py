@@ -60,7 +60,7 @@ def named_columns(pipeline: Pipeline, folder: Path) -> frozenset[str]:
     """Return the columns that a contract or its suite names."""
     raw = pipeline.model_dump(mode="json", by_alias=True)
     named = {column for _, column in _named_columns(raw)}
-    return frozenset(named | _suite_columns(raw, folder) | pipeline.columns.keys())
+    return frozenset(named | _suite_columns(raw, folder))
 
 
 def _at(raw: Mapping[str, Any], path: str) -> Any:

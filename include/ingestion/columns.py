@@ -10,8 +10,10 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from include.contract.checks import named_columns
 from include.contract.columns import Column
 from include.contract.data import OnExtra, Reader
 from include.contract.pipeline import Pipeline
@@ -42,8 +44,9 @@ class _Misfits:
 class TableColumns:
     """What the columns of a pipeline's table are, while a source is read.
 
-    `held` has the types that the table holds already, None before its first load. `learned` grows while the
-    source is read, by columns that are neither declared nor held.
+    `named` are the columns to keep where others are dropped or refused. `held` has the types that the table
+    holds already, None before its first load. `learned` grows while the source is read, by columns that are
+    neither declared nor held.
     """
 
     pipeline: Pipeline
@@ -55,11 +58,21 @@ class TableColumns:
     _without_zeros: set[str] = field(default_factory=set)
     _form: TextForm = field(init=False)
     _names: dict[str, str] = field(init=False)
+    _wanted: dict[str, pa.DataType] = field(init=False)
 
     def __post_init__(self) -> None:
         """Prepare what every batch needs."""
         self._form = TextForm.of(self.pipeline.source.csv) if self.reads_csv else TextForm()
         self._names = {column.source or name: name for name, column in self.declared.items()}
+        held = {} if self.held is None else dict(zip(self.held.names, self.held.types, strict=True))
+        self._wanted = held | {name: arrow_type(column) for name, column in self.declared.items()}
+
+    @classmethod
+    def of(cls, pipeline: Pipeline, folder: Path, held: pa.Schema | None = None) -> TableColumns:
+        """Return the columns of a pipeline whose rows are read; `folder` is the pipeline's."""
+        keeps_all = pipeline.source.extra is OnExtra.KEEP
+        named = frozenset[str]() if keeps_all else named_columns(pipeline, folder)
+        return cls(pipeline, named, held)
 
     @property
     def declared(self) -> Mapping[str, Column]:
@@ -82,11 +95,7 @@ class TableColumns:
 
     def wanted(self, name: str) -> pa.DataType | None:
         """Return the type that a column has to have; None if nothing says so yet."""
-        if column := self.declared.get(name):
-            return arrow_type(column)
-        if self.held is not None and name in self.held.names:
-            return self.held.field(name).type
-        return None
+        return self._wanted.get(name)
 
     def is_measure(self, name: str) -> bool:
         """Return whether the contract needs a column as a number, so that no digit of it is a key's."""
@@ -150,7 +159,8 @@ class TableColumns:
             )
 
     def refuse(self) -> None:
-        """Raise BadData if values did not fit their columns, with all of them."""
+        """End a pass over the source; raises BadData with all values that did not fit their columns."""
+        self._rows.clear()  # a file that is read again begins with its first row
         if not self._misfits:
             return
         shown = [
@@ -192,9 +202,7 @@ class TableColumns:
         """The columns of the table after this load: those that it held, and new ones behind them."""
         import pyarrow as pa
 
-        held = {} if self.held is None else dict(zip(self.held.names, self.held.types, strict=True))
-        declared = {name: arrow_type(column) for name, column in self.declared.items()}
-        return pa.schema(list({**held, **declared, **self.learned}.items()))
+        return pa.schema(list({**self._wanted, **self.learned}.items()))
 
     def form_of(self, name: str) -> TextForm | None:
         """Return how text of a column is read; None if the column has to have its type already."""
@@ -221,9 +229,9 @@ class TableColumns:
                 f"{origin}: two columns become {quote(twice)}; give one of them another name by `from` under "
                 "columns"
             )
-        for name, column in self.declared.items():
+        for name in self.declared:
             if name not in found:
-                found[name] = pa.nulls(len(batch), arrow_type(column))
+                found[name] = pa.nulls(len(batch), self._wanted[name])
         return self._without_extra(found, origin)
 
     def _check_declared(self, batch: pa.RecordBatch, origin: str, covers: tuple[date, date]) -> None:

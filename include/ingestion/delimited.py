@@ -112,18 +112,17 @@ class _Guess:
 
     name: str
     kind: pa.DataType
+    form: TextForm
     is_decided: bool
     may_be_text: bool = False
-    is_measure: bool = False
 
     def values(self, cells: pa.Array, source: Source, file: SourceFile) -> pa.Array:
         """Return the values of the cells; raises BadData for those that would lose digits, or do not fit."""
         import pyarrow as pa
 
-        form = replace(TextForm.of(source.csv), keeps_zeros=not self.is_measure)
         if not self.is_decided and cells.null_count < len(cells):
             self.is_decided = True
-            if self.may_be_text and form.parse(cells, self.kind).odd is not None:
+            if self.may_be_text and self.form.parse(cells, self.kind).odd is not None:
                 self.kind = pa.string()
             elif digits := self._lost(cells):
                 _log.warning(
@@ -136,7 +135,7 @@ class _Guess:
                 )
                 self.kind = pa.string()
         while True:
-            found = form.parse(cells, self.kind)
+            found = self.form.parse(cells, self.kind)
             if found.odd is None and not (pa.types.is_floating(self.kind) and self._lost(cells)):
                 return found.values
             if digits := self._lost(cells):
@@ -145,7 +144,7 @@ class _Guess:
                     f"and numbers would lose {digits} of later ones; write columns.{self.name}: string into "
                     "the contract, or the type that it has"
                 )
-            if (wider := _wider(self.kind, cells, form)) is None:
+            if (wider := _wider(self.kind, cells, self.form)) is None:
                 raise BadData(_misfits(source, file, self.name, self.kind))
             self.kind = wider
 
@@ -153,7 +152,8 @@ class _Guess:
         """Return what a number would lose of these cells; empty for nothing."""
         import pyarrow as pa
 
-        if self.is_measure or not (pa.types.is_integer(self.kind) or pa.types.is_floating(self.kind)):
+        is_number = pa.types.is_integer(self.kind) or pa.types.is_floating(self.kind)
+        if not (self.form.keeps_zeros and is_number):
             return ""
         if has_leading_zeros(cells):
             return "leading zeros"
@@ -175,8 +175,9 @@ def _guess(field: pa.Field, dialect: Csv, columns: TableColumns | None) -> _Gues
     import pyarrow as pa
 
     name = field.name if columns is None else columns.name_of(field.name)
+    form = TextForm.of(dialect)
     if columns is not None and columns.wanted(name) is not None:
-        return _Guess(field.name, pa.string(), is_decided=True)
+        return _Guess(field.name, pa.string(), form, is_decided=True)
     learned = None if columns is None else columns.learned.get(name)
     kind = field.type if learned is None else learned
     if learned is None and pa.types.is_timestamp(kind):
@@ -185,9 +186,10 @@ def _guess(field: pa.Field, dialect: Csv, columns: TableColumns | None) -> _Gues
     if not (is_read or pa.types.is_timestamp(kind) or pa.types.is_date(kind)):
         return None
     if learned is None and pa.types.is_string(kind) and dialect.thousands:
-        return _Guess(field.name, pa.float64(), is_decided=False, may_be_text=True)
-    is_measure = columns is not None and columns.is_measure(name)
-    return _Guess(field.name, kind, is_decided=learned is not None, is_measure=is_measure)
+        return _Guess(field.name, pa.float64(), form, is_decided=False, may_be_text=True)
+    if columns is not None and columns.is_measure(name):
+        form = replace(form, keeps_zeros=False)
+    return _Guess(field.name, kind, form, is_decided=learned is not None)
 
 
 def _fault(source: Source, file: SourceFile, schema: pa.Schema) -> str | None:

@@ -11,7 +11,6 @@ from tempfile import TemporaryDirectory
 
 from include.concurrency import map_ordered
 from include.contract import loader
-from include.contract.checks import named_columns
 from include.ingestion.columns import TableColumns
 from include.ingestion.held import held_types
 from include.ingestion.ingestion import Ingestion
@@ -41,11 +40,7 @@ def load(ingestion: Ingestion, *, sql_url: str | None = None) -> LoadResult:
     table.check_writer(branch, ingestion.pipeline.name, loader.names(ingestion.folder.parent))
     pipeline = pinned(ingestion.pipeline, ingestion.folder)
     version = version_of(pipeline.source)
-    columns = TableColumns(
-        ingestion.pipeline,
-        named=named_columns(ingestion.pipeline, ingestion.folder),
-        held=held_types(table, branch),
-    )
+    columns = TableColumns.of(ingestion.pipeline, ingestion.folder, held_types(table, branch))
     columns.check_held()
     stored = table.parts(branch, first, last)
     strays = Strays(ingestion.pipeline.source)

@@ -71,7 +71,7 @@ def parts(
     `strays` counts the rows that are left out. Raises BadData, naming file, column, rule and count, if the
     source cannot be read or does not fit.
     """
-    columns = columns or TableColumns(pipeline)
+    columns = columns or TableColumns.of(pipeline, folder)
     strays = strays or Strays(pipeline.source)
     while first <= last:
         end = min(last, first + timedelta(days=_MAX_DAYS_PER_PASS - 1))
@@ -238,15 +238,23 @@ def _cut(
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    _check_columns(found, pipeline, columns)
-    kept = plain(found.batch.drop_columns(pipeline.privacy.drop), found.origin)
-    if (rows := columns.apply(kept, found.origin, found.covers)) is None:
+    if (rows := rows_of(found, pipeline, columns)) is None:
         return
     days = local_days(found._replace(batch=rows), pipeline.source)
     strays.count(found, days)
     inside = between(days, found.first, found.last)
     for day in sorted(pc.unique(pc.filter(days, inside)).to_pylist()):
         yield day, rows.filter(pc.equal(days, pa.scalar(day)))
+
+
+def rows_of(found: SourceBatch, pipeline: Pipeline, columns: TableColumns) -> pa.RecordBatch | None:
+    """Return the rows of a batch as the table holds them; None if they do not fit, see `TableColumns.apply`.
+
+    Raises BadData for missing and repeated columns.
+    """
+    _check_columns(found, pipeline, columns)
+    kept = plain(found.batch.drop_columns(pipeline.privacy.drop), found.origin)
+    return columns.apply(kept, found.origin, found.covers)
 
 
 def _check_columns(found: SourceBatch, pipeline: Pipeline, columns: TableColumns) -> None:

@@ -12,10 +12,10 @@ from include.contract.pipeline import Pipeline
 from include.contract.types import FIRST_DAY, LAST_DAY
 from include.contract.windows import TrainingWindow
 from include.exceptions import FileMissing
-from include.ingestion.arrow_types import plain
 from include.ingestion.columns import TableColumns
 from include.ingestion.files import find
 from include.ingestion.local_days import local_days
+from include.ingestion.partitioner import rows_of
 from include.ingestion.readers import DaysMissing, pinned, read
 
 
@@ -47,12 +47,11 @@ def _of_rows(pipeline: Pipeline, folder: Path) -> tuple[date, date] | None:
     import pyarrow.compute as pc
 
     bounds: list[date] = []
-    columns = TableColumns(pipeline)
+    columns = TableColumns.of(pipeline, folder)
     for found in read(pipeline.source, FIRST_DAY, LAST_DAY, folder=folder, sql_url=None, columns=columns):
         if isinstance(found, DaysMissing):
             continue
-        rows = columns.apply(plain(found.batch, found.origin), found.origin, found.covers)
-        if rows is not None and pipeline.source.partition_by in rows.schema.names:
+        if (rows := rows_of(found, pipeline, columns)) is not None:
             days = pc.min_max(local_days(found._replace(batch=rows), pipeline.source)).as_py()
             bounds += [day for day in days.values() if day is not None]
     columns.refuse()

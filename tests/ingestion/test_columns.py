@@ -339,3 +339,20 @@ def test_other_sources_than_csv_keep_their_types_and_text_is_no_number(tmp_path:
         "'b.parquet': column 'id' does not fit integer (string in the source) in 1 row(s), first in row 1; "
         "'b.parquet': column 'code' does not fit string (integer in the source) in 1 row(s), first in row 1; "
     )
+
+
+def test_a_pass_begins_with_the_first_row_of_its_files(tmp_path: Path) -> None:
+    columns = TableColumns(loader.load(write_pipeline(tmp_path, columns={"id": "integer"})))
+    covers, good = (day(0), day(0)), pa.record_batch({"id": ["1", "2"]})
+    assert columns.apply(good, "'all.csv'", covers) is not None
+    columns.refuse()
+    assert columns.apply(pa.record_batch({"id": ["1", "x"]}), "'all.csv'", covers) is None
+    with pytest.raises(BadData, match=r"does not fit integer in 1 row\(s\), first in row 2"):
+        columns.refuse()
+
+
+def test_a_time_that_the_source_calls_otherwise_is_looked_for_by_that_name(shop: Shop) -> None:
+    run = shop(columns={"time": {"type": "timestamp", "from": "when"}})
+    (run.folder / f"{day(0)}.csv").write_text("when;amount,gross\n2024-03-01 05:00:00;1,5\n")
+    with pytest.raises(BadData, match=r"set source\.csv\.delimiter to ';'"):
+        run.load(0)

@@ -253,3 +253,10 @@ def test_days_in_the_wrong_order_are_named(tmp_path: Path) -> None:
         Misconfigured, match="--from 2024-03-06 is after --to 2024-03-03; set the earlier day"
     ):
         run(pipeline(tmp_path), 5, 2)
+
+
+def test_columns_that_the_contract_names_are_kept_as_in_a_load(tmp_path: Path) -> None:
+    rows = [{**row, "note": "x"} for row in orders(*range(60))]
+    found = run(pipeline(tmp_path, rows, source={"extra": "drop"}))
+    assert faults(found) == []
+    assert found[1].seen == "240 rows in 60 of 60 day(s), 5 columns"

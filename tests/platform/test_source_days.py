@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from include.contract import loader
+from include.contract.data import OnExtra
 from include.exceptions import FileMissing
 from include.platform.source_days import latest_days, source_days
 from tests.support.pipeline import day, orders, write_csv, write_pipeline
@@ -47,6 +48,15 @@ def test_a_file_with_the_whole_history_is_read(tmp_path: Path) -> None:
 
     assert source_days(loader.load(folder), folder) == (day(1), day(200))
     assert latest_days(loader.load(folder), folder) == (day(111), day(200))
+
+
+def test_columns_that_are_dropped_are_not_looked_at(tmp_path: Path) -> None:
+    rows = [{**row, "email": "ann@example.com"} for row in orders(0)]
+    folder = pipeline(tmp_path, {"orders.csv": rows}, "orders.csv", privacy={"drop": ["email"]})
+    contract = loader.load(folder)
+    source = contract.source.model_copy(update={"extra": OnExtra.FAIL})
+
+    assert source_days(contract.model_copy(update={"source": source}), folder) == (day(0), day(0))
 
 
 def test_a_time_with_a_format_is_read_as_the_contract_says(tmp_path: Path) -> None:
