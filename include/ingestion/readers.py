@@ -64,6 +64,9 @@ def read(
     Transient.
     """
     days = first, last
+    if columns is not None:  # a reader knows the names of the source only
+        time = columns.source_name_of(source.partition_by)
+        source = source.model_copy(update={"partition_by": time})
     if source.reader is Reader.PYTHON:
         for batch in _python(source, first, last, folder):
             yield SourceBatch(str(source.callable), *days, days, batch)
@@ -123,11 +126,18 @@ def _files(
             raise
         yield DaysMissing(period.first, period.last)
         return
-    is_csv = source.reader is Reader.CSV
-    rows = _csv(source, files, columns) if is_csv else _READERS[source.reader](source, files)
-    for origin, batch in rows:
+    for origin, batch in read_files(source, files, columns):
         whole = _with_day(batch, source, period.first)
         yield SourceBatch(origin, period.first, period.last, period.covers, whole)
+
+
+def read_files(
+    source: Source, files: Sequence[SourceFile], columns: TableColumns | None = None
+) -> Iterator[tuple[str, pa.RecordBatch]]:
+    """Yield the rows of files that belong together, each batch with the name of its file."""
+    if source.reader is Reader.CSV:
+        return _csv(source, files, columns)
+    return _READERS[source.reader](source, files)
 
 
 def _with_day(batch: pa.RecordBatch, source: Source, day: date) -> pa.RecordBatch:
@@ -162,7 +172,7 @@ _READERS = {
     Reader.JSONL: json_lines.read,
     Reader.EXCEL: excel.read,
 }
-"""What yields the rows of files that belong together, each batch with the name of its file."""
+"""Readers of files that find the types of columns alone."""
 
 
 def _python(source: Source, first: date, last: date, folder: Path) -> Iterator[pa.RecordBatch]:

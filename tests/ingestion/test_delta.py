@@ -99,6 +99,19 @@ def test_files_of_other_days_are_not_opened(tmp_path: Path, kind: str) -> None:
         ids(tmp_path, (0, 30))
 
 
+def test_they_are_not_opened_if_the_time_has_another_name_there(tmp_path: Path) -> None:
+    columns = {"time": {"type": "timestamp", "from": "when"}}
+    source = {"reader": "delta", "uri": "orders"}
+    folder = write_pipeline(tmp_path, source=source, columns=columns)
+    for number in (0, 10):
+        append(folder / "orders", [{"when": datetime(2024, 3, 1, 5) + timedelta(number), "id": number}])
+    far = DeltaTable(str(folder / "orders")).file_uris(file_pruning_predicate="when < '2024-03-05'")
+    for uri in far:
+        Path(uri.removeprefix("file://")).unlink()
+    found = parts(loader.load(folder), day(10), day(10), folder=folder, scratch=tmp_path)
+    assert [(part.day, part.rows) for part in found] == [(day(10), 1)]
+
+
 def append_table(folder: Path, rows: pa.Table, **options: Any) -> None:
     from deltalake import write_deltalake
 

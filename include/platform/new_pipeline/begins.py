@@ -12,14 +12,12 @@ from functools import cache
 from include.contract.data import Reader, Source
 from include.contract.day_path import day_in
 from include.exceptions import BadData
-from include.ingestion import excel, json_lines
 from include.ingestion.files import SourceFile, opened
+from include.ingestion.readers import read_files
 from include.platform.new_pipeline.origin import Origin
 from include.platform.new_pipeline.reason import Reason
 from include.platform.new_pipeline.sample import Sample, header_of
 from include.platform.new_pipeline.sniff import Dialect
-
-_ROWS = {Reader.JSONL: json_lines.read, Reader.EXCEL: excel.read}
 
 
 def with_beginnings(sample: Sample, origin: Origin) -> Sample:
@@ -61,9 +59,7 @@ def _names(origin: Origin, dialect: Dialect | None, files: list[SourceFile]) -> 
         return frozenset(name for file in files for name in _names_of_parquet(file))
     source = Source(reader=origin.reader, uri=origin.uri, partition_by="-")
     try:
-        return frozenset(
-            name for _, rows in _ROWS[origin.reader](source, files) for name in rows.schema.names
-        )
+        return frozenset(name for _, rows in read_files(source, files) for name in rows.schema.names)
     except BadData:  # a day without rows, which the sample has not looked into
         return frozenset()
 

@@ -11,9 +11,9 @@ from include.contract.data import Reader, Source
 from include.contract.dialect import UTF_8
 from include.exceptions import BadData
 from include.excerpt import quote
-from include.ingestion import excel, json_lines
 from include.ingestion.arrow_types import plain
 from include.ingestion.files import SourceFile, first_line, opened, opened_text
+from include.ingestion.readers import read_files
 from include.ingestion.text_values import TextForm, null_words
 from include.platform.new_pipeline.columns import Column, column_of_text, column_of_values
 from include.platform.new_pipeline.origin import Origin
@@ -217,7 +217,7 @@ def _read_rows(files: list[SourceFile], origin: Origin) -> _Read:
     batches: list[pa.RecordBatch] = []
     is_all = len(files) == len(origin.files)
     for file in files:
-        found = (batch for _, batch in _ROWS[origin.reader](source, [file]))
+        found = (batch for _, batch in read_files(source, [file]))
         first = next(found, None)
         if first is not None:
             rows = _rows_of_a_file(first.num_columns, files)
@@ -258,7 +258,6 @@ def _columns(table: pa.Table) -> tuple[Column, ...]:
     return tuple(column_of_values(name, table.column(name)) for name in table.column_names)
 
 
-_ROWS = {Reader.JSONL: json_lines.read, Reader.EXCEL: excel.read}
 _READ: Mapping[Reader, Callable[[list[SourceFile], Origin], _Read]] = {
     Reader.CSV: _read_csv,
     Reader.PARQUET: _read_parquet,
