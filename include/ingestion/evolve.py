@@ -40,9 +40,9 @@ class Evolution(Record):
 def evolve(pipeline: Pipeline, table: Table, *, run: RunIdentity) -> Evolution:
     """Bring the table to the types that the contract declares, and merge that as one commit.
 
-    Every part with such a column is written again on a branch, a row group in memory at a time. Raises
-    Absent if the table has no data, BadData with column and count if a value does not fit, Conflict if a
-    load published meanwhile.
+    Every part with such a column is written again on a branch, one in memory at a time, compressed, with a
+    row group of it. Raises Absent if the table has no data, BadData with column and count if a value does
+    not fit, Conflict if a load published meanwhile.
     """
     lake, into = table.lake, pipeline.lake.branch
     held = held_types(table, into)

@@ -12,6 +12,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from include.ingestion.exact import common_type
+
 if TYPE_CHECKING:
     import pyarrow as pa
 
@@ -72,34 +74,6 @@ def learn(types: dict[str, pa.DataType], schema: pa.Schema) -> None:
     for field in schema:
         before = types.get(field.name, field.type)
         types[field.name] = _required(common_type(before, field.type), field.name)
-
-
-def common_type(one: pa.DataType, other: pa.DataType) -> pa.DataType | None:
-    """Return the type that holds the values of both, None if there is none."""
-    import pyarrow as pa
-
-    is_a = pa.types
-    if one == other or is_a.is_null(other):
-        return one
-    if is_a.is_null(one):
-        return other
-    if {one, other} == {pa.int64(), pa.float64()}:
-        return pa.float64()
-    if is_a.is_struct(one) and is_a.is_struct(other):
-        return _common_struct(one, other)
-    if is_a.is_list(one) and is_a.is_list(other):
-        value = common_type(one.value_type, other.value_type)
-        return None if value is None else pa.list_(value)
-    return None
-
-
-def _common_struct(one: pa.DataType, other: pa.DataType) -> pa.DataType | None:
-    import pyarrow as pa
-
-    types = {field.name: field.type for field in one}
-    for field in other:
-        types[field.name] = common_type(types.get(field.name, field.type), field.type)
-    return None if None in types.values() else pa.struct(list(types.items()))
 
 
 def _required(kind: pa.DataType | None, column: str) -> pa.DataType:

@@ -68,11 +68,11 @@ class Predictions:
         Raises ChampionUnusable if the model fails on the rows, or needs a column that they lack, BadData
         if a day's rows are at fault. A partition without rows gets a file without any.
         """
+        import numpy as np
+
         contract = self.pipeline.model
         time_column = contract.time
         columns = list(dict.fromkeys([time_column, *scorer.model.features.all]))
-        import numpy as np
-
         rows, latency = 0, 0.0
         with (
             TemporaryDirectory(prefix="millrace-") as scratch,

@@ -14,8 +14,7 @@ from rich.markup import escape
 
 from include.contract import loader
 from include.contract.pipeline import Pipeline
-from include.exceptions import Misconfigured
-from include.excerpt import nearest, quote
+from include.excerpt import quote
 from include.ingestion.columns import TableColumns
 from include.ingestion.evolve import evolve
 from include.ingestion.held import held_types
@@ -23,6 +22,7 @@ from include.ingestion.type_names import type_name
 from include.lake.client import Lake, LakeConnection
 from include.lake.table import Table
 from include.platform import cli
+from include.platform.check import folder_of
 from include.platform.embedded.stack import Stack
 from include.platform.picture import picture
 from include.run_identity import RunIdentity
@@ -58,12 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("command", choices=["schema", "evolve"])
     parser.add_argument("pipeline", help="its name, that of its folder")
     given = parser.parse_args(arguments)
-    if given.pipeline not in (known := loader.names(settings().pipelines)):
-        raise Misconfigured(
-            f"there is no pipeline {quote(given.pipeline)}: {nearest(given.pipeline, known)}"
-            f"PIPELINE is one of {', '.join(known) or 'none yet'}"
-        )
-    pipeline = loader.load(settings().pipelines / given.pipeline)
+    pipeline = loader.load(folder_of(given.pipeline, settings().pipelines))
     table = Table(Lake(_connection(), pipeline.lake.repository), pipeline.lake.table)
     console = Console(highlight=False)
     if given.command == "schema":

@@ -25,14 +25,10 @@ def read_suite(suite: Path) -> dict[str, list[Any]]:
 
 
 def _expectation(suite: Path, part: str, entry: Any) -> Any:
-    from great_expectations import expectations
-
     where = f"{suite}: {part}: {quote(entry)}"
     if not isinstance(entry, dict) or not {"type"} <= set(entry) <= {"type", "kwargs", "severity"}:
         raise Misconfigured(f"{where} is not an entry; write type, kwargs and severity")
-    kinds = {_snake(name): getattr(expectations, name) for name in dir(expectations)}
-    kind = kinds.get(str(entry["type"])) if str(entry["type"]).startswith("expect_") else None
-    if kind is None:
+    if (kind := _kinds().get(str(entry["type"]))) is None:
         raise Misconfigured(
             f"{where}: Great Expectations has no expectation {quote(entry['type'])}; see its gallery"
         )
@@ -47,6 +43,14 @@ def _expectation(suite: Path, part: str, entry: Any) -> Any:
 
 
 @cache
+def _kinds() -> dict[str, Any]:
+    """Return the classes of expectations by the names that suites give them."""
+    from great_expectations import expectations
+
+    named = {_snake(name): getattr(expectations, name) for name in dir(expectations)}
+    return {name: kind for name, kind in named.items() if name.startswith("expect_")}
+
+
 def _snake(name: str) -> str:
     """Return a class's name in snake case; a run of capitals, as in `KLDivergence`, is one word."""
     return re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()

@@ -25,7 +25,7 @@ from include.contract import loader
 from include.contract.data import Reader
 from include.contract.pipeline import Pipeline
 from include.contract.windows import TrainingWindow
-from include.exceptions import MillraceError, Misconfigured, PipelineInvalid
+from include.exceptions import MillraceError, Misconfigured
 from include.platform.check import day_of, folder_of
 from include.platform.source_days import source_days
 from include.platform.source_urls import url_of
@@ -112,9 +112,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         folder = folder_of(asked.pipeline, settings().pipelines)
         outcome = attempt(folder, asked.first, asked.last, console)
-    except PipelineInvalid as error:
-        return _ended(error, WRONG)
-    except Misconfigured as error:
+    except Misconfigured as error:  # a contract that is not valid among them
         return _ended(error, WRONG)
     except MillraceError as error:
         return _ended(error, FAILED)

@@ -217,7 +217,7 @@ class Loop:
     @cached_property
     def table(self) -> Table:
         """The pipeline's table."""
-        return Table(self.lake, self.pipeline.lake.table)
+        return Table(self.lake, self.pipeline.lake.table, self.pipeline.since)
 
     @cached_property
     def _registry(self) -> Registry:
