@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import replace
 from datetime import date
 from functools import cache
@@ -132,10 +132,33 @@ Expectations (1.24) takes these."""
 
 
 def _results(frame: pd.DataFrame, expectations: list[Any], result_format: dict[str, Any]) -> list[Any]:
-    exact = [rule for rule in expectations if rule.configuration.type not in _NEED_FLOATS]
-    floats = [rule for rule in expectations if rule.configuration.type in _NEED_FLOATS]
-    found = _results_on(frame, exact, result_format)
-    return found + _results_on(_with_floats(frame), floats, result_format) if floats else found
+    by_floats: dict[frozenset[str], list[Any]] = {}
+    for rule in expectations:
+        by_floats.setdefault(_floats_of(rule, frame), []).append(rule)
+    return [
+        result
+        for names, rules in by_floats.items()
+        for result in _results_on(_with_floats(frame, names), rules, result_format)
+    ]
+
+
+def _floats_of(rule: Any, frame: pd.DataFrame) -> frozenset[str]:
+    """Return the columns that a rule takes as floats, of those that hold missing values as pandas' NA.
+
+    A row_condition selects other rows where a column has NA: `terminal != 1` leaves a row without a terminal
+    out, and the rule would guard less (findings/gx-condition-on-nulls.sh).
+    """
+    import pandas as pd
+
+    numbers = [
+        str(name)
+        for name, kind in frame.dtypes.items()
+        if pd.api.types.is_extension_array_dtype(kind) and kind.kind in "biu"
+    ]
+    if rule.configuration.type in _NEED_FLOATS:
+        return frozenset(numbers)
+    condition = str(rule.configuration.kwargs.get("row_condition") or "")
+    return frozenset(name for name in numbers if name in condition)
 
 
 def _results_on(frame: pd.DataFrame, expectations: list[Any], result_format: dict[str, Any]) -> list[Any]:
@@ -146,12 +169,8 @@ def _results_on(frame: pd.DataFrame, expectations: list[Any], result_format: dic
     return list(batch.validate(suite, result_format=result_format).results)
 
 
-def _with_floats(frame: pd.DataFrame) -> pd.DataFrame:
-    import pandas as pd
-
-    nullable = [name for name, kind in frame.dtypes.items() if pd.api.types.is_extension_array_dtype(kind)]
-    numbers = [name for name in nullable if frame.dtypes[name].kind in "biu"]
-    return frame.astype(dict.fromkeys(numbers, "float64"))
+def _with_floats(frame: pd.DataFrame, names: Collection[str]) -> pd.DataFrame:
+    return frame.astype(dict.fromkeys(names, "float64")) if names else frame
 
 
 def _refused(

@@ -252,3 +252,28 @@ def test_every_expectation_of_the_library_is_found_by_its_name(suite: Path) -> N
 def test_a_suite_that_is_not_there_is_named(suite: Path) -> None:
     with pytest.raises(Misconfigured, match=f"{suite}: 1 fault.*\n  file: cannot be read: No such file"):
         validate(suite, iter([]))
+
+
+@pytest.mark.filterwarnings("ignore:Passing a string to the row_condition:DeprecationWarning")
+@pytest.mark.filterwarnings("ignore:The condition_parser parameter:DeprecationWarning")
+@pytest.mark.parametrize("kind", ["float64", "Int64"])
+@pytest.mark.parametrize("condition", ["terminal != 1", "~(terminal == 1)", "terminal == 2 or terminal != 1"])
+def test_a_condition_selects_rows_without_a_value_whatever_type_the_column_has(
+    tmp_path: Path, condition: str, kind: str
+) -> None:
+    entry = {
+        "type": "expect_column_values_to_be_between",
+        "kwargs": {
+            "column": "delay",
+            "min_value": 0,
+            "row_condition": condition,
+            "condition_parser": "pandas",
+        },
+    }
+    many = {"type": "expect_column_values_to_be_between", "kwargs": {"column": "rows", "min_value": 1}}
+    file = tmp_path / "expectations.yaml"
+    file.write_text(yaml.safe_dump({"partitions": [many], "rows": [entry]}))
+    rows = pd.DataFrame({"terminal": [1, 2, None], "delay": [1, 2, -999]}).astype({"terminal": kind})
+    report = validate(file, iter([(day(0), rows)]))
+    assert not report.verdict.passed
+    assert "failed for 1 of 2 rows" in report.verdict.reasons[0]
