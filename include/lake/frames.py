@@ -102,9 +102,10 @@ def _nullable_name(name: str) -> str:
 
 
 def _is_before_zones(column: pa.ChunkedArray) -> bool:
-    """Return whether times lie before 1678, for which pandas reads beyond its table of a zone's changes.
+    """Return whether times lie before 1678, for which pandas does not know the offsets of every zone.
 
-    Seen in pandas 2.3.3 with pytz: some such columns end the process, others raise a KeyError.
+    Seen in pandas 2.3.3 with pytz: some such columns end the process, others raise a KeyError. Drop once
+    `list(column)` gives the values of times in Asia/Kolkata of that age.
     """
     import pyarrow as pa
     import pyarrow.compute as pc

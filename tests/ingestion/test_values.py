@@ -58,12 +58,11 @@ def _decimals(digits: int, scale: int) -> Kind:
     return Kind(pa.decimal128(digits, scale), values, Decimal, number=True)
 
 
-def _times(unit: str, zone: str | None = None) -> Kind:
+def _times(unit: str, zone: str | None = None, *, first: datetime = datetime(2, 1, 1)) -> Kind:
     """Times that the unit holds, with those of the years 1 and 9999 where it reaches them."""
-    nano = unit == "ns"
-    first, last = (
-        (datetime(1700, 1, 1), datetime(2260, 1, 1)) if nano else (datetime(2, 1, 1), datetime(9998, 1, 1))
-    )
+    last = datetime(9998, 1, 1)
+    if unit == "ns":
+        first, last = datetime(1700, 1, 1), datetime(2260, 1, 1)
     step = {"s": 1_000_000, "ms": 1000}.get(unit, 1)
     values = st.datetimes(first, last).map(
         lambda moment: moment.replace(microsecond=moment.microsecond // step * step)
@@ -106,6 +105,7 @@ KINDS = [
     Kind(pa.date32(), st.dates(), date.fromisoformat),
     *(_times(unit) for unit in ("s", "ms", "us", "ns")),
     *(_times("us", zone) for zone in ("UTC", "Asia/Kolkata", "+05:30")),
+    *(_times("us", zone, first=datetime(1700, 1, 1)) for zone in ("Europe/Paris", "America/New_York")),
     _times("ns", "Asia/Tokyo"),
     Kind(pa.time64("us"), st.times(), time.fromisoformat),
     Kind(pa.binary(), st.binary(max_size=4), bytes.fromhex),
