@@ -37,23 +37,30 @@ from rich.progress import Progress
 from rich.table import Table as Picture
 from urllib3.exceptions import HTTPError
 
+from include.contract.reserved import predictions_table
 from include.exceptions import MillraceError
 from include.lake.table import Table
 from include.platform.embedded.stack import PARTS, Stack
-from include.tracking.names import experiments
+from include.tracking.names import experiments, monitoring_runs
 from include.tracking.registry import Alias, Registry
+from include.tracking.server import TrackingServer
+from include.tracking.tags import Tag
 from tests.chaos.victims import VICTIMS
+from tests.support.lenient import PIPELINE, lenient_example
 from tests.support.stack import RunningStack, changed, database_folder, settings_in
 
-INGEST, TRAIN = "flights.ingest", "flights.train"
+INGEST, TRAIN, MONITOR = (f"{PIPELINE}.{stage}" for stage in ("ingest", "train", "monitor"))
 STEPS = {
     INGEST: ("open_branch", "load", "validate", "publish"),
     TRAIN: ("pin", "train", "evaluate", "gate", "register", "promote"),
+    MONITOR: ("wait_for_data", "champion", "score", "measure", "drift"),
 }
 _HEALTHY = dict.fromkeys(PARTS, "healthy")
 _JANUARY = date(2013, 1, 1), date(2013, 1, 31)
 _WITHIN_SECONDS = 300.0
 """In which the stack has to be healthy again, and a step has to be reached."""
+_AIM_SECONDS = 30.0
+"""In which a stack on a quiet machine is healthy again; those that took longer are counted apart."""
 _HANG_SECONDS = 120.0
 _FULL_SECONDS = 60.0
 _DISK_MIB = 1024
@@ -88,6 +95,7 @@ class Chaos:
     faults: list[str] = field(default_factory=list)
     runs: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     day: date = _JANUARY[1]
+    monitored: list[date] = field(default_factory=list)
 
     def prepare(self) -> None:
         """Ingest a month, and train the first champion, in peace."""
@@ -103,9 +111,10 @@ class Chaos:
         run_id = f"chaos-{self.runs[dag_id]}"
         if dag_id == INGEST:
             self.day += timedelta(days=1)
-        ingest = {"end": self.day.isoformat()}
-        train = {"reason": "chaos", "until": _JANUARY[1].isoformat()}
-        conf = ingest if dag_id == INGEST else train
+        if dag_id == MONITOR:
+            self.monitored.append(self.day)
+        day = {"end": self.day.isoformat()}
+        conf = {"reason": "chaos", "until": _JANUARY[1].isoformat()} if dag_id == TRAIN else day
         self.running.airflow.start(dag_id, run_id, conf)
         for step in STEPS[dag_id]:
             if step in victims and self._reach(dag_id, run_id, step):
@@ -155,7 +164,7 @@ class Chaos:
 
     def _invariants(self) -> list[str]:
         """Return what was lost, doubled, or left behind."""
-        lake = self.running.lake("flights")
+        lake = self.running.lake(PIPELINE)
         parts = Table(lake, "departures").parts("main", _JANUARY[0], self.day)
         server = self.running.tracking()
         registry, found = Registry(server), []
@@ -169,14 +178,27 @@ class Chaos:
         ]
         if len(published) != self.runs[INGEST] + 1 or len(set(published)) != len(published):
             found.append(f"{len(published)} publications of {self.runs[INGEST] + 1} runs")
-        if left := list(lake.list_branches("ingest-")):
-            found.append(f"branches {left} are left")
-        versions = len(server.client.search_model_versions("name = 'flights'"))
-        if registry.version_of("flights", Alias.CHAMPION) is None or versions > self.runs[TRAIN] + 1:
+        for prefix in ("ingest-", "score-"):
+            if left := list(lake.list_branches(prefix)):
+                found.append(f"branches {left} are left")
+        versions = len(server.client.search_model_versions(f"name = '{PIPELINE}'"))
+        if registry.version_of(PIPELINE, Alias.CHAMPION) is None or versions > self.runs[TRAIN] + 1:
             found.append(f"{versions} versions of {self.runs[TRAIN] + 1} trainings")
-        running = [run.info.run_id for one in experiments(server, "flights") for run in one.running()]
+        found += self._lost_nights(server)
+        running = [run.info.run_id for one in experiments(server, PIPELINE) for run in one.running()]
         if running:
             found.append(f"MLflow runs {running} are RUNNING")
+        return found
+
+    def _lost_nights(self, server: TrackingServer) -> list[str]:
+        """Return which monitored days have no finished run, or several, or no predictions in the lake."""
+        found = []
+        scored = Table(self.running.lake(PIPELINE), predictions_table(PIPELINE)).days("main")
+        for day in self.monitored:
+            tags = {Tag.AS_OF: day.isoformat()}
+            runs = list(monitoring_runs(server, PIPELINE).iter_runs(tags)) if day in scored else []
+            if len(runs) != 1:
+                found.append(f"{len(runs)} monitoring runs with predictions of {day}")
         return found
 
     def _patiently(self, call: Callable[[], _T]) -> _T:
@@ -261,7 +283,8 @@ def main() -> int:
     with database_folder() as folder, ExitStack() as held:
         place = held.enter_context(_small_disk(folder)) if given.harm is Harm.FULL else folder
         fields = {"airflow": {"retry_seconds": 5.0}, "min_free": 0}
-        chaos = Chaos(RunningStack(Stack(changed(settings_in(place / "var"), **fields))), given.harm)
+        settings = settings_in(place / "var", pipelines=lenient_example(folder))
+        chaos = Chaos(RunningStack(Stack(changed(settings, **fields))), given.harm)
         try:
             with Progress(console=_console) as progress:
                 bar = progress.add_task("starting", total=min(given.number, most))
@@ -297,8 +320,10 @@ def _show(chaos: Chaos) -> int:
     for fault in chaos.faults:
         _console.print(f"[red]fault[/red] {fault}", soft_wrap=True)
     survived = sum(harmed.seconds is not None for harmed in chaos.harmed)
+    slow = sum((harmed.seconds or inf) > _AIM_SECONDS for harmed in chaos.harmed)
     runs = sum(chaos.runs.values())
     _console.print(f"{survived} of {len(chaos.harmed)} survived, in {runs} runs; {len(chaos.faults)} faults")
+    _console.print(f"{slow} took longer than {_AIM_SECONDS:g} s")
     return int(bool(chaos.faults) or survived < len(chaos.harmed))
 
 
