@@ -22,72 +22,13 @@ To ingest other days, trigger the DAG with `start` and `end`, or create a backfi
 fills in days that were missed, unless `schedule.since` lets cron catch up by itself.
 """
 
-from airflow.sdk import chain
-
-from millrace.dags.builder import for_each_pipeline, stage_dag, table_asset, wait_for_files
-from millrace.dags.params import INTERVAL_PARAMS
-from millrace.operators.ingest import (
-    LoadOperator,
-    OpenBranchOperator,
-    PublishOperator,
-    QuarantineOperator,
-    ValidateOperator,
-)
-
-BRANCH = "ingest-{{ partition() }}-{{ run_hash() }}"
-DAYS = {"first": "{{ first_day() }}", "last": "{{ last_day() }}"}
-LOADED = "{{ result('load').%s }}"
+from millrace.dags.builder import for_each_pipeline
+from millrace.dags.ingestion import ingestion_dag
 
 
 def build(pipeline):
     """Build the DAG of one pipeline."""
-    lake = pipeline.lake
-    with stage_dag(
-        pipeline,
-        "ingest",
-        doc=__doc__,
-        cron=pipeline.schedule.ingest,
-        params=INTERVAL_PARAMS,
-        max_active_runs=4,
-        since=pipeline.schedule.since,
-    ):
-        open_branch = OpenBranchOperator(
-            task_id="open_branch", repository=lake.repository, branch=BRANCH, source=lake.branch, replace=True
-        )
-        load = LoadOperator(
-            task_id="load",
-            pipeline_name=pipeline.name,
-            branch=BRANCH,
-            execution_timeout=pipeline.source.timeout,
-            **DAYS,
-        )
-        validate = ValidateOperator(
-            task_id="validate",
-            pipeline_name=pipeline.name,
-            branch=BRANCH,
-            execution_timeout=pipeline.validation.timeout,
-            **DAYS,
-        )
-        publish = PublishOperator(
-            task_id="publish",
-            pipeline_name=pipeline.name,
-            repository=lake.repository,
-            source=BRANCH,
-            into=lake.branch,
-            metadata={
-                "pipeline": pipeline.name,
-                "partition": "{{ partition() }}",
-                "rows": LOADED % "rows",
-                "source_checksum": LOADED % "source_checksum",
-            },
-            outlets=[table_asset(pipeline)],
-        )
-        quarantine = QuarantineOperator(
-            task_id="quarantine", pipeline_name=pipeline.name, branch=BRANCH, trigger_rule="one_failed"
-        )
-
-        chain(*wait_for_files(pipeline, **DAYS), open_branch, load, validate, publish)
-        [load, validate] >> quarantine
+    ingestion_dag(pipeline, pipeline.feed(), doc=__doc__, cron=pipeline.schedule.ingest)
 
 
 for_each_pipeline("ingest", build)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,9 @@ import yaml
 
 from include.contract.code import MODEL
 from include.contract.day_path import names_day
-from include.contract.pipeline import Pipeline
+from include.contract.feed import Feed
+from include.contract.label_checks import check_labels
+from include.contract.raw import at, declaration, declarations, texts
 from include.contract.reserved import COLUMNS, PARAMS, predictions_table
 from include.contract.text import MLFLOW_NAMES, is_mlflow_name
 from include.exceptions import Fault
@@ -53,32 +55,23 @@ def check(raw: Mapping[str, Any], folder: Path) -> list[Fault]:
         *_groups(raw, folder),
         *_declared(raw),
         *_named_in_files(raw),
+        *check_labels(raw),
     ]
 
 
-def named_columns(pipeline: Pipeline, folder: Path) -> frozenset[str]:
-    """Return the columns that a contract or its suite names."""
-    raw = pipeline.model_dump(mode="json", by_alias=True)
-    named = {column for _, column in _named_columns(raw)}
-    return frozenset(named | _suite_columns(raw, folder))
-
-
-def _at(raw: Mapping[str, Any], path: str) -> Any:
-    """Return the value at a dotted path, None where any part of it is missing."""
-    value: Any = raw
-    for key in path.split("."):
-        value = value.get(key) if isinstance(value, dict) else None
-    return value
+def named_columns(feed: Feed, folder: Path) -> frozenset[str]:
+    """Return the columns that a contract or a feed's suite names."""
+    return feed.named | _columns_of(folder / feed.suite) if feed.suite else feed.named
 
 
 def _name(raw: Mapping[str, Any], folder: Path) -> Iterator[Fault]:
-    name = _at(raw, "name")
+    name = at(raw, "name")
     if isinstance(name, str) and name != folder.name:
         yield Fault("name", f"{quote(name)} differs from its folder {quote(folder.name)}; make them equal")
 
 
 def _own_table(raw: Mapping[str, Any]) -> Iterator[Fault]:
-    table, name = _at(raw, "lake.table"), _at(raw, "name")
+    table, name = at(raw, "lake.table"), at(raw, "name")
     if isinstance(name, str) and table == predictions_table(name):
         yield Fault(
             "lake.table", f"{quote(table)} is the table of the pipeline's predictions; name another one"
@@ -86,8 +79,13 @@ def _own_table(raw: Mapping[str, Any]) -> Iterator[Fault]:
 
 
 def _files(raw: Mapping[str, Any], folder: Path) -> Iterator[Fault]:
-    suite = _at(raw, "validation.suite")
-    for path, file in (("validation.suite", _SUITE if suite is None else suite), ("model", MODEL)):
+    suite = at(raw, "validation.suite")
+    files = (
+        ("validation.suite", _SUITE if suite is None else suite),
+        ("labels.suite", at(raw, "labels.suite")),
+        ("model", MODEL),
+    )
+    for path, file in files:
         if isinstance(file, str) and not _is_file(folder / file):
             yield Fault(path, f"{folder}/{_shown(file)} does not exist; write it")
 
@@ -108,15 +106,15 @@ def _reserved(raw: Mapping[str, Any]) -> Iterator[Fault]:
     for path, column in _named_columns(raw):
         if reason := COLUMNS.get(column):
             yield Fault(path, f"{quote(column)} {reason}")
-    params = _at(raw, "model.params")
+    params = at(raw, "model.params")
     for name in params if isinstance(params, dict) else ():
         if reason := PARAMS.get(name):
             yield Fault(f"model.params.{name}", f"{quote(name)} {reason}")
 
 
 def _target(raw: Mapping[str, Any]) -> Iterator[Fault]:
-    target = _at(raw, "model.target")
-    if isinstance(target, str) and target == _at(raw, "model.time"):
+    target = at(raw, "model.target")
+    if isinstance(target, str) and target == at(raw, "model.time"):
         yield Fault("model.target", f"{quote(target)} is the time column; name the column to predict")
     if isinstance(target, str) and not is_mlflow_name(target):  # its drift is a metric, as that of a feature
         yield Fault("model.target", f"{quote(target)} is not a valid name in MLflow; use {MLFLOW_NAMES}")
@@ -127,14 +125,14 @@ def _features(raw: Mapping[str, Any]) -> Iterator[Fault]:
     for path, column in _named_columns(raw):
         if path.startswith("model.features"):
             yield from _feature(raw, path, column, seen)
-    if isinstance(_at(raw, "model.features"), dict) and not seen:
+    if isinstance(at(raw, "model.features"), dict) and not seen:
         yield Fault("model.features", "names no column; a model needs at least one")
 
 
 def _feature(raw: Mapping[str, Any], path: str, column: str, seen: dict[str, str]) -> Iterator[Fault]:
     roles = (
-        (_at(raw, "model.target"), "is the target; a feature equal to it would leak the answer"),
-        (_at(raw, "model.time"), "is the time column; derive features such as hour or weekday"),
+        (at(raw, "model.target"), "is the target; a feature equal to it would leak the answer"),
+        (at(raw, "model.time"), "is the time column; derive features such as hour or weekday"),
     )
     shown = quote(column)
     yield from (Fault(path, f"{shown} {role}") for name, role in roles if name == column)
@@ -148,15 +146,16 @@ def _feature(raw: Mapping[str, Any], path: str, column: str, seen: dict[str, str
 
 
 def _dropped(raw: Mapping[str, Any]) -> Iterator[Fault]:
-    for path in _SINGLE:
-        if (column := _at(raw, path)) is not None and column in _dropped_columns(raw):
+    brought = {"model.target"} if at(raw, "labels") is not None else set()
+    for path in (*(path for path in _SINGLE if path not in brought), "labels.source.partition_by"):
+        if (column := at(raw, path)) is not None and column in _dropped_columns(raw):
             yield Fault(path, f"{quote(column)} {_DROPPED}")
 
 
 def _groups(raw: Mapping[str, Any], folder: Path) -> Iterator[Fault]:
     """Yield the faults of columns that rows are grouped by: they need not be features, but have to exist."""
     for path in _GROUPS:
-        column = _at(raw, path)
+        column = at(raw, path)
         if not isinstance(column, str) or column in COLUMNS:  # reported by the models, and by _reserved
             continue
         if column in _dropped_columns(raw):
@@ -173,7 +172,7 @@ def _groups(raw: Mapping[str, Any], folder: Path) -> Iterator[Fault]:
 
 def _declared(raw: Mapping[str, Any]) -> Iterator[Fault]:
     """Yield the faults of declared columns that their uses do not allow."""
-    declared = {name: _declaration(one) for name, one in _declarations(raw).items()}
+    declared = {name: declaration(one) for name, one in declarations(raw, "columns").items()}
     for path, column in _named_columns(raw):
         kind, allowed = str(declared.get(column, {}).get("type")), _ALLOWED_TYPES.get(path.partition("[")[0])
         if column in declared and allowed and kind.partition("(")[0] not in allowed:
@@ -182,69 +181,57 @@ def _declared(raw: Mapping[str, Any]) -> Iterator[Fault]:
     for name, one in declared.items():
         if (one.get("from") or name) in _dropped_columns(raw):
             yield Fault(f"columns.{name}", f"{quote(one.get('from') or name)} {_DROPPED}")
-        if one.get("since") is not None and name in _texts(_at(raw, path) for path in _SINGLE):
+        if one.get("since") is not None and name in texts(at(raw, path) for path in _SINGLE):
             yield Fault(f"columns.{name}.since", "is for features; every row needs this column")
 
 
 def _named_in_files(raw: Mapping[str, Any]) -> Iterator[Fault]:
     """Yield a fault if the names of files without a header lack the time column."""
-    column = _at(raw, "source.partition_by")
-    if not isinstance(column, str) or names_day(str(_at(raw, "source.uri")), column):
+    column = at(raw, "source.partition_by")
+    if not isinstance(column, str) or names_day(str(at(raw, "source.uri")), column):
         return
-    wanted = _declaration(_declarations(raw).get(column)).get("from") or column
+    wanted = declaration(declarations(raw, "columns").get(column)).get("from") or column
     for path in _FILE_COLUMNS:
-        if isinstance(names := _at(raw, path), list) and wanted not in names:
+        if isinstance(names := at(raw, path), list) and wanted not in names:
             yield Fault(path, f"lacks {quote(wanted)} (partition_by); name all columns of the file")
-
-
-def _declarations(raw: Mapping[str, Any]) -> dict[Any, Any]:
-    columns = _at(raw, "columns")
-    return columns if isinstance(columns, dict) else {}
-
-
-def _declaration(value: Any) -> Mapping[str, Any]:
-    """Return the keys of a declared column, which may be its type alone."""
-    return value if isinstance(value, dict) else {"type": value} if isinstance(value, str) else {}
 
 
 def _columns(raw: Mapping[str, Any]) -> set[str]:
     """Return the columns that the contract names as columns of the table."""
-    return _texts(_at(raw, path) for path in (*_SINGLE, *_FEATURES)) | set(_declarations(raw))
+    return texts(at(raw, path) for path in (*_SINGLE, *_FEATURES)) | set(declarations(raw, "columns"))
 
 
 def _named_columns(raw: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Yield every column that is read from the table, with the path of the key that names it."""
     for path in (*_SINGLE, *_GROUPS):
-        if isinstance(column := _at(raw, path), str):
+        if isinstance(column := at(raw, path), str):
             yield path, column
-    for path in _FEATURES:
-        columns = _at(raw, path)
+    for path in (*_FEATURES, "labels.keys"):
+        columns = at(raw, path)
         for number, column in enumerate(columns if isinstance(columns, list) else []):
             if isinstance(column, str):
                 yield f"{path}[{number}]", column
-    for name in _declarations(raw):
+    for name in declarations(raw, "columns"):
         if isinstance(name, str):
             yield f"columns.{name}", name
 
 
-def _texts(values: Iterable[Any]) -> set[str]:
-    """Return the texts among values and lists of values."""
-    items = (item for value in values for item in (value if isinstance(value, list) else [value]))
-    return {item for item in items if isinstance(item, str)}
-
-
 def _suite_columns(raw: Mapping[str, Any], folder: Path) -> set[str]:
     """Return the columns that the suite's expectations of rows name; none while it cannot be read."""
-    suite = _at(raw, "validation.suite")
+    suite = at(raw, "validation.suite")
+    return _columns_of(folder / (suite if isinstance(suite, str) else _SUITE))
+
+
+def _columns_of(suite: Path) -> set[str]:
     try:
-        found = load_yaml((folder / (suite if isinstance(suite, str) else _SUITE)).read_text("utf-8"))
+        found = load_yaml(suite.read_text("utf-8"))
     except (OSError, ValueError, yaml.YAMLError):  # reported by the step that runs the suite
         return set()
-    rows = _at(found, "rows") if isinstance(found, dict) else None
+    rows = at(found, "rows") if isinstance(found, dict) else None
     entries = [entry for entry in rows if isinstance(entry, dict)] if isinstance(rows, list) else []
-    return _texts(_at(entry, f"kwargs.{name}") for entry in entries for name in _COLUMN_ARGUMENTS)
+    return texts(at(entry, f"kwargs.{name}") for entry in entries for name in _COLUMN_ARGUMENTS)
 
 
 def _dropped_columns(raw: Mapping[str, Any]) -> list[Any]:
-    dropped = _at(raw, "privacy.drop")
+    dropped = at(raw, "privacy.drop")
     return dropped if isinstance(dropped, list) else []

@@ -182,8 +182,11 @@ class Schedule(Section):
     ingest: DailyCron | None = "@daily"
     since: Day | None = Field(
         None,
-        description="The first day that the schedule `ingest` brings; days missed while Airflow was down "
-        "follow, too. null: only ticks from now on.",
+        description="The first day that the schedules `ingest` and `labels` bring; days missed while Airflow "
+        "was down follow, too. null: only ticks from now on.",
+    )
+    labels: DailyCron | None = Field(
+        "@daily", description="Of the labels, where they have a section; a run brings days as `ingest` does."
     )
     train: Cron | None = None
     monitor: DailyCron | None = "0 2 * * *"

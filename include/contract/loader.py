@@ -109,7 +109,7 @@ def file_errors(folder: Path, pipeline: Pipeline) -> Iterator[PipelineInvalid]:
     Such an error stops only the tasks that use the file, so the pipeline keeps its DAGs.
     """
     checks: list[tuple[Path, Callable[[Path], None]]] = [
-        (folder / pipeline.validation.suite, suite.check_suite),
+        *((folder / feed.suite, suite.check_suite) for feed in pipeline.feeds if feed.suite),
         (folder / code.MODEL, partial(code.check_source, function="build")),
         *_source_file(folder, pipeline),
     ]
@@ -139,12 +139,13 @@ def errors(
 
 
 def _source_file(folder: Path, pipeline: Pipeline) -> Iterator[tuple[Path, Callable[[Path], None]]]:
-    """Yield the module of the pipeline's folder that source.callable names, if it names one."""
-    module, _, function = str(pipeline.source.callable).partition(":")
-    package, _, name = module.rpartition(".")
-    file = folder / f"{name}.py"
-    if package == f"{code.PACKAGE}.{folder.name}" and file.exists():
-        yield file, partial(code.check_source, function=function)
+    """Yield the modules of the pipeline's folder that the `callable` of a source names, if it names one."""
+    for feed in pipeline.feeds:
+        module, _, function = str(feed.source.callable).partition(":")
+        package, _, name = module.rpartition(".")
+        file = folder / f"{name}.py"
+        if package == f"{code.PACKAGE}.{folder.name}" and file.exists():
+            yield file, partial(code.check_source, function=function)
 
 
 def _shared(repository: str, branch: str, table: str, other: str) -> Fault:

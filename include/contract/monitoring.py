@@ -73,3 +73,13 @@ class Monitoring(Section):
     performance: Performance | None = None
     fairness: Fairness | None = None
     retrain: RetrainPolicy = RetrainPolicy()
+
+    @model_validator(mode="after")
+    def _labels_are_in_time(self) -> Monitoring:
+        if self.performance and self.label_delay > self.window:
+            raise ValueError(
+                f"label_delay ({self.label_delay.days}d) is longer than window ({self.window.days}d): no row "
+                "of a window would have its target, and performance nothing to judge; widen window to at "
+                f"least {self.label_delay.days}d, or remove performance"
+            )
+        return self

@@ -15,13 +15,16 @@ from pydantic import (
 
 from include.contract.columns import Columns
 from include.contract.data import LakeTable, Privacy, Schedule, Source, Validation
+from include.contract.feed import Feed, Stage, of_labels, of_rows
 from include.contract.gate import Gate
+from include.contract.labels import Labels
 from include.contract.model import Model
 from include.contract.monitoring import Monitoring
 from include.contract.reserved import predictions_table
 from include.contract.text import Description, Label, Name, Owner
 from include.contract.training import Training
 from include.contract.types import Section
+from include.exceptions import Misconfigured
 
 
 class Pipeline(Section):
@@ -35,6 +38,10 @@ class Pipeline(Section):
     columns: Columns = Field(
         default_factory=dict,
         description="What columns of the table are; of others the types of the first load are kept.",
+    )
+    labels: Labels | None = Field(
+        None,
+        description="Where targets come from that arrive later than their rows; null: they are in the rows.",
     )
     lake: LakeTable
     schedule: Schedule = Schedule()
@@ -56,8 +63,22 @@ class Pipeline(Section):
         return {name: column.since for name, column in self.columns.items() if column.since}
 
     @property
+    def feeds(self) -> list[Feed]:
+        """What its ingestions bring: the rows, and the labels if they have a source of their own."""
+        labels = of_labels(self)
+        return [of_rows(self), *([labels] if labels else [])]
+
+    def feed(self, stage: Stage = Stage.INGEST) -> Feed:
+        """Return what the ingestion of a stage brings; raises Misconfigured without a section for it."""
+        found = next((feed for feed in self.feeds if feed.stage is stage), None)
+        if found is None:
+            raise Misconfigured(
+                f"pipeline {self.name!r} has no section labels; write it, or keep the target in the rows"
+            )
+        return found
+
+    @property
     def tables(self) -> list[tuple[str, str, str]]:
         """Repository, branch and name of each table that the pipeline writes."""
-        return [
-            (self.lake.repository, self.lake.branch, name) for name in (self.lake.table, self.predictions)
-        ]
+        names = [*(feed.table for feed in self.feeds), self.predictions]
+        return [(self.lake.repository, self.lake.branch, name) for name in names]

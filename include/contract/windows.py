@@ -9,6 +9,11 @@ from include.contract.monitoring import Monitoring
 from include.contract.training import Training
 
 
+def labelled_until(as_of: date, label_delay: timedelta) -> date:
+    """Return the last day whose labels can be known when a day is over: `label_delay` after it began."""
+    return as_of + timedelta(days=1) - label_delay
+
+
 @dataclass(frozen=True)
 class TrainingWindow:
     """The days of one training, all included: fitted from `first` to `fit_until`, held out up to `last`."""
@@ -44,5 +49,5 @@ class MonitoringWindow:
         return cls(
             first=as_of - monitoring.window + timedelta(days=1),
             last=as_of,
-            labelled_until=as_of + timedelta(days=1) - monitoring.label_delay,
+            labelled_until=labelled_until(as_of, monitoring.label_delay),
         )

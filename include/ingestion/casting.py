@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from include.ingestion.exact import Converted, exact, family
 from include.ingestion.text_values import TextForm
+from include.lake.exact import Converted, exact, family
 
 if TYPE_CHECKING:
     import pyarrow as pa

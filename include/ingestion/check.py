@@ -34,9 +34,10 @@ def check(ingestion: Ingestion, validations: Experiment) -> ValidationResult:
     """
     table = ingestion.table
     commit = table.lake.resolve(ingestion.branch)
-    suite = ingestion.folder / ingestion.pipeline.validation.suite
+    feed = ingestion.feed
+    suite = ingestion.folder / feed.suite if feed.suite else None
     days = every_day(table, commit, ingestion.first, ingestion.last)
-    report = validate(suite, days, lambda rows: implied(rows, ingestion.pipeline))
+    report = validate(suite, days, lambda rows: implied(rows, feed))
     link = _store(report, validations, ingestion, commit)
     return ValidationResult(**report.verdict.to_json(), link=link)
 

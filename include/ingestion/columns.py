@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from include.contract.checks import named_columns
 from include.contract.columns import Column
 from include.contract.data import OnExtra, Reader
-from include.contract.pipeline import Pipeline
+from include.contract.feed import Feed
 from include.exceptions import BadData, Misconfigured
 from include.excerpt import nearest, quote
 from include.ingestion.casting import cast
@@ -42,16 +42,17 @@ class _Misfits:
 
 @dataclass
 class TableColumns:
-    """What the columns of a pipeline's table are, while a source is read.
+    """What the columns of a feed's table are, while a source is read.
 
     `named` are the columns to keep where others are dropped or refused. `held` has the types that the table
-    holds already, None before its first load. `learned` grows while the source is read, by columns that are
-    neither declared nor held.
+    holds already, None before its first load, `keys` those that its keys have in another table. `learned`
+    grows while the source is read, by columns that are neither declared nor held.
     """
 
-    pipeline: Pipeline
+    feed: Feed
     named: frozenset[str] = frozenset()
     held: pa.Schema | None = None
+    keys: Mapping[str, pa.DataType] = field(default_factory=dict)
     learned: dict[str, pa.DataType] = field(default_factory=dict)
     _misfits: dict[tuple[str, str, str], _Misfits] = field(default_factory=dict)
     _rows: dict[str, int] = field(default_factory=dict)
@@ -62,27 +63,34 @@ class TableColumns:
 
     def __post_init__(self) -> None:
         """Prepare what every batch needs."""
-        self._form = TextForm.of(self.pipeline.source.csv) if self.reads_csv else TextForm()
+        self._form = TextForm.of(self.feed.source.csv) if self.reads_csv else TextForm()
         self._names = {column.source or name: name for name, column in self.declared.items()}
         held = {} if self.held is None else dict(zip(self.held.names, self.held.types, strict=True))
-        self._wanted = held | {name: arrow_type(column) for name, column in self.declared.items()}
+        declared = {name: arrow_type(column) for name, column in self.declared.items()}
+        self._wanted = {**held, **self.keys, **declared}
 
     @classmethod
-    def of(cls, pipeline: Pipeline, folder: Path, held: pa.Schema | None = None) -> TableColumns:
-        """Return the columns of a pipeline whose rows are read; `folder` is the pipeline's."""
-        keeps_all = pipeline.source.extra is OnExtra.KEEP
-        named = frozenset[str]() if keeps_all else named_columns(pipeline, folder)
-        return cls(pipeline, named, held)
+    def of(
+        cls,
+        feed: Feed,
+        folder: Path,
+        held: pa.Schema | None = None,
+        keys: Mapping[str, pa.DataType] | None = None,
+    ) -> TableColumns:
+        """Return the columns of a feed that is read; `folder` is the pipeline's."""
+        keeps_all = feed.source.extra is OnExtra.KEEP
+        named = frozenset[str]() if keeps_all else named_columns(feed, folder)
+        return cls(feed, named, held, keys or {})
 
     @property
     def declared(self) -> Mapping[str, Column]:
         """The columns that the contract declares."""
-        return self.pipeline.columns
+        return self.feed.columns
 
     @property
     def reads_csv(self) -> bool:
         """Whether every value of the source is text."""
-        return self.pipeline.source.reader is Reader.CSV
+        return self.feed.source.reader is Reader.CSV
 
     def name_of(self, source_name: str) -> str:
         """Return the table's name of a column of the source."""
@@ -99,7 +107,7 @@ class TableColumns:
 
     def is_measure(self, name: str) -> bool:
         """Return whether the contract needs a column as a number, so that no digit of it is a key's."""
-        return name in self.pipeline.model.features.numerical
+        return name in self.feed.numbers
 
     def check_held(self) -> None:
         """Raise Misconfigured if the contract declares another type than the table holds."""
@@ -108,9 +116,9 @@ class TableColumns:
         for name in self.declared:
             if name in self.held.names and (kind := self.held.field(name).type) != self.wanted(name):
                 raise Misconfigured(
-                    f"columns.{name}: the contract declares {self.declared[name].type!r}, and the table "
-                    f"holds {type_name(kind)!r}; run `make evolve PIPELINE={self.pipeline.name}`, which "
-                    "changes the table, or correct the contract"
+                    f"{self.feed.at}columns.{name}: the contract declares {self.declared[name].type!r}, and "
+                    f"the table holds {type_name(kind)!r}; run `make evolve "
+                    f"PIPELINE={self.feed.pipeline_name}`, which changes the table, or correct the contract"
                 )
 
     def apply(self, batch: pa.RecordBatch, origin: str, covers: tuple[date, date]) -> pa.RecordBatch | None:
@@ -177,12 +185,12 @@ class TableColumns:
 
     def _remedy(self, name: str, fault: str) -> str:
         if fault == _EMPTY:
-            return f"complete the source, or set columns.{name}.nullable to true"
+            return f"complete the source, or set {self.feed.at}columns.{name}.nullable to true"
         if name in self.declared:
-            return f"correct the source, or columns.{name} (its type, format or null_values)"
+            return f"correct the source, or {self.feed.at}columns.{name} (its type, format or null_values)"
         return (
-            f"correct the source, or say what the column is by columns.{name} of the contract, and run "
-            f"`make evolve PIPELINE={self.pipeline.name}`"
+            f"correct the source, or say what the column is by {self.feed.at}columns.{name} of the contract, "
+            f"and run `make evolve PIPELINE={self.feed.pipeline_name}`"
         )
 
     def learn(self, types: Mapping[str, pa.DataType]) -> None:
@@ -232,7 +240,17 @@ class TableColumns:
         for name in self.declared:
             if name not in found:
                 found[name] = pa.nulls(len(batch), self._wanted[name])
+        self._refuse_target(found, origin)
         return self._without_extra(found, origin)
+
+    def _refuse_target(self, found: Mapping[str, pa.Array], origin: str) -> None:
+        """Raise BadData for rows that have the target, which labels bring: two answers to one question."""
+        target = self.feed.elsewhere
+        if target in found and self.feed.source.extra is not OnExtra.DROP:
+            raise BadData(
+                f"{origin}: column {quote(target)} is model.target, which the section labels brings; leave "
+                "it out by privacy.drop, or, if this is the better one, remove the section labels"
+            )
 
     def _check_declared(self, batch: pa.RecordBatch, origin: str, covers: tuple[date, date]) -> None:
         """Raise BadData for a declared column that the source lacks, though it has begun."""
@@ -242,16 +260,17 @@ class TableColumns:
             if wanted not in known and self._is_known(column, covers):
                 begins = "" if column.since else f"set columns.{name}.since if only later days have it, "
                 raise BadData(
-                    f"{origin}: column {quote(wanted)} (columns.{name}) is missing among the {len(known)} "
-                    f"columns; {nearest(wanted, known)}{begins}correct columns.{name}, or the source"
+                    f"{origin}: column {quote(wanted)} ({self.feed.at}columns.{name}) is missing among the "
+                    f"{len(known)} columns; {nearest(wanted, known)}{begins}correct columns.{name}, or the "
+                    "source"
                 )
 
     def _without_extra(self, found: dict[str, pa.Array], origin: str) -> dict[str, pa.Array]:
-        if self.pipeline.source.extra is OnExtra.KEEP:
+        if self.feed.source.extra is OnExtra.KEEP:
             return found
         known = self.declared.keys() | self.named
         extra = [name for name in found if name not in known]
-        if extra and self.pipeline.source.extra is OnExtra.FAIL:
+        if extra and self.feed.source.extra is OnExtra.FAIL:
             shown = ", ".join(map(quote, extra[:_MAX_NAMED]))
             raise BadData(
                 f"{origin}: {len(extra)} column(s) that the contract does not name: {shown}; name them under "

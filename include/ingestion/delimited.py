@@ -15,9 +15,9 @@ from include.contract.dialect import UTF_8, Csv
 from include.exceptions import BadData
 from include.excerpt import quote
 from include.ingestion.files import SourceFile, first_line, opened_text
-from include.ingestion.misfits import refusals
 from include.ingestion.text_values import TextForm, has_leading_zeros, loses_digits
 from include.ingestion.type_names import type_name
+from include.lake.misfits import refusals
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -9,16 +9,16 @@ from collections.abc import Mapping
 from io import BytesIO
 from typing import TYPE_CHECKING
 
-from include.contract.pipeline import Pipeline
+from include.contract.feed import Feed
 from include.contract.types import FIRST_DAY, LAST_DAY
 from include.exceptions import Absent, BadData, Conflict
 from include.excerpt import quote
 from include.ingestion.casting import cast
 from include.ingestion.columns import TableColumns
-from include.ingestion.exact import Converted, exact
 from include.ingestion.held import held_types
 from include.ingestion.text_values import TextForm
 from include.ingestion.type_names import type_name
+from include.lake.exact import Converted, exact
 from include.lake.merge import publish
 from include.lake.table import Table
 from include.record import Record
@@ -37,18 +37,18 @@ class Evolution(Record):
     commit: str | None
 
 
-def evolve(pipeline: Pipeline, table: Table, *, run: RunIdentity) -> Evolution:
+def evolve(feed: Feed, table: Table, *, run: RunIdentity) -> Evolution:
     """Bring the table to the types that the contract declares, and merge that as one commit.
 
     Every part with such a column is written again on a branch, one in memory at a time, compressed, with a
     row group of it. Raises Absent if the table has no data, BadData with column and count if a value does
     not fit, Conflict if a load published meanwhile.
     """
-    lake, into = table.lake, pipeline.lake.branch
+    lake, into = table.lake, feed.branch
     held = held_types(table, into)
     if held is None:
         raise Absent(f"table {table.name!r} holds no columns yet; its first load takes those of the contract")
-    columns = TableColumns(pipeline, held=held)
+    columns = TableColumns(feed, held=held)
     changed = {
         name: (type_name(held.field(name).type), type_name(kind))
         for name in columns.declared
@@ -68,7 +68,7 @@ def evolve(pipeline: Pipeline, table: Table, *, run: RunIdentity) -> Evolution:
         table.write_schema(branch, columns.schema)
         metadata = {
             **run.metadata(),
-            "pipeline": pipeline.name,
+            "pipeline": feed.pipeline_name,
             "columns": ", ".join(f"{name}: {before} to {after}" for name, (before, after) in changed.items()),
         }
         lake.commit(branch, f"{run.dag_id}: {metadata['columns']}", metadata)

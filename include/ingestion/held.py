@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from include.concurrency import map_ordered
 from include.contract.types import FIRST_DAY, LAST_DAY
 from include.exceptions import BadData
-from include.ingestion.exact import common_type
+from include.lake.exact import common_type
 from include.lake.table import Table
 from include.lake.types import LakeObject
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
+from include.contract.feed import Feed, Stage
 from include.contract.pipeline import Pipeline
 from include.lake.table import Table
 from include.run_identity import RunIdentity
@@ -15,7 +16,7 @@ from include.run_identity import RunIdentity
 class Ingestion:
     """One run's ingestion: the days `first` to `last`, both included, on a branch of the run's own.
 
-    `folder` is the pipeline's folder, `table` its table in the lake.
+    `folder` is the pipeline's folder, `table` the table in the lake that the stage brings rows to.
     """
 
     pipeline: Pipeline
@@ -25,6 +26,12 @@ class Ingestion:
     first: date
     last: date
     run: RunIdentity
+    stage: Stage = Stage.INGEST
+
+    @property
+    def feed(self) -> Feed:
+        """What is brought: the pipeline's rows, or its labels."""
+        return self.pipeline.feed(self.stage)
 
     @property
     def label(self) -> str:

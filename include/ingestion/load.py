@@ -14,6 +14,7 @@ from include.contract import loader
 from include.ingestion.columns import TableColumns
 from include.ingestion.held import held_types
 from include.ingestion.ingestion import Ingestion
+from include.ingestion.keys import key_types
 from include.ingestion.partitioner import Part, parts
 from include.ingestion.readers import pinned, version_of
 from include.ingestion.results import LoadResult
@@ -38,15 +39,16 @@ def load(ingestion: Ingestion, *, sql_url: str | None = None) -> LoadResult:
     """
     table, branch, first, last = ingestion.table, ingestion.branch, ingestion.first, ingestion.last
     table.check_writer(branch, ingestion.pipeline.name, loader.names(ingestion.folder.parent))
-    pipeline = pinned(ingestion.pipeline, ingestion.folder)
-    version = version_of(pipeline.source)
-    columns = TableColumns.of(ingestion.pipeline, ingestion.folder, held_types(table, branch))
+    feed = pinned(ingestion.feed, ingestion.folder)
+    version = version_of(feed.source)
+    held = held_types(table, branch)
+    columns = TableColumns.of(feed, ingestion.folder, held, key_types(feed, table, branch, held))
     columns.check_held()
     stored = table.parts(branch, first, last)
-    strays = Strays(ingestion.pipeline.source)
+    strays = Strays(feed.source, feed.at)
     with TemporaryDirectory(prefix="millrace-") as scratch:
         source = parts(
-            pipeline,
+            feed,
             first,
             last,
             folder=ingestion.folder,

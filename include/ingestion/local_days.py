@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from include.contract.data import Source
 from include.exceptions import BadData
-from include.ingestion.misfits import misfits
 from include.ingestion.readers import SourceBatch
+from include.lake.misfits import misfits
 
 if TYPE_CHECKING:
     import pyarrow as pa

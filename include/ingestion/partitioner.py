@@ -16,18 +16,18 @@ from itertools import chain, count, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from include.contract.pipeline import Pipeline
+from include.contract.feed import Feed, Stage
 from include.exceptions import BadData
 from include.excerpt import nearest, quote
 from include.ingestion.arrow_types import plain
 from include.ingestion.casting import cast
 from include.ingestion.columns import TableColumns
-from include.ingestion.exact import common_type
 from include.ingestion.local_days import between, local_days
 from include.ingestion.readers import DaysMissing, SourceBatch, read
 from include.ingestion.sql import BATCH_ROWS
 from include.ingestion.strays import Strays
 from include.ingestion.type_names import type_name
+from include.lake.exact import common_type
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -55,7 +55,7 @@ class Part:
 
 
 def parts(
-    pipeline: Pipeline,
+    feed: Feed,
     first: date,
     last: date,
     *,
@@ -71,18 +71,18 @@ def parts(
     `strays` counts the rows that are left out. Raises BadData, naming file, column, rule and count, if the
     source cannot be read or does not fit.
     """
-    columns = columns or TableColumns.of(pipeline, folder)
-    strays = strays or Strays(pipeline.source)
+    columns = columns or TableColumns.of(feed, folder)
+    strays = strays or Strays(feed.source, feed.at)
     while first <= last:
         end = min(last, first + timedelta(days=_MAX_DAYS_PER_PASS - 1))
         with ExitStack() as stack:
             spool = _Spool(scratch, stack, columns)
             missing: set[date] = set()
-            for found in read(pipeline.source, first, end, folder=folder, sql_url=sql_url, columns=columns):
+            for found in read(feed.source, first, end, folder=folder, sql_url=sql_url, columns=columns):
                 if isinstance(found, DaysMissing):
                     missing.update(_days(*found))
                     continue
-                for day, rows in _cut(found, pipeline, columns, strays):
+                for day, rows in _cut(found, feed, columns, strays):
                     spool.add(found.origin, day, rows)
         columns.refuse()
         strays.settle()
@@ -232,39 +232,42 @@ def _written(groups: Iterator[pa.Table], day: date, number: int, scratch: Path) 
 
 
 def _cut(
-    found: SourceBatch, pipeline: Pipeline, columns: TableColumns, strays: Strays
+    found: SourceBatch, feed: Feed, columns: TableColumns, strays: Strays
 ) -> Iterator[tuple[date, pa.RecordBatch]]:
     """Yield a batch's rows by local day, and count the rows that do not belong."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    if (rows := rows_of(found, pipeline, columns)) is None:
+    if (rows := rows_of(found, feed, columns)) is None:
         return
-    days = local_days(found._replace(batch=rows), pipeline.source)
+    days = local_days(found._replace(batch=rows), feed.source)
     strays.count(found, days)
     inside = between(days, found.first, found.last)
     for day in sorted(pc.unique(pc.filter(days, inside)).to_pylist()):
         yield day, rows.filter(pc.equal(days, pa.scalar(day)))
 
 
-def rows_of(found: SourceBatch, pipeline: Pipeline, columns: TableColumns) -> pa.RecordBatch | None:
+def rows_of(found: SourceBatch, feed: Feed, columns: TableColumns) -> pa.RecordBatch | None:
     """Return the rows of a batch as the table holds them; None if they do not fit, see `TableColumns.apply`.
 
     Raises BadData for missing and repeated columns.
     """
-    _check_columns(found, pipeline, columns)
-    kept = plain(found.batch.drop_columns(pipeline.privacy.drop), found.origin)
+    _check_columns(found, feed, columns)
+    dropped = [name for name in feed.dropped if name in found.batch.schema.names]
+    kept = plain(found.batch.drop_columns(dropped), found.origin)
     return columns.apply(kept, found.origin, found.covers)
 
 
-def _check_columns(found: SourceBatch, pipeline: Pipeline, columns: TableColumns) -> None:
+def _check_columns(found: SourceBatch, feed: Feed, columns: TableColumns) -> None:
     """Raise BadData for missing and repeated columns.
 
     Names are quoted only where they are certainly names: without a header they are values of the first row.
+    Labels need not have what is dropped of the rows.
     """
     names = found.batch.schema.names
-    time = columns.source_name_of(pipeline.source.partition_by)
-    required = {"source.partition_by": [time], "privacy.drop": pipeline.privacy.drop}
+    time = columns.source_name_of(feed.source.partition_by)
+    dropped = feed.dropped if feed.stage is Stage.INGEST else ()
+    required = {f"{feed.at}source.partition_by": (time,), "privacy.drop": dropped}
     for key, needed in required.items():
         if missing := [name for name in needed if name not in names]:
             raise BadData(

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from include.contract.data import OnMissing, Reader, Source
 from include.contract.day_path import days_of, names_day
 from include.contract.delta import Delta
+from include.contract.feed import Feed
 from include.contract.own_code import own_code
-from include.contract.pipeline import Pipeline
 from include.exceptions import BadData, FileMissing, Misconfigured
 from include.ingestion import delimited, delta, excel, json_lines, sql
 from include.ingestion.files import Period, SourceFile, find, opened, periods
@@ -95,19 +95,19 @@ def _has_files(uri: str, folder: Path) -> bool:
         return False
 
 
-def pinned(pipeline: Pipeline, folder: Path) -> Pipeline:
-    """Return the pipeline with its source at one version, for a source that has versions.
+def pinned(feed: Feed, folder: Path) -> Feed:
+    """Return the feed with its source at one version, for a source that has versions.
 
     That is the contract's, or the newest one: what reads it more than once then reads the same rows.
     """
-    source = pipeline.source
+    source = feed.source
     if source.reader is not Reader.DELTA:
-        return pipeline
+        return feed
     if source.delta.version is None:
         newest = Delta(version=delta.newest_version(source, folder))
         source = source.model_copy(update={"delta": newest})
     log.info("reading %s", delta.origin(source))
-    return pipeline.model_copy(update={"source": source})
+    return feed.reading(source)
 
 
 def version_of(source: Source) -> str | None:

@@ -40,8 +40,9 @@ class Strays:
     A source may be read in several passes: a file that is read in each is counted once.
     """
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Source, at: str = "") -> None:
         self._source = source
+        self._at = at
         self._pass: dict[_Key, _Counts] = {}
         self._settled: dict[_Key, _Counts] = {}
 
@@ -83,17 +84,17 @@ class Strays:
         if counts.undated and source.invalid_time is OnStray.REFUSE:
             faults.append(
                 f"{column} is empty in {counts.undated} {of}; the source has to give each row its time, or "
-                "set source.invalid_time to 'drop'"
+                f"set {self._at}source.invalid_time to 'drop'"
             )
         if counts.late and source.late is OnStray.REFUSE:
             faults.append(
                 f"{column} is {outside} in {counts.late} {of}; the source has to return the requested days, "
-                "or set source.late to 'drop'"
+                f"or set {self._at}source.late to 'drop'"
             )
         if not faults and counts.undated + counts.late > source.max_dropped * counts.rows:
             faults.append(
                 f"{column} is empty in {counts.undated} and {outside} in {counts.late} {of}, and at most the "
                 f"share {source.max_dropped:g} may be left out; correct the source, or raise "
-                "source.max_dropped"
+                f"{self._at}source.max_dropped"
             )
         return faults

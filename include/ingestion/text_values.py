@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 
 from include.contract.columns import EPOCHS
 from include.contract.dialect import Csv
-from include.ingestion.exact import Converted, exact
-from include.ingestion.misfits import refusals
+from include.lake.exact import Converted, exact
+from include.lake.misfits import refusals
 
 if TYPE_CHECKING:
     import pyarrow as pa

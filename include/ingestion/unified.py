@@ -12,7 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from include.ingestion.exact import common_type
+from include.lake.exact import common_type
 
 if TYPE_CHECKING:
     import pyarrow as pa

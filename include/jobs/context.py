@@ -15,6 +15,7 @@ from include.lake.client import Lake
 from include.lake.table import Table
 from include.lake.types import LakeConnection
 from include.modelling import scorer
+from include.modelling.labels import Rows
 from include.modelling.predictions import Predictions
 from include.modelling.scorer import Scorer
 from include.run_identity import RunIdentity
@@ -52,6 +53,11 @@ class JobContext:
     def table(self) -> Table:
         """The pipeline's table."""
         return Table(self.lake, self.pipeline.lake.table, self.pipeline.since)
+
+    @property
+    def rows(self) -> Rows:
+        """The pipeline's rows with their targets."""
+        return Rows(self.pipeline, self.table)
 
     @cached_property
     def registry(self) -> Registry:

@@ -20,12 +20,15 @@ if TYPE_CHECKING:
 
 def evaluate(context: JobContext) -> Scores:
     """Compare candidate and champion, and add numbers, slices and a model card to the candidate's run."""
-    pipeline, window, table = context.pipeline, context.training_window, context.table
+    pipeline, window = context.pipeline, context.training_window
     run_log, champion = _candidate(context), _champion(context)
+    counts: dict[str, float] = {}
 
     def read(columns: list[str]) -> pd.DataFrame:
-        rows = table.frame(context.spec.commit, *window.held_out, columns)
-        return metrics.held_out(rows, pipeline.model)
+        found = context.rows.frame(context.spec.commit, *window.held_out, columns)
+        why = found.counts.explain(pipeline.name) if found.counts else ""
+        counts.update(found.counts.numbers("held_out.") if found.counts else {})
+        return metrics.held_out(found.rows, pipeline.model, why)
 
     candidate = context.load_scorer(run_log)
     comparison = compare(pipeline, candidate, champion, read, folder=context.folder)
@@ -36,6 +39,7 @@ def evaluate(context: JobContext) -> Scores:
         link=run_log.link(Artifact.MODEL_CARD),
     )
     _store(context, run_log, comparison, scores)
+    run_log.log_metrics(counts)
     return scores
 
 

@@ -13,6 +13,7 @@ from include.jobs.context import JobContext
 from include.jobs.results import MeasureResult
 from include.modelling import features, scorer
 from include.modelling.champion import faults_of
+from include.modelling.labels import LabelledFrame
 from include.monitoring import drift
 from include.monitoring.history import MonitoringDay, MonitoringHistory, store
 from include.monitoring.verdict import assess
@@ -41,7 +42,7 @@ def measure(context: JobContext) -> MeasureResult:
         day = _day(context, training_run)
         model = scorer.trained_model(pipeline, context.champion_run)
         reference = _reference(context, model)
-    rows = _rows(context, model)
+    rows, counts = _rows(context, model)
     with history.start(attempts, day, context.run) as run_log:
         drift_result = drift.measure(rows, reference, model, pipeline.monitoring.drift)
         in_time = rows[rows[DAY] <= context.monitoring_window.labelled_until]
@@ -52,6 +53,7 @@ def measure(context: JobContext) -> MeasureResult:
             rows=rows,
             held_out=_held_out(context, training_run),
             latency_ms=_latency(context),
+            labels=counts.numbers() if counts else {},
         )
         run_log.log_dataset(
             name=context.table.name,
@@ -73,19 +75,20 @@ def _day(context: JobContext, training_run: Run) -> MonitoringDay:
     )
 
 
-def _rows(context: JobContext, model: Model) -> pd.DataFrame:
+def _rows(context: JobContext, model: Model) -> LabelledFrame:
     """Return the rows of the window as the champion saw them, with their predictions."""
     fairness, commit = context.pipeline.monitoring.fairness, context.spec.commit
     columns = features.columns(model, *([fairness.column] if fairness else []))
-    rows = context.predictions.join(
+    found = context.predictions.join(
         context.monitoring_window,
         columns,
         commit=commit,
         predictions_commit=context.spec.predictions_commit or commit,
     )
+    rows = found.rows
     rows[model.features.all] = features.matrix(rows, model)
     rows[model.target] = features.labels(rows, model)
-    return rows
+    return found
 
 
 def _reference(context: JobContext, model: Model) -> pd.DataFrame:

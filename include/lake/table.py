@@ -180,7 +180,7 @@ class Table:
         tables = map_ordered(lambda item: self._read(ref, item, columns, held), items, _MAX_PARALLEL_READS)
         days = [day for day, items in parts if only is None or day in only for _ in items]
         for day, group in groupby(zip(days, tables, strict=True), itemgetter(0)):
-            yield day, self._joined([table for _, table in group])
+            yield day, self.joined([table for _, table in group])
 
     def batches(
         self,
@@ -209,11 +209,15 @@ class Table:
         """Return the rows from `first` to `last` as one frame, in order; raises Absent if no day has data."""
         tables = [table for _, table in self.partitions(ref, first, last, columns)]
         if not tables:
-            raise Absent(
-                f"table {self.name!r} has no partition from {first} to {last} at {ref!r}; "
-                "run the pipeline's ingest DAG for these days"
-            )
-        return to_frame(self._joined(tables))
+            raise self.absence(ref, first, last)
+        return to_frame(self.joined(tables))
+
+    def absence(self, ref: str, first: date, last: date) -> Absent:
+        """Return the error for days that have no partition."""
+        return Absent(
+            f"table {self.name!r} has no partition from {first} to {last} at {ref!r}; "
+            "run the pipeline's ingest DAG for these days"
+        )
 
     def _day_of(self, path: str) -> date | None:
         """Return the day in whose partition a path lies; None if it lies in none."""
@@ -281,7 +285,8 @@ class Table:
                         return list(file.schema_arrow.names)
         return None
 
-    def _joined(self, tables: list[Any]) -> pa.Table:
+    def joined(self, tables: Sequence[Any]) -> pa.Table:
+        """Return rows of several parts as one table; raises BadData if their columns have several types."""
         import pyarrow as pa
 
         try:

@@ -41,14 +41,17 @@ def has_enough_rows(truth: np.ndarray) -> bool:
     return len(truth) >= MIN_ROWS and len(set(truth.tolist())) == 2
 
 
-def held_out(rows: pd.DataFrame, model: Model) -> pd.DataFrame:
-    """Return the labelled rows of a holdout; raises NotEnoughData if a metric of them is meaningless."""
+def held_out(rows: pd.DataFrame, model: Model, why: str = "") -> pd.DataFrame:
+    """Return the labelled rows of a holdout; raises NotEnoughData if a metric of them is meaningless.
+
+    `why` ends that message with what is known of missing labels.
+    """
     labelled = features.labelled(rows, model)
     if not has_enough_rows(features.target(labelled, model)):
         raise NotEnoughData(
             f"{len(labelled)} held-out rows with {labelled[model.target].nunique()} class(es) of "
             f"{model.target!r}; at least {MIN_ROWS} of both classes are needed: ingest more days, or widen "
-            "training.holdout"
+            f"training.holdout{why}"
         )
     return labelled
 

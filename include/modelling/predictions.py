@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from include.contract.model import DAY, PREDICTION
 from include.contract.pipeline import Pipeline
@@ -24,11 +24,9 @@ from include.lake.table import Table, checksum
 from include.lake.types import LakeObject
 from include.modelling.champion import ANY, columns_for, faults_of, matrix_for
 from include.modelling.estimator import probabilities
+from include.modelling.labels import LabelledFrame, Rows
 from include.modelling.metrics import latency_ms
 from include.modelling.scorer import Scorer
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 
 class Written(NamedTuple):
@@ -109,7 +107,7 @@ class Predictions:
 
     def join(
         self, window: MonitoringWindow, columns: Sequence[str], *, commit: str, predictions_commit: str
-    ) -> pd.DataFrame:
+    ) -> LabelledFrame:
         """Return the rows of the window at `commit` with their predictions and, as `_day`, their day.
 
         There are two commits, as a day may have been corrected after it was scored. Raises NotEnoughData if
@@ -119,7 +117,8 @@ class Predictions:
 
         parts = self.data.parts(commit, window.first, window.last)
         frames = []
-        for day, rows in self.data.partitions(commit, window.first, window.last, columns):
+        found = Rows(self.pipeline, self.data).days(commit, window.first, window.last, columns)
+        for day, rows in found.days:
             path = self.path(day, parts[day])
             content = self.data.lake.download(predictions_commit, path)
             predictions = pd.read_parquet(io.BytesIO(content))
@@ -133,4 +132,4 @@ class Predictions:
                 f"no partition from {window.first} to {window.last} at {commit}; "
                 f"run {self.pipeline.name}.ingest for these days"
             )
-        return concat(frames)
+        return LabelledFrame(concat(frames), found.counts)

@@ -19,6 +19,7 @@ from include.lake.table import Table
 from include.modelling import features
 from include.modelling.estimator import ask, build, storing_model, trusted_types
 from include.modelling.estimator import fit as fit_estimator
+from include.modelling.labels import LabelCounts, Rows
 from include.modelling.metrics import MIN_ROWS, has_enough_rows
 from include.tracking.names import Artifact
 from include.tracking.runs import RunLog
@@ -52,10 +53,10 @@ def fit(
     import pandas as pd
 
     model = _with_params(pipeline.model, params)
-    rows = table.frame(commit, window.first, window.fit_until, features.columns(model))
-    rows = features.labelled(rows, model)
+    found = Rows(pipeline, table).frame(commit, window.first, window.fit_until, features.columns(model))
+    rows = features.labelled(found.rows, model)
     target = features.target(rows, model)
-    _refuse_too_few(target, model, window)
+    _refuse_too_few(target, pipeline, window, found.counts)
     _log_inputs(run_log, model, window, table, commit, len(rows))
     started = time.monotonic()
     estimator = build(folder, model)
@@ -71,7 +72,8 @@ def fit(
     example = matrix.head(_EXAMPLE_ROWS)
     trusted, guard = trusted_types(folder), storing_model(folder)
     model_id = run_log.log_model(estimator, example=example, trusted_types=trusted, guard=guard)
-    run_log.log_metrics({"fit.rows": len(rows), "fit.seconds": seconds}, model_id=model_id)
+    counts = found.counts.numbers() if found.counts else {}
+    run_log.log_metrics({"fit.rows": len(rows), "fit.seconds": seconds, **counts}, model_id=model_id)
 
 
 def _with_params(model: Model, params: dict[str, Any]) -> Model:
@@ -101,12 +103,16 @@ def _log_inputs(
     )
 
 
-def _refuse_too_few(target: np.ndarray, model: Model, window: TrainingWindow) -> None:
+def _refuse_too_few(
+    target: np.ndarray, pipeline: Pipeline, window: TrainingWindow, counts: LabelCounts | None
+) -> None:
     if not has_enough_rows(target):
+        name, classes = pipeline.model.target, len(set(target.tolist()))
+        why = counts.explain(pipeline.name) if counts else ""
         raise NotEnoughData(
-            f"{len(target)} rows with {len(set(target.tolist()))} class(es) of {model.target!r} from "
-            f"{window.first} to {window.fit_until}; training needs {MIN_ROWS} rows of both classes: "
-            "ingest more days, or widen training.window"
+            f"{len(target)} rows with {classes} class(es) of {name!r} from {window.first} to "
+            f"{window.fit_until}; training needs {MIN_ROWS} rows of both classes: ingest more days, or widen "
+            f"training.window{why}"
         )
 
 

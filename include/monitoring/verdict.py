@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from include.contract.pipeline import Pipeline
@@ -29,11 +30,13 @@ def assess(
     rows: pd.DataFrame,
     held_out: float | None,
     latency_ms: float | None = None,
+    labels: Mapping[str, float] | None = None,
 ) -> MonitoringVerdict:
     """Return the verdict of a monitoring day.
 
     `labelled` are the rows with a known target, `rows` all of the window, both with predictions; `held_out`
     is the champion's metric when it was trained, `latency_ms` its time for one row, None if not known.
+    `labels` counts how labels of another table met the rows.
     """
     limits = pipeline.monitoring
     findings = [drift.assess(drift_result, limits.drift)]
@@ -41,7 +44,7 @@ def assess(
         findings.append(performance.assess(labelled, pipeline.model, held_out, limits.performance))
     if limits.fairness:
         findings.append(fairness.assess(rows, limits.fairness))
-    counts = {ROWS: float(len(rows)), "labelled": float(len(labelled))}
+    counts = {ROWS: float(len(rows)), "labelled": float(len(labelled)), **(labels or {})}
     latency = {} if latency_ms is None else {LATENCY: latency_ms}
     return _verdict([Findings(counts), *findings, Findings(latency)], drift_result.features)
 

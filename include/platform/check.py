@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import time
 from argparse import ArgumentParser, ArgumentTypeError
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from datetime import date, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, NamedTuple
@@ -21,23 +22,29 @@ from rich.markup import escape
 
 from include.contract import code, loader
 from include.contract.data import Reader
+from include.contract.feed import Feed, Stage
 from include.contract.pipeline import Pipeline
 from include.contract.types import FIRST_DAY, LAST_DAY, check_day
-from include.exceptions import MillraceError, Misconfigured, PipelineInvalid
+from include.exceptions import BadData, MillraceError, Misconfigured, PipelineInvalid
 from include.excerpt import nearest, quote
+from include.ingestion.columns import TableColumns
+from include.ingestion.keys import wide
 from include.ingestion.partitioner import parts
 from include.ingestion.readers import pinned
 from include.ingestion.strays import Strays
 from include.lake.frames import concat, to_frame
 from include.modelling import estimator, features
+from include.modelling.key_index import KeyIndex
+from include.modelling.labels import LabelCounts, targets
 from include.modelling.metrics import MIN_ROWS, has_enough_rows
 from include.platform import cli
 from include.platform.picture import picture
-from include.platform.source_days import latest_days
+from include.platform.source_days import latest_days, source_days
 from include.platform.source_urls import url_of
 from include.settings import settings
 from include.tracking.storage import save_estimator
-from include.validation.implied import named
+from include.validation.implied import implied
+from include.validation.report import Check
 from include.validation.runner import validate
 
 if TYPE_CHECKING:
@@ -48,6 +55,14 @@ Days = dict[date, "pd.DataFrame | None"]
 """The rows of each day; None for a day without any."""
 
 _EXAMPLE_ROWS = 20
+
+
+class Given(NamedTuple):
+    """What the steps share: the pipeline's folder, the URLs of connections, and files that are broken."""
+
+    folder: Path
+    sql_url: SqlUrl
+    broken: frozenset[str]
 
 
 class Finding(NamedTuple):
@@ -84,17 +99,17 @@ def check(
     for name, error in broken.items():
         yield from (Finding(name, path, message) for path, message in error.faults)
     try:
-        strays = Strays(pipeline.source)
-        days = _read(pipeline, folder, *_span(pipeline, folder, first, last), sql_url, strays)
+        first, last = _span(pipeline, folder, first, last)
     except MillraceError as error:
         yield Finding("source", "not read", str(error))
-    else:
-        yield _rows(days)
-        if strays.late or strays.undated:
-            yield Finding("source", f"left out: {strays.late} late, {strays.undated} undated row(s)")
-        suite = pipeline.validation.suite
-        yield from () if suite in broken else _suite(folder / suite, days)
-        yield from () if code.MODEL in broken else _model(pipeline, folder, days)
+        return
+    given = Given(folder, sql_url, frozenset(broken))
+    rows = TableColumns.of(pipeline.feed(), folder)
+    days = yield from _of_feed(given, rows, first, last)
+    if days and pipeline.labels:
+        days = yield from _labelled(given, pipeline, rows, days)
+    if days and code.MODEL not in broken:
+        yield from _model(pipeline, folder, days)
 
 
 def _span(pipeline: Pipeline, folder: Path, first: date | None, last: date | None) -> tuple[date, date]:
@@ -104,16 +119,88 @@ def _span(pipeline: Pipeline, folder: Path, first: date | None, last: date | Non
     return latest_days(pipeline, folder) or (yesterday, yesterday)
 
 
-def _read(pipeline: Pipeline, folder: Path, first: date, last: date, sql_url: SqlUrl, strays: Strays) -> Days:
+def _of_feed(given: Given, columns: TableColumns, first: date, last: date) -> Generator[Finding, None, Days]:
+    """Yield what source and suite of a feed show, and return its days; none if they cannot be read."""
+    feed = columns.feed
+    step, strays = f"{feed.at}source", Strays(feed.source, feed.at)
+    try:
+        days = _read(given, columns, first, last, strays)
+    except MillraceError as error:
+        yield Finding(step, "not read", str(error))
+        return {}
+    yield _rows(days, step)
+    if strays.late or strays.undated:
+        yield Finding(step, f"left out: {strays.late} late, {strays.undated} undated row(s)")
+    if feed.suite not in given.broken:
+        yield from _suite(feed, given.folder, days)
+    return days
+
+
+def _labelled(
+    given: Given, pipeline: Pipeline, rows: TableColumns, days: Days
+) -> Generator[Finding, None, Days]:
+    """Yield what the labels of some days show, and return the days with their targets; none without."""
+    feed, kinds = pipeline.feed(Stage.LABELS), rows.schema
+    types = {name: wide(kinds.field(name).type) for name in feed.keys if name in kinds.names}
+    keys = {name: kind for name, kind in types.items() if name not in feed.columns}
+    try:
+        known = source_days(feed, given.folder)
+    except MillraceError as error:
+        yield Finding("labels.source", "not read", str(error))
+        return {}
+    last = max(max(days), known[1]) if known else max(days)
+    labels = yield from _of_feed(given, TableColumns.of(feed, given.folder, keys=keys), min(days), last)
+    try:
+        joined, counts = _joined(pipeline, feed, days, labels)
+    except MillraceError as error:
+        yield Finding("labels", "not joined", str(error))
+        return {}
+    met = f"{counts.matched:,} row(s) have a label, {counts.waiting:,} wait"
+    fault = "" if counts.matched else "correct labels.keys, or choose more days"
+    yield Finding("labels", f"{met}, {counts.orphan:,} label(s) have no row", fault)
+    return joined
+
+
+def _joined(pipeline: Pipeline, feed: Feed, days: Days, labels: Days) -> tuple[Days, LabelCounts]:
+    import pyarrow as pa
+
+    rows = {day: frame for day, frame in days.items() if frame is not None}
+    for what, frames in ((pipeline.lake.table, rows.values()), (feed.table, labels.values())):
+        for name in (*feed.keys, *([feed.target] if what == feed.table else [])):
+            if any(frame is not None and name not in frame for frame in frames):
+                raise BadData(
+                    f"column {quote(str(name))} is missing for table {what!r}; correct labels.keys or "
+                    "labels.target"
+                )
+    whole = concat(list(rows.values()))
+
+    def table(frame: pd.DataFrame, *more: str) -> pa.Table:
+        return pa.Table.from_pandas(frame[[*feed.keys, *more]], preserve_index=False)
+
+    given = (table(frame, str(feed.target)) for frame in labels.values() if frame is not None)
+    index = KeyIndex(table(whole), pipeline.lake.table, feed)
+    found, counts = targets(index, given, feed, pipeline.model)
+    return {max(rows): whole.assign(**{pipeline.model.target: found})}, counts
+
+
+def _read(given: Given, columns: TableColumns, first: date, last: date, strays: Strays) -> Days:
     import pyarrow.parquet as pq
 
-    source = pipeline.source
-    url = sql_url(str(source.conn_id)) if source.reader is Reader.SQL else None
-    at_version = pinned(pipeline, folder)
+    feed, folder = columns.feed, given.folder
+    source = feed.source
+    url = given.sql_url(str(source.conn_id)) if source.reader is Reader.SQL else None
+    at_version = pinned(feed, folder)
     found: dict[date, list[pd.DataFrame]] = {}
     with TemporaryDirectory(prefix="millrace-") as scratch:
         for part in parts(
-            at_version, first, last, folder=folder, scratch=Path(scratch), sql_url=url, strays=strays
+            at_version,
+            first,
+            last,
+            folder=folder,
+            scratch=Path(scratch),
+            sql_url=url,
+            columns=columns,
+            strays=strays,
         ):
             frames = found.setdefault(part.day, [])
             if part.file is not None:
@@ -122,31 +209,39 @@ def _read(pipeline: Pipeline, folder: Path, first: date, last: date, sql_url: Sq
     return {day: concat(frames) if frames else None for day, frames in found.items()}
 
 
-def _rows(days: Days) -> Finding:
+def _rows(days: Days, step: str) -> Finding:
     frames = [frame for frame in days.values() if frame is not None]
     first, last = min(days), max(days)
     if not frames:
         return Finding(
-            "source",
+            step,
             f"no rows from {first} to {last}",
             "choose days that the source has, as in ARGS='--from 2024-03-01 --to 2024-03-31'",
         )
     rows, columns = sum(map(len, frames)), len(frames[-1].columns)
-    return Finding("source", f"{rows:,} rows in {len(frames)} of {len(days)} day(s), {columns} columns")
+    return Finding(step, f"{rows:,} rows in {len(frames)} of {len(days)} day(s), {columns} columns")
 
 
-def _suite(suite: Path, days: Days) -> Iterator[Finding]:
+def _suite(feed: Feed, folder: Path, days: Days) -> Iterator[Finding]:
+    """Yield what the suite shows, and of labels what the contract implies: of rows the model shows that."""
+    suite = folder / feed.suite if feed.suite else None
+    checks = partial(implied, feed=feed) if feed.stage is Stage.LABELS else _no_checks
+    name = suite.name if suite else f"{feed.stage.value}: implied checks"
     try:
-        report = validate(suite, iter(days.items()))
+        report = validate(suite, iter(days.items()), checks)
     except MillraceError as error:
-        yield Finding(suite.name, "not run", str(error))
+        yield Finding(name, "not run", str(error))
         return
     failed = [one for one in report.checks if not one.passed]
     passed, total = len(report.checks) - len(failed), len(report.checks)
-    yield Finding(suite.name, f"{passed} of {total} expectations passed")
+    yield Finding(name, f"{passed} of {total} expectations passed")
     for one in failed:
         remedy = "correct the source, or the rule" if one.severity == "critical" else ""
-        yield Finding(suite.name, one.sentence(), remedy)
+        yield Finding(name, one.sentence(), remedy)
+
+
+def _no_checks(_: pd.DataFrame) -> list[Check]:
+    return []
 
 
 def _model(pipeline: Pipeline, folder: Path, days: Days) -> Iterator[Finding]:
@@ -168,7 +263,7 @@ def _model(pipeline: Pipeline, folder: Path, days: Days) -> Iterator[Finding]:
 
 def _missing(pipeline: Pipeline, columns: list[str]) -> Iterator[Finding]:
     """Yield the columns that the contract names and the source lacks."""
-    for column, key in named(pipeline).items():
+    for column, key in pipeline.feed().required.items():
         if column not in columns:
             seen = f"the source has no column {quote(column)}"
             yield Finding("model", seen, f"{nearest(column, columns)}correct {key}, or the source")

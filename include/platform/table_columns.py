@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from include.contract import loader
-from include.contract.pipeline import Pipeline
+from include.contract.feed import Feed
 from include.excerpt import quote
 from include.ingestion.columns import TableColumns
 from include.ingestion.evolve import evolve
@@ -42,9 +42,9 @@ class Line(NamedTuple):
         return bool(self.declared and self.held) and self.declared != self.held
 
 
-def lines(pipeline: Pipeline, table: Table) -> Iterator[Line]:
+def lines(feed: Feed, table: Table) -> Iterator[Line]:
     """Yield the columns of a table, in its order; those that it does not hold yet come last."""
-    columns = TableColumns(pipeline, held=held_types(table, pipeline.lake.branch))
+    columns = TableColumns(feed, held=held_types(table, feed.branch))
     held = [] if columns.held is None else columns.held.names
     for name in dict.fromkeys([*held, *columns.declared]):
         declared = columns.declared.get(name)
@@ -59,15 +59,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("pipeline", help="its name, that of its folder")
     given = parser.parse_args(arguments)
     pipeline = loader.load(folder_of(given.pipeline, settings().pipelines))
-    table = Table(Lake(_connection(), pipeline.lake.repository), pipeline.lake.table)
-    console = Console(highlight=False)
-    if given.command == "schema":
-        return _show(console, pipeline, table)
-    return _evolve(console, pipeline, table)
+    lake, console = Lake(_connection(), pipeline.lake.repository), Console(highlight=False)
+    run = _show if given.command == "schema" else _evolve
+    return max(run(console, feed, Table(lake, feed.table)) for feed in pipeline.feeds)
 
 
-def _show(console: Console, pipeline: Pipeline, table: Table) -> int:
-    found, shown = list(lines(pipeline, table)), picture("column", "contract", "table")
+def _show(console: Console, feed: Feed, table: Table) -> int:
+    found, shown = list(lines(feed, table)), picture("column", "contract", f"table {table.name}")
     for line in found:
         held = f"[red]{escape(line.held)}" if line.differs else escape(line.held)
         shown.add_row(escape(line.column), escape(line.declared), held)
@@ -77,18 +75,18 @@ def _show(console: Console, pipeline: Pipeline, table: Table) -> int:
     if odd := [line.column for line in found if line.differs]:
         console.print(
             f"contract and table differ in {', '.join(map(quote, odd))}; run `make evolve "
-            f"PIPELINE={pipeline.name}`, which changes the table, or correct the contract"
+            f"PIPELINE={feed.pipeline_name}`, which changes the table, or correct the contract"
         )
     return int(bool(odd))
 
 
-def _evolve(console: Console, pipeline: Pipeline, table: Table) -> int:
+def _evolve(console: Console, feed: Feed, table: Table) -> int:
     now = datetime.now(UTC).isoformat(timespec="seconds")
-    run = RunIdentity(dag_id=f"{pipeline.name}.evolve", run_id=f"{getpass.getuser()}__{now}")
+    run = RunIdentity(dag_id=f"{feed.pipeline_name}.evolve", run_id=f"{getpass.getuser()}__{now}")
     with console.status(f"rewriting {table.name}"):
-        done = evolve(pipeline, table, run=run)
+        done = evolve(feed, table, run=run)
     if done.commit is None:
-        console.print("contract and table agree: nothing to change")
+        console.print(f"contract and table {table.name!r} agree: nothing to change")
         return 0
     for name, (before, after) in done.columns.items():
         console.print(f"{escape(name)}: {escape(before)} is {escape(after)} now")

@@ -37,13 +37,14 @@ def held_out_metric(metric: str) -> str:
 
 def experiments(server: TrackingServer, pipeline_name: str) -> list[Experiment]:
     """Return all experiments of a pipeline."""
-    kinds = (validation_runs, training_runs, monitoring_runs, ledger_runs)
-    return [kind(server, pipeline_name) for kind in kinds]
+    kinds = (training_runs, monitoring_runs, ledger_runs)
+    validations = [validation_runs(server, pipeline_name, stage) for stage in ("ingest", "labels")]
+    return [*validations, *(kind(server, pipeline_name) for kind in kinds)]
 
 
-def validation_runs(server: TrackingServer, pipeline_name: str) -> Experiment:
-    """Return the experiment with the validations of a pipeline's ingest runs."""
-    return Experiment(server, f"{pipeline_name}.ingest")
+def validation_runs(server: TrackingServer, pipeline_name: str, stage: str = "ingest") -> Experiment:
+    """Return the experiment with the validations of what a pipeline's stage ingests: rows or labels."""
+    return Experiment(server, f"{pipeline_name}.{stage}")
 
 
 def training_runs(server: TrackingServer, pipeline_name: str) -> Experiment:

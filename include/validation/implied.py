@@ -8,42 +8,61 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from include.contract.pipeline import Pipeline
+from include.contract.feed import Feed, Stage
 from include.validation.report import Check
 
 if TYPE_CHECKING:
     import pandas as pd
 
+_TARGET = "\0target"
+"""A name that no column has: the contract refuses control characters."""
+_NONE = -1.0
 
-def implied(rows: pd.DataFrame, pipeline: Pipeline) -> list[Check]:
-    """Return the outcome of each implied check.
 
-    Named columns exist, numerical features are finite numbers, and the target is 0 or 1, if there is any.
+def implied(rows: pd.DataFrame, feed: Feed) -> list[Check]:
+    """Return the outcome of each implied check on the rows of one day.
+
+    Required columns exist, numerical features are finite numbers, and the target is 0 or 1, if there is any.
+    Labels have their keys, and one target for each.
     """
-    checks = [_exists(name, key, rows) for name, key in named(pipeline).items()]
-    numerical, target = pipeline.model.features.numerical, pipeline.model.target
+    checks = [_exists(name, key, rows) for name, key in feed.required.items()]
     checks += [
         _values("numbers", name, "model.features.numerical", _no_numbers(rows[name]))
-        for name in numerical
-        if name in rows
+        for name, key in feed.required.items()
+        if name in feed.numbers and name in rows
     ]
-    if target in rows:
-        checks.append(_values("0_or_1", target, "model.target", _no_labels(rows[target])))
+    target = feed.target
+    if target is not None and target in rows:
+        checks.append(_values("0_or_1", target, feed.required[target], _no_labels(rows[target])))
+    if feed.stage is Stage.LABELS:
+        checks += _of_keys(rows, feed)
     return checks
 
 
-def named(pipeline: Pipeline) -> dict[str, str]:
-    """Return the columns that a contract names, each with the first key that does."""
-    model, slices, fairness = pipeline.model, pipeline.gate.slices, pipeline.monitoring.fairness
-    keys = [
-        *((name, "model.features.numerical") for name in model.features.numerical),
-        *((name, "model.features.categorical") for name in model.features.categorical),
-        (model.target, "model.target"),
-        (model.time, "model.time"),
-        *([(slices.column, "gate.slices.column")] if slices else []),
-        *([(fairness.column, "monitoring.fairness.column")] if fairness else []),
-    ]
-    return dict(reversed(keys))
+def _of_keys(rows: pd.DataFrame, feed: Feed) -> list[Check]:
+    """Return whether each label names its row, and no two of the day say different things about one."""
+    there = [name for name in feed.keys if name in rows]
+    single = {name: _no_single(rows[name]) for name in there}
+    checks = [_values("single", name, "labels.keys", odd) for name, odd in single.items()]
+    checks += [_values("not_null", name, "labels.keys", rows[name].isna()) for name in there]
+    if len(there) == len(feed.keys) and feed.target in rows and not any(odd.any() for odd in single.values()):
+        odd = _contradicted(rows, list(feed.keys), rows[feed.target])
+        checks.append(_values("agree_on_the_target", ", ".join(feed.keys), "labels.keys", odd))
+    return checks
+
+
+def _no_single(column: pd.Series) -> pd.Series:
+    """Return which values are lists or structures, which no row can be found by."""
+    if column.dtype.kind != "O":
+        return column.isna() & column.notna()
+    return column.map(lambda value: hasattr(value, "__len__") and not isinstance(value, str | bytes))
+
+
+def _contradicted(rows: pd.DataFrame, keys: list[str], target: pd.Series) -> pd.Series:
+    """Return which labels have a key that occurs with another target, too; none is one of them."""
+    labels = rows[keys].assign(**{_TARGET: _as_numbers(target).fillna(_NONE)})
+    groups = labels.groupby(keys, dropna=True, sort=False, observed=True)[_TARGET]
+    return (groups.transform("min") != groups.transform("max")) & rows[keys].notna().all(axis=1)
 
 
 def _exists(name: str, key: str, rows: pd.DataFrame) -> Check:

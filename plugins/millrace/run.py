@@ -12,7 +12,8 @@ from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
-from include.contract.types import check_day, cron_fields
+from include.contract.types import FIRST_DAY, check_day, cron_fields
+from include.contract.windows import labelled_until
 from include.exceptions import Misconfigured
 from include.run_identity import RunIdentity
 from include.settings import settings
@@ -50,13 +51,15 @@ def days(
     *,
     max_days: int | None = None,
     since: date | None = None,
+    refresh: timedelta | None = None,
 ) -> tuple[date, date]:
     """Return the first and the last day that a run is for, both included, and log them with the reason.
 
     If the params `start` and `end` are set, these are the days (one alone sets both). If the run was started
     with a data interval, they are the days of `timezone` that end in it. Otherwise they are the days that
     ended since the tick of `cron` before `as_of`, so that consecutive runs of any schedule cover every day,
-    none of them before `since`; at least the last day that is over.
+    none of them before `since`; at least the last day that is over. A run of the schedule is for as many days
+    before these as `refresh` says, too.
 
     Raises Misconfigured for a day that no pipeline can hold or that is to come, if `start` is after `end`, if
     more than `max_days` days were named, and if the run names two times that differ.
@@ -67,19 +70,23 @@ def days(
         _check_order(found.first, found.last, max_days)
     else:
         found = _since_previous_tick(context, zone, cron)
-        if since and run.run_type == _SCHEDULED:
-            found = found._replace(first=min(found.last, max(found.first, since)))
+        if run.run_type == _SCHEDULED:
+            found = _refreshed(found, refresh) if refresh else found
+            found = found._replace(first=min(found.last, max(found.first, since or date.min)))
     if not _has_tick(run):
         found = _not_to_come(found, zone)
     _log.info("days %s..%s: %s", *found)
     return found.first, found.last
 
 
-def until(context: Mapping[str, Any], timezone: str, cron: str | None) -> date | None:
+def until(
+    context: Mapping[str, Any], timezone: str, cron: str | None, label_delay: timedelta = _DAY
+) -> date | None:
     """Return the last day that a training may learn from; None if nobody named one, and log the reason.
 
     This is the param `until`. Otherwise a run names the last of its `days` if it belongs to a backfill, was
-    started with a data interval, or has a logical date on another day than the one on which it was due.
+    started with a data interval, or has a logical date on another day than the one on which it was due: then
+    it learns from days whose labels were known when that day was over, by `label_delay`.
     """
     if text := context["params"].get("until"):
         _log.info("learns up to %s: the run's parameter until", text)
@@ -87,8 +94,8 @@ def until(context: Mapping[str, Any], timezone: str, cron: str | None) -> date |
     run, zone = context["dag_run"], ZoneInfo(timezone)
     other_day = _date(as_of(context), zone) != _date(run.run_after, zone)
     if run.run_type == _BACKFILL or _given_interval(run) or other_day:  # a run of cron meets none of these
-        return days(context, timezone, cron)[1]
-    _log.info("learns up to the newest partition: the run names no day")
+        return labelled_until(days(context, timezone, cron)[1], label_delay)
+    _log.info("learns up to the newest partition with labels: the run names no day")
     return None
 
 
@@ -115,6 +122,11 @@ def task_step(context: Mapping[str, Any]) -> str:
     """Return a task's name within its run, with the index of a mapped task; the same for every try."""
     task_id, index = context["task"].task_id, context["ti"].map_index
     return task_id if index < 0 else f"{task_id}[{index}]"
+
+
+def _refreshed(found: _Days, refresh: timedelta) -> _Days:
+    first = max(found.first - refresh, FIRST_DAY)
+    return _Days(first, found.last, f"{found.reason}; {refresh.days} more to refresh")
 
 
 def _has_tick(run: Any) -> bool:

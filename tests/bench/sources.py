@@ -131,9 +131,9 @@ def plain(kind: str, folder: Path, days: int, out: Path) -> int:
 
 def ours(kind: str, folder: Path, days: int, out: Path) -> int:
     """Read and write as `load` does; how many rows."""
-    pipeline = pinned(loader.load(folder), folder)
+    feed = pinned(loader.load(folder).feed(), folder)
     last = FIRST + timedelta(days - 1)
-    return sum(part.rows for part in parts(pipeline, FIRST, last, folder=folder, scratch=out))
+    return sum(part.rows for part in parts(feed, FIRST, last, folder=folder, scratch=out))
 
 
 def work(how: str, kind: str, folder: Path, days: int) -> Facts:

@@ -116,5 +116,5 @@ def test_the_columns_that_a_contract_names_are_those_of_all_its_sections_and_of_
     tmp_path: Path,
 ) -> None:
     folder = write_pipeline(tmp_path, columns={"new": "float"}, monitoring={"fairness": {"column": "kind"}})
-    named = named_columns(loader.load(folder), folder)
+    named = named_columns(loader.load(folder).feed(), folder)
     assert named == {"time", "id", "amount", "kind", "returned", "new"}

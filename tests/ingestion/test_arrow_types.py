@@ -104,7 +104,7 @@ def test_a_file_gives_the_same_parts_whichever_type_holds_its_text(tmp_path: Pat
             "kind": pa.array(["book", "toy"], kind),
         }
         pq.write_table(pa.table(columns), folder / "orders.parquet")
-        found = parts(loader.load(folder), day(0), day(0), folder=folder, scratch=tmp_path)
+        found = parts(loader.load(folder).feed(), day(0), day(0), folder=folder, scratch=tmp_path)
         return [part.sha256 for part in found]
 
     assert digests(kind) == digests(TEXT)

@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from include.ingestion.casting import cast
-from include.ingestion.exact import common_type
 from include.ingestion.text_values import TextForm
+from include.lake.exact import common_type
 
 ODD = object()
 NOON = datetime(2024, 3, 1, 12)

@@ -324,9 +324,9 @@ def test_a_load_that_changes_no_column_writes_no_columns(shop: Shop) -> None:
 
 
 def test_other_sources_than_csv_keep_their_types_and_text_is_no_number(tmp_path: Path) -> None:
-    pipeline = loader.load(write_pipeline(tmp_path, source={"reader": "parquet"}))
+    feed = loader.load(write_pipeline(tmp_path, source={"reader": "parquet"})).feed()
     held = pa.schema({"id": pa.int64(), "code": pa.string()})
-    columns = TableColumns(pipeline, held=held)
+    columns = TableColumns(feed, held=held)
     covers = day(0), day(0)
     fitting = pa.record_batch({"id": pa.array([1.0, None]), "code": ["1", ""]})
     found = columns.apply(fitting, "'a.parquet'", covers)
@@ -342,7 +342,7 @@ def test_other_sources_than_csv_keep_their_types_and_text_is_no_number(tmp_path:
 
 
 def test_a_pass_begins_with_the_first_row_of_its_files(tmp_path: Path) -> None:
-    columns = TableColumns(loader.load(write_pipeline(tmp_path, columns={"id": "integer"})))
+    columns = TableColumns(loader.load(write_pipeline(tmp_path, columns={"id": "integer"})).feed())
     covers, good = (day(0), day(0)), pa.record_batch({"id": ["1", "2"]})
     assert columns.apply(good, "'all.csv'", covers) is not None
     columns.refuse()

@@ -108,7 +108,7 @@ def test_they_are_not_opened_if_the_time_has_another_name_there(tmp_path: Path) 
     far = DeltaTable(str(folder / "orders")).file_uris(file_pruning_predicate="when < '2024-03-05'")
     for uri in far:
         Path(uri.removeprefix("file://")).unlink()
-    found = parts(loader.load(folder), day(10), day(10), folder=folder, scratch=tmp_path)
+    found = parts(loader.load(folder).feed(), day(10), day(10), folder=folder, scratch=tmp_path)
     assert [(part.day, part.rows) for part in found] == [(day(10), 1)]
 
 
@@ -140,7 +140,7 @@ def test_a_column_that_is_not_there_is_told_where_every_source_is_checked(
     with pytest.raises(
         BadData, match=r"column 'Time' \(source.partition_by\) is missing .* did you mean 'time'"
     ):
-        list(parts(loader.load(folder), day(0), day(0), folder=folder, scratch=tmp_path))
+        list(parts(loader.load(folder).feed(), day(0), day(0), folder=folder, scratch=tmp_path))
 
 
 def test_rows_that_spark_has_marked_as_deleted_are_none(tmp_path: Path) -> None:

@@ -35,7 +35,7 @@ class Shop:
 
     def evolve(self, **sections: Any) -> Evolution:
         run = self.run(**sections)
-        return evolve(run.pipeline, run.table, run=RUN)
+        return evolve(run.pipeline.feed(), run.table, run=RUN)
 
     def column(self, name: str) -> tuple[str, list[Any]]:
         table = self.run().table
@@ -118,13 +118,13 @@ def test_of_two_at_once_one_fails_and_the_table_has_one_type(
     def interrupted(self: Lake, branch: str, *given: Any) -> Any:
         done = upload(branch, *given)
         if others:
-            evolve(loaded.pipeline, loaded.table, run=others.pop())
+            evolve(loaded.pipeline.feed(), loaded.table, run=others.pop())
         return done
 
     loaded = shop.run(columns={"id": "string"})
     monkeypatch.setattr(Lake, "upload", interrupted)
     with pytest.raises(Absent):
-        evolve(loaded.pipeline, loaded.table, run=RUN)
+        evolve(loaded.pipeline.feed(), loaded.table, run=RUN)
     assert shop.column("id") == ("string", ["0", "1", "2", "3", "100", "101", "102", "103"])
     assert list(shop.lake.list_branches("evolve")) == []
 

@@ -39,7 +39,7 @@ def write(folder: Path, **files: list[Row]) -> None:
 def cut(folder: Path, first: int = 0, last: int = 0) -> Iterator[tuple[Part, list[Row]]]:
     scratch = folder.parent / "scratch"
     scratch.mkdir(exist_ok=True)
-    for part in parts(loader.load(folder), day(first), day(last), folder=folder, scratch=scratch):
+    for part in parts(loader.load(folder).feed(), day(first), day(last), folder=folder, scratch=scratch):
         yield part, pq.read_table(part.file).to_pylist() if part.file else []
 
 
@@ -221,7 +221,7 @@ def test_a_row_of_a_far_day_is_of_no_other_day(tmp_path: Path) -> None:
     )
     assert ids(folder) == [[2]]
     century = parts(
-        loader.load(folder), date(1816, 3, 29), date(1816, 3, 29), folder=folder, scratch=tmp_path
+        loader.load(folder).feed(), date(1816, 3, 29), date(1816, 3, 29), folder=folder, scratch=tmp_path
     )
     assert [part.rows for part in century] == [0]
 

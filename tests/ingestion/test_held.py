@@ -71,7 +71,7 @@ def test_evolve_changes_such_a_table(shop: IngestRun) -> None:
     shop.publish()
     with (shop.folder / "pipeline.yaml").open("a") as contract:
         contract.write("columns: {id: string}\n")
-    done = evolve(shop.pipeline, shop.table, run=shop.run)
+    done = evolve(shop.pipeline.feed(), shop.table, run=shop.run)
     assert done.columns == {"id": ("integer", "string")}
     assert types(shop, "main")["id"] == "string"
 

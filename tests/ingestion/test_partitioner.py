@@ -22,7 +22,7 @@ from tests.support.pipeline import Row, day, orders, write_csv, write_parquet, w
 
 def cut(folder: Path, scratch: Path, first: date, last: date) -> Iterator[tuple[Part, list[Row]]]:
     """Each day's partition and its rows, read at once."""
-    for part in parts(loader.load(folder), first, last, folder=folder, scratch=scratch):
+    for part in parts(loader.load(folder).feed(), first, last, folder=folder, scratch=scratch):
         yield part, pq.read_table(part.file).to_pylist() if part.file else []
 
 
@@ -108,17 +108,17 @@ def test_a_query_gives_a_day_the_same_bytes_alone_or_among_others(tmp_path: Path
     folder = write_pipeline(
         tmp_path, source={"reader": "sql", "uri": None, "conn_id": "shop", "query": query}
     )
-    spec = loader.load(folder)
+    feed = loader.load(folder).feed()
 
     def digests(first: int, last: int, columns: TableColumns) -> list[str]:
         days = day(first), day(last)
-        found = parts(spec, *days, folder=folder, scratch=scratch, sql_url="sqlite://", columns=columns)
+        found = parts(feed, *days, folder=folder, scratch=scratch, sql_url="sqlite://", columns=columns)
         return [part.sha256 for part in found]
 
-    first_load = TableColumns(spec)
+    first_load = TableColumns(feed)
     both = digests(0, 1, first_load)
     held = first_load.schema
-    alone = [digests(number, number, TableColumns(spec, held=held)) for number in (0, 1)]
+    alone = [digests(number, number, TableColumns(feed, held=held)) for number in (0, 1)]
     assert both == [*alone[0], *alone[1]]
 
 
@@ -253,7 +253,7 @@ def test_any_byte_that_rots_in_a_part_is_seen_by_a_reader_of_its_column(
 ) -> None:
     write_csv(write_pipeline(tmp_path) / "orders.csv", orders(0, count=9))
     for part in parts(
-        loader.load(tmp_path / "orders"), day(0), day(0), folder=tmp_path / "orders", scratch=scratch
+        loader.load(tmp_path / "orders").feed(), day(0), day(0), folder=tmp_path / "orders", scratch=scratch
     ):
         assert part.file
         content = part.file.read_bytes()

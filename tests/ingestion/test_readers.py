@@ -12,8 +12,8 @@ import pytest
 
 from include.contract import loader
 from include.exceptions import BadData, FileMissing, MillraceError, Misconfigured
-from include.ingestion.misfits import misfits
 from include.ingestion.readers import SourceBatch, read
+from include.lake.misfits import misfits
 from tests.support.pipeline import Row, day, orders, write_csv, write_parquet, write_pipeline
 
 

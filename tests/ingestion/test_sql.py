@@ -63,7 +63,7 @@ def load_days(folder: Path, url: str) -> list[int]:
     """How many rows ingestion finds on each of the first two days."""
     scratch = folder.parent / "scratch"
     scratch.mkdir()
-    found = parts(loader.load(folder), day(0), day(1), folder=folder, scratch=scratch, sql_url=url)
+    found = parts(loader.load(folder).feed(), day(0), day(1), folder=folder, scratch=scratch, sql_url=url)
     return [part.rows for part in found]
 
 

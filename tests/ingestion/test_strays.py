@@ -35,10 +35,10 @@ def cut(tmp_path: Path) -> Cut:
     scratch.mkdir()
 
     def cut(folder: Path, first: int, last: int) -> tuple[dict[str, list[int]], Strays]:
-        pipeline = loader.load(folder)
-        strays = Strays(pipeline.source)
+        feed = loader.load(folder).feed()
+        strays = Strays(feed.source)
         found = {}
-        for part in parts(pipeline, day(first), day(last), folder=folder, scratch=scratch, strays=strays):
+        for part in parts(feed, day(first), day(last), folder=folder, scratch=scratch, strays=strays):
             found[str(part.day)] = pq.read_table(part.file)["id"].to_pylist() if part.file else []
         return found, strays
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pyarrow as pa
 import pytest
 
-from include.ingestion.exact import common_type
 from include.ingestion.unified import Misfit, unified
+from include.lake.exact import common_type
 
 INT, FLOAT, TEXT, NULL = pa.int64(), pa.float64(), pa.string(), pa.null()
 

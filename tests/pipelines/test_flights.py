@@ -104,7 +104,7 @@ def test_late_is_more_than_a_quarter_of_an_hour_and_unknown_where_the_flight_nev
 
 def digests(first: date, last: date, scratch: Path) -> list[str]:
     spec = loader.load(FOLDER)
-    return [part.sha256 for part in parts(spec, first, last, folder=FOLDER, scratch=scratch)]
+    return [part.sha256 for part in parts(spec.feed(), first, last, folder=FOLDER, scratch=scratch)]
 
 
 def test_reading_twice_gives_the_same_bytes(tmp_path: Path) -> None:

@@ -40,13 +40,13 @@ def test_paths_say_which_days_there_are(
 ) -> None:
     folder = pipeline(tmp_path, {name: orders(0) for name in names}, uri)
 
-    assert source_days(loader.load(folder), folder) == days
+    assert source_days(loader.load(folder).feed(), folder) == days
 
 
 def test_a_file_with_the_whole_history_is_read(tmp_path: Path) -> None:
     folder = pipeline(tmp_path, {"orders.csv": orders(3, 1, 200)}, "orders.csv")
 
-    assert source_days(loader.load(folder), folder) == (day(1), day(200))
+    assert source_days(loader.load(folder).feed(), folder) == (day(1), day(200))
     assert latest_days(loader.load(folder), folder) == (day(111), day(200))
 
 
@@ -56,7 +56,7 @@ def test_columns_that_are_dropped_are_not_looked_at(tmp_path: Path) -> None:
     contract = loader.load(folder)
     source = contract.source.model_copy(update={"extra": OnExtra.FAIL})
 
-    assert source_days(contract.model_copy(update={"source": source}), folder) == (day(0), day(0))
+    assert source_days(contract.model_copy(update={"source": source}).feed(), folder) == (day(0), day(0))
 
 
 def test_a_time_with_a_format_is_read_as_the_contract_says(tmp_path: Path) -> None:
@@ -65,18 +65,18 @@ def test_a_time_with_a_format_is_read_as_the_contract_says(tmp_path: Path) -> No
     rows = [{name: value for name, value in row.items() if name != "time"} for row in rows]
     folder = pipeline(tmp_path, {"orders.csv": rows}, "orders.csv", columns=columns)
 
-    assert source_days(loader.load(folder), folder) == (date(2024, 3, 31), date(2024, 3, 31))
+    assert source_days(loader.load(folder).feed(), folder) == (date(2024, 3, 31), date(2024, 3, 31))
 
 
 def test_without_rows_it_says_so(tmp_path: Path) -> None:
     folder = pipeline(tmp_path, {"orders.csv": []}, "orders.csv")
 
     with pytest.raises(FileMissing, match=r"'orders.csv' has no row with a day; provide rows, or correct"):
-        source_days(loader.load(folder), folder)
+        source_days(loader.load(folder).feed(), folder)
 
 
 def test_only_asking_a_function_shows_its_days(tmp_path: Path) -> None:
     source = {"reader": "python", "uri": None, "callable": "include.pipelines.flights.source:read"}
     folder = write_pipeline(tmp_path, source=source)
 
-    assert source_days(loader.load(folder), folder) is None
+    assert source_days(loader.load(folder).feed(), folder) is None

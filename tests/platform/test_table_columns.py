@@ -40,7 +40,7 @@ def loaded(
 def test_the_schema_shows_what_contract_and_table_say(
     loaded: IngestRun, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert list(lines(loaded.pipeline, loaded.table)) == [
+    assert list(lines(loaded.pipeline.feed(), loaded.table)) == [
         Line("time", "", "timestamp"),
         Line("id", "string", "integer"),
         Line("amount", "", "float"),

@@ -85,4 +85,4 @@ def test_a_pipeline_without_experiments_gets_none(tracking: TrackingServer, name
     assert sweep(tracking, name) == set()
     assert [tracking.client.get_experiment_by_name(one.name) for one in experiments(tracking, name)] == [
         None
-    ] * 4
+    ] * 5

@@ -11,7 +11,7 @@ import pytest
 
 from include.contract import loader
 from include.contract.pipeline import Pipeline
-from include.validation.implied import implied, named
+from include.validation.implied import implied
 from tests.support.pipeline import write_pipeline
 
 ROWS = {
@@ -34,18 +34,18 @@ def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Pipeline:
 def faults(pipeline: Pipeline, **columns: Any) -> list[str]:
     rows = {**ROWS, "region": ["x", "y", "z"], **columns}
     frame = pd.DataFrame({name: values for name, values in rows.items() if values is not None})
-    return [check.sentence() for check in implied(frame, pipeline) if not check.passed]
+    return [check.sentence() for check in implied(frame, pipeline.feed()) if not check.passed]
 
 
 def test_every_column_that_a_contract_names_is_checked(pipeline: Pipeline) -> None:
-    assert named(pipeline) == {
+    assert pipeline.feed().required == {
         "amount": "model.features.numerical",
         "kind": "model.features.categorical",
         "returned": "model.target",
         "time": "model.time",
         "region": "gate.slices.column",
     }
-    assert len(implied(pd.DataFrame(ROWS), pipeline)) == 7
+    assert len(implied(pd.DataFrame(ROWS), pipeline.feed())) == 7
     assert faults(pipeline) == []
 
 

@@ -33,7 +33,7 @@ def load(tmp: Path, content: bytes | None, source: dict[str, Any], **sections: A
         (folder / (name or "orders.csv")).write_bytes(content)
     scratch = tmp / "scratch"
     scratch.mkdir()
-    for part in parts(loader.load(folder), DAY, DAY, folder=folder, scratch=scratch):
+    for part in parts(loader.load(folder).feed(), DAY, DAY, folder=folder, scratch=scratch):
         assert part.rows >= 0
 
 

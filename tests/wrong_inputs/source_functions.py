@@ -44,7 +44,7 @@ def read(tmp: Path, code: str, function: str = "read") -> list[Any]:
     scratch.mkdir()
     sys.path.insert(0, str(tmp))
     try:
-        return list(parts(loader.load(folder), DAY, DAY, folder=folder, scratch=scratch))
+        return list(parts(loader.load(folder).feed(), DAY, DAY, folder=folder, scratch=scratch))
     finally:
         sys.path.remove(str(tmp))
 

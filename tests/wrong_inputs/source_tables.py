@@ -34,8 +34,8 @@ def load(tmp: Path, source: dict[str, Any], fill: Callable[[Path], object]) -> N
     fill(folder / source["uri"])
     scratch = tmp / "scratch"
     scratch.mkdir()
-    pipeline = pinned(loader.load(folder), folder)
-    for part in parts(pipeline, day(0), day(0), folder=folder, scratch=scratch):
+    feed = pinned(loader.load(folder).feed(), folder)
+    for part in parts(feed, day(0), day(0), folder=folder, scratch=scratch):
         assert part.rows >= 0
 
 

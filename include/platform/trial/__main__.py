@@ -22,13 +22,11 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from include.contract import loader
-from include.contract.data import Reader
 from include.contract.pipeline import Pipeline
-from include.contract.windows import TrainingWindow
+from include.contract.windows import TrainingWindow, labelled_until
 from include.exceptions import MillraceError, Misconfigured
 from include.platform.check import day_of, folder_of
 from include.platform.source_days import source_days
-from include.platform.source_urls import url_of
 from include.platform.trial.lab import lab
 from include.platform.trial.loop import Loop, Say
 from include.platform.trial.outcome import Outcome
@@ -59,15 +57,16 @@ def plan(pipeline: Pipeline, folder: Path, first: date | None, last: date | None
 
     For queries and functions the last day is yesterday. Raises Misconfigured for days in the wrong order.
     """
-    known = None if first and last else source_days(pipeline, folder)
+    has = None if first and last else source_days(pipeline.feed(), folder)
     yesterday = datetime.now(ZoneInfo(pipeline.source.timezone)).date() - timedelta(days=1)
-    last = last or (known[1] if known else yesterday)
-    span = (last - first).days + 1 if first else (last - known[0]).days + 1 if known else 10**6
+    last = last or (has[1] if has else yesterday)
+    span = (last - first).days + 1 if first else (last - has[0]).days + 1 if has else 10**6
     if span < 1:
         raise Misconfigured(f"--from {first} is after the last day {last}; choose days that the source has")
     trained_until = last - timedelta(days=min(MONITORED_DAYS, span // 5))
-    window = TrainingWindow.until(trained_until, pipeline.training)
-    return Plan(first or max(window.first, known[0] if known else window.first), trained_until, last)
+    known = labelled_until(trained_until, pipeline.monitoring.label_delay)
+    window = TrainingWindow.until(known, pipeline.training)
+    return Plan(first or max(window.first, has[0] if has else window.first), trained_until, last)
 
 
 def attempt(folder: Path, first: date | None, last: date | None, console: Console) -> Outcome:
@@ -76,14 +75,13 @@ def attempt(folder: Path, first: date | None, last: date | None, console: Consol
     for error in loader.file_errors(folder, pipeline):
         raise error
     days = plan(pipeline, folder, first, last)
-    url = url_of(str(pipeline.source.conn_id)) if pipeline.source.reader is Reader.SQL else None
     with (
         _progress(console, days.steps) as say,
         TemporaryDirectory(prefix="millrace-", ignore_cleanup_errors=True) as scratch,
     ):
         say("start")
         with lab(Path(scratch)) as place:
-            return Loop(pipeline, folder, place, say, url).run(days.first, days.trained_until, days.last)
+            return Loop(pipeline, folder, place, say).run(days.first, days.trained_until, days.last)
 
 
 @contextmanager

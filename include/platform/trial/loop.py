@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date, timedelta
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, cast
 
-from include.contract.data import Reader
+from include.contract.data import Reader, Source
 from include.contract.day_path import is_dated
+from include.contract.feed import Feed, Stage
 from include.contract.pipeline import Pipeline
 from include.exceptions import BadData, Conflict, JobFailed
 from include.governance.ledger import Ledger
@@ -31,6 +32,8 @@ from include.modelling.comparison import Scores
 from include.modelling.pin import PinResult, pin
 from include.monitoring.decision import decide
 from include.monitoring.history import MonitoringHistory
+from include.platform.source_days import source_days
+from include.platform.source_urls import url_of
 from include.platform.trial.lab import Lab
 from include.platform.trial.outcome import Days, Ingested, Monitored, Outcome, Quarantined, Trained
 from include.record import Record
@@ -56,36 +59,46 @@ class Loop:
     folder: Path
     lab: Lab
     say: Say
-    sql_url: str | None = None
     outcome: Outcome = field(default_factory=Outcome)
     _halvings: int = 0
 
     def run(self, first: date, trained_until: date, last: date) -> Outcome:
         """Ingest, train and monitor; the days after `trained_until`, or that day, are monitored."""
         self.lake.ensure_repository(f"local://{self.lake.repository}", self.pipeline.lake.branch)
-        self.ingest(first, trained_until)
+        self.bring(first, trained_until)
         self.train(trained_until, cause="the first model")
         if self.outcome.champion is None:
             return self.outcome
         if trained_until < last:
-            self.ingest(trained_until + timedelta(days=1), last)
+            self.bring(trained_until + timedelta(days=1), last)
         day = min(trained_until + timedelta(days=1), last)
         while day <= last:
             self.monitor(day)
             day += timedelta(days=1)
         return self.outcome
 
-    def ingest(self, first: date, last: date) -> None:
+    def bring(self, first: date, last: date) -> None:
+        """Bring the rows of days, and of the labels those that are known by their end."""
+        self.ingest(self.pipeline.feed(), first, last)
+        if self.pipeline.labels is not None:
+            feed = self.pipeline.feed(Stage.LABELS)
+            known = source_days(feed, self.folder) or (first, last)
+            first, last = max(first, known[0]), min(last, known[1])
+            if first <= last:
+                self.ingest(feed, first, last)
+
+    def ingest(self, feed: Feed, first: date, last: date) -> None:
         """Bring days in one run; where it fails, halve them until the bad days stand alone."""
-        days = Days(first, last)
-        self.say(f"ingest {days}")
-        run = self._identity("ingest", f"{first}_{last}")
-        branch = f"ingest-{first}-{last}-{run.short_hash}"
+        days, stage = Days(first, last), feed.stage.value
+        self.say(f"{stage} {days}")
+        run = self._identity(stage, f"{first}_{last}")
+        branch = f"{stage}-{first}-{last}-{run.short_hash}"
         self.lake.create_branch(branch, self.pipeline.lake.branch)
         ingestion = Ingestion(
             pipeline=self.pipeline,
+            stage=feed.stage,
             folder=self.folder,
-            table=self.table,
+            table=Table(self.lake, feed.table, feed.since),
             branch=branch,
             first=first,
             last=last,
@@ -93,39 +106,40 @@ class Loop:
         )
         loaded: LoadResult | None = None
         try:
-            loaded = load(ingestion, sql_url=self.sql_url)
-            result = check(ingestion, validation_runs(self.lab.tracking, self.pipeline.name))
+            loaded = load(ingestion, sql_url=_sql_url(feed.source))
+            result = check(ingestion, validation_runs(self.lab.tracking, self.pipeline.name, stage))
             require(result, ingestion)
         except BadData as error:
             reasons = (str(error),) if loaded is None else result.reasons
-            self._failed(ingestion, days, reasons, can_halve=loaded is not None or self._reads_by_day)
+            self._failed(ingestion, days, reasons, can_halve=loaded is not None or _reads_by_day(feed))
             return
         publish(self.lake, branch, into=self.pipeline.lake.branch, run=run)
-        self.outcome.ingested.append(Ingested(days, loaded.partitions, loaded.rows))
-
-    @property
-    def _reads_by_day(self) -> bool:
-        """Whether other days are other files or queries, so that a fault may be one of some days only."""
-        source = self.pipeline.source
-        return source.reader in (Reader.SQL, Reader.PYTHON) or is_dated(str(source.uri))
+        self.outcome.ingested.append(Ingested(feed.stage, days, loaded.partitions, loaded.rows))
 
     def _failed(self, ingestion: Ingestion, days: Days, reasons: tuple[str, ...], *, can_halve: bool) -> None:
         if can_halve and days.first < days.last and self._halvings < _MAX_HALVINGS:
             self._halvings += 1
             self.lake.delete_branch(ingestion.branch)
             middle = days.first + (days.last - days.first) / 2
-            self.ingest(days.first, middle)
-            self.ingest(middle + timedelta(days=1), days.last)
+            self.ingest(ingestion.feed, days.first, middle)
+            self.ingest(ingestion.feed, middle + timedelta(days=1), days.last)
             return
         quarantine(self.pipeline, self.lake, ingestion.branch, reasons=reasons, run=ingestion.run)
-        self.outcome.quarantined.append(Quarantined(days, reasons))
+        self.outcome.quarantined.append(Quarantined(ingestion.stage, days, reasons))
 
     def train(self, until: date, *, cause: str) -> None:
         """Train up to a day, and let the gate decide; a candidate that passes becomes champion."""
         run = self._identity("train", f"until_{until}")
         try:
             self.say(f"train until {until}")
-            pinned = pin(self.table, self.pipeline.lake.branch, f"train-{run.short_hash}", until=until)
+            delay = self.pipeline.monitoring.label_delay
+            pinned = pin(
+                self.table,
+                self.pipeline.lake.branch,
+                f"train-{run.short_hash}",
+                until=until,
+                label_delay=delay,
+            )
             trained = cast(TrainResult, self._job(Job.TRAIN, run, pinned))
             self.say(f"evaluate until {until}")
             scores = cast(Scores, self._job(Job.EVALUATE, run, pinned, candidate=trained.run_id))
@@ -230,3 +244,17 @@ class Loop:
     @cached_property
     def _services(self) -> Services:
         return Services(lake=self.lab.lake, tracking=self.lab.tracking, pipelines=self.folder.parent)
+
+
+def _sql_url(source: Source) -> str | None:
+    return _url_of(str(source.conn_id)) if source.reader is Reader.SQL else None
+
+
+_url_of = cache(url_of)
+"""Airflow takes seconds for each connection."""
+
+
+def _reads_by_day(feed: Feed) -> bool:
+    """Whether other days are other files or queries, so that a fault may be one of some days only."""
+    source = feed.source
+    return source.reader in (Reader.SQL, Reader.PYTHON) or is_dated(str(source.uri))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import date
 
+from include.contract.feed import Stage
 from include.modelling.comparison import Scores
 from include.verdict import Verdict
 
@@ -23,8 +24,9 @@ class Days:
 
 @dataclass(frozen=True)
 class Ingested:
-    """Days that were published together, and their rows."""
+    """Days that were published together, and their rows; the stage says of which table."""
 
+    stage: Stage
     days: Days
     partitions: int
     rows: int
@@ -32,8 +34,9 @@ class Ingested:
 
 @dataclass(frozen=True)
 class Quarantined:
-    """Days that readers do not see, and why."""
+    """Days that readers do not see, and why; the stage says of which table."""
 
+    stage: Stage
     days: Days
     reasons: tuple[str, ...]
 

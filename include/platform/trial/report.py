@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from rich.console import Console
 from rich.markup import escape
 
+from include.contract.feed import Stage
 from include.platform.picture import picture
 from include.platform.trial.outcome import Monitored, Outcome, Trained
 
@@ -25,14 +26,14 @@ def show(outcome: Outcome, console: Console, seconds: float) -> None:
 
 
 def _lines(outcome: Outcome) -> Iterator[tuple[str, str]]:
-    partitions, rows = (
-        sum(one.partitions for one in outcome.ingested),
-        sum(one.rows for one in outcome.ingested),
-    )
-    yield "ingested", f"{partitions:,} day(s) with {rows:,} rows"
+    yield "ingested", f"{_brought(outcome, Stage.INGEST)} rows"
+    if any(one.stage is Stage.LABELS for one in outcome.ingested):
+        yield "", f"{_brought(outcome, Stage.LABELS)} labels"
     quarantined = outcome.quarantined
     for number, found in enumerate(quarantined[:_MAX_NAMED]):
-        yield "" if number else "quarantined", f"{found.days}: {'; '.join(found.reasons[:_MAX_NAMED])}"
+        what = "" if found.stage is Stage.INGEST else "labels of "
+        reasons = "; ".join(found.reasons[:_MAX_NAMED])
+        yield "" if number else "quarantined", f"{what}{found.days}: {reasons}"
     if len(quarantined) > _MAX_NAMED:
         yield "", f"and {len(quarantined) - _MAX_NAMED} more ranges of days"
     for one in outcome.trained:
@@ -41,6 +42,11 @@ def _lines(outcome: Outcome) -> Iterator[tuple[str, str]]:
         yield "" if number else "monitored", _monitored(day)
     for number, failure in enumerate(outcome.failures):
         yield "" if number else "failed", failure
+
+
+def _brought(outcome: Outcome, stage: Stage) -> str:
+    found = [one for one in outcome.ingested if one.stage is stage]
+    return f"{sum(one.partitions for one in found):,} day(s) with {sum(one.rows for one in found):,}"
 
 
 def _trained(one: Trained) -> Iterator[tuple[str, str]]:

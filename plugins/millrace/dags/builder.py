@@ -7,7 +7,7 @@ import runpy
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from datetime import date, datetime, time
+from datetime import date, datetime, time, timedelta
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -17,7 +17,8 @@ from airflow.sdk import DAG, Asset, BaseOperator, Param, get_parsing_context
 
 from include.contract import loader
 from include.contract.containment import contain
-from include.contract.data import OnMissing
+from include.contract.data import LakeTable, OnMissing, Source
+from include.contract.feed import Feed
 from include.contract.pipeline import Pipeline
 from include.exceptions import Fault, Misconfigured, PipelineInvalid
 from include.settings import settings
@@ -119,18 +120,22 @@ def stage_dag(
     params: Mapping[str, Param],
     max_active_runs: int,
     since: date | None = None,
+    source: Source | None = None,
+    refresh: timedelta | None = None,
 ) -> Iterator[DAG]:
     """Yield the DAG of one stage, entered, with everything that the stages have in common.
 
     The schedule brings every day from `since` on, also those missed; without it only ticks from now on run.
-    Airflow sees the DAG once the block has ended without an error, so never half of one.
+    Its runs bring `refresh` earlier days again. Days begin where those of `source` do, by default that of the
+    rows. Airflow sees the DAG once the block has ended without an error, so never half of one.
     """
+    source = source or pipeline.source
     dag = DAG(
         dag_id=dag_id(pipeline.name, stage),
         description=f"{pipeline.description} ({doc.strip().splitlines()[0]})",
         doc_md=doc.replace("{pipeline}", pipeline.name),
-        schedule=DayTimetable(cron, timezone=pipeline.source.timezone) if cron else None,
-        start_date=_midnight(since, pipeline.source.timezone) if since else None,
+        schedule=DayTimetable(cron, timezone=source.timezone) if cron else None,
+        start_date=_midnight(since, source.timezone) if since else None,
         catchup=since is not None,
         max_active_runs=max_active_runs,
         is_paused_upon_creation=False,
@@ -140,7 +145,7 @@ def stage_dag(
         },
         params=dict(params),
         tags=[pipeline.name, stage, *pipeline.tags],
-        user_defined_macros=macros(pipeline, cron, since),
+        user_defined_macros=macros(pipeline, source, cron, since, refresh),
         auto_register=False,
     )
     with dag:
@@ -170,15 +175,16 @@ def approval(pipeline: Pipeline, *, version: str, subject: str, body: str) -> li
     ]
 
 
-def wait_for_files(pipeline: Pipeline, *, first: str, last: str) -> list[BaseOperator]:
+def wait_for_files(feed: Feed, *, first: str, last: str) -> list[BaseOperator]:
     """Return the task that waits for the files of some days, or no task if the contract waits for none."""
-    source = pipeline.source
+    source = feed.source
     if source.missing is not OnMissing.WAIT:
         return []
     return [
         SourceSensor(
             task_id="wait_for_files",
-            pipeline_name=pipeline.name,
+            pipeline_name=feed.pipeline_name,
+            stage=feed.stage.value,
             first=first,
             last=last,
             timeout=source.missing_timeout.total_seconds(),
@@ -186,10 +192,9 @@ def wait_for_files(pipeline: Pipeline, *, first: str, last: str) -> list[BaseOpe
     ]
 
 
-def table_asset(pipeline: Pipeline) -> Asset:
-    """Return the asset that a published partition of the pipeline's table updates."""
-    lake = pipeline.lake
-    return Asset(f"lakefs://{lake.repository}/{lake.branch}/{lake.table}")
+def feed_asset(feed: Feed, lake: LakeTable) -> Asset:
+    """Return the asset that a published partition of a feed's table updates."""
+    return Asset(f"lakefs://{lake.repository}/{lake.branch}/{feed.table}")
 
 
 def model_asset(pipeline: Pipeline) -> Asset:

@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 from jinja2 import pass_context
 
+from include.contract.data import Source
 from include.contract.pipeline import Pipeline
 from millrace.run import days, identity, until
 from millrace.xcom import pull_result
 
 
-def macros(pipeline: Pipeline, cron: str | None, since: date | None = None) -> dict[str, Any]:
-    """Return the macros of a pipeline's DAGs; the schedule `cron` brings no day before `since`."""
-    source = pipeline.source
+def macros(
+    pipeline: Pipeline,
+    source: Source,
+    cron: str | None,
+    since: date | None = None,
+    refresh: timedelta | None = None,
+) -> dict[str, Any]:
+    """Return the macros of a pipeline's DAG, which is for days of a source.
+
+    The schedule `cron` brings no day before `since`, and as many days again as `refresh` says.
+    """
     found: dict[Hashable, Any] = {}
 
     def once(context: Any, about: str, find: Callable[[], Any]) -> Any:
@@ -27,7 +36,7 @@ def macros(pipeline: Pipeline, cron: str | None, since: date | None = None) -> d
         return found[key]
 
     def days_of(context: Any) -> tuple[date, date]:
-        bounds: dict[str, Any] = {"max_days": source.max_days, "since": since}
+        bounds: dict[str, Any] = {"max_days": source.max_days, "since": since, "refresh": refresh}
         days_found: tuple[date, date] = once(
             context, "days", lambda: days(context, source.timezone, cron, **bounds)
         )
@@ -43,7 +52,7 @@ def macros(pipeline: Pipeline, cron: str | None, since: date | None = None) -> d
 
     @pass_context
     def learn_until(context: Any) -> str:
-        day = until(context, source.timezone, cron)
+        day = until(context, source.timezone, cron, pipeline.monitoring.label_delay)
         return day.isoformat() if day else ""
 
     @pass_context

@@ -12,6 +12,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 
 from include.contract import loader
 from include.contract.data import Reader, Source
+from include.contract.feed import Stage
 from include.exceptions import Absent, BadData, Conflict
 from include.lake.table import Table
 from include.settings import settings
@@ -33,12 +34,16 @@ class _BranchOperator(PipelineOperator):
     :param branch: the branch.
     :param first: the first day (ISO date).
     :param last: the last day, included.
+    :param stage: the ingestion: of rows or of labels.
     """
 
     template_fields: Sequence[str] = (*PipelineOperator.template_fields, "branch", "first", "last")
 
-    def __init__(self, *, branch: str, first: str, last: str, **kwargs: Any) -> None:
+    def __init__(
+        self, *, branch: str, first: str, last: str, stage: str = Stage.INGEST.value, **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
+        self.stage = stage
         self.branch = branch
         self.first = first
         self.last = last
@@ -47,11 +52,12 @@ class _BranchOperator(PipelineOperator):
         """Return what the steps of this run's ingestion share."""
         from include.ingestion.ingestion import Ingestion
 
-        pipeline = self.load_pipeline()
+        pipeline, stage = self.load_pipeline(), Stage(self.stage)
         return Ingestion(
             pipeline=pipeline,
+            stage=stage,
             folder=self.folder,
-            table=self.connect_table(pipeline),
+            table=self.connect_table(pipeline, stage),
             branch=self.branch,
             first=date.fromisoformat(self.first),
             last=date.fromisoformat(self.last),
@@ -101,7 +107,7 @@ class LoadOperator(_BranchOperator):
 
         ingestion = self.ingestion(context)
         with _recording_bad_data(context):
-            return load(ingestion, sql_url=_sql_url(ingestion.pipeline.source)).to_json()
+            return load(ingestion, sql_url=_sql_url(ingestion.feed.source)).to_json()
 
 
 class ValidateOperator(_BranchOperator):
@@ -121,7 +127,9 @@ class ValidateOperator(_BranchOperator):
 
         ingestion = self.ingestion(context)
         with _recording_bad_data(context):
-            result = check(ingestion, validation_runs(self.connect_tracking(), self.pipeline_name))
+            result = check(
+                ingestion, validation_runs(self.connect_tracking(), self.pipeline_name, self.stage)
+            )
         for reason in result.reasons:
             self.log.warning("%s", reason)
         try:
@@ -140,20 +148,23 @@ class PublishOperator(LakeFSMergeOperator):
     has published other types meanwhile.
 
     :param pipeline_name: the pipeline's name.
+    :param stage: the ingestion: of rows or of labels.
     """
 
     template_fields: Sequence[str] = (*LakeFSMergeOperator.template_fields, "pipeline_name")
 
-    def __init__(self, *, pipeline_name: str, **kwargs: Any) -> None:
+    def __init__(self, *, pipeline_name: str, stage: str = Stage.INGEST.value, **kwargs: Any) -> None:
         super().__init__(delete_source=True, skip_unchanged=True, **kwargs)
         self.pipeline_name = pipeline_name
+        self.stage = stage
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Merge, unless the table has become that of another pipeline."""
         from include.ingestion.agree import agree, check_types
 
         folder = settings().pipelines
-        table = Table(self.lake(), loader.load(folder / self.pipeline_name).lake.table)
+        feed = loader.load(folder / self.pipeline_name).feed(Stage(self.stage))
+        table = Table(self.lake(), feed.table)
         table.check_writer(self.into, self.pipeline_name, loader.names(folder))
         check_types(table, self.source, self.into)
         try:

@@ -10,6 +10,7 @@ from airflow.sdk import BaseOperator
 from airflow.sdk.bases.operator import BaseOperatorMeta
 
 from include.contract import loader
+from include.contract.feed import Stage
 from include.contract.pipeline import Pipeline
 from include.governance.ledger import Ledger
 from include.lake.client import Lake
@@ -61,9 +62,10 @@ class PipelineMixin(FailureMixin, metaclass=BaseOperatorMeta):
         """Return the repository of the pipeline's table."""
         return LakeFSHook(self.lakefs_conn_id).lake(pipeline.lake.repository)
 
-    def connect_table(self, pipeline: Pipeline) -> Table:
-        """Return the pipeline's table."""
-        return Table(self.connect_lake(pipeline), pipeline.lake.table, pipeline.since)
+    def connect_table(self, pipeline: Pipeline, stage: Stage = Stage.INGEST) -> Table:
+        """Return the pipeline's table that a stage brings rows to."""
+        feed = pipeline.feed(stage)
+        return Table(self.connect_lake(pipeline), feed.table, feed.since)
 
     def connect_tracking(self) -> TrackingServer:
         """Return MLflow, and log this process in there."""

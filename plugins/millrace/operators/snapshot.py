@@ -18,7 +18,8 @@ class PinOperator(PipelineOperator):
     the branch has moved on.
 
     :param ref: a branch, tag or commit; empty: the pipeline's branch.
-    :param until: the last day to learn from (ISO date); empty: the newest partition of that commit.
+    :param until: the last day to learn from (ISO date); empty: the newest partition of that commit
+        whose targets can be known.
     :param tag: the name of the tag.
     """
 
@@ -37,4 +38,5 @@ class PinOperator(PipelineOperator):
         pipeline = self.load_pipeline()
         until = date.fromisoformat(self.until) if self.until else None
         table = self.connect_table(pipeline)
-        return pin(table, self.ref or pipeline.lake.branch, self.tag, until=until).to_json()
+        ref, delay = self.ref or pipeline.lake.branch, pipeline.monitoring.label_delay
+        return pin(table, ref, self.tag, until=until, label_delay=delay).to_json()

@@ -8,6 +8,7 @@ from typing import Any
 
 from airflow.sdk import BaseSensorOperator, Context
 
+from include.contract.feed import Stage
 from include.excerpt import quote
 from millrace.operators.pipeline import PipelineMixin
 from millrace.sensors.lakefs import WAIT_DEFAULTS
@@ -20,27 +21,30 @@ class SourceSensor(PipelineMixin, BaseSensorOperator):
 
     :param first: the first day (ISO date).
     :param last: the last day, included.
+    :param stage: the ingestion whose source it is: of rows or of labels.
     """
 
     template_fields: Sequence[str] = ("pipeline_name", "first", "last")
 
-    def __init__(self, *, first: str, last: str, **kwargs: Any) -> None:
+    def __init__(self, *, first: str, last: str, stage: str = Stage.INGEST.value, **kwargs: Any) -> None:
         super().__init__(**{**WAIT_DEFAULTS, **kwargs})
         self.first = first
         self.last = last
+        self.stage = stage
 
     def poke(self, context: Context) -> bool:
         """Look for the files."""
         from include.ingestion.readers import missing_files
 
-        source = self.load_pipeline().source
+        feed = self.load_pipeline().feed(Stage(self.stage))
         days = date.fromisoformat(self.first), date.fromisoformat(self.last)
-        if missing := missing_files(source, *days, folder=self.folder):
+        if missing := missing_files(feed.source, *days, folder=self.folder):
             named = ", ".join(map(quote, missing[:_MAX_NAMED]))
             more = ", …" if len(missing) > _MAX_NAMED else ""
             self.log.info(
-                "waiting for %d path(s) without a file, up to source.missing_timeout: %s%s",
+                "waiting for %d path(s) without a file, up to %ssource.missing_timeout: %s%s",
                 len(missing),
+                feed.at,
                 named,
                 more,
             )

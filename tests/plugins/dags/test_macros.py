@@ -14,6 +14,8 @@ from include.exceptions import Absent
 from include.settings import ROOT
 from millrace.dags.macros import macros
 
+FLIGHTS = loader.load(ROOT / "include" / "pipelines" / "flights")
+
 
 class Instance:
     """A task instance that counts how often it reads."""
@@ -34,7 +36,7 @@ class Instance:
 def template() -> jinja2.Template:
     """A template that reads two fields of one result."""
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined, autoescape=True)
-    environment.globals.update(macros(loader.load(ROOT / "include" / "pipelines" / "flights"), None))
+    environment.globals.update(macros(FLIGHTS, FLIGHTS.source, None))
     return environment.from_string("{{ result('pin').commit }} {{ result('pin').until }}")
 
 
@@ -59,7 +61,7 @@ def test_a_task_that_was_marked_as_success_is_named_with_the_remedy(template: ji
 def test_the_days_of_a_task_are_logged_once(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined, autoescape=True)
-    environment.globals.update(macros(loader.load(ROOT / "include" / "pipelines" / "flights"), "@daily"))
+    environment.globals.update(macros(FLIGHTS, FLIGHTS.source, "@daily"))
     template = environment.from_string("{{ first_day() }} {{ last_day() }} {{ partition() }}")
     dag_run = SimpleNamespace(run_type="manual", data_interval_start=None, data_interval_end=None)
     params = {"start": "2013-03-01", "end": "2013-03-02"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from include.floats import MAX_EXACT
-from include.ingestion.misfits import refusals
+from include.lake.misfits import refusals
 
 if TYPE_CHECKING:
     import pyarrow as pa
