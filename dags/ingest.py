@@ -7,13 +7,15 @@ with the commit, the days and the number of rows. Ingesting a day again replaces
 **Flow**: `wait_for_files`, which only `source.missing: wait` adds, waits for the files of the days.
 `open_branch` creates a branch for this run, `load` streams the source into it, `validate` runs the Great
 Expectations suite on the branch, `publish` merges it: the one moment at which readers see anything,
-atomically for all days.
+atomically for all days. `export`, which only `exports.delta` adds, then writes the commits that the Delta Lake
+table lacks, a version for each; it is skipped if there is none.
 
 **When red**: `load` or `validate` is red when the data is bad; then `quarantine` has kept the branch
 (`quarantine-…`) with the reason in its commit, and readers still see the former state. Bad data loses
 nothing and breaks nothing downstream; the partition is missing until the data is fixed. `publish` is red
 when another run published other rows of the same day in the meantime, or another pipeline the same new table,
 `wait_for_files` when a file has not come within `source.missing_timeout`: clear it once the file is there.
+When `export` is red, the data is published all the same: clear `export` alone, or let the next run catch up.
 
 **Look** at the log of the red task (rule, column and count), then at the report in MLflow that it links to.
 
@@ -24,7 +26,7 @@ fills in days that were missed, unless `schedule.since` lets cron catch up by it
 
 from airflow.sdk import chain
 
-from millrace.dags.builder import for_each_pipeline, stage_dag, table_asset, wait_for_files
+from millrace.dags.builder import export, for_each_pipeline, stage_dag, table_asset, wait_for_files
 from millrace.dags.params import INTERVAL_PARAMS
 from millrace.operators.ingest import (
     LoadOperator,
@@ -86,7 +88,7 @@ def build(pipeline):
             task_id="quarantine", pipeline_name=pipeline.name, branch=BRANCH, trigger_rule="one_failed"
         )
 
-        chain(*wait_for_files(pipeline, **DAYS), open_branch, load, validate, publish)
+        chain(*wait_for_files(pipeline, **DAYS), open_branch, load, validate, publish, *export(pipeline))
         [load, validate] >> quarantine
 
 

@@ -15,6 +15,7 @@ from pydantic import (
 
 from include.contract.columns import Columns
 from include.contract.data import LakeTable, Privacy, Schedule, Source, Validation
+from include.contract.exports import Exports
 from include.contract.gate import Gate
 from include.contract.model import Model
 from include.contract.monitoring import Monitoring
@@ -37,6 +38,7 @@ class Pipeline(Section):
         description="What columns of the table are; of others the types of the first load are kept.",
     )
     lake: LakeTable
+    exports: Exports = Exports()
     schedule: Schedule = Schedule()
     validation: Validation = Validation()
     model: Model
