@@ -181,15 +181,20 @@ class DeltaLog:
         A store may have made the version although its answer was lost, and no error is documented to tell of
         another writer; the log itself says it.
         """
-        from deltalake import DeltaTable
-
         try:
             yield
         except Exception as error:
-            with suppress(Exception):
-                if self.version != int(DeltaTable(self.uri).version()):
-                    raise Overtaken from error
+            if self._has_moved():
+                raise Overtaken from error
             raise
+
+    def _has_moved(self) -> bool:
+        """Return whether there is another version than the one that was looked at, as far as can be seen."""
+        from deltalake import DeltaTable
+
+        with suppress(Exception):
+            return int(DeltaTable(self.uri).version()) != self.version
+        return False
 
     def _history(self) -> Iterator[dict[str, Any]]:
         """Yield what the log says of each version that it still has, from the newest on."""
@@ -243,6 +248,8 @@ def _make_folder(uri: str) -> None:
                 f"{quote(uri)} cannot be created: there is no folder {quote(str(path.parent))}; create it, "
                 "or correct exports.delta.uri"
             )
+        if path.exists() and not path.is_dir():
+            raise Misconfigured(f"{quote(uri)} is a file, not a folder; correct exports.delta.uri")
         path.mkdir(exist_ok=True)
 
 
@@ -262,7 +269,7 @@ def failures(uri: str) -> Iterator[None]:
 
 def _raise(uri: str, error: Exception) -> NoReturn:
     text, is_local = str(error), uri.startswith("file://")
-    if isinstance(error, PermissionError) or REFUSED.search(text):
+    if isinstance(error, PermissionError) or REFUSED.search(text) or "Read-only file system" in text:
         raise Unauthorized(
             f"{quote(uri)} may not be written or read by this user, or is not there; correct its "
             "permissions, the credentials or exports.delta.uri"

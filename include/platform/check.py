@@ -25,6 +25,7 @@ from include.contract.pipeline import Pipeline
 from include.contract.types import FIRST_DAY, LAST_DAY, check_day
 from include.exceptions import MillraceError, Misconfigured, PipelineInvalid
 from include.excerpt import nearest, quote
+from include.exports.delta_types import check_names, delta_schema
 from include.ingestion.partitioner import parts
 from include.ingestion.readers import pinned
 from include.ingestion.strays import Strays
@@ -117,7 +118,10 @@ def _read(pipeline: Pipeline, folder: Path, first: date, last: date, sql_url: Sq
         ):
             frames = found.setdefault(part.day, [])
             if part.file is not None:
-                frames.append(to_frame(pq.read_table(part.file)))
+                rows = pq.read_table(part.file)
+                if pipeline.exports.delta:
+                    check_names(delta_schema(rows.schema, time=source.partition_by))
+                frames.append(to_frame(rows))
                 part.file.unlink()
     return {day: concat(frames) if frames else None for day, frames in found.items()}
 

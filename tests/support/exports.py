@@ -86,7 +86,9 @@ class Exported:
 
     def commits(self) -> list[str]:
         """The commits that the versions name, oldest first."""
-        return [entry["millrace.commit"] for entry in self.delta().history()[::-1] if "millrace.commit" in entry]
+        return [
+            entry["millrace.commit"] for entry in self.delta().history()[::-1] if "millrace.commit" in entry
+        ]
 
     def rows(self, version: int | None = None) -> Rows:
         """The rows of a version, as a reader of Delta Lake sees them."""
