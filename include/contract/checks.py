@@ -10,6 +10,8 @@ import yaml
 
 from include.contract.code import MODEL
 from include.contract.day_path import names_day
+from include.contract.export_folders import own_faults
+from include.contract.exports import DAY, DAY_TAKEN, unfit_names
 from include.contract.feed import Feed
 from include.contract.label_checks import check_labels
 from include.contract.raw import at, declaration, declarations, texts
@@ -56,6 +58,7 @@ def check(raw: Mapping[str, Any], folder: Path) -> list[Fault]:
         *_declared(raw),
         *_named_in_files(raw),
         *check_labels(raw),
+        *_export(raw, folder),
     ]
 
 
@@ -194,6 +197,26 @@ def _named_in_files(raw: Mapping[str, Any]) -> Iterator[Fault]:
     for path in _FILE_COLUMNS:
         if isinstance(names := at(raw, path), list) and wanted not in names:
             yield Fault(path, f"lacks {quote(wanted)} (partition_by); name all columns of the file")
+
+
+def _export(raw: Mapping[str, Any], folder: Path) -> Iterator[Fault]:
+    """Yield the faults of the folder, and of the columns that a Delta Lake table cannot have."""
+    if not isinstance(uri := at(raw, "exports.delta.uri"), str):
+        return
+    yield from own_faults(uri, at(raw, "source.uri"), folder)
+    time, names = at(raw, "source.partition_by"), sorted(_columns(raw))
+    yield from (
+        Fault(_export_path(raw, name), f"{quote(name)} {fault}") for name, fault in unfit_names(names)
+    )
+    for name in names:
+        kind = declaration(declarations(raw, "columns").get(name)).get("type", "date")
+        if name.lower() == DAY and not (name == DAY == time and kind == "date"):
+            yield Fault(_export_path(raw, name), f"{quote(name)} {DAY_TAKEN}")
+
+
+def _export_path(raw: Mapping[str, Any], column: str) -> str:
+    """Return the path of the first key that names a column."""
+    return next((path for path, name in _named_columns(raw) if name == column), "exports.delta")
 
 
 def _columns(raw: Mapping[str, Any]) -> set[str]:

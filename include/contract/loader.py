@@ -18,6 +18,7 @@ from pydantic import ValidationError
 from include.contract import code, suite
 from include.contract.checks import check
 from include.contract.containment import contain
+from include.contract.export_folders import shared_faults
 from include.contract.faults import to_fault
 from include.contract.pipeline import Pipeline
 from include.exceptions import Fault, Misconfigured, PipelineInvalid
@@ -127,15 +128,19 @@ def errors(
     `results` are those of `read_all`, if they are there already.
     """
     writers: dict[tuple[str, str, str], str] = {}
+    pipelines: list[Pipeline] = []
     for result in read_all(folder) if results is None else results:
         if isinstance(result, PipelineInvalid):
             yield result
             continue
+        pipelines.append(result)
         yield from file_errors(folder / result.name, result)
         shared = [(table, writers.setdefault(table, result.name)) for table in result.tables]
         faults = [_shared(*table, other) for table, other in shared if other != result.name]
         if faults:
             yield PipelineInvalid(str(folder / result.name / CONTRACT), faults)
+    for name, fault in shared_faults(pipelines, folder):
+        yield PipelineInvalid(str(folder / name / CONTRACT), [fault])
 
 
 def _source_file(folder: Path, pipeline: Pipeline) -> Iterator[tuple[Path, Callable[[Path], None]]]:

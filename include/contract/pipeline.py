@@ -15,6 +15,7 @@ from pydantic import (
 
 from include.contract.columns import Columns
 from include.contract.data import LakeTable, Privacy, Schedule, Source, Validation
+from include.contract.exports import Exports
 from include.contract.feed import Feed, Stage, of_labels, of_rows
 from include.contract.gate import Gate
 from include.contract.labels import Labels
@@ -44,6 +45,7 @@ class Pipeline(Section):
         description="Where targets come from that arrive later than their rows; null: they are in the rows.",
     )
     lake: LakeTable
+    exports: Exports = Exports()
     schedule: Schedule = Schedule()
     validation: Validation = Validation()
     model: Model

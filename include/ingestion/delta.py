@@ -25,9 +25,10 @@ _SESSION = {
 }
 _FEATURE = re.compile(r"Feature '(\w+)' is not supported|Unsupported table features required: \[([\w, ]+)\]")
 _GONE = re.compile(r"Object at location .* not found|NoSuchKey|404 Not Found", re.DOTALL)
-_REFUSED = re.compile(
+REFUSED = re.compile(
     r"40[13] (Forbidden|Unauthorized)|AccessDenied|InvalidAccessKeyId|SignatureDoesNotMatch|Permission denied"
 )
+"""What stores and file systems say of credentials that do not suffice."""
 _ISO_DAY = re.compile(r"\d{4}-\d{2}-\d{2}([ T].*)?")
 _ELSEWHERE = "set source.delta.version to one of these, or to null for the newest"
 
@@ -155,7 +156,7 @@ def _raise(source: Source, text: str, *, is_remote: bool) -> NoReturn:
             f"{name} lacks a file that its log names: VACUUM has removed it, or somebody else; set "
             "source.delta.version to a later one, or restore the file"
         ) from None
-    if _REFUSED.search(text):
+    if REFUSED.search(text):
         raise Unauthorized(
             f"{name} may not be read by this user; correct its permissions, or the credentials"
         ) from None

@@ -60,6 +60,13 @@ class Lake(ObjectClient):
         with suppress(Conflict), self._errors(f"repository {self.repository!r}"):
             self._client.repositories_api.create_repository(body, **REQUEST_OPTIONS)
 
+    def storage_namespace(self) -> str:
+        """Return the URI below which the server keeps the repository's objects."""
+        subject = f"repository {self.repository!r}"
+        response = self._call(subject, "repositories.get_repository")
+        with self._errors(subject):
+            return str(response["storage_namespace"])
+
     # Refs
 
     def resolve(self, ref: str) -> str:

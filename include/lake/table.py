@@ -154,6 +154,11 @@ class Table:
         self._tell(others)
         return {day: sorted(items, key=_part_order) for day, items in parts.items()}
 
+    def changed_days(self, before: str, after: str) -> set[date]:
+        """Return the days whose parts differ between two refs; costs as much as differs below the table."""
+        changes = self.lake.diff(before, after, prefix=f"{self.name}/", three_dot=False)
+        return {day for change in changes if (day := self._day_of_part(change.path))}
+
     def count_left_out(self, ref: str, day: date) -> int:
         """Return how many objects lie in a partition's folder that are no parts of it."""
         items = self.lake.list_objects(ref, self.prefix(day))

@@ -27,6 +27,7 @@ from include.contract.pipeline import Pipeline
 from include.contract.types import FIRST_DAY, LAST_DAY, check_day
 from include.exceptions import BadData, MillraceError, Misconfigured, PipelineInvalid
 from include.excerpt import nearest, quote
+from include.exports.delta_types import check_names, delta_schema
 from include.ingestion.columns import TableColumns
 from include.ingestion.keys import wide
 from include.ingestion.partitioner import parts
@@ -204,7 +205,10 @@ def _read(given: Given, columns: TableColumns, first: date, last: date, strays: 
         ):
             frames = found.setdefault(part.day, [])
             if part.file is not None:
-                frames.append(to_frame(pq.read_table(part.file)))
+                rows = pq.read_table(part.file)
+                if given.pipeline.exports.delta and feed.stage is Stage.INGEST:
+                    check_names(delta_schema(rows.schema, time=source.partition_by))
+                frames.append(to_frame(rows))
                 part.file.unlink()
     return {day: concat(frames) if frames else None for day, frames in found.items()}
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import wraps
 from typing import Any
@@ -41,8 +41,8 @@ class _Killed(BaseException):
 
 
 @contextmanager
-def killed_after(effects: int) -> Iterator[list[str]]:
-    """End the block after a number of effects; later calls raise instead of having an effect.
+def killed_after(effects: int, of: Sequence[tuple[Any, str]] = EFFECTS) -> Iterator[list[str]]:
+    """End the block after a number of effects, calls `of` these; later ones raise instead of having one.
 
     Yields the list of the effects' names, which grows. A block with fewer effects ends as usual.
     """
@@ -60,7 +60,7 @@ def killed_after(effects: int) -> Iterator[list[str]]:
         return wrapped
 
     with pytest.MonkeyPatch.context() as patch:
-        for owner, name in EFFECTS:
+        for owner, name in of:
             patch.setattr(owner, name, mortal(getattr(owner, name)))
         with suppress(_Killed):
             yield done

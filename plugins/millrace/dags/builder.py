@@ -26,6 +26,7 @@ from millrace.dags import retries
 from millrace.dags.macros import macros
 from millrace.dags.params import check_conf
 from millrace.dags.timetable import DayTimetable
+from millrace.operators.export import ExportOperator
 from millrace.operators.governance import ApproveOperator
 from millrace.sensors.source import SourceSensor
 
@@ -190,6 +191,16 @@ def wait_for_files(feed: Feed, *, first: str, last: str) -> list[BaseOperator]:
             timeout=source.missing_timeout.total_seconds(),
         )
     ]
+
+
+def export(pipeline: Pipeline) -> list[BaseOperator]:
+    """Return the task that exports the table, or no task if the contract names no export.
+
+    It also runs after a `publish` that was skipped: an earlier export may have failed.
+    """
+    if pipeline.exports.delta is None:
+        return []
+    return [ExportOperator(task_id="export", pipeline_name=pipeline.name, trigger_rule="none_failed")]
 
 
 def feed_asset(feed: Feed, lake: LakeTable) -> Asset:

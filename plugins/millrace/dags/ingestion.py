@@ -8,7 +8,7 @@ from airflow.sdk import chain
 
 from include.contract.feed import Feed, Stage
 from include.contract.pipeline import Pipeline
-from millrace.dags.builder import feed_asset, stage_dag, wait_for_files
+from millrace.dags.builder import export, feed_asset, stage_dag, wait_for_files
 from millrace.dags.params import INTERVAL_PARAMS
 from millrace.operators.ingest import (
     LoadOperator,
@@ -80,5 +80,6 @@ def ingestion_dag(
             task_id="quarantine", pipeline_name=pipeline.name, branch=branch, trigger_rule="one_failed"
         )
 
-        chain(*wait_for_files(feed, **_DAYS), open_branch, load, validate, publish)
+        exports = export(pipeline) if feed.stage is Stage.INGEST else []
+        chain(*wait_for_files(feed, **_DAYS), open_branch, load, validate, publish, *exports)
         [load, validate] >> quarantine

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from airflow.sdk import BaseOperator
 
+from millrace.operators.export import ExportOperator
 from millrace.operators.governance import GateOperator, PromoteOperator, RegisterOperator
 from millrace.operators.ingest import LoadOperator, PublishOperator, QuarantineOperator, ValidateOperator
 from millrace.operators.lakefs import (
@@ -65,6 +66,7 @@ CASES: list[tuple[type[BaseOperator], dict[str, Any]]] = [
     (LoadOperator, {"pipeline_name": T, **DAYS}),
     (ValidateOperator, {"pipeline_name": T, **DAYS}),
     (QuarantineOperator, {"pipeline_name": T, "branch": T}),
+    (ExportOperator, {"pipeline_name": T}),
     (PublishOperator, {"pipeline_name": T, "repository": T, "source": T, "into": T, "metadata": {"a": T}}),
     (ProcessJobOperator, {"pipeline_name": T, "job": "train", "job_args": {"commit": T}}),
     (PinOperator, {"pipeline_name": T, "ref": T, "until": T, "tag": T}),

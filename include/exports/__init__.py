@@ -1,0 +1,1 @@
+"""Exports: the table as other tools read it."""
