@@ -24,7 +24,13 @@ fills in days that were missed, unless `schedule.since` lets cron catch up by it
 
 from airflow.sdk import chain
 
-from millrace.dags.builder import for_each_pipeline, stage_dag, table_asset, wait_for_files
+from millrace.dags.builder import (
+    for_each_pipeline,
+    report_bad_days,
+    stage_dag,
+    table_asset,
+    wait_for_files,
+)
 from millrace.dags.params import INTERVAL_PARAMS
 from millrace.operators.ingest import (
     LoadOperator,
@@ -35,8 +41,10 @@ from millrace.operators.ingest import (
 )
 
 BRANCH = "ingest-{{ partition() }}-{{ run_hash() }}"
-DAYS = {"first": "{{ first_day() }}", "last": "{{ last_day() }}"}
+DAYS = {"first": "{{ first_day() }}", "last": "{{ last_day() }}", "new_from": "{{ new_day() }}"}
+NEW_DAYS = {"first": "{{ new_day() }}", "last": "{{ last_day() }}"}
 LOADED = "{{ result('load').%s }}"
+GOOD_ROWS = "{{ result('load').rows - result('validate').left_out_rows }}"
 
 
 def build(pipeline):
@@ -50,6 +58,7 @@ def build(pipeline):
         params=INTERVAL_PARAMS,
         max_active_runs=4,
         since=pipeline.schedule.since,
+        refresh=pipeline.schedule.refresh,
     ):
         open_branch = OpenBranchOperator(
             task_id="open_branch", repository=lake.repository, branch=BRANCH, source=lake.branch, replace=True
@@ -65,6 +74,8 @@ def build(pipeline):
             task_id="validate",
             pipeline_name=pipeline.name,
             branch=BRANCH,
+            loaded=LOADED % "commit",
+            base="{{ result('open_branch').commit }}",
             execution_timeout=pipeline.validation.timeout,
             **DAYS,
         )
@@ -77,16 +88,27 @@ def build(pipeline):
             metadata={
                 "pipeline": pipeline.name,
                 "partition": "{{ partition() }}",
-                "rows": LOADED % "rows",
+                "rows": GOOD_ROWS if pipeline.validation.leaves_out else LOADED % "rows",
                 "source_checksum": LOADED % "source_checksum",
             },
             outlets=[table_asset(pipeline)],
         )
         quarantine = QuarantineOperator(
-            task_id="quarantine", pipeline_name=pipeline.name, branch=BRANCH, trigger_rule="one_failed"
+            task_id="quarantine",
+            pipeline_name=pipeline.name,
+            branch=BRANCH,
+            trigger_rule="one_failed",
+            **DAYS,
         )
 
-        chain(*wait_for_files(pipeline, **DAYS), open_branch, load, validate, publish)
+        chain(
+            *wait_for_files(pipeline, **NEW_DAYS),
+            open_branch,
+            load,
+            validate,
+            publish,
+            *report_bad_days(pipeline, checked_by="validate"),
+        )
         [load, validate] >> quarantine
 
 

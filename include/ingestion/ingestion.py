@@ -7,6 +7,7 @@ from datetime import date
 from pathlib import Path
 
 from include.contract.pipeline import Pipeline
+from include.ingestion.day_ranges import days_between
 from include.lake.table import Table
 from include.run_identity import RunIdentity
 
@@ -15,7 +16,8 @@ from include.run_identity import RunIdentity
 class Ingestion:
     """One run's ingestion: the days `first` to `last`, both included, on a branch of the run's own.
 
-    `folder` is the pipeline's folder, `table` its table in the lake.
+    `folder` is the pipeline's folder, `table` its table in the lake. Days before `new_from` are read again:
+    what the source has no longer of them stays as it is, and they are judged only if they have changed.
     """
 
     pipeline: Pipeline
@@ -25,6 +27,27 @@ class Ingestion:
     first: date
     last: date
     run: RunIdentity
+    new_from: date | None = None
+
+    @property
+    def days(self) -> list[date]:
+        """The days of the run, without those that the source will never have."""
+        skipped = self.pipeline.source.skip_days
+        return [day for day in days_between(self.first, self.last) if day not in skipped]
+
+    @property
+    def suite(self) -> Path:
+        """The file with the suite."""
+        return self.folder / self.pipeline.validation.suite
+
+    @property
+    def into(self) -> str:
+        """The branch that readers use."""
+        return self.pipeline.lake.branch
+
+    def is_read_again(self, day: date) -> bool:
+        """Return whether a day is one of an earlier run, too."""
+        return self.new_from is not None and day < self.new_from
 
     @property
     def label(self) -> str:

@@ -12,7 +12,7 @@ from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
-from include.contract.types import check_day, cron_fields
+from include.contract.types import FIRST_DAY, check_day, cron_fields
 from include.exceptions import Misconfigured
 from include.run_identity import RunIdentity
 from include.settings import settings
@@ -73,6 +73,22 @@ def days(
         found = _not_to_come(found, zone)
     _log.info("days %s..%s: %s", *found)
     return found.first, found.last
+
+
+def read_from(
+    context: Mapping[str, Any], first: date, *, refresh: timedelta | None, since: date | None
+) -> date:
+    """Return the day from which a run reads: its `first` day, or up to `refresh` before it, and log which.
+
+    Only a run of the schedule reads days of earlier runs again, none of them before `since`; who names days
+    gets these days.
+    """
+    if not refresh or context["dag_run"].run_type != _SCHEDULED:
+        return first
+    read_first = min(first, max(first - refresh, since or FIRST_DAY))
+    if read_first < first:
+        _log.info("days %s..%s are read again: schedule.refresh", read_first, first - _DAY)
+    return read_first
 
 
 def until(context: Mapping[str, Any], timezone: str, cron: str | None) -> date | None:

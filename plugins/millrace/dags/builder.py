@@ -7,7 +7,7 @@ import runpy
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from datetime import date, datetime, time
+from datetime import date, datetime, time, timedelta
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -26,6 +26,7 @@ from millrace.dags.macros import macros
 from millrace.dags.params import check_conf
 from millrace.dags.timetable import DayTimetable
 from millrace.operators.governance import ApproveOperator
+from millrace.operators.ingest import ReportBadDaysOperator
 from millrace.sensors.source import SourceSensor
 
 _log = logging.getLogger(__name__)
@@ -119,10 +120,12 @@ def stage_dag(
     params: Mapping[str, Param],
     max_active_runs: int,
     since: date | None = None,
+    refresh: timedelta | None = None,
 ) -> Iterator[DAG]:
     """Yield the DAG of one stage, entered, with everything that the stages have in common.
 
     The schedule brings every day from `since` on, also those missed; without it only ticks from now on run.
+    Its runs read the days within `refresh` before theirs again.
     Airflow sees the DAG once the block has ended without an error, so never half of one.
     """
     dag = DAG(
@@ -140,7 +143,7 @@ def stage_dag(
         },
         params=dict(params),
         tags=[pipeline.name, stage, *pipeline.tags],
-        user_defined_macros=macros(pipeline, cron, since),
+        user_defined_macros=macros(pipeline, cron, since, refresh),
         auto_register=False,
     )
     with dag:
@@ -166,6 +169,20 @@ def approval(pipeline: Pipeline, *, version: str, subject: str, body: str) -> li
             subject=subject,
             body=body,
             response_timeout=pipeline.gate.approval_timeout,
+        )
+    ]
+
+
+def report_bad_days(pipeline: Pipeline, *, checked_by: str) -> list[BaseOperator]:
+    """Return the task that is red for days that were left out, if the contract leaves bad days out."""
+    if not pipeline.validation.leaves_out:
+        return []
+    return [
+        ReportBadDaysOperator(
+            task_id="report_bad_days",
+            pipeline_name=pipeline.name,
+            checked_by=checked_by,
+            trigger_rule="none_failed",  # also where the good days have not changed
         )
     ]
 

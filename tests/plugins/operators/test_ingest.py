@@ -62,7 +62,7 @@ def quarantine(folder: Path, left: dict[tuple[str, str], Any]) -> Task:
             LoadOperator(task_id="load", pipeline_name=folder.name, **DAYS),
             ValidateOperator(task_id="validate", pipeline_name=folder.name, **DAYS),
         ]
-        last = QuarantineOperator(task_id="quarantine", pipeline_name=folder.name, branch=BRANCH)
+        last = QuarantineOperator(task_id="quarantine", pipeline_name=folder.name, **DAYS)
         before >> last
     return Task(last, xcoms=left)
 
