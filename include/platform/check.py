@@ -123,6 +123,8 @@ def _read(pipeline: Pipeline, folder: Path, first: date, last: date, sql_url: Sq
 
 
 def _rows(days: Days) -> Finding:
+    if not days:
+        return Finding("source", "nothing to read", "choose other days: source.skip_days has all of these")
     frames = [frame for frame in days.values() if frame is not None]
     first, last = min(days), max(days)
     if not frames:

@@ -121,6 +121,11 @@ def identity(context: Mapping[str, Any]) -> RunIdentity:
     )
 
 
+def triggered_by(context: Mapping[str, Any]) -> str:
+    """Return the name of the user who started a run, as Airflow keeps it; empty if it names nobody."""
+    return context["dag_run"].triggering_user_name or ""
+
+
 def set_event_extra(context: Mapping[str, Any], extra: Mapping[str, Any]) -> None:
     """Set the `extra` of the asset events that a task emits, for the DAGs that the events start."""
     for asset in context["task"].outlets:

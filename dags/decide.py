@@ -1,0 +1,70 @@
+"""Takes a person's decision about quarantined data of `{pipeline}`: publish it as it is, or discard it.
+
+**Produces** with `accept` one commit on the pipeline's branch with the quarantined days that have rows, and
+an asset event as `{pipeline}.ingest` makes it; with `discard` nothing but the removal of the quarantine. The
+reason, who started the run and the rules that failed are in the ledger, and in the metadata of the commit.
+
+**Flow**: `find` looks up the quarantine. To accept it, `validate` brings its days to a branch of this run and
+runs the suite, which is reported and stops nothing; `publish` merges them. Otherwise `discard` removes it.
+
+**When red**: `find` names the quarantines that there are, or the run that has decided already. `validate`
+refuses what nobody can accept: rows that could not be read, days without rows, columns that the contract
+needs or that have other types by now, days that have been published with other rows since. A red run has
+published nothing; the quarantine is still there unless another run has decided.
+
+**Look** at the log of the red task; at the report in MLflow that `validate` links to.
+
+**Run again**: clear the red task, or start another run. What a run has decided it does not decide again.
+"""
+
+from airflow.sdk import chain
+
+from millrace.dags.builder import for_each_pipeline, stage_dag, table_asset
+from millrace.dags.params import DECIDE_PARAMS
+from millrace.operators.decide import AcceptOperator, DiscardOperator, FindQuarantineOperator, ReviewOperator
+
+BRANCH = "accept-{{ run_hash() }}"
+REASON = "{{ params.reason }}"
+
+
+def build(pipeline):
+    """Build the DAG of one pipeline."""
+    with stage_dag(
+        pipeline,
+        "decide",
+        doc=__doc__,
+        cron=None,
+        params=DECIDE_PARAMS,
+        max_active_runs=1,
+    ):
+        find = FindQuarantineOperator(
+            task_id="find",
+            pipeline_name=pipeline.name,
+            quarantine="{{ params.quarantine }}",
+            skipped="{{ 'discard' if params.decision == 'accept' else 'validate' }}",
+        )
+        validate = ReviewOperator(
+            task_id="validate",
+            pipeline_name=pipeline.name,
+            found_by="find",
+            branch=BRANCH,
+            execution_timeout=pipeline.validation.timeout,
+        )
+        publish = AcceptOperator(
+            task_id="publish",
+            pipeline_name=pipeline.name,
+            found_by="find",
+            reviewed_by="validate",
+            branch=BRANCH,
+            reason=REASON,
+            outlets=[table_asset(pipeline)],
+        )
+        discard = DiscardOperator(
+            task_id="discard", pipeline_name=pipeline.name, found_by="find", reason=REASON
+        )
+
+        chain(find, validate, publish)
+        find >> discard
+
+
+for_each_pipeline("decide", build)
