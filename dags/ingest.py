@@ -2,7 +2,8 @@
 
 **Produces** one commit on the pipeline's branch with the partitions of the run's days, and an asset event
 with the commit, the days and the number of rows. Ingesting a day again replaces it; if nothing changed,
-`publish` is skipped: there is no commit and no event.
+`publish` is skipped: there is no commit and no event. With `schedule.refresh` a run of cron reads the days
+before its own again.
 
 **Flow**: `wait_for_files`, which only `source.missing: wait` adds, waits for the files of the days.
 `open_branch` creates a branch for this run, `load` streams the source into it, `validate` runs the Great
@@ -12,7 +13,9 @@ Lake table lacks, a version for each; it is skipped if there is none.
 
 **When red**: `load` or `validate` is red when the data is bad; then `quarantine` has kept the branch
 (`quarantine-…`) with the reason in its commit, and readers still see the former state. Bad data loses
-nothing and breaks nothing downstream; the partition is missing until the data is fixed. `publish` is red
+nothing and breaks nothing downstream; the partition is missing until the data is fixed, or a person accepts
+it by `{pipeline}.decide`. With `validation.publish: good_partitions` the bad days alone are kept there, the
+others are published, and `report_bad_days` is red until somebody has decided. `publish` is red
 when another run published other rows of the same day in the meantime, or another pipeline the same new table,
 `wait_for_files` when a file has not come within `source.missing_timeout`: clear it once the file is there.
 When `export` is red, the data is published all the same: clear `export` alone, or let the next run catch up.
@@ -30,7 +33,8 @@ from millrace.dags.ingestion import ingestion_dag
 
 def build(pipeline):
     """Build the DAG of one pipeline."""
-    ingestion_dag(pipeline, pipeline.feed(), doc=__doc__, cron=pipeline.schedule.ingest)
+    schedule = pipeline.schedule
+    ingestion_dag(pipeline, pipeline.feed(), doc=__doc__, cron=schedule.ingest, refresh=schedule.refresh)
 
 
 for_each_pipeline("ingest", build)

@@ -27,7 +27,7 @@ from include.contract.text import (
     Query,
     RepositoryName,
 )
-from include.contract.types import Cron, DailyCron, Day, Section, TimeLimit, TimeZone
+from include.contract.types import Cron, DailyCron, Day, Section, TimeLimit, TimeZone, YearOfDays
 from include.excerpt import quote
 
 
@@ -49,6 +49,13 @@ class OnFailure(StrEnum):
     QUARANTINE = "quarantine"
     FAIL = "fail"
     WARN = "warn"
+
+
+class Publish(StrEnum):
+    """Which days of a run are published where some fail validation."""
+
+    ALL = "all"
+    GOOD_PARTITIONS = "good_partitions"
 
 
 class OnExtra(StrEnum):
@@ -101,6 +108,10 @@ class Source(Section):
     )
     missing_timeout: TimeLimit = Field(
         timedelta(hours=12), description="missing: wait: how long a run waits for the files of its days."
+    )
+    skip_days: tuple[Day, ...] = Field(
+        (),
+        description="Days that the source will never have: neither read, waited for, checked nor monitored.",
     )
     late: OnStray = Field(
         OnStray.REFUSE,
@@ -188,6 +199,11 @@ class Schedule(Section):
     labels: DailyCron | None = Field(
         "@daily", description="Of the labels, where they have a section; a run brings days as `ingest` does."
     )
+    refresh: YearOfDays | None = Field(
+        None,
+        description="So many days before its own are read again by each run of the schedule `ingest`. "
+        "null: none.",
+    )
     train: Cron | None = None
     monitor: DailyCron | None = "0 2 * * *"
 
@@ -197,7 +213,25 @@ class Validation(Section):
 
     suite: File = "expectations.yaml"
     on_failure: OnFailure = OnFailure.QUARANTINE
+    publish: Publish = Field(
+        Publish.ALL,
+        description="What is published of a run in which days fail: nothing (all or none), or its good days.",
+    )
     timeout: TimeLimit = Field(timedelta(hours=6), description="`validate` is ended after this time.")
+
+    @model_validator(mode="after")
+    def _bad_days_are_left_out(self) -> Validation:
+        if self.leaves_out and self.on_failure is OnFailure.WARN:
+            raise ValueError(
+                "publish: 'good_partitions' leaves bad days out, and on_failure: 'warn' publishes them; "
+                "remove one of the two"
+            )
+        return self
+
+    @property
+    def leaves_out(self) -> bool:
+        """Whether the good days of a run are published without its bad ones."""
+        return self.publish is Publish.GOOD_PARTITIONS
 
 
 class Privacy(Section):

@@ -22,6 +22,10 @@ class Stage(StrEnum):
     LABELS = "labels"
 
 
+DECIDE = {Stage.INGEST: "decide", Stage.LABELS: "decide_labels"}
+"""The stages in which people decide about quarantined data of an ingestion."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Feed:
     """What one ingestion brings: where rows come from, the table they go to, and what they have to be.
@@ -53,6 +57,11 @@ class Feed:
     def named(self) -> frozenset[str]:
         """The columns that the contract names."""
         return frozenset({*self.required, *self.columns, self.source.partition_by})
+
+    @property
+    def decided_by(self) -> str:
+        """The id of the DAG in which people decide about quarantined data of this feed."""
+        return f"{self.pipeline_name}.{DECIDE[self.stage]}"
 
     def reading(self, source: Source) -> Feed:
         """Return the feed with another source, such as one version of it."""

@@ -145,6 +145,9 @@ TimeLimit = Annotated[Duration, AfterValidator(_time_limit)]
 
 Days = Annotated[Duration, AfterValidator(_whole_days)]
 
+YearOfDays = Annotated[TimeLimit, AfterValidator(_whole_days)]
+"""At most a year: what is read again with every run."""
+
 Day = Annotated[date, BeforeValidator(_parse_day), AfterValidator(check_day)]
 
 TimeZone = Annotated[str, AfterValidator(check_timezone)]

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 from include.contract.exports import DAY, DAY_TAKEN, unfit_names
 from include.exceptions import BadData
 from include.excerpt import quote
-from include.ingestion.exact import common_type, exact
 from include.ingestion.type_names import type_name
+from include.lake.exact import common_type, exact
 
 if TYPE_CHECKING:
     import pyarrow as pa

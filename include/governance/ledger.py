@@ -1,4 +1,4 @@
-"""The ledger: every decision about a pipeline's model, once, in the order in which they were taken.
+"""The ledger: every decision about a pipeline's model or data, once, in the order in which they were taken.
 
 Each entry is a finished MLflow run in the experiment `<pipeline>.ledger`. Its key derives from what was
 decided for which cause, so a step that is run again finds its entry and adds none.
@@ -27,6 +27,8 @@ class Event(StrEnum):
     REJECTED = "rejected"
     RETRAIN_DECIDED = "retrain decided"
     RETRAIN_HELD = "retrain held"
+    DATA_ACCEPTED = "data accepted"
+    DATA_DISCARDED = "data discarded"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,17 +9,17 @@ from include.ingestion.type_names import type_name
 from include.lake.table import Table
 
 
-def check_types(table: Table, branch: str, into: str) -> None:
+def check_types(table: Table, branch: str, into: str, *, again: str = "open_branch") -> None:
     """Raise Conflict if a column has another type on a branch than it has, by now, where that is merged.
 
-    Another load, or `evolve`, has published since the branch was made.
+    Another load, or `evolve`, has published since the branch was made, which the task `again` does.
     """
     ours, theirs = table.schema(branch), table.schema(into)
     for field in ours or ():
         if theirs and field.name in theirs.names and (other := theirs.field(field.name).type) != field.type:
             raise Conflict(
                 f"column {field.name!r} of table {table.name!r} has become {type_name(other)} since this run "
-                f"loaded, and is {type_name(field.type)} in its rows; clear `open_branch` with everything "
+                f"loaded, and is {type_name(field.type)} in its rows; clear `{again}` with everything "
                 f"downstream, or write columns.{field.name} of the contract"
             )
 

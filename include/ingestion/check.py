@@ -2,49 +2,76 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from datetime import date, timedelta
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from datetime import date
 from typing import TYPE_CHECKING
 
 from include.contract.data import OnFailure
+from include.contract.feed import Feed
 from include.exceptions import BadData
+from include.excerpt import excerpt
+from include.ingestion.day_ranges import written
 from include.ingestion.ingestion import Ingestion
+from include.ingestion.judged import judged_days
+from include.ingestion.quarantine import set_aside
 from include.ingestion.results import ValidationResult
+from include.lake.client import Lake
 from include.lake.frames import to_frame
 from include.lake.table import Table
 from include.tracking.names import Artifact
 from include.tracking.runs import Experiment, RunLog
 from include.tracking.tags import Tag
 from include.validation.implied import implied
-from include.validation.report import Report
-from include.validation.runner import validate
+from include.validation.report import DayFault, Report
+from include.validation.runner import bad_days, validate
 
 if TYPE_CHECKING:
     import pandas as pd
 
 _MAX_NAMED = 10
+_MAX_DAYS = 300
+"""Characters of days that a message names."""
+_NONE_FAILS = "none fails by itself, so a rule of several days, such as uniqueness, fails for all together"
+_ALL_FAIL = "each one fails by itself"
+
+log = logging.getLogger(__name__)
 
 
-def check(ingestion: Ingestion, validations: Experiment) -> ValidationResult:
+def check(
+    ingestion: Ingestion, validations: Experiment, *, loaded: str = "", base: str = ""
+) -> ValidationResult:
     """Run the pipeline's suite, and what its contract implies, on the ingestion's days.
 
     They are as the branch's last commit holds them. Verdict and report go to one MLflow run for each commit
-    that was checked. Raises Misconfigured if the suite is wrong, BadData if a part of the table is
-    unreadable.
+    that was checked. Where the contract publishes good days alone, they are as the commit `loaded` holds
+    them, and the bad ones are set aside: the branch then holds what `base`, the commit that it began with,
+    has of them.
+
+    Raises Misconfigured if the suite is wrong, BadData if a part of the table is unreadable.
     """
-    table = ingestion.table
-    commit = table.lake.resolve(ingestion.branch)
-    feed = ingestion.feed
-    suite = ingestion.folder / feed.suite if feed.suite else None
-    days = every_day(table, commit, ingestion.first, ingestion.last)
-    report = validate(suite, days, lambda rows: implied(rows, feed))
-    link = _store(report, validations, ingestion, commit)
-    return ValidationResult(**report.verdict.to_json(), link=link)
+    lake, leaves_out = ingestion.table.lake, ingestion.pipeline.validation.leaves_out
+    head = lake.resolve(ingestion.branch)
+    commit = loaded if loaded and leaves_out else head  # an earlier try may have set days aside
+    base = base or lake.merge_base(ingestion.branch, ingestion.into)
+    days = judged_days(ingestion, commit, base)
+    report = report_on(ingestion, commit, days)
+    if leaves_out and not report.verdict.passed:
+        report = replace(report, bad_days=find_bad_days(ingestion, commit, days, report))
+    link, bad = store(report, validations, ingestion, commit), report.bad_days
+    return ValidationResult(
+        **report.verdict.to_json(),
+        link=link,
+        left_out=written(bad),
+        left_out_rows=sum(fault.rows for fault in bad.values()),
+        quarantine=set_aside(ingestion, bad, loaded=commit, base=base, report=link) if bad else None,
+    )
 
 
 def require(result: ValidationResult, ingestion: Ingestion) -> None:
-    """Raise BadData that names the failed rules, unless the pipeline only warns of them."""
-    if result.passed or ingestion.pipeline.validation.on_failure is OnFailure.WARN:
+    """Raise BadData that names the failed rules, unless the pipeline only warns, or left the bad days out."""
+    if result.passed or result.left_out or ingestion.pipeline.validation.on_failure is OnFailure.WARN:
         return
     raise BadData(
         f"{len(result.reasons)} rule(s) failed on {ingestion.branch!r}: "
@@ -52,22 +79,71 @@ def require(result: ValidationResult, ingestion: Ingestion) -> None:
     )
 
 
-def every_day(
-    table: Table, commit: str, first: date, last: date
-) -> Iterator[tuple[date, pd.DataFrame | None]]:
-    """Yield each day with its rows, one day in memory at a time; None for a day that has none."""
-    for day, rows in table.partitions(commit, first, last):
-        while first < day:
-            yield first, None
-            first += timedelta(days=1)
-        yield day, to_frame(rows)
-        first += timedelta(days=1)
-    while first <= last:
-        yield first, None
-        first += timedelta(days=1)
+def require_all(result: ValidationResult, feed: Feed, lake: Lake) -> None:
+    """Raise BadData that names days which were left out, unless a person has decided about them since."""
+    kept = result.quarantine
+    if not result.left_out or (kept and not lake.ref_exists(kept)):
+        return
+    where = f"they are kept in {kept!r}: accept or discard them by {feed.decided_by}, or " if kept else ""
+    raise BadData(
+        f"the other days are published without {excerpt(result.left_out, _MAX_DAYS)}; {where}correct the "
+        f"source, then clear `open_branch` with everything downstream. {len(result.reasons)} rule(s) failed: "
+        f"{'; '.join(result.reasons[:_MAX_NAMED])}. Report: {result.link}"
+    )
 
 
-def _store(report: Report, validations: Experiment, ingestion: Ingestion, commit: str) -> str:
+def report_on(ingestion: Ingestion, commit: str, days: Sequence[date]) -> Report:
+    """Return the report of the suite, and of what the contract implies, on days at a commit."""
+    feed = ingestion.feed
+    return validate(
+        ingestion.suite, every_day(ingestion.table, commit, days), lambda rows: implied(rows, feed)
+    )
+
+
+def find_bad_days(
+    ingestion: Ingestion, commit: str, days: Sequence[date], report: Report
+) -> dict[date, DayFault]:
+    """Return the days without which the others pass together; none if there are no such days.
+
+    A day is bad if it breaks, by itself, a rule that all of them break. What is left is judged anew, so that
+    nothing is published that fails as a whole.
+    """
+    bad: dict[date, DayFault] = {}
+    left, feed = days, ingestion.feed
+    while not report.verdict.passed:
+        found = bad_days(
+            ingestion.suite,
+            every_day(ingestion.table, commit, left),
+            report,
+            lambda rows: implied(rows, feed),
+        )
+        bad |= found
+        left = [day for day in left if day not in found]
+        if not found or not left:
+            log.warning("no day is left out: %s", _ALL_FAIL if found else _NONE_FAILS)
+            return {}
+        report = report_on(ingestion, commit, left)
+    for day, fault in sorted(bad.items())[:_MAX_NAMED]:
+        log.warning("%s is left out: %s", day, "; ".join(fault.reasons))
+    return dict(sorted(bad.items()))
+
+
+def every_day(table: Table, commit: str, days: Sequence[date]) -> Iterator[tuple[date, pd.DataFrame | None]]:
+    """Yield each of some days, in order, with its rows, None if it has none; one is in memory at a time."""
+    if not days:
+        return
+    expected = iter(days)
+    for found, rows in table.partitions(commit, days[0], days[-1], only=set(days)):
+        for day in expected:
+            if day == found:
+                yield day, to_frame(rows)
+                break
+            yield day, None
+    for day in expected:
+        yield day, None
+
+
+def store(report: Report, validations: Experiment, ingestion: Ingestion, commit: str) -> str:
     """Write a report to the MLflow run of the commit that was checked; return the URL of its page.
 
     A finished run is written again: the suite may have been corrected since.

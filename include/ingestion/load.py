@@ -56,9 +56,10 @@ def load(ingestion: Ingestion, *, sql_url: str | None = None) -> LoadResult:
             sql_url=sql_url,
             columns=columns,
             strays=strays,
+            new_from=ingestion.new_from,
         )
         sent = _send(table, branch, source, stored)
-    missing = [part.day for part, _ in sent if part.is_missing]
+    missing = [part.day for part, _ in sent if part.is_missing and not ingestion.is_read_again(part.day)]
     _report(missing)
     _keep(columns, table, branch)
     _report_strays(strays)
@@ -142,7 +143,7 @@ def _remove_others(
 ) -> set[date]:
     """Delete what a partition held before and holds no more; return the days with such objects.
 
-    A day whose file is missing keeps what it holds: that the file is gone does not say that its rows are.
+    A day that is missing keeps what it holds: that the file is gone does not say that its rows are.
     """
     current = {_path(table, part) for part, _ in sent if part.file}
     known = {part.day for part, _ in sent if not part.is_missing}

@@ -22,6 +22,7 @@ from include.excerpt import nearest, quote
 from include.ingestion.arrow_types import plain
 from include.ingestion.casting import cast
 from include.ingestion.columns import TableColumns
+from include.ingestion.day_ranges import days_between
 from include.ingestion.local_days import between, local_days
 from include.ingestion.readers import DaysMissing, SourceBatch, read
 from include.ingestion.sql import BATCH_ROWS
@@ -43,7 +44,8 @@ _GROUPS_PER_PART = 10
 class Part:
     """The next rows of a day in a Parquet file of its own; `sha256` is of the file.
 
-    A day without rows is one part without a file; it `is_missing` if the source has no file for it either.
+    A day without rows is one part without a file; it `is_missing` if that does not say that it has none: the
+    source has no file for it, or it is read again.
     """
 
     day: date
@@ -64,8 +66,12 @@ def parts(
     sql_url: str | None = None,
     columns: TableColumns | None = None,
     strays: Strays | None = None,
+    new_from: date | None = None,
 ) -> Iterator[Part]:
     """Yield every day from `first` to `last` with its rows, in order; the caller removes the files.
+
+    Days that the source will never have (`source.skip_days`) are left out; those before `new_from` are read
+    again.
 
     `columns` are those of the table; they learn the types of new ones. Without any, the table has none yet.
     `strays` counts the rows that are left out. Raises BadData, naming file, column, rule and count, if the
@@ -78,26 +84,32 @@ def parts(
         with ExitStack() as stack:
             spool = _Spool(scratch, stack, columns)
             missing: set[date] = set()
-            for found in read(feed.source, first, end, folder=folder, sql_url=sql_url, columns=columns):
+            for found in read(
+                feed.source,
+                first,
+                end,
+                folder=folder,
+                sql_url=sql_url,
+                columns=columns,
+                new_from=new_from,
+            ):
                 if isinstance(found, DaysMissing):
-                    missing.update(_days(*found))
+                    missing.update(days_between(*found))
                     continue
                 for day, rows in _cut(found, feed, columns, strays):
                     spool.add(found.origin, day, rows)
         columns.refuse()
         strays.settle()
-        for day in _days(first, end):
+        if new_from is not None:
+            missing.update(day for day in days_between(first, end) if day < new_from and day not in spool)
+        for day in days_between(first, end):
+            if day in feed.source.skip_days:
+                continue
             if day in missing:
                 yield Part(day, 0, 0, None, is_missing=True)
             else:
                 yield from _finished(spool.take(day), day, scratch)
         first = end + timedelta(days=1)
-
-
-def _days(first: date, last: date) -> Iterator[date]:
-    while first <= last:
-        yield first
-        first += timedelta(days=1)
 
 
 class _Spool:
@@ -132,6 +144,9 @@ class _Spool:
         if schema != batch.schema:
             schema, writer = self._writers[day] = batch.schema, self._new_file(day, batch.schema)
         writer.write_table(pa.Table.from_batches([batch]), max_chunksize=BATCH_ROWS)
+
+    def __contains__(self, day: date) -> bool:
+        return day in self._files
 
     def take(self, day: date) -> Iterator[pa.RecordBatch]:
         """Yield the rows of a day, once, a batch in memory at a time."""
@@ -243,7 +258,8 @@ def _cut(
     days = local_days(found._replace(batch=rows), feed.source)
     strays.count(found, days)
     inside = between(days, found.first, found.last)
-    for day in sorted(pc.unique(pc.filter(days, inside)).to_pylist()):
+    there: set[date] = set(pc.unique(pc.filter(days, inside)).to_pylist())
+    for day in sorted(there - set(feed.source.skip_days)):
         yield day, rows.filter(pc.equal(days, pa.scalar(day)))
 
 

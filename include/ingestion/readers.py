@@ -21,6 +21,7 @@ from include.contract.feed import Feed
 from include.contract.own_code import own_code
 from include.exceptions import BadData, FileMissing, Misconfigured
 from include.ingestion import delimited, delta, excel, json_lines, sql
+from include.ingestion.day_ranges import days_between
 from include.ingestion.files import Period, SourceFile, find, opened, periods
 
 if TYPE_CHECKING:
@@ -56,12 +57,14 @@ def read(
     folder: Path,
     sql_url: str | None,
     columns: TableColumns | None = None,
+    new_from: date | None = None,
 ) -> Iterator[SourceBatch | DaysMissing]:
     """Yield the rows of a source from `first` to `last`, in one pass; a path without a day is read whole.
 
-    `columns` are those of the table, for readers that would else infer types.
-    Raises FileMissing for a day without a file, unless the contract skips it; BadData, Misconfigured or
-    Transient.
+    `columns` are those of the table, for readers that would else infer types. No file is opened for days that
+    the contract skips alone.
+    Raises FileMissing for a day without a file, unless the contract skips it, or it is before `new_from`;
+    BadData, Misconfigured or Transient.
     """
     days = first, last
     if columns is not None:  # a reader knows the names of the source only
@@ -77,15 +80,21 @@ def read(
         for batch in sql.read(source, first, last, sql_url, columns):
             yield SourceBatch("source.query", *days, days, batch)
     else:
-        for period in periods(str(source.uri), first, last):
-            yield from _files(source, period, folder, columns)
+        for period in _periods(source, first, last):
+            may_miss = source.missing is OnMissing.SKIP or (new_from is not None and period.last < new_from)
+            yield from _files(source, period, folder, columns, may_miss=may_miss)
+
+
+def _periods(source: Source, first: date, last: date) -> Iterator[Period]:
+    """Yield the paths that hold a day which the source may have."""
+    for period in periods(str(source.uri), first, last):
+        if any(day not in source.skip_days for day in days_between(period.first, period.last)):
+            yield period
 
 
 def missing_files(source: Source, first: date, last: date, *, folder: Path) -> list[str]:
     """Return the paths that name no file, of those that hold the days from `first` to `last`."""
-    return [
-        period.uri for period in periods(str(source.uri), first, last) if not _has_files(period.uri, folder)
-    ]
+    return [period.uri for period in _periods(source, first, last) if not _has_files(period.uri, folder)]
 
 
 def _has_files(uri: str, folder: Path) -> bool:
@@ -117,12 +126,12 @@ def version_of(source: Source) -> str | None:
 
 
 def _files(
-    source: Source, period: Period, folder: Path, columns: TableColumns | None
+    source: Source, period: Period, folder: Path, columns: TableColumns | None, *, may_miss: bool
 ) -> Iterator[SourceBatch | DaysMissing]:
     try:
         files = find(period.uri, folder)
     except FileMissing:
-        if source.missing is not OnMissing.SKIP:
+        if not may_miss:
             raise
         yield DaysMissing(period.first, period.last)
         return

@@ -26,9 +26,16 @@ class LoadResult(Record):
 
 
 class ValidationResult(Verdict):
-    """The verdict on what the branch holds; `link` is the page of the MLflow run with the report."""
+    """The verdict on what the branch holds; `link` is the page of the MLflow run with the report.
+
+    `left_out` are the days that are not published, as `day_ranges` writes them, `left_out_rows` their rows,
+    and `quarantine` the branch that keeps them, if they are kept.
+    """
 
     link: str
+    left_out: str = ""
+    left_out_rows: int = 0
+    quarantine: str | None = None
 
 
 class QuarantineResult(Record):

@@ -107,6 +107,8 @@ def check(
     given = Given(folder, sql_url, frozenset(broken))
     rows = TableColumns.of(pipeline.feed(), folder)
     days = yield from _of_feed(given, rows, first, last)
+    if days and pipeline.exports.delta:
+        yield from _export(rows)
     if days and pipeline.labels:
         days = yield from _labelled(given, pipeline, rows, days)
     if days and code.MODEL not in broken:
@@ -135,6 +137,14 @@ def _of_feed(given: Given, columns: TableColumns, first: date, last: date) -> Ge
     if feed.suite not in given.broken:
         yield from _suite(feed, given.folder, days)
     return days
+
+
+def _export(columns: TableColumns) -> Iterator[Finding]:
+    """Yield what keeps the columns of the rows from being exported, if anything does."""
+    try:
+        check_names(delta_schema(columns.schema, time=columns.feed.source.partition_by))
+    except MillraceError as error:
+        yield Finding("exports.delta", "not written", str(error))
 
 
 def _labelled(
@@ -205,15 +215,14 @@ def _read(given: Given, columns: TableColumns, first: date, last: date, strays: 
         ):
             frames = found.setdefault(part.day, [])
             if part.file is not None:
-                rows = pq.read_table(part.file)
-                if given.pipeline.exports.delta and feed.stage is Stage.INGEST:
-                    check_names(delta_schema(rows.schema, time=source.partition_by))
-                frames.append(to_frame(rows))
+                frames.append(to_frame(pq.read_table(part.file)))
                 part.file.unlink()
     return {day: concat(frames) if frames else None for day, frames in found.items()}
 
 
 def _rows(days: Days, step: str) -> Finding:
+    if not days:
+        return Finding(step, "nothing to read", "choose other days: source.skip_days has all of these")
     frames = [frame for frame in days.values() if frame is not None]
     first, last = min(days), max(days)
     if not frames:

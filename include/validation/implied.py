@@ -67,7 +67,12 @@ def _contradicted(rows: pd.DataFrame, keys: list[str], target: pd.Series) -> pd.
 
 def _exists(name: str, key: str, rows: pd.DataFrame) -> Check:
     return Check(
-        type="expect_column_to_exist", columns=name, rule=key, severity="critical", passed=name in rows
+        type="expect_column_to_exist",
+        columns=name,
+        rule=key,
+        severity="critical",
+        passed=name in rows,
+        is_implied=True,
     )
 
 
@@ -81,6 +86,7 @@ def _values(what: str, name: str, key: str, odd: pd.Series) -> Check:
         passed=count == 0,
         unexpected=count,
         rows=len(odd),
+        is_implied=True,
     )
 
 

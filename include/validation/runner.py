@@ -23,7 +23,7 @@ from include.contract.suite import PARTS
 from include.exceptions import Misconfigured
 from include.excerpt import quote
 from include.lake.frames import concat, kinds
-from include.validation.report import Check, Report
+from include.validation.report import Check, DayFault, Report
 from include.validation.suite import read_suite
 from include.verdict import Verdict
 
@@ -44,9 +44,51 @@ def validate(
     `implied` returns the outcome of further checks of a day's rows; there may be nothing but these.
     Raises Misconfigured, naming file and entry, if the suite itself is wrong.
     """
+    return _judge(_expectations(suite), suite, days, implied)
+
+
+def bad_days(
+    suite: Path | None,
+    days: Iterator[tuple[date, pd.DataFrame | None]],
+    report: Report,
+    implied: Callable[[pd.DataFrame], list[Check]] = lambda _: [],
+) -> dict[date, DayFault]:
+    """Return the days that break, each by itself, a critical rule that the run of a report breaks.
+
+    A rule of several rows, such as a mean or uniqueness, is applied to the rows of the day, and one of
+    `partitions` to a table of that day alone. Rules that the run meets are not looked at: those that need
+    several days would fail for each one.
+    """
+    broken = {check.key for check in report.checks if check.is_critical_fault}
+    expectations = {
+        part: [rule for rule in rules if _key(rule.configuration) in broken]
+        for part, rules in _expectations(suite).items()
+    }
+
+    def of_broken(frame: pd.DataFrame) -> list[Check]:
+        return [check for check in implied(frame) if check.key in broken]
+
+    found: dict[date, DayFault] = {}
+    for day, frame in days:
+        alone = _judge(expectations, suite, iter([(day, frame)]), of_broken).verdict
+        if not alone.passed:
+            found[day] = DayFault(0 if frame is None else len(frame), alone.reasons)
+    return found
+
+
+def _expectations(suite: Path | None) -> dict[str, list[Any]]:
+    """Return the rules of a suite by what they are about; none where there is no suite."""
+    return read_suite(suite) if suite else {part: [] for part in PARTS}
+
+
+def _judge(
+    expectations: dict[str, list[Any]],
+    suite: Path | None,
+    days: Iterator[tuple[date, pd.DataFrame | None]],
+    implied: Callable[[pd.DataFrame], list[Check]],
+) -> Report:
     import pandas as pd
 
-    expectations: dict[str, list[Any]] = read_suite(suite) if suite else {part: [] for part in PARTS}
     checks: list[Check] = []
     own: list[Check] = []
     counts: list[dict[str, Any]] = []
@@ -65,7 +107,7 @@ def validate(
     checks += _run(days_with_counts, expectations["partitions"], _WITH_DAYS, f"{suite}: partitions")
     merged = _merged(checks)
     failed = [check for check in merged if not check.passed]
-    critical = [check for check in failed if check.severity == "critical"]
+    critical = [check for check in failed if check.is_critical_fault]
     numbers = {
         "rows": float(sum(count["rows"] for count in counts)),
         "partitions": float(len(counts)),
@@ -206,21 +248,32 @@ def _entry(config: Any) -> str:
 
 def _check(result: Any, place: str) -> Check:
     config, counts = result.expectation_config, result.result or {}
-    columns = config.kwargs.get("column") or ", ".join(map(str, config.kwargs.get("column_list") or []))
     if remedy := _fault_of_suite(result.exception_info or {}):
         raise Misconfigured(f"{place}: {_entry(config)} {remedy}")
+    kind, columns, rule, severity = _key(config)
     return Check(
-        type=config.type,
-        columns=columns or _mismatched(counts),
-        rule=", ".join(
-            f"{name}={value}" for name, value in sorted(config.kwargs.items()) if name not in _NOT_A_LIMIT
-        ),
-        severity=str(getattr(config.severity, "value", config.severity) or "critical"),
+        type=kind,
+        columns=columns,
+        rule=rule,
+        severity=severity,
+        mismatched="" if columns else _mismatched(counts),
         passed=bool(result.success),
         unexpected=counts.get("unexpected_count"),
         rows=counts.get("element_count"),
         days=tuple(row["dt"] for row in (counts.get("unexpected_index_list") or [])[:_MAX_DAYS_NAMED]),
         error=_error(result.exception_info or {}),
+    )
+
+
+def _key(config: Any) -> tuple[str, str, str, str]:
+    """Return the `Check.key` of an entry."""
+    kwargs = config.kwargs
+    limits = (f"{name}={value}" for name, value in sorted(kwargs.items()) if name not in _NOT_A_LIMIT)
+    return (
+        config.type,
+        kwargs.get("column") or ", ".join(map(str, kwargs.get("column_list") or [])),
+        ", ".join(limits),
+        str(getattr(config.severity, "value", config.severity) or "critical"),
     )
 
 
@@ -275,9 +328,9 @@ def _fault_of_suite(info: dict[str, Any]) -> str:
 
 def _merged(checks: list[Check]) -> list[Check]:
     """Return one check for each rule, over all batches."""
-    by_rule: dict[tuple[str, str, str, str], list[Check]] = {}
+    by_rule: dict[tuple[str, ...], list[Check]] = {}
     for check in checks:
-        by_rule.setdefault((check.type, check.columns, check.rule, check.severity), []).append(check)
+        by_rule.setdefault((*check.key, check.mismatched), []).append(check)
     return [_over_batches(checks) for checks in by_rule.values()]
 
 

@@ -51,15 +51,13 @@ def days(
     *,
     max_days: int | None = None,
     since: date | None = None,
-    refresh: timedelta | None = None,
 ) -> tuple[date, date]:
     """Return the first and the last day that a run is for, both included, and log them with the reason.
 
     If the params `start` and `end` are set, these are the days (one alone sets both). If the run was started
     with a data interval, they are the days of `timezone` that end in it. Otherwise they are the days that
     ended since the tick of `cron` before `as_of`, so that consecutive runs of any schedule cover every day,
-    none of them before `since`; at least the last day that is over. A run of the schedule is for as many days
-    before these as `refresh` says, too.
+    none of them before `since`; at least the last day that is over.
 
     Raises Misconfigured for a day that no pipeline can hold or that is to come, if `start` is after `end`, if
     more than `max_days` days were named, and if the run names two times that differ.
@@ -70,13 +68,28 @@ def days(
         _check_order(found.first, found.last, max_days)
     else:
         found = _since_previous_tick(context, zone, cron)
-        if run.run_type == _SCHEDULED:
-            found = _refreshed(found, refresh) if refresh else found
-            found = found._replace(first=min(found.last, max(found.first, since or date.min)))
+        if since and run.run_type == _SCHEDULED:
+            found = found._replace(first=min(found.last, max(found.first, since)))
     if not _has_tick(run):
         found = _not_to_come(found, zone)
     _log.info("days %s..%s: %s", *found)
     return found.first, found.last
+
+
+def read_from(
+    context: Mapping[str, Any], first: date, *, refresh: timedelta | None, since: date | None
+) -> date:
+    """Return the day from which a run reads: its `first` day, or up to `refresh` before it, and log which.
+
+    Only a run of the schedule reads days of earlier runs again, none of them before `since`; who names days
+    gets these days.
+    """
+    if not refresh or context["dag_run"].run_type != _SCHEDULED:
+        return first
+    read_first = min(first, max(first - refresh, since or FIRST_DAY))
+    if read_first < first:
+        _log.info("days %s..%s are read again: the contract's `refresh`", read_first, first - _DAY)
+    return read_first
 
 
 def until(
@@ -112,6 +125,11 @@ def identity(context: Mapping[str, Any]) -> RunIdentity:
     )
 
 
+def triggered_by(context: Mapping[str, Any]) -> str:
+    """Return the name of the user who started a run, as Airflow keeps it; empty if it names nobody."""
+    return context["dag_run"].triggering_user_name or ""
+
+
 def set_event_extra(context: Mapping[str, Any], extra: Mapping[str, Any]) -> None:
     """Set the `extra` of the asset events that a task emits, for the DAGs that the events start."""
     for asset in context["task"].outlets:
@@ -122,11 +140,6 @@ def task_step(context: Mapping[str, Any]) -> str:
     """Return a task's name within its run, with the index of a mapped task; the same for every try."""
     task_id, index = context["task"].task_id, context["ti"].map_index
     return task_id if index < 0 else f"{task_id}[{index}]"
-
-
-def _refreshed(found: _Days, refresh: timedelta) -> _Days:
-    first = max(found.first - refresh, FIRST_DAY)
-    return _Days(first, found.last, f"{found.reason}; {refresh.days} more to refresh")
 
 
 def _has_tick(run: Any) -> bool:

@@ -233,7 +233,7 @@ def test_every_value_arrives_as_it_was_put_in(shop: IngestRun, put: Given) -> No
     [(_, stored)] = shop.table.partitions(BRANCH, day(0), day(0))
     for name, values in put.values.items():
         assert [python(value) for value in stored[name].to_pylist()] == values
-    [(_, checked)] = every_day(shop.table, BRANCH, day(0), day(0))
+    [(_, checked)] = every_day(shop.table, BRANCH, [day(0)])
     trained = shop.table.frame(BRANCH, day(0), day(0))
     watched = monitored(shop, list(put.values))
     for frame in (checked, trained, watched):

@@ -16,7 +16,7 @@ from airflow.timetables.base import TimeRestriction
 from include.exceptions import Misconfigured
 from include.settings import settings
 from millrace.dags.timetable import DayTimetable
-from millrace.run import as_of, days, identity, until
+from millrace.run import as_of, days, identity, read_from, triggered_by, until
 
 NEW_YORK, DAILY = "America/New_York", "@daily"
 EVENING = datetime(2013, 4, 2, 23, 30, tzinfo=UTC)  # 19:30 in New York
@@ -358,3 +358,37 @@ def test_identity_names_the_code_that_runs(monkeypatch: pytest.MonkeyPatch) -> N
         assert identity(context()).metadata()["code_version"] == "0123abc"
     finally:
         settings.cache_clear()
+
+
+WEEK = timedelta(days=7)
+
+
+@pytest.mark.parametrize(
+    ("run_type", "refresh", "since", "expected"),
+    [
+        ("scheduled", WEEK, None, date(2013, 3, 25)),
+        ("scheduled", WEEK, date(2013, 3, 30), date(2013, 3, 30)),
+        ("scheduled", WEEK, date(2013, 4, 1), date(2013, 4, 1)),
+        ("scheduled", WEEK, date(2013, 4, 5), date(2013, 4, 1)),
+        ("scheduled", None, None, date(2013, 4, 1)),
+        ("backfill", WEEK, None, date(2013, 4, 1)),
+        *((run_type, WEEK, None, date(2013, 4, 1)) for run_type in STARTED),
+    ],
+)
+def test_only_a_run_of_the_schedule_reads_days_again(
+    run_type: str, refresh: timedelta | None, since: date | None, expected: date
+) -> None:
+    assert read_from(of_tick(TWO_AM, run_type), date(2013, 4, 1), refresh=refresh, since=since) == expected
+
+
+def test_days_that_are_read_again_are_logged_and_exist(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    assert read_from(of_tick(TWO_AM), date(1900, 1, 3), refresh=WEEK, since=None) == date(1900, 1, 1)
+    assert caplog.messages == ["days 1900-01-01..1900-01-02 are read again: schedule.refresh"]
+
+
+@pytest.mark.parametrize(("user", "expected"), [("ada", "ada"), (None, "")])
+def test_who_started_a_run_is_who_airflow_says(user: str | None, expected: str) -> None:
+    made_by = context()
+    made_by["dag_run"].triggering_user_name = user
+    assert triggered_by(made_by) == expected

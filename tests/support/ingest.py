@@ -49,7 +49,7 @@ class IngestRun:
     def experiment(self) -> Experiment:
         return validation_runs(self.tracking, self.pipeline.name)
 
-    def ingestion(self, first: int, last: int | None = None) -> Ingestion:
+    def ingestion(self, first: int, last: int | None = None, *, new_from: int | None = None) -> Ingestion:
         return Ingestion(
             pipeline=self.pipeline,
             folder=self.folder,
@@ -58,14 +58,17 @@ class IngestRun:
             first=day(first),
             last=day(first if last is None else last),
             run=self.run,
+            new_from=None if new_from is None else day(new_from),
         )
 
-    def load(self, first: int, last: int | None = None) -> LoadResult:
+    def load(self, first: int, last: int | None = None, *, new_from: int | None = None) -> LoadResult:
         self.lake.create_branch(BRANCH, "main")
-        return load(self.ingestion(first, last))
+        return load(self.ingestion(first, last, new_from=new_from))
 
-    def check(self, first: int, last: int | None = None) -> ValidationResult:
-        return check(self.ingestion(first, last), self.experiment)
+    def check(
+        self, first: int, last: int | None = None, *, new_from: int | None = None, **commits: str
+    ) -> ValidationResult:
+        return check(self.ingestion(first, last, new_from=new_from), self.experiment, **commits)
 
     def faults(self, first: int, last: int | None = None) -> list[str]:
         """What is wrong with the data, as the DAG would find it; nothing if it is good."""
@@ -76,8 +79,8 @@ class IngestRun:
         verdict = self.check(first, last)
         return [] if verdict.passed else list(verdict.reasons)
 
-    def quarantine(self, reasons: list[str]) -> str | None:
-        return quarantine(self.pipeline, self.lake, BRANCH, reasons=reasons, run=self.run).branch
+    def quarantine(self, reasons: list[str], first: int = 0, last: int | None = None) -> str | None:
+        return quarantine(self.ingestion(first, last), reasons=reasons, report="https://report").branch
 
     def publish(self) -> None:
         publish(self.lake, BRANCH, into="main", run=self.run)

@@ -22,6 +22,7 @@ class Task:
     run_id: str = "r1"
     dag_id: str = "orders.stage"
     params: dict[str, Any] = field(default_factory=dict)
+    user: str | None = None
     xcoms: dict[tuple[str, str], Any] = field(default_factory=dict)
     try_number: int = 1
     map_index: int = -1
@@ -40,6 +41,7 @@ class Task:
             data_interval_end=None,
             logical_date=None,
             run_after=NIGHT,
+            triggering_user_name=self.user,
         )
         return {
             "dag": None,

@@ -16,17 +16,19 @@ from include.contract.pipeline import Pipeline
 from include.exceptions import BadData, Conflict, JobFailed
 from include.governance.ledger import Ledger
 from include.governance.promotion import evaluate_gate, promote
+from include.ingestion import day_ranges
 from include.ingestion.check import check, require
 from include.ingestion.ingestion import Ingestion
 from include.ingestion.load import load
 from include.ingestion.quarantine import quarantine
-from include.ingestion.results import LoadResult
+from include.ingestion.results import LoadResult, ValidationResult
 from include.jobs.context import Services
 from include.jobs.results import ScoreResult, TrainResult
 from include.jobs.runner import run_job
 from include.jobs.spec import Job, JobSpec
 from include.lake.client import Lake
 from include.lake.merge import publish
+from include.lake.partitions import parts_of
 from include.lake.table import Table
 from include.modelling.comparison import Scores
 from include.modelling.pin import PinResult, pin
@@ -105,16 +107,25 @@ class Loop:
             run=run,
         )
         loaded: LoadResult | None = None
+        result: ValidationResult | None = None
         try:
             loaded = load(ingestion, sql_url=_sql_url(feed.source))
             result = check(ingestion, validation_runs(self.lab.tracking, self.pipeline.name, stage))
             require(result, ingestion)
         except BadData as error:
-            reasons = (str(error),) if loaded is None else result.reasons
+            reasons = (str(error),) if result is None else result.reasons
             self._failed(ingestion, days, reasons, can_halve=loaded is not None or _reads_by_day(feed))
             return
         publish(self.lake, branch, into=self.pipeline.lake.branch, run=run)
-        self.outcome.ingested.append(Ingested(feed.stage, days, loaded.partitions, loaded.rows))
+        left_out = day_ranges.parse(result.left_out)
+        good = set(ingestion.days).difference(left_out)
+        self.outcome.quarantined += [
+            Quarantined(feed.stage, Days(day, day), result.reasons) for day in left_out
+        ]
+        partitions = len(parts_of(ingestion.table, self.pipeline.lake.branch, good))
+        self.outcome.ingested.append(
+            Ingested(feed.stage, days, partitions, loaded.rows - result.left_out_rows)
+        )
 
     def _failed(self, ingestion: Ingestion, days: Days, reasons: tuple[str, ...], *, can_halve: bool) -> None:
         if can_halve and days.first < days.last and self._halvings < _MAX_HALVINGS:
@@ -124,7 +135,7 @@ class Loop:
             self.ingest(ingestion.feed, days.first, middle)
             self.ingest(ingestion.feed, middle + timedelta(days=1), days.last)
             return
-        quarantine(self.pipeline, self.lake, ingestion.branch, reasons=reasons, run=ingestion.run)
+        quarantine(ingestion, reasons=reasons)
         self.outcome.quarantined.append(Quarantined(ingestion.stage, days, reasons))
 
     def train(self, until: date, *, cause: str) -> None:

@@ -28,6 +28,7 @@ from millrace.dags.params import check_conf
 from millrace.dags.timetable import DayTimetable
 from millrace.operators.export import ExportOperator
 from millrace.operators.governance import ApproveOperator
+from millrace.operators.ingest import ReportBadDaysOperator
 from millrace.sensors.source import SourceSensor
 
 _log = logging.getLogger(__name__)
@@ -127,8 +128,9 @@ def stage_dag(
     """Yield the DAG of one stage, entered, with everything that the stages have in common.
 
     The schedule brings every day from `since` on, also those missed; without it only ticks from now on run.
-    Its runs bring `refresh` earlier days again. Days begin where those of `source` do, by default that of the
-    rows. Airflow sees the DAG once the block has ended without an error, so never half of one.
+    Its runs read the days within `refresh` before theirs again. Days begin where those of `source` do, by
+    default that of the rows. Airflow sees the DAG once the block has ended without an error, so never half of
+    one.
     """
     source = source or pipeline.source
     dag = DAG(
@@ -172,6 +174,21 @@ def approval(pipeline: Pipeline, *, version: str, subject: str, body: str) -> li
             subject=subject,
             body=body,
             response_timeout=pipeline.gate.approval_timeout,
+        )
+    ]
+
+
+def report_bad_days(pipeline: Pipeline, feed: Feed, *, checked_by: str) -> list[BaseOperator]:
+    """Return the task that is red for days that were left out, if the contract leaves bad days out."""
+    if not pipeline.validation.leaves_out:
+        return []
+    return [
+        ReportBadDaysOperator(
+            task_id="report_bad_days",
+            pipeline_name=pipeline.name,
+            stage=feed.stage.value,
+            checked_by=checked_by,
+            trigger_rule="none_failed",  # also where the good days have not changed
         )
     ]
 

@@ -6,9 +6,9 @@ from datetime import timedelta
 
 from airflow.sdk import chain
 
-from include.contract.feed import Feed, Stage
+from include.contract.feed import DECIDE, Feed, Stage
 from include.contract.pipeline import Pipeline
-from millrace.dags.builder import export, feed_asset, stage_dag, wait_for_files
+from millrace.dags.builder import export, feed_asset, report_bad_days, stage_dag, wait_for_files
 from millrace.dags.params import INTERVAL_PARAMS
 from millrace.operators.ingest import (
     LoadOperator,
@@ -18,10 +18,12 @@ from millrace.operators.ingest import (
     ValidateOperator,
 )
 
-__all__ = ["Stage", "ingestion_dag"]
+__all__ = ["DECIDE", "Stage", "ingestion_dag"]
 
-_DAYS = {"first": "{{ first_day() }}", "last": "{{ last_day() }}"}
+_DAYS = {"first": "{{ first_day() }}", "last": "{{ last_day() }}", "new_from": "{{ new_day() }}"}
+_NEW_DAYS = {"first": "{{ new_day() }}", "last": "{{ last_day() }}"}
 _LOADED = "{{ result('load').%s }}"
+_GOOD_ROWS = "{{ result('load').rows - result('validate').left_out_rows }}"
 
 
 def ingestion_dag(
@@ -29,7 +31,7 @@ def ingestion_dag(
 ) -> None:
     """Build the DAG that brings a feed of a pipeline.
 
-    Runs of the schedule bring as many days again as `refresh` says; as these would get in each other's way,
+    Runs of the schedule read as many days again as `refresh` says; as these would get in each other's way,
     there is then one run at a time.
     """
     lake, branch = pipeline.lake, f"{feed.stage.value}-{{{{ partition() }}}}-{{{{ run_hash() }}}}"
@@ -58,6 +60,8 @@ def ingestion_dag(
         validate = ValidateOperator(
             task_id="validate",
             branch=branch,
+            loaded=_LOADED % "commit",
+            base="{{ result('open_branch').commit }}",
             execution_timeout=pipeline.validation.timeout,
             **works_for,
             **_DAYS,
@@ -70,16 +74,17 @@ def ingestion_dag(
             metadata={
                 "pipeline": pipeline.name,
                 "partition": "{{ partition() }}",
-                "rows": _LOADED % "rows",
+                "rows": _GOOD_ROWS if pipeline.validation.leaves_out else _LOADED % "rows",
                 "source_checksum": _LOADED % "source_checksum",
             },
             outlets=[feed_asset(feed, lake)],
             **works_for,
         )
         quarantine = QuarantineOperator(
-            task_id="quarantine", pipeline_name=pipeline.name, branch=branch, trigger_rule="one_failed"
+            task_id="quarantine", branch=branch, trigger_rule="one_failed", **works_for, **_DAYS
         )
 
         exports = export(pipeline) if feed.stage is Stage.INGEST else []
-        chain(*wait_for_files(feed, **_DAYS), open_branch, load, validate, publish, *exports)
+        chain(*wait_for_files(feed, **_NEW_DAYS), open_branch, load, validate, publish)
+        publish >> [*exports, *report_bad_days(pipeline, feed, checked_by="validate")]
         [load, validate] >> quarantine

@@ -4,14 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable
 from datetime import date, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from jinja2 import pass_context
 
 from include.contract.data import Source
 from include.contract.pipeline import Pipeline
-from millrace.run import days, identity, until
+from millrace.run import days, identity, read_from, until
 from millrace.xcom import pull_result
+
+
+class _RunDays(NamedTuple):
+    """The first day that a run reads, and the first and the last one of its own."""
+
+    read_from: date
+    first: date
+    last: date
+
+    @classmethod
+    def of(
+        cls, context: Any, own: tuple[date, date], since: date | None, refresh: timedelta | None
+    ) -> _RunDays:
+        return cls(read_from(context, own[0], refresh=refresh, since=since), *own)
+
+    @property
+    def label(self) -> str:
+        return f"{self.last}" if self.read_from == self.last else f"{self.read_from}_{self.last}"
 
 
 def macros(
@@ -23,7 +41,8 @@ def macros(
 ) -> dict[str, Any]:
     """Return the macros of a pipeline's DAG, which is for days of a source.
 
-    The schedule `cron` brings no day before `since`, and as many days again as `refresh` says.
+    The schedule `cron` brings no day before `since`. Its runs read the days within `refresh` before theirs
+    again: `new_day()` is then the first day of their own, and `first_day()` the first one that is read.
     """
     found: dict[Hashable, Any] = {}
 
@@ -35,20 +54,21 @@ def macros(
             found[key] = find()
         return found[key]
 
-    def days_of(context: Any) -> tuple[date, date]:
-        bounds: dict[str, Any] = {"max_days": source.max_days, "since": since, "refresh": refresh}
-        days_found: tuple[date, date] = once(
-            context, "days", lambda: days(context, source.timezone, cron, **bounds)
+    def days_of(context: Any) -> _RunDays:
+        bounds: dict[str, Any] = {"max_days": source.max_days, "since": since}
+        found: _RunDays = once(
+            context,
+            "days",
+            lambda: _RunDays.of(context, days(context, source.timezone, cron, **bounds), since, refresh),
         )
-        return days_found
+        return found
 
-    @pass_context
-    def first_day(context: Any) -> str:
-        return days_of(context)[0].isoformat()
+    def of_days(name: str) -> Any:
+        @pass_context
+        def text(context: Any) -> str:
+            return str(getattr(days_of(context), name))
 
-    @pass_context
-    def last_day(context: Any) -> str:
-        return days_of(context)[1].isoformat()
+        return text
 
     @pass_context
     def learn_until(context: Any) -> str:
@@ -60,19 +80,15 @@ def macros(
         return identity(context).short_hash
 
     @pass_context
-    def partition(context: Any) -> str:
-        first, last = days_of(context)
-        return first.isoformat() if first == last else f"{first.isoformat()}_{last.isoformat()}"
-
-    @pass_context
     def result(context: Any, task_id: str) -> Any:
         return once(context, f"result of {task_id}", lambda: pull_result(context["ti"], task_id))
 
     return {
-        "first_day": first_day,
-        "last_day": last_day,
+        "first_day": of_days("read_from"),
+        "new_day": of_days("first"),
+        "last_day": of_days("last"),
+        "partition": of_days("label"),
         "learn_until": learn_until,
         "run_hash": run_hash,
-        "partition": partition,
         "result": result,
     }

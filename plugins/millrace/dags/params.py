@@ -42,16 +42,35 @@ INTERVAL_PARAMS = {
 }
 
 
-TRAIN_PARAMS = {
-    "reason": Param(
-        "requested by hand",
+_REASON: dict[str, Any] = {
+    "type": "string",
+    "minLength": 3,
+    "maxLength": 500,
+    "title": "Reason",
+    "description": "Recorded in the ledger, as one line.",
+}
+
+DECIDE_PARAMS = {
+    "quarantine": Param(
         type="string",
-        minLength=3,
-        maxLength=500,
-        pattern=_TEXT,
-        title="Reason",
-        description="Recorded in the ledger, as one line.",
+        pattern=rf"^quarantine-[\w-]+{_END}",
+        maxLength=255,
+        title="Quarantine",
+        description="The branch that keeps the data, `quarantine-…`, as the red run names it.",
     ),
+    "decision": Param(
+        type="string",
+        enum=["accept", "discard"],
+        title="Decision",
+        description="accept: publish its days as they are. discard: remove them.",
+    ),
+    "reason": Param(**_REASON, pattern=rf"^(?=\s*\S){_TEXT[1:]}"),
+}
+"""Without defaults: nobody decides by leaving a field as it is."""
+
+
+TRAIN_PARAMS = {
+    "reason": Param("requested by hand", **_REASON, pattern=_TEXT),
     "ref": Param(
         None,
         type=["null", "string"],

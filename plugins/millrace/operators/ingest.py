@@ -22,7 +22,7 @@ from millrace.operators.lakefs import LakeFSCreateBranchOperator, LakeFSMergeOpe
 from millrace.operators.pipeline import PipelineOperator
 from millrace.run import identity
 from millrace.ui.links import ReportLink
-from millrace.xcom import FAULT
+from millrace.xcom import FAULT, pull_result
 
 if TYPE_CHECKING:
     from include.ingestion.ingestion import Ingestion
@@ -35,18 +35,29 @@ class _BranchOperator(PipelineOperator):
     :param first: the first day (ISO date).
     :param last: the last day, included.
     :param stage: the ingestion: of rows or of labels.
+    :param new_from: the first day that no earlier run has read; default: all days are new.
     """
 
-    template_fields: Sequence[str] = (*PipelineOperator.template_fields, "branch", "first", "last")
+    template_fields: Sequence[str] = (
+        *PipelineOperator.template_fields, "branch", "first", "last", "new_from"
+    )  # fmt: skip
 
     def __init__(
-        self, *, branch: str, first: str, last: str, stage: str = Stage.INGEST.value, **kwargs: Any
+        self,
+        *,
+        branch: str,
+        first: str,
+        last: str,
+        new_from: str | None = None,
+        stage: str = Stage.INGEST.value,
+        **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.stage = stage
         self.branch = branch
         self.first = first
         self.last = last
+        self.new_from = new_from
 
     def ingestion(self, context: Context) -> Ingestion:
         """Return what the steps of this run's ingestion share."""
@@ -62,6 +73,7 @@ class _BranchOperator(PipelineOperator):
             first=date.fromisoformat(self.first),
             last=date.fromisoformat(self.last),
             run=identity(context),
+            new_from=date.fromisoformat(self.new_from) if self.new_from else None,
         )
 
 
@@ -113,13 +125,23 @@ class LoadOperator(_BranchOperator):
 class ValidateOperator(_BranchOperator):
     """Runs the pipeline's suite on a branch; returns a `ValidationResult`.
 
-    Raises BadData with the failed rules if the verdict is negative and `validation.on_failure` is not
-    `warn`.
+    With `validation.publish: good_partitions`, bad days are put back to what readers see, and kept in a
+    quarantine. Raises BadData with the failed rules if the verdict is negative, no day could be left out and
+    `validation.on_failure` is not `warn`.
+
+    :param loaded: the commit with the rows of the source; default: the branch's last one.
+    :param base: the commit that the branch began with; default: the last one that it shares with readers.
     """
 
+    template_fields: Sequence[str] = (*_BranchOperator.template_fields, "loaded", "base")
     operator_extra_links = (ReportLink(),)
     limit_key = "validation.timeout"
     limit_remedy = "ingest fewer days in a run"
+
+    def __init__(self, *, loaded: str = "", base: str = "", **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.loaded = loaded
+        self.base = base
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Check the days, and fail for a negative verdict."""
@@ -127,9 +149,8 @@ class ValidateOperator(_BranchOperator):
 
         ingestion = self.ingestion(context)
         with _recording_bad_data(context):
-            result = check(
-                ingestion, validation_runs(self.connect_tracking(), self.pipeline_name, self.stage)
-            )
+            validations = validation_runs(self.connect_tracking(), self.pipeline_name, self.stage)
+            result = check(ingestion, validations, loaded=self.loaded, base=self.base)
         for reason in result.reasons:
             self.log.warning("%s", reason)
         try:
@@ -176,21 +197,13 @@ class PublishOperator(LakeFSMergeOperator):
         return super().execute(context)
 
 
-class QuarantineOperator(PipelineOperator):
+class QuarantineOperator(_BranchOperator):
     """Takes a branch with bad data out of the way; returns a `QuarantineResult`.
 
     With `validation.on_failure: quarantine` the branch is kept as `quarantine-…`, its last commit naming
     the reasons; otherwise it is deleted. Skipped if the tasks before it failed for another cause: then
     the data is not to blame, and clearing the failed task goes on where it stopped.
-
-    :param branch: the branch.
     """
-
-    template_fields: Sequence[str] = (*PipelineOperator.template_fields, "branch")
-
-    def __init__(self, *, branch: str, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.branch = branch
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Quarantine the branch for the faults that the tasks before left."""
@@ -200,9 +213,40 @@ class QuarantineOperator(PipelineOperator):
         faults = [fault for fault in context["ti"].xcom_pull(task_ids=upstream, key=FAULT) or [] if fault]
         if not faults:
             raise AirflowSkipException("the data is not to blame: see the log of the task that failed")
-        pipeline, reasons = self.load_pipeline(), [str(text) for fault in faults for text in fault["reasons"]]
-        lake = self.connect_lake(pipeline)
-        return quarantine(pipeline, lake, self.branch, reasons=reasons, run=identity(context)).to_json()
+        reasons = [str(text) for fault in faults for text in fault["reasons"]]
+        # Rows that cannot be read have no report.
+        report = next((str(fault["link"]) for fault in faults if "link" in fault), "")
+        return quarantine(self.ingestion(context), reasons=reasons, report=report).to_json()
+
+
+class ReportBadDaysOperator(PipelineOperator):
+    """Fails if `validate` left days out, after the good ones are published, until a person has decided.
+
+    Raises BadData with the days, their quarantine and the failed rules; it passes once the quarantine is
+    gone, as its rows were accepted or discarded.
+
+    :param checked_by: the task that returned the `ValidationResult`.
+    :param stage: the ingestion: of rows or of labels.
+    """
+
+    operator_extra_links = (ReportLink(),)
+
+    def __init__(self, *, checked_by: str, stage: str = Stage.INGEST.value, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.checked_by = checked_by
+        self.stage = stage
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Report the days."""
+        from include.ingestion.check import require_all
+        from include.ingestion.results import ValidationResult
+
+        found = pull_result(context["ti"], self.checked_by)
+        result = ValidationResult.parse(found, source=f"the result of the task {self.checked_by!r}")
+        context["ti"].xcom_push(FAULT, {"reasons": list(result.reasons), "link": result.link})
+        pipeline = self.load_pipeline()
+        require_all(result, pipeline.feed(Stage(self.stage)), self.connect_lake(pipeline))
+        return {"left_out": ""}
 
 
 def _sql_url(source: Source) -> str | None:

@@ -7,6 +7,7 @@ from datetime import date
 from typing import Any
 
 from airflow.sdk import BaseSensorOperator, Context, PokeReturnValue
+from airflow.sdk.exceptions import AirflowSkipException
 
 from include.exceptions import Absent
 from include.lake.table import PART_NAMES, Table
@@ -16,6 +17,8 @@ from millrace.sensors.lakefs import WAIT_DEFAULTS
 
 class PartitionSensor(PipelineMixin, BaseSensorOperator):
     """Waits until a day's partition is published; returns `{commit}`.
+
+    Skipped, with all that follows, for a day that the source will never have (`source.skip_days`).
 
     :param day: the partition's day (ISO date).
     """
@@ -29,6 +32,8 @@ class PartitionSensor(PipelineMixin, BaseSensorOperator):
     def poke(self, context: Context) -> bool | PokeReturnValue:
         """Look for the partition at the head of the pipeline's branch."""
         pipeline, day = self.load_pipeline(), date.fromisoformat(self.day)
+        if day in pipeline.source.skip_days:
+            raise AirflowSkipException(f"{day} is one of source.skip_days: there is nothing to monitor")
         table = self.connect_table(pipeline)
         try:
             commit = table.lake.resolve(pipeline.lake.branch)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 
@@ -70,3 +71,21 @@ def test_the_days_of_a_task_are_logged_once(caplog: pytest.LogCaptureFixture) ->
 
     assert text == "2013-03-01 2013-03-02 2013-03-01_2013-03-02"
     assert caplog.messages == ["days 2013-03-01..2013-03-02: the run's parameters start and end"]
+
+
+def test_a_run_of_the_schedule_reads_from_its_first_day_or_the_days_before() -> None:
+    environment = jinja2.Environment(undefined=jinja2.StrictUndefined, autoescape=True)
+    pipeline = loader.load(ROOT / "include" / "pipelines" / "flights")
+    environment.globals.update(macros(pipeline, pipeline.source, "@daily", refresh=timedelta(days=3)))
+    template = environment.from_string("{{ first_day() }} {{ new_day() }} {{ last_day() }} {{ partition() }}")
+    tick = datetime(2013, 4, 2, 6, tzinfo=UTC)
+    run = {"data_interval_start": tick, "data_interval_end": tick, "logical_date": tick, "run_after": tick}
+
+    def render(run_type: str) -> str:
+        return template.render(
+            ti=Instance(None), params={}, dag_run=SimpleNamespace(run_type=run_type, **run)
+        )  # fmt: skip
+
+    assert render("scheduled") == "2013-03-29 2013-04-01 2013-04-01 2013-03-29_2013-04-01"
+    environment.globals.update(macros(pipeline, pipeline.source, "@daily", refresh=timedelta(days=3)))
+    assert render("backfill") == "2013-04-01 2013-04-01 2013-04-01 2013-04-01"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
+from copy import deepcopy
 from types import SimpleNamespace
 from typing import Any
 
@@ -15,7 +16,7 @@ from airflow.serialization.serialized_objects import DagSerialization
 from include.contract.reserved import PARAMS
 from include.exceptions import Misconfigured
 from include.excerpt import LIMIT
-from millrace.dags.params import INTERVAL_PARAMS, TRAIN_PARAMS, check_conf
+from millrace.dags.params import DECIDE_PARAMS, INTERVAL_PARAMS, TRAIN_PARAMS, check_conf
 from tests.support.dags import dag_bag
 
 
@@ -51,6 +52,7 @@ def run_first_tasks(dag: Any, conf: dict[str, Any] | None) -> None:
         ),
         ("ingest", {"strat": "2013-03-31", "end": None}, "'strat' (did you mean 'start'?)"),
         ("ingest", {"until": "2013-03-31"}, "'until'; start the run again with some of: start, end"),
+        ("decide", {"branch": "quarantine-a"}, "no parameter 'branch'; start the run again with some of: qu"),
         ("monitor", {"start": "2013-03-31"}, "'start'; start the run again with some of: end"),
         ("monitor", {"End": "2013-03-31"}, "'End' (did you mean 'end'?)"),
     ],
@@ -136,6 +138,45 @@ def test_a_value_out_of_bounds_is_refused_when_the_run_is_started(
 ) -> None:
     with pytest.raises(ParamValidationError):
         resolved(params, conf)
+
+
+DECISION = {"quarantine": "quarantine-2024-03-01-abcd", "decision": "accept", "reason": "the strike is real"}
+
+
+@pytest.mark.parametrize("missing", DECISION)
+def test_nobody_decides_by_leaving_a_field_as_it_is(missing: str) -> None:
+    assert resolved(deepcopy(DECIDE_PARAMS), DECISION) == DECISION  # Airflow keeps what it resolved
+    with pytest.raises(ParamValidationError, match="No value passed"):
+        resolved(
+            deepcopy(DECIDE_PARAMS), {name: value for name, value in DECISION.items() if name != missing}
+        )
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("quarantine", "main"),
+        ("quarantine", "quarantine-"),
+        ("quarantine", "quarantine-a/b"),
+        ("quarantine", "quarantine-a\n"),
+        ("quarantine", "quarantine-" + "x" * 250),
+        ("quarantine", None),
+        ("decision", "Accept"),
+        ("decision", ""),
+        ("decision", None),
+        ("decision", ["accept"]),
+        ("reason", ""),
+        ("reason", "   "),
+        ("reason", None),
+        ("reason", "two\nlines"),
+        ("reason", "x" * 501),
+        ("reason", " " * 200_000 + "\n"),
+    ],
+    ids=lambda value: ascii(value)[:30],
+)
+def test_a_decision_out_of_bounds_is_refused_when_the_run_is_started(name: str, value: Any) -> None:
+    with pytest.raises(ParamValidationError):
+        resolved(deepcopy(DECIDE_PARAMS), {**DECISION, name: value})
 
 
 @pytest.mark.parametrize(

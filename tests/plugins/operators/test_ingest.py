@@ -22,9 +22,11 @@ from millrace.operators.ingest import (
     OpenBranchOperator,
     PublishOperator,
     QuarantineOperator,
+    ReportBadDaysOperator,
     ValidateOperator,
 )
 from millrace.xcom import FAULT
+from tests.support.dags import dag_bag
 from tests.support.pipeline import orders, write_csv, write_pipeline
 from tests.support.task import Task
 
@@ -62,7 +64,7 @@ def quarantine(folder: Path, left: dict[tuple[str, str], Any]) -> Task:
             LoadOperator(task_id="load", pipeline_name=folder.name, **DAYS),
             ValidateOperator(task_id="validate", pipeline_name=folder.name, **DAYS),
         ]
-        last = QuarantineOperator(task_id="quarantine", pipeline_name=folder.name, branch=BRANCH)
+        last = QuarantineOperator(task_id="quarantine", pipeline_name=folder.name, **DAYS)
         before >> last
     return Task(last, xcoms=left)
 
@@ -205,3 +207,43 @@ def test_without_a_fault_of_the_data_nothing_is_put_away(make: MakeShop, lake: L
     with pytest.raises(AirflowSkipException, match="the data is not to blame"):
         quarantine(folder, {}).run()
     assert lake.ref_exists(BRANCH)
+
+
+def test_days_that_are_left_out_make_the_run_red_until_somebody_has_decided(
+    make: MakeShop, lake: Lake
+) -> None:
+    folder = make(validation={"publish": "good_partitions"})
+    write_csv(folder / "orders.csv", [*orders(0), *({**row, "kind": "pony"} for row in orders(1))])
+    loaded = load(folder).run()["commit"]
+    checked = Task(
+        ValidateOperator(task_id="validate", pipeline_name=folder.name, loaded=loaded, base="main", **DAYS)
+    )
+    found = checked.run()
+    assert (found["left_out"], found["left_out_rows"], checked.xcoms) == ("2024-03-02", 4, {})
+    report = Task(
+        ReportBadDaysOperator(task_id="report", pipeline_name=folder.name, checked_by="validate"),
+        xcoms={("validate", "return_value"): found},
+    )
+    with pytest.raises(BadData, match=r"published without 2024-03-02; they are kept in 'quarantine-.*kind"):
+        report.run()
+    assert report.xcoms["report", FAULT]["link"] == found["link"]
+    lake.delete_branch(found["quarantine"])
+    assert report.run() == {"left_out": ""}
+
+
+@pytest.mark.parametrize("publish", ["all", "good_partitions"])
+def test_only_a_contract_that_leaves_days_out_reports_them(make: MakeShop, publish: str) -> None:
+    folder = make(validation={"publish": publish})
+    dag = dag_bag().dags[f"{folder.name}.ingest"]
+    reports = [task for task in dag.tasks if isinstance(task, ReportBadDaysOperator)]
+    assert [task.task_id for task in reports] == (["report_bad_days"] if publish != "all" else [])
+    for task in reports:
+        assert (task.upstream_task_ids, task.trigger_rule) == ({"publish"}, "none_failed")
+        assert dag.leaves[0].task_id in {"quarantine", "report_bad_days"}
+
+
+def test_rows_that_cannot_be_read_are_kept_without_a_report(make: MakeShop, lake: Lake) -> None:
+    folder = make()
+    quarantine(folder, {("load", FAULT): {"reasons": ["'orders.csv' is empty"]}}).run()
+    metadata = lake.get_commit(BRANCH.replace("ingest-", "quarantine-")).metadata
+    assert (metadata["quarantine.report"], metadata["quarantine.days"]) == ("", "2024-03-01_2024-03-02")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from airflow.sdk.exceptions import AirflowRescheduleException
+from airflow.sdk.exceptions import AirflowRescheduleException, AirflowSkipException
 
 from millrace.sensors.partition import PartitionSensor
 from tests.support.loop import Loop, rows
@@ -39,4 +39,12 @@ def test_it_says_what_a_folder_holds_in_which_there_is_no_part(
 
 
 def test_it_needs_no_champion(shop: Loop) -> None:
+    assert wait_for_day(shop, "2024-03-30") == {"commit": shop.head}
+
+
+def test_a_day_that_never_comes_is_not_waited_for(shop: Loop) -> None:
+    contract = shop.folder / "pipeline.yaml"
+    contract.write_text(contract.read_text().replace("source:", "source:\n  skip_days: [2024-03-31]"))
+    with pytest.raises(AirflowSkipException, match=r"2024-03-31 is one of source\.skip_days"):
+        wait_for_day(shop, "2024-03-31")
     assert wait_for_day(shop, "2024-03-30") == {"commit": shop.head}

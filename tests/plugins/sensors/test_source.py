@@ -48,6 +48,12 @@ def test_it_waits_until_each_day_has_its_file(make: MakeShop, capsys: pytest.Cap
     assert wait(folder) is None
 
 
+def test_days_that_never_come_are_not_waited_for(make: MakeShop) -> None:
+    folder = make(missing="wait", skip_days=["2024-03-02"])
+    write_csv(folder / "orders-2024-03-01.csv", orders(0))
+    assert wait(folder) is None
+
+
 def test_of_many_paths_ten_are_named(make: MakeShop, capsys: pytest.CaptureFixture[str]) -> None:
     folder = make(missing="wait")
     with pytest.raises(AirflowRescheduleException):
