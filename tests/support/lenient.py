@@ -1,4 +1,4 @@
-"""The example with limits that nothing exceeds: each run walks the whole way, and no night starts another."""
+"""The example with limits that nothing exceeds: each run walks the whole way, and none starts another."""
 
 from __future__ import annotations
 
@@ -27,6 +27,6 @@ def lenient_example(folder: Path) -> Path:
     for lenient, strict in _LIMITS:
         text, found = re.subn(strict, lenient, text)
         if not found:
-            raise ValueError(f"{contract} has no {strict!r} any more; mend {__file__}")
+            raise ValueError(f"{contract} has no {strict!r} any more; fix {__file__}")
     contract.write_text(text)
     return pipelines
