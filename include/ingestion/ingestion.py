@@ -7,6 +7,7 @@ from datetime import date
 from pathlib import Path
 
 from include.contract.pipeline import Pipeline
+from include.ingestion.hashing import Hasher
 from include.lake.table import Table
 from include.run_identity import RunIdentity
 
@@ -15,7 +16,8 @@ from include.run_identity import RunIdentity
 class Ingestion:
     """One run's ingestion: the days `first` to `last`, both included, on a branch of the run's own.
 
-    `folder` is the pipeline's folder, `table` its table in the lake.
+    `folder` is the pipeline's folder, `table` its table in the lake. `hasher` is for columns that are hashed;
+    None has the secret of this deployment.
     """
 
     pipeline: Pipeline
@@ -25,6 +27,7 @@ class Ingestion:
     first: date
     last: date
     run: RunIdentity
+    hasher: Hasher | None = None
 
     @property
     def label(self) -> str:

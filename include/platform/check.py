@@ -25,6 +25,8 @@ from include.contract.pipeline import Pipeline
 from include.contract.types import FIRST_DAY, LAST_DAY, check_day
 from include.exceptions import MillraceError, Misconfigured, PipelineInvalid
 from include.excerpt import nearest, quote
+from include.ingestion.columns import TableColumns
+from include.ingestion.hashing import Hasher
 from include.ingestion.partitioner import parts
 from include.ingestion.readers import pinned
 from include.ingestion.strays import Strays
@@ -110,10 +112,18 @@ def _read(pipeline: Pipeline, folder: Path, first: date, last: date, sql_url: Sq
     source = pipeline.source
     url = sql_url(str(source.conn_id)) if source.reader is Reader.SQL else None
     at_version = pinned(pipeline, folder)
+    columns = TableColumns.of(pipeline, folder, hasher=Hasher.throwaway())
     found: dict[date, list[pd.DataFrame]] = {}
     with TemporaryDirectory(prefix="millrace-") as scratch:
         for part in parts(
-            at_version, first, last, folder=folder, scratch=Path(scratch), sql_url=url, strays=strays
+            at_version,
+            first,
+            last,
+            folder=folder,
+            scratch=Path(scratch),
+            sql_url=url,
+            columns=columns,
+            strays=strays,
         ):
             frames = found.setdefault(part.day, [])
             if part.file is not None:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
 from rich.console import Console
 from rich.markup import escape
 
@@ -17,8 +17,8 @@ from include.contract.pipeline import Pipeline
 from include.excerpt import quote
 from include.ingestion.columns import TableColumns
 from include.ingestion.evolve import evolve
+from include.ingestion.hashing import Hasher, described
 from include.ingestion.held import held_types
-from include.ingestion.type_names import type_name
 from include.lake.client import Lake, LakeConnection
 from include.lake.table import Table
 from include.platform import cli
@@ -44,12 +44,11 @@ class Line(NamedTuple):
 
 def lines(pipeline: Pipeline, table: Table) -> Iterator[Line]:
     """Yield the columns of a table, in its order; those that it does not hold yet come last."""
-    columns = TableColumns(pipeline, held=held_types(table, pipeline.lake.branch))
-    held = [] if columns.held is None else columns.held.names
+    columns = TableColumns(pipeline, held=held_types(table, pipeline.lake.branch), hasher=Hasher.throwaway())
+    held = {} if columns.held is None else {column.name: column for column in columns.held}
     for name in dict.fromkeys([*held, *columns.declared]):
-        declared = columns.declared.get(name)
-        kind = type_name(columns.held.field(name).type) if columns.held and name in held else ""
-        yield Line(name, declared.type if declared else "", kind)
+        declared = described(columns.field(name)) if name in columns.declared else ""
+        yield Line(name, declared, described(held[name]) if name in held else "")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -59,11 +58,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("pipeline", help="its name, that of its folder")
     given = parser.parse_args(arguments)
     pipeline = loader.load(folder_of(given.pipeline, settings().pipelines))
-    table = Table(Lake(_connection(), pipeline.lake.repository), pipeline.lake.table)
+    connection, secret = _lake()
+    table = Table(Lake(connection, pipeline.lake.repository), pipeline.lake.table)
     console = Console(highlight=False)
     if given.command == "schema":
         return _show(console, pipeline, table)
-    return _evolve(console, pipeline, table)
+    return _evolve(console, pipeline, table, secret)
 
 
 def _show(console: Console, pipeline: Pipeline, table: Table) -> int:
@@ -82,11 +82,12 @@ def _show(console: Console, pipeline: Pipeline, table: Table) -> int:
     return int(bool(odd))
 
 
-def _evolve(console: Console, pipeline: Pipeline, table: Table) -> int:
+def _evolve(console: Console, pipeline: Pipeline, table: Table, secret: SecretStr) -> int:
     now = datetime.now(UTC).isoformat(timespec="seconds")
     run = RunIdentity(dag_id=f"{pipeline.name}.evolve", run_id=f"{getpass.getuser()}__{now}")
+    hasher = Hasher.of(secret) if pipeline.privacy.hash else None
     with console.status(f"rewriting {table.name}"):
-        done = evolve(pipeline, table, run=run)
+        done = evolve(pipeline, table, run=run, hasher=hasher)
     if done.commit is None:
         console.print("contract and table agree: nothing to change")
         return 0
@@ -96,12 +97,16 @@ def _evolve(console: Console, pipeline: Pipeline, table: Table) -> int:
     return 0
 
 
-def _connection() -> LakeConnection:
-    """Return the lake of lakectl's variables, or of the embedded stack where they are not set."""
+def _lake() -> tuple[LakeConnection, SecretStr]:
+    """Return the lake of lakectl's variables, or of the embedded stack where they are not set.
+
+    With it comes the secret of hashes: that of the settings, or of the stack.
+    """
     try:
-        return LakeConnection.of(LakeLogin())
+        return LakeConnection.of(LakeLogin()), settings().privacy.secret
     except ValidationError:
-        return Stack(settings()).connection()
+        stack = Stack(settings())
+        return stack.connection(), stack.privacy_secret()
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from include.exceptions import BadData, Conflict, JobFailed
 from include.governance.ledger import Ledger
 from include.governance.promotion import evaluate_gate, promote
 from include.ingestion.check import check, require
+from include.ingestion.hashing import Hasher
 from include.ingestion.ingestion import Ingestion
 from include.ingestion.load import load
 from include.ingestion.quarantine import quarantine
@@ -90,6 +91,7 @@ class Loop:
             first=first,
             last=last,
             run=run,
+            hasher=self._hasher,
         )
         loaded: LoadResult | None = None
         try:
@@ -218,6 +220,11 @@ class Loop:
     def table(self) -> Table:
         """The pipeline's table."""
         return Table(self.lake, self.pipeline.lake.table, self.pipeline.since)
+
+    @cached_property
+    def _hasher(self) -> Hasher:
+        """What columns are hashed with: a key that ends with the trial, as its tables do."""
+        return Hasher.throwaway()
 
     @cached_property
     def _registry(self) -> Registry:
