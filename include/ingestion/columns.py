@@ -110,7 +110,7 @@ class TableColumns:
         return self._wanted.get(name)
 
     def mark(self, name: str) -> Mark | None:
-        """Return what tells that a column is hashed; None for one whose values are kept as they are."""
+        """Return what marks a column as hashed; None for one whose values are kept as they are."""
         if self.hasher is None or name not in self.pipeline.privacy.hash:
             return None
         return self.hasher.mark(self._wanted[name])

@@ -26,12 +26,12 @@ _DIGITS = 64
 _MAX_ROWS = (2**31 - 1) // _DIGITS
 """A column of text in Arrow has offsets of 32 bits."""
 _OWN_WORD = b"\xffmillrace"
-"""What fingerprints are hashes of; as it is no UTF-8, no value has the same."""
+"""What fingerprints are hashes of; as it is not valid UTF-8, no value has the same."""
 _KIND, _KEY = b"millrace.hash_of", b"millrace.hash_key"
 
 
 class Mark(NamedTuple):
-    """What tells that a column holds hashes: of which kind of values, and the fingerprint of the key.
+    """What a column of hashes is marked with: the kind of its values, and the fingerprint of the key.
 
     It is metadata of the column, in each part and in the file that keeps the table's types.
     """
@@ -94,7 +94,7 @@ class Hasher:
         return Mark("integer" if pa.types.is_decimal(kind) else type_name(kind), self.fingerprint)
 
     def hash(self, values: pa.Array, origin: str) -> Converted:
-        """Return the hashes of text, whole numbers or dates; missing values stay missing, odd is no UTF-8.
+        """Return hashes of text, whole numbers or dates; missing values stay missing, other bytes are odd.
 
         Each distinct value is hashed once. Raises BadData if a column of text cannot hold as many hashes.
         """

@@ -124,7 +124,7 @@ def test_every_reader_gives_the_same_hashes_and_no_value(shop: Shop, reader: str
     for item in run.lake.list_objects(BRANCH):
         content = run.lake.download(BRANCH, item.path)
         if item.path.endswith(".parquet"):
-            content = json.dumps(pq.read_table(pa.BufferReader(content)).to_pylist()).encode()
+            content = json.dumps(pq.read_table(pa.BufferReader(content)).to_pylist(), default=str).encode()
         assert b"MARKED" not in content
 
 
@@ -152,7 +152,9 @@ def test_a_renamed_column_is_hashed_under_its_name_in_the_table(shop: Shop) -> N
     run = shop(columns={"person": {"type": "string", "from": "email"}}, privacy={"hash": ["person"]})
     run.load(0)
     assert column(run, "person") == hashed(MAIL, "-", f"x{MAIL}", MAIL)
-    assert run.table.schema(BRANCH).names == ["time", "id", "amount", "kind", "returned", "person"]
+    schema = run.table.schema(BRANCH)
+    assert schema is not None
+    assert sorted(schema.names) == ["amount", "id", "kind", "person", "returned", "time"]
 
 
 def test_the_same_rows_give_the_same_parts_so_a_second_try_writes_nothing(table: IngestRun) -> None:
@@ -187,7 +189,7 @@ def test_rules_of_the_suite_see_the_hashes(shop: Shop) -> None:
     (run.folder / "expectations.yaml").write_text(json.dumps({"partitions": [suite], "rows": rules}))
     [reason] = run.faults(0)
     assert "column_values_to_be_unique" in reason.replace("expect_", "")
-    assert hashed(MAIL)[0] not in reason
+    assert str(hashed(MAIL)[0]) not in reason
 
 
 def test_no_secret_fails_before_anything_is_read(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -226,7 +228,9 @@ def test_values_never_come_beside_hashes(shop: Shop, table: IngestRun, columns: 
 def test_a_hashed_column_may_be_dropped_from_some_day_on(shop: Shop, table: IngestRun) -> None:
     run = shop(columns={"id": "integer"}, privacy={"hash": ["id"], "drop": ["email"]})
     run.load(1)
-    assert run.table.schema(BRANCH).equals(table.table.schema("main"), check_metadata=True)
+    schema = run.table.schema(BRANCH)
+    assert schema is not None
+    assert schema.equals(table.table.schema("main"), check_metadata=True)
 
 
 def test_hashes_of_another_type_are_not_mixed(shop: Shop, table: IngestRun) -> None:
