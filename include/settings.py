@@ -39,6 +39,8 @@ ROOT = Path(__file__).resolve().parents[1]
 ENV_FILE = ROOT / ".env"
 
 Port = Annotated[int, Field(ge=1, le=65535)]
+MIN_SECRET = 32
+"""Characters of the secret of hashes: as many hexadecimal digits are 128 bits, which nobody tries out."""
 KubernetesLabel = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
 KubernetesName = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?$")]
 
@@ -93,11 +95,12 @@ class SettingsGroup(FrozenSettings):
         return {cls.variable(name): field for name, field in cls.model_fields.items() if name not in groups}
 
     def variables(self) -> dict[str, str]:
-        """Return the same settings as environment variables, for a child process."""
+        """Return the same settings as environment variables, secrets included, for a child process."""
         variables: dict[str, str] = {}
         for name in type(self).model_fields:
             value = getattr(self, name)
-            own = {self.variable(name): str(value)}
+            text = value.get_secret_value() if isinstance(value, SecretStr) else str(value)
+            own = {self.variable(name): text}
             variables |= value.variables() if isinstance(value, SettingsGroup) else own
         return variables
 
@@ -203,6 +206,29 @@ class KubernetesGroup(SettingsGroup):
     )
 
 
+class PrivacyGroup(SettingsGroup):
+    """What personal columns are hashed with."""
+
+    model_config = SettingsConfigDict(title="Personal data", env_prefix="MILLRACE_PRIVACY_")
+
+    secret: SecretStr = Field(
+        SecretStr(""),
+        description="Key of the hashes of `privacy.hash`: 32 or more letters, digits and signs, the same for "
+        "all tables and for ever; `make up` and Compose generate one.",
+    )
+
+    @field_validator("secret")
+    @classmethod
+    def _long_and_visible(cls, value: SecretStr) -> SecretStr:
+        text = value.get_secret_value()
+        if text and not (len(text) >= MIN_SECRET and all("!" <= character <= "~" for character in text)):
+            raise ValueError(
+                f"needs {MIN_SECRET} or more ASCII letters, digits and signs, without spaces and line "
+                "breaks; `openssl rand -hex 32` makes one"
+            )
+        return value
+
+
 def _bytes(value: object) -> object:
     """Return a number of bytes for a text such as `1GiB`."""
     return int(TypeAdapter(ByteSize).validate_python(value)) if isinstance(value, str) else value
@@ -241,6 +267,7 @@ class Settings(SettingsGroup):
     lakefs: LakeFSGroup = Field(default_factory=LakeFSGroup)
     jobs: JobsGroup = Field(default_factory=JobsGroup)
     kubernetes: KubernetesGroup = Field(default_factory=KubernetesGroup)
+    privacy: PrivacyGroup = Field(default_factory=PrivacyGroup)
 
     @field_validator("var", "pipelines")
     @classmethod
@@ -318,10 +345,12 @@ def read(env_file: Path) -> Settings:
 
 
 def _faults(kind: type[SettingsGroup], error: ValidationError) -> list[str]:
-    return [
-        f"{kind.variable(str(fault['loc'][0]))}={quote(fault['input'])}: {fault['msg']}"
-        for fault in error.errors()
-    ]
+    return [_fault(kind, str(fault["loc"][0]), fault["input"], fault["msg"]) for fault in error.errors()]
+
+
+def _fault(kind: type[SettingsGroup], field: str, value: object, message: str) -> str:
+    is_secret = kind.model_fields[field].annotation is SecretStr
+    return f"{kind.variable(field)}{'' if is_secret else f'={quote(value)}'}: {message}"
 
 
 def inherited_environment() -> dict[str, str]:

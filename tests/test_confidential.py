@@ -9,7 +9,7 @@ import csv
 import json
 import logging
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -25,14 +25,17 @@ import pytest
 from deltalake import write_deltalake
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from pydantic import SecretStr
 from sqlalchemy import create_engine
 from structlog.tracebacks import ExceptionDictTransformer
 
 from include.exceptions import BadData, MillraceError
 from include.ingestion.check import require
+from include.ingestion.hashing import Hasher
 from include.ingestion.load import load
 from include.jobs.spec import Job
 from include.lake.client import Lake
+from include.settings import PrivacyGroup, Settings
 from include.tracking.runs import Experiment
 from include.tracking.server import TrackingServer
 from tests.support.ingest import BRANCH, IngestRun
@@ -43,6 +46,7 @@ from tests.support.workbooks import write_xlsx
 
 MARK, NUMBER = "MARKED-7f3a9c", 7351.0625
 MARKS = ("MARKED", "7351.0625")
+SECRET = "confidential-0123456789-abcdefghij"
 _WITH_DATA = {"reference.parquet", "model.skops"}
 """Artifacts that hold rows, or what was learned from them, on purpose."""
 UNCHECKED = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
@@ -55,6 +59,7 @@ class Seen:
 
     def __init__(self, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]) -> None:
         self.texts: list[str] = []
+        self.more_marks: list[str] = []
         self._caplog, self._capfd = caplog, capfd
 
     @contextmanager
@@ -89,18 +94,27 @@ class Seen:
     def marks(self) -> list[str]:
         """The marks that were found, with what is around them."""
         out = [*self.texts, self._caplog.text, *self._capfd.readouterr()]
-        places = ((text, text.find(mark)) for text in out for mark in MARKS if mark in text)
+        marks = (*MARKS, SECRET, *self.more_marks)
+        places = ((text, text.find(mark)) for text in out for mark in marks if mark in text)
         return [text[max(0, at - 200) : at + 60] for text, at in places]
 
 
 @pytest.fixture
-def seen(caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]) -> Seen:
+def seen(
+    caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> Seen:
+    own = Settings(privacy=PrivacyGroup(secret=SecretStr(SECRET)))
+    monkeypatch.setattr("include.ingestion.columns.settings", lambda: own)
     caplog.set_level(logging.DEBUG)
     return Seen(caplog, capfd)
 
 
 def marked(count: int) -> list[Row]:
-    return [{**row, "amount": NUMBER, "kind": f"{MARK} {row['id']}"} for row in orders(0, count=count)]
+    own = ({"amount": NUMBER, "kind": f"{MARK} {row['id']}"} for row in orders(0, count=count))
+    return [
+        {**row, **marks, "email": f"{MARK}-{row['id']}@example.com"}
+        for row, marks in zip(orders(0, count=count), own, strict=True)
+    ]
 
 
 odd_values = st.sampled_from(
@@ -117,7 +131,9 @@ odd_values = st.sampled_from(
     ]
 )
 changes = st.lists(
-    st.tuples(st.integers(0, 5), st.sampled_from(["time", "id", "amount", "kind", "returned"]), odd_values),
+    st.tuples(
+        st.integers(0, 5), st.sampled_from(["time", "id", "amount", "kind", "returned", "email"]), odd_values
+    ),
     max_size=4,
 )
 
@@ -250,6 +266,12 @@ RULES: list[dict[str, Any]] = [
             "quantile_ranges": {"quantiles": [0.5], "value_ranges": [[1, 2]]},
         },
         "pair_values_to_be_equal": {"column_A": "kind", "column_B": "amount"},
+        "pair_values_a_to_be_greater_than_b": {"column_A": "email", "column_B": "kind"},
+        "proportion_of_unique_values_to_be_between": {"column": "email", "max_value": 0.01},
+        "distinct_values_to_equal_set": {"column": "email", "value_set": ["ann@example.com"]},
+        "values_to_match_like_pattern": {"column": "email", "like_pattern": "ann%"},
+        "values_to_not_match_regex": {"column": "email", "regex": "."},
+        "value_lengths_to_be_between": {"column": "email", "max_value": 3},
     }.items()
 ]
 
@@ -260,6 +282,7 @@ RULES: list[dict[str, Any]] = [
     st.integers(1, 6),
     changes,
     st.lists(st.sampled_from(RULES), max_size=6, unique_by=lambda rule: str(rule["type"])),
+    st.booleans(),
 )
 def test_no_value_of_a_source_is_told(
     lake: Lake,
@@ -269,7 +292,9 @@ def test_no_value_of_a_source_is_told(
     count: int,
     changed: list[tuple[int, str, Any]],
     rules: list[dict[str, Any]],
+    is_hashed: bool,
 ) -> None:
+    """Nor is its hash: neither the table's reports nor its messages are a list of who is in it."""
     source, write = FILES[kind]
     rows = marked(count)
     for number, column, value in changed:
@@ -277,11 +302,20 @@ def test_no_value_of_a_source_is_told(
     with TemporaryDirectory() as folder:
         suite = {"partitions": SUITE["partitions"], "rows": rules}
         name = f"orders_{uuid4().hex[:8]}"
-        shop = IngestRun(write_pipeline(Path(folder), name, suite=suite, source=source), lake, tracking)
+        sections = {"columns": {"email": "string"}, "privacy": {"hash": ["email"]}} if is_hashed else {}
+        made = write_pipeline(Path(folder), name, suite=suite, source=source, **sections)
+        shop = IngestRun(made, lake, tracking)
+        seen.more_marks = hashes(str(row["email"]) for row in rows)
         write(shop.folder / "orders.csv", rows)
         ingest(shop, seen, f"sqlite:///{shop.folder / 'orders.csv'}")
         seen.commits(lake, BRANCH, "quarantine-test", "main")
     assert seen.marks() == []
+
+
+def hashes(texts: Iterable[str]) -> list[str]:
+    """The first digits of the hashes of texts, which a message might cut off."""
+    found = Hasher.of(SecretStr(SECRET)).hash(pa.array(texts, pa.string()), "").values.to_pylist()
+    return [text[:12] for text in found if text]
 
 
 def ingest(shop: IngestRun, seen: Seen, sql_url: str) -> None:

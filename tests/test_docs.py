@@ -177,6 +177,8 @@ def default_of(field: FieldInfo) -> str:
         return str(value).lower()
     if isinstance(value, tuple):
         return "[]"
+    if value == "":
+        return "name"  # of the pipeline, from which the repository's follows
     return "null" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
 
 

@@ -74,6 +74,30 @@ def test_a_size_of_no_bytes_is_refused(monkeypatch: pytest.MonkeyPatch, text: st
         read(Path("no file"))
 
 
+@pytest.mark.parametrize("secret", ["x" * 31, "x y" * 11, "x" * 32 + "\n", "é" * 32, "\udcff" * 32])
+def test_a_weak_secret_is_refused_and_never_shown(monkeypatch: pytest.MonkeyPatch, secret: str) -> None:
+    monkeypatch.setenv("MILLRACE_PRIVACY_SECRET", secret)
+
+    with pytest.raises(Misconfigured) as caught:
+        settings()
+
+    assert str(caught.value).splitlines() == [
+        "MILLRACE_PRIVACY_SECRET: Value error, needs 32 or more ASCII letters, digits and signs, without "
+        "spaces and line breaks; `openssl rand -hex 32` makes one",
+        "set it in the environment or in .env",
+    ]
+
+
+def test_a_secret_shows_only_where_it_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    secret = "0123456789abcdef" * 2
+    monkeypatch.setenv("MILLRACE_PRIVACY_SECRET", secret)
+
+    found = settings()
+
+    assert secret not in f"{found} {found!r} {found.model_dump_json()} {example()}"
+    assert found.variables()["MILLRACE_PRIVACY_SECRET"] == secret
+
+
 def test_every_wrong_value_is_named_with_what_is_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
     wrong = {"MILLRACE_AIRFLOW_PORT": "99999", "MILLRACE_MLFLOW_PORT": "web", "MILLRACE_RUNTIME": "moon"}
     for name, value in wrong.items():
@@ -103,6 +127,7 @@ def test_a_variable_is_named_after_the_place_of_its_setting() -> None:
 def test_another_process_reads_the_same_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / ".env").write_text(
         "MILLRACE_RUNTIME=docker\nMILLRACE_AIRFLOW_EXAMPLES=true\nMILLRACE_KUBERNETES_START_SECONDS=7\n"
+        f"MILLRACE_PRIVACY_SECRET={'x' * 32}\n"
     )
     found = read(tmp_path / ".env")
 

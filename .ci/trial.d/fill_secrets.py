@@ -59,6 +59,7 @@ def values() -> dict[str, str]:
         "fernet-key": base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(),
         "api-secret-key": word(32),
         "jwt-secret": word(64),
+        "MILLRACE_PRIVACY_SECRET": word(32),
         **{f"AIRFLOW_CONN_{name}": json.dumps(fields) for name, fields in connections.items()},
     }
 

@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 
 from include.contract.code import MODEL
+from include.contract.columns import decimal_of
 from include.contract.day_path import names_day
 from include.contract.export_folders import own_faults
 from include.contract.exports import DAY, DAY_TAKEN, unfit_names
@@ -16,7 +17,7 @@ from include.contract.feed import Feed
 from include.contract.label_checks import check_labels
 from include.contract.raw import at, declaration, declarations, texts
 from include.contract.reserved import COLUMNS, PARAMS, predictions_table
-from include.contract.text import MLFLOW_NAMES, is_mlflow_name
+from include.contract.text import MIN_REPOSITORY, MLFLOW_NAMES, as_name, is_mlflow_name
 from include.exceptions import Fault
 from include.excerpt import LIMIT, nearest, quote
 from include.yaml_text import load_yaml
@@ -25,6 +26,7 @@ _SUITE = "expectations.yaml"
 _COLUMN_ARGUMENTS = ("column", "column_A", "column_B", "column_list", "column_set")
 """Arguments of expectations that name columns."""
 _DROPPED = "is dropped by privacy.drop; name another column, or keep it"
+_OTHER_COLUMN = "name another column, such as a coarser one that the source derives"
 _SINGLE = ("model.target", "model.time", "source.partition_by")
 _FEATURES = ("model.features.numerical", "model.features.categorical")
 _GROUPS = ("gate.slices.column", "monitoring.fairness.column")
@@ -48,12 +50,15 @@ def check(raw: Mapping[str, Any], folder: Path) -> list[Fault]:
     """
     return [
         *_name(raw, folder),
+        *_repository(raw),
         *_own_table(raw),
         *_files(raw, folder),
         *_reserved(raw),
         *_target(raw),
         *_features(raw),
         *_dropped(raw),
+        *_hashed(raw),
+        *_uses_of_hashes(raw),
         *_groups(raw, folder),
         *_declared(raw),
         *_named_in_files(raw),
@@ -70,7 +75,20 @@ def named_columns(feed: Feed, folder: Path) -> frozenset[str]:
 def _name(raw: Mapping[str, Any], folder: Path) -> Iterator[Fault]:
     name = at(raw, "name")
     if isinstance(name, str) and name != folder.name:
-        yield Fault("name", f"{quote(name)} differs from its folder {quote(folder.name)}; make them equal")
+        shown = f"{quote(name)} differs from its folder {quote(folder.name)}"
+        yield Fault("name", f"{shown}; make them equal{as_name(folder.name)}")
+
+
+def _repository(raw: Mapping[str, Any]) -> Iterator[Fault]:
+    """Yield a fault if the repository is left out, and the pipeline's name is too short for one."""
+    lake, name = at(raw, "lake"), at(raw, "name")
+    is_left_out = isinstance(lake, dict) and "repository" not in lake
+    if is_left_out and isinstance(name, str) and len(name) < MIN_REPOSITORY:
+        yield Fault(
+            "lake.repository",
+            f"is left out, and {quote(name)} is too short for a repository; name one of {MIN_REPOSITORY} to "
+            "63 lower-case letters, digits and '-'",
+        )
 
 
 def _own_table(raw: Mapping[str, Any]) -> Iterator[Fault]:
@@ -153,6 +171,55 @@ def _dropped(raw: Mapping[str, Any]) -> Iterator[Fault]:
     for path in (*(path for path in _SINGLE if path not in brought), "labels.source.partition_by"):
         if (column := at(raw, path)) is not None and column in _dropped_columns(raw):
             yield Fault(path, f"{quote(column)} {_DROPPED}")
+
+
+def _hashed(raw: Mapping[str, Any]) -> Iterator[Fault]:
+    """Yield the faults of columns to hash: what is hashed has to be the same text in every file and table."""
+    declared, columns = declarations(raw, "columns"), _hashed_columns(raw)
+    for number, column in enumerate(columns):
+        path, shown = f"privacy.hash[{number}]", quote(column)
+        if not isinstance(column, str):  # reported by the models
+            continue
+        one = declaration(declared.get(column))
+        if column in columns[:number]:
+            yield Fault(path, f"{shown} is listed already, at privacy.hash[{columns.index(column)}]")
+        elif (one.get("from") or column) in _dropped_columns(raw):
+            yield Fault(path, f"{shown} is dropped by privacy.drop, too; take it out of one of the two")
+        elif column not in declared:
+            yield Fault(path, f"{shown} is not declared; {_declare(column, declared)}")
+        elif not _is_hashable(str(one.get("type"))):
+            yield Fault(
+                path,
+                f"{shown} is {quote(str(one.get('type')))} by columns.{column}, which is not written in one "
+                "way everywhere, or has few values; hash string, integer, decimal(digits, 0) or date, or "
+                "leave the column out by privacy.drop",
+            )
+
+
+def _declare(column: str, declared: Mapping[Any, Any]) -> str:
+    """Return how a column is declared; the columns to hash have the names of the table."""
+    for name, one in declared.items():
+        if declaration(one).get("from") == column:
+            return f"write {quote(name)}, which is made of it"
+    return f"write its type under columns, such as '{column}: string', as the hash follows from it"
+
+
+def _is_hashable(kind: str) -> bool:
+    digits = decimal_of(kind)
+    return kind in ("string", "integer", "date") or (digits is not None and digits[1] == 0)
+
+
+def _uses_of_hashes(raw: Mapping[str, Any]) -> Iterator[Fault]:
+    """Yield a fault for each use of a hashed column that needs its values, or would show the hashes."""
+    hashed = [column for column in _hashed_columns(raw) if isinstance(column, str)]
+    for path, column in _named_columns(raw):
+        if column in hashed and not path.startswith(("columns.", "labels.columns.", "labels.keys")):
+            reason = (
+                "its values are needed here"
+                if path in _SINGLE
+                else "values of features and groups stand in models and reports"
+            )
+            yield Fault(path, f"{quote(column)} is hashed by privacy.hash, and {reason}; {_OTHER_COLUMN}")
 
 
 def _groups(raw: Mapping[str, Any], folder: Path) -> Iterator[Fault]:
@@ -258,3 +325,8 @@ def _columns_of(suite: Path) -> set[str]:
 def _dropped_columns(raw: Mapping[str, Any]) -> list[Any]:
     dropped = at(raw, "privacy.drop")
     return dropped if isinstance(dropped, list) else []
+
+
+def _hashed_columns(raw: Mapping[str, Any]) -> list[Any]:
+    hashed = at(raw, "privacy.hash")
+    return hashed if isinstance(hashed, list) else []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import (
     Field,
@@ -179,10 +179,19 @@ class Source(Section):
         return self
 
 
+def _without_default(schema: dict[str, Any]) -> None:
+    """Take from a JSON Schema a default that stands for what the pipeline fills in."""
+    del schema["default"]
+
+
 class LakeTable(Section):
     """The pipeline's table in the lake."""
 
-    repository: RepositoryName
+    repository: RepositoryName = Field(
+        "",
+        description="The lakeFS repository; left out: the pipeline's name, with '-' for each '_'.",
+        json_schema_extra=_without_default,
+    )
     table: Name
     branch: BranchName = "main"
 
@@ -235,6 +244,12 @@ class Validation(Section):
 
 
 class Privacy(Section):
-    """Columns of the source that never reach the lake as they are."""
+    """Personal columns, whose values never reach the lake."""
 
-    drop: list[ColumnName] = Field(default_factory=list, description="Left out when rows are read.")
+    drop: list[ColumnName] = Field(
+        default_factory=list, description="Columns of the source that are left out when rows are read."
+    )
+    hash: list[ColumnName] = Field(
+        default_factory=list,
+        description="Columns of the table that are replaced by keyed hashes when rows are read.",
+    )

@@ -33,7 +33,8 @@ class Feed:
     `at` begins the path of the feed's keys in the contract. `required` are the columns that have to be there,
     each with the first key that names it, `numbers` those of them that are numbers. `target` is the column of
     labels, None if another feed brings them; then `elsewhere` is the column that must not be here. `keys`
-    join this feed's table with the table `partner`.
+    join this feed's table with the table `partner`. `hashed` are the columns that are hashed
+    where they occur.
     """
 
     pipeline_name: str
@@ -49,6 +50,7 @@ class Feed:
     target: str | None = None
     elsewhere: str | None = None
     dropped: tuple[str, ...] = ()
+    hashed: Mapping[str, Column] = field(default_factory=dict)
     keys: tuple[str, ...] = ()
     partner: str | None = None
     since: Mapping[str, date] = field(default_factory=dict)
@@ -86,6 +88,7 @@ def of_rows(pipeline: Pipeline) -> Feed:
         target=None if labels else target,
         elsewhere=target if labels else None,
         dropped=tuple(pipeline.privacy.drop),
+        hashed=_hashed(pipeline),
         keys=labels.keys if labels else (),
         partner=labels_table(pipeline.lake.table) if labels else None,
         since=_since(columns),
@@ -114,6 +117,7 @@ def of_labels(pipeline: Pipeline) -> Feed | None:
         required={**dict.fromkeys(labels.keys, "labels.keys"), target: target_key},
         target=target,
         dropped=tuple(name for name in pipeline.privacy.drop if name not in needed),
+        hashed=_hashed(pipeline),
         keys=labels.keys,
         partner=pipeline.lake.table,
         since=_since(labels.columns),
@@ -145,6 +149,11 @@ def _with_keys(
     """Return the declared columns, with the types of keys that only the other section declares."""
     found = {name: Column(type=other[name].type) for name in keys if name in other and name not in own}
     return {**own, **found} if found else own
+
+
+def _hashed(pipeline: Pipeline) -> dict[str, Column]:
+    """Return the columns that are hashed, in each table of the pipeline that has one of the name."""
+    return {name: Column(type=pipeline.columns[name].type) for name in pipeline.privacy.hash}
 
 
 def _since(columns: Mapping[str, Column]) -> dict[str, date]:

@@ -27,6 +27,7 @@ def check_labels(raw: Mapping[str, Any]) -> Iterator[Fault]:
     yield from _keys(raw)
     yield from _columns(raw)
     yield from _partition(raw)
+    yield from _hashed(raw)
 
 
 def _target(raw: Mapping[str, Any]) -> Iterator[Fault]:
@@ -81,3 +82,10 @@ def _partition(raw: Mapping[str, Any]) -> Iterator[Fault]:
     column = at(raw, "labels.source.partition_by")
     if isinstance(column, str) and column == at(raw, "model.target"):
         yield Fault("labels.source.partition_by", f"{quote(column)} is the target; name the time of a label")
+
+
+def _hashed(raw: Mapping[str, Any]) -> Iterator[Fault]:
+    """Yield the faults of columns whose values the labels are for."""
+    for path in ("labels.target", "labels.source.partition_by"):
+        if texts([column := at(raw, path)]) & texts([at(raw, "privacy.hash")]):
+            yield Fault(path, f"{quote(column)} is hashed by privacy.hash, and its values are needed here")

@@ -8,10 +8,9 @@ complete and check a `pipeline.yaml` while it is written.
 from __future__ import annotations
 
 from datetime import date
+from typing import Any
 
-from pydantic import (
-    Field,
-)
+from pydantic import Field, model_validator
 
 from include.contract.columns import Columns
 from include.contract.data import LakeTable, Privacy, Schedule, Source, Validation
@@ -22,7 +21,7 @@ from include.contract.labels import Labels
 from include.contract.model import Model
 from include.contract.monitoring import Monitoring
 from include.contract.reserved import predictions_table
-from include.contract.text import Description, Label, Name, Owner
+from include.contract.text import Description, Label, Name, Owner, repository_of
 from include.contract.training import Training
 from include.contract.types import Section
 from include.exceptions import Misconfigured
@@ -53,6 +52,15 @@ class Pipeline(Section):
     gate: Gate
     monitoring: Monitoring = Monitoring()
     privacy: Privacy = Privacy()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _default_repository(cls, value: Any) -> Any:
+        """Return a contract that names its repository, where the name can be one; `checks` refuses others."""
+        lake, name = (value.get("lake"), value.get("name")) if isinstance(value, dict) else (None, None)
+        if not isinstance(lake, dict) or "repository" in lake or not isinstance(name, str):
+            return value
+        return {**value, "lake": {**lake, "repository": found}} if (found := repository_of(name)) else value
 
     @property
     def predictions(self) -> str:

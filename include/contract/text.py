@@ -121,12 +121,44 @@ def check_columns(columns: tuple[str, ...] | None, of: str) -> None:
         raise ValueError(f"columns names {quote(twice[0])} twice; give each column a name of its own")
 
 
+MIN_REPOSITORY = 3
+_REPOSITORY = rf"[a-z0-9][a-z0-9-]{{{MIN_REPOSITORY - 1},62}}"
 MLFLOW_NAMES = "letters, digits, '_', '-', '.', ' ' and '/'"
 
-Name = Annotated[
-    str,
-    Text(63, r"[a-z][a-z0-9_]*", "lower-case letters, digits and '_', beginning with a letter, at most 63"),
-]
+
+@dataclass(frozen=True)
+class Identifier(Text):
+    """Bounds of the name of a pipeline or a table; a wrong one is refused with the nearest that is right."""
+
+    max_length: int = 63
+    pattern: str = r"[a-z][a-z0-9_]*"
+    allowed: str = "lower-case letters, digits and '_', beginning with a letter, at most 63"
+
+    def check(self, value: str) -> str:
+        """Return the name; raises ValueError with what is allowed."""
+        try:
+            return super().check(value)
+        except ValueError as error:
+            raise ValueError(f"{error}{as_name(value)}") from None
+
+
+def as_name(value: str) -> str:
+    """Return the end of a message that proposes a name for a pipeline or table; empty where none is near."""
+    near = re.sub(r"[^a-z0-9]+", "_", value[:64].lower()).strip("_")
+    is_name = near != value and re.fullmatch(r"[a-z][a-z0-9_]{0,62}", near)
+    return f", such as {quote(near)}" if is_name else ""
+
+
+def repository_of(pipeline_name: str) -> str | None:
+    """Return the repository of a pipeline whose contract names none; None for a name that cannot give one.
+
+    No two pipelines get the same: a name has no `-`, and no more characters than that of a repository.
+    """
+    name = pipeline_name.replace("_", "-")
+    return name if "-" not in pipeline_name and re.fullmatch(_REPOSITORY, name) else None
+
+
+Name = Annotated[str, Identifier()]
 Owner = Annotated[str, Text(500)]
 Description = Annotated[str, Text(5000, lines=True)]
 Label = Annotated[str, Text(100)]
@@ -138,7 +170,7 @@ RepositoryName = Annotated[
     str,
     Text(
         63,
-        r"[a-z0-9][a-z0-9-]{2,62}",
+        _REPOSITORY,
         "3 to 63 lower-case letters, digits and '-', not beginning with '-'",
     ),
 ]

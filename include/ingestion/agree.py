@@ -5,21 +5,25 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from include.exceptions import Conflict
-from include.ingestion.type_names import type_name
+from include.ingestion.hashing import Mark, described
 from include.lake.table import Table
 
 
 def check_types(table: Table, branch: str, into: str, *, again: str = "open_branch") -> None:
     """Raise Conflict if a column has another type on a branch than it has, by now, where that is merged.
 
-    Another load, or `evolve`, has published since the branch was made, which the task `again` does.
+    So it has if it is hashed at one of them only, or with another secret. Another load, or `evolve`, has
+    published since the branch was made, which the task `again` does.
     """
     ours, theirs = table.schema(branch), table.schema(into)
     for field in ours or ():
-        if theirs and field.name in theirs.names and (other := theirs.field(field.name).type) != field.type:
+        if theirs is None or field.name not in theirs.names:
+            continue
+        other = theirs.field(field.name)
+        if other.type != field.type or Mark.of(other) != Mark.of(field):
             raise Conflict(
-                f"column {field.name!r} of table {table.name!r} has become {type_name(other)} since this run "
-                f"loaded, and is {type_name(field.type)} in its rows; clear `{again}` with everything "
+                f"column {field.name!r} of table {table.name!r} has become {described(other)} since this run "
+                f"loaded, and is {described(field)} in its rows; clear `{again}` with everything "
                 f"downstream, or write columns.{field.name} of the contract"
             )
 

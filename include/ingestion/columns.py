@@ -20,8 +20,10 @@ from include.contract.feed import Feed
 from include.exceptions import BadData, Misconfigured
 from include.excerpt import nearest, quote
 from include.ingestion.casting import cast
+from include.ingestion.hashing import Hasher, Mark, unlike
 from include.ingestion.text_values import TextForm, has_leading_zeros
 from include.ingestion.type_names import arrow_type, type_name
+from include.settings import settings
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -46,16 +48,20 @@ class TableColumns:
 
     `named` are the columns to keep where others are dropped or refused. `held` has the types that the table
     holds already, None before its first load, `keys` those that its keys have in another table. `learned`
-    grows while the source is read, by columns that are neither declared nor held.
+    grows while the source is read, by columns that are neither declared nor held. `hasher` is for columns
+    that are hashed; left out, it has the secret of this deployment, or raises Misconfigured where there is
+    none.
     """
 
     feed: Feed
     named: frozenset[str] = frozenset()
     held: pa.Schema | None = None
     keys: Mapping[str, pa.DataType] = field(default_factory=dict)
+    hasher: Hasher | None = None
     learned: dict[str, pa.DataType] = field(default_factory=dict)
     _misfits: dict[tuple[str, str, str], _Misfits] = field(default_factory=dict)
     _rows: dict[str, int] = field(default_factory=dict)
+    _hashed: dict[str, pa.DataType] = field(default_factory=dict, init=False)
     _without_zeros: set[str] = field(default_factory=set)
     _form: TextForm = field(init=False)
     _names: dict[str, str] = field(init=False)
@@ -68,6 +74,9 @@ class TableColumns:
         held = {} if self.held is None else dict(zip(self.held.names, self.held.types, strict=True))
         declared = {name: arrow_type(column) for name, column in self.declared.items()}
         self._wanted = {**held, **self.keys, **declared}
+        self._hashed = {name: arrow_type(column) for name, column in self.feed.hashed.items()}
+        if self._hashed and self.hasher is None:
+            self.hasher = Hasher.of(settings().privacy.secret)
 
     @classmethod
     def of(
@@ -76,11 +85,12 @@ class TableColumns:
         folder: Path,
         held: pa.Schema | None = None,
         keys: Mapping[str, pa.DataType] | None = None,
+        hasher: Hasher | None = None,
     ) -> TableColumns:
         """Return the columns of a feed that is read; `folder` is the pipeline's."""
         keeps_all = feed.source.extra is OnExtra.KEEP
         named = frozenset[str]() if keeps_all else named_columns(feed, folder)
-        return cls(feed, named, held, keys or {})
+        return cls(feed, named, held, keys or {}, hasher)
 
     @property
     def declared(self) -> Mapping[str, Column]:
@@ -102,24 +112,43 @@ class TableColumns:
         return (column.source if column else None) or name
 
     def wanted(self, name: str) -> pa.DataType | None:
-        """Return the type that a column has to have; None if nothing says so yet."""
-        return self._wanted.get(name)
+        """Return the type that a column has to have, before it is hashed; None if nothing says so yet."""
+        return self._hashed.get(name, self._wanted.get(name))
+
+    def mark(self, name: str) -> Mark | None:
+        """Return what marks a column as hashed; None for one whose values are kept as they are."""
+        if self.hasher is None or name not in self._hashed:
+            return None
+        return self.hasher.mark(self._hashed[name])
 
     def is_measure(self, name: str) -> bool:
         """Return whether the contract needs a column as a number, so that no digit of it is a key's."""
         return name in self.feed.numbers
 
     def check_held(self) -> None:
-        """Raise Misconfigured if the contract declares another type than the table holds."""
+        """Raise Misconfigured if the contract declares another type than the table holds, or other hashes."""
         if self.held is None:
             return
         for name in self.declared:
-            if name in self.held.names and (kind := self.held.field(name).type) != self.wanted(name):
+            self.check_mark(name)
+            if name in self.held.names and (kind := self.held.field(name).type) != self.field(name).type:
                 raise Misconfigured(
                     f"{self.feed.at}columns.{name}: the contract declares {self.declared[name].type!r}, and "
                     f"the table holds {type_name(kind)!r}; run `make evolve "
                     f"PIPELINE={self.feed.pipeline_name}`, which changes the table, or correct the contract"
                 )
+
+    def check_mark(self, name: str, *, may_evolve: bool = False) -> None:
+        """Raise Misconfigured if a column would hold hashes beside values, or hashes that do not match.
+
+        With `may_evolve` the values that the table holds are about to be hashed.
+        """
+        if self.held is None or name not in self.held.names:
+            return
+        held, mark = Mark.of(self.held.field(name)), self.mark(name)
+        if held == mark or (may_evolve and held is None):
+            return
+        raise Misconfigured(f"privacy.hash: {unlike(name, held, mark, self.feed.pipeline_name)}")
 
     def apply(self, batch: pa.RecordBatch, origin: str, covers: tuple[date, date]) -> pa.RecordBatch | None:
         """Return a batch of the source with the names and types of the table; None if it does not fit.
@@ -144,8 +173,19 @@ class TableColumns:
             if values.null_count and self._needs_values(name, covers):
                 self._count(origin, name, _EMPTY, values.is_null(), first)
                 fits = False
-            columns[name] = values
+            columns[name], is_hashed = self._hash(name, values, origin, first)
+            fits = fits and is_hashed
         return pa.RecordBatch.from_pydict(columns) if fits else None
+
+    def _hash(self, name: str, values: pa.Array, origin: str, first: int) -> tuple[pa.Array, bool]:
+        """Return the values as the table holds them, and whether all of them can be hashed if they are to."""
+        self.check_mark(name)
+        if self.hasher is None or self.mark(name) is None:
+            return values, True
+        found = self.hasher.hash(values, origin)
+        if found.odd is not None:
+            self._count(origin, name, self._misfit(values.type, values.type), found.odd, first)
+        return found.values, found.odd is None
 
     def _warn_of_zeros(self, origin: str, name: str, values: pa.Array, kind: pa.DataType) -> None:
         """Log, once a column, that what the contract declares a number drops the zeros before its digits."""
@@ -210,7 +250,23 @@ class TableColumns:
         """The columns of the table after this load: those that it held, and new ones behind them."""
         import pyarrow as pa
 
-        return pa.schema(list({**self._wanted, **self.learned}.items()))
+        return pa.schema([self.field(name) for name in {**self._wanted, **self.learned}])
+
+    def field(self, name: str) -> pa.Field:
+        """Return a column as the table holds it after this load: hashes are text, with a mark."""
+        import pyarrow as pa
+
+        if mark := self.mark(name):
+            return pa.field(name, pa.string(), metadata=mark.metadata)
+        if self.held is not None and name in self.held.names and name not in self.declared:
+            return self.held.field(name)
+        return pa.field(name, self._wanted[name] if name in self._wanted else self.learned[name])
+
+    def marked(self, schema: pa.Schema) -> pa.Schema:
+        """Return the columns of some rows with the marks of those that are hashed."""
+        import pyarrow as pa
+
+        return pa.schema([self.field(one.name) if self.mark(one.name) else one for one in schema])
 
     def form_of(self, name: str) -> TextForm | None:
         """Return how text of a column is read; None if the column has to have its type already."""

@@ -1,6 +1,6 @@
-"""Evolve: change the types of a table's columns, in every partition and in one commit.
+"""Evolve: change the types of a table's columns, or hash them, in every partition and in one commit.
 
-The one way in which a column gets another type: a load never changes what the table holds.
+The one way in which a column becomes another: a load never changes what the table holds.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from include.exceptions import Absent, BadData, Conflict
 from include.excerpt import quote
 from include.ingestion.casting import cast
 from include.ingestion.columns import TableColumns
+from include.ingestion.hashing import Hasher, Mark, described
 from include.ingestion.held import held_types
 from include.ingestion.text_values import TextForm
-from include.ingestion.type_names import type_name
 from include.lake.exact import Converted, exact
 from include.lake.merge import publish
 from include.lake.table import Table
@@ -30,29 +30,32 @@ if TYPE_CHECKING:
 
 
 class Evolution(Record):
-    """What changed: of each column the type before and after; `commit` is None if nothing did."""
+    """What changed: what each column held before and after; `commit` is None if nothing did."""
 
     columns: Mapping[str, tuple[str, str]]
     parts: int
     commit: str | None
 
 
-def evolve(feed: Feed, table: Table, *, run: RunIdentity) -> Evolution:
-    """Bring the table to the types that the contract declares, and merge that as one commit.
+def evolve(feed: Feed, table: Table, *, run: RunIdentity, hasher: Hasher | None = None) -> Evolution:
+    """Bring the table to the types and hashes that the contract declares, and merge that as one commit.
 
     Every part with such a column is written again on a branch, one in memory at a time, compressed, with a
-    row group of it. Raises Absent if the table has no data, BadData with column and count if a value does
-    not fit, Conflict if a load published meanwhile.
+    row group of it. `hasher` is that of `TableColumns`. Raises Absent if the table has no data, BadData with
+    column and count if a value does not fit, Misconfigured if it holds hashes that would have to be values or
+    other hashes, Conflict if a load published meanwhile.
     """
     lake, into = table.lake, feed.branch
     held = held_types(table, into)
     if held is None:
         raise Absent(f"table {table.name!r} holds no columns yet; its first load takes those of the contract")
-    columns = TableColumns(feed, held=held)
+    columns = TableColumns(feed, held=held, hasher=hasher)
+    for name in columns.declared:
+        columns.check_mark(name, may_evolve=True)
     changed = {
-        name: (type_name(held.field(name).type), type_name(kind))
+        name: (described(held.field(name)), described(columns.field(name)))
         for name in columns.declared
-        if name in held.names and (kind := columns.wanted(name)) != held.field(name).type
+        if name in held.names and _differs(held, name, columns)
     }
     if not changed:
         return Evolution(columns={}, parts=0, commit=None)
@@ -110,10 +113,22 @@ def _rewrite(table: Table, branch: str, columns: TableColumns, changed: Mapping[
 
 
 def _differs(schema: pa.Schema, name: str, columns: TableColumns) -> bool:
-    return name in schema.names and schema.field(name).type != columns.wanted(name)
+    if name not in schema.names:
+        return False
+    found, wanted = schema.field(name), columns.field(name)
+    return bool(found.type != wanted.type) or Mark.of(found) != Mark.of(wanted)
 
 
-def _converted_values(values: pa.Array, kind: pa.DataType, form: TextForm | None) -> Converted:
+def _converted_values(values: pa.Array, name: str, columns: TableColumns) -> Converted:
+    """Return values as the table is to hold them; misfits are odd."""
+    kind = columns.wanted(name)
+    found = _as_kind(values, kind, columns.form_of(name))
+    if columns.hasher is None or columns.mark(name) is None or found.odd is not None:
+        return found
+    return columns.hasher.hash(found.values, f"table {columns.feed.table!r}")
+
+
+def _as_kind(values: pa.Array, kind: pa.DataType, form: TextForm | None) -> Converted:
     """Return values as another type, and as text whatever they are; a load does not guess how a key looks."""
     import pyarrow as pa
 
@@ -132,16 +147,16 @@ def _converted(
     import pyarrow.parquet as pq
 
     names = file.schema_arrow.names
-    kinds = {name: columns.wanted(name) if name in changed else None for name in names}
-    schema = pa.schema({name: kinds[name] or file.schema_arrow.field(name).type for name in names})
+    odd = {name for name in changed if _differs(file.schema_arrow, name, columns)}
+    schema = pa.schema([columns.field(one.name) if one.name in odd else one for one in file.schema_arrow])
     content = BytesIO()
     with pq.ParquetWriter(content, schema, compression="zstd", write_page_checksum=True) as writer:
         for group in range(file.num_row_groups):
             arrays = []
             for name, column in zip(names, file.read_row_group(group).columns, strict=True):
-                values, kind = column.combine_chunks(), kinds[name]
-                if kind is not None:
-                    found = _converted_values(values, kind, columns.form_of(name))
+                values = column.combine_chunks()
+                if name in odd:
+                    found = _converted_values(values, name, columns)
                     misfits[name] += 0 if found.odd is None else found.odd.true_count
                     values = found.values
                 arrays.append(values)

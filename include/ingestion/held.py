@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from include.concurrency import map_ordered
 from include.contract.types import FIRST_DAY, LAST_DAY
 from include.exceptions import BadData
+from include.ingestion.hashing import Mark
 from include.lake.exact import common_type
 from include.lake.table import Table
 from include.lake.types import LakeObject
@@ -38,8 +39,15 @@ def _of_parts(table: Table, ref: str) -> pa.Schema | None:
         return pa.schema([])
 
     types: dict[str, pa.DataType] = {}
+    marks: dict[str, Mark | None] = {}
     for schema in map_ordered(schema_of, items, _PARALLEL_READS):
         for field in schema:
             if not (pa.types.is_null(field.type) or pa.types.is_nested(field.type)):  # see `learn`
                 types[field.name] = common_type(types.get(field.name, field.type), field.type) or field.type
-    return pa.schema(list(types.items())) if types else None
+                marks[field.name] = Mark.of(field) or marks.get(field.name)
+    fields = [pa.field(name, kind, metadata=_metadata(marks[name])) for name, kind in types.items()]
+    return pa.schema(fields) if types else None
+
+
+def _metadata(mark: Mark | None) -> dict[bytes, bytes] | None:
+    return mark.metadata if mark else None

@@ -9,6 +9,7 @@ from pathlib import Path
 from include.contract.feed import Feed, Stage
 from include.contract.pipeline import Pipeline
 from include.ingestion.day_ranges import days_between
+from include.ingestion.hashing import Hasher
 from include.lake.table import Table
 from include.run_identity import RunIdentity
 
@@ -19,7 +20,8 @@ class Ingestion:
 
     `folder` is the pipeline's folder, `table` the table in the lake that the stage brings rows to. Days
     before `new_from` are read again: what the source has no longer of them stays as it is, and they are
-    judged only if they have changed.
+    judged only if they have changed. `hasher` is for columns that are hashed; None has the secret of this
+    deployment.
     """
 
     pipeline: Pipeline
@@ -31,6 +33,7 @@ class Ingestion:
     run: RunIdentity
     stage: Stage = Stage.INGEST
     new_from: date | None = None
+    hasher: Hasher | None = None
 
     @property
     def feed(self) -> Feed:

@@ -12,6 +12,7 @@ from tempfile import TemporaryDirectory
 from include.concurrency import map_ordered
 from include.contract import loader
 from include.ingestion.columns import TableColumns
+from include.ingestion.hashing import described
 from include.ingestion.held import held_types
 from include.ingestion.ingestion import Ingestion
 from include.ingestion.keys import key_types
@@ -19,7 +20,6 @@ from include.ingestion.partitioner import Part, parts
 from include.ingestion.readers import pinned, version_of
 from include.ingestion.results import LoadResult
 from include.ingestion.strays import Strays
-from include.ingestion.type_names import type_name
 from include.lake.table import Table
 from include.lake.types import LakeObject
 
@@ -42,7 +42,8 @@ def load(ingestion: Ingestion, *, sql_url: str | None = None) -> LoadResult:
     feed = pinned(ingestion.feed, ingestion.folder)
     version = version_of(feed.source)
     held = held_types(table, branch)
-    columns = TableColumns.of(feed, ingestion.folder, held, key_types(feed, table, branch, held))
+    keys = key_types(feed, table, branch, held)
+    columns = TableColumns.of(feed, ingestion.folder, held, keys, ingestion.hasher)
     columns.check_held()
     stored = table.parts(branch, first, last)
     strays = Strays(feed.source, feed.at)
@@ -91,11 +92,10 @@ def load(ingestion: Ingestion, *, sql_url: str | None = None) -> LoadResult:
 def _keep(columns: TableColumns, table: Table, branch: str) -> None:
     """Keep the types of columns that are new to the table."""
     before = set() if columns.held is None else set(columns.held.names)
-    if new := [
-        f"{field.name} ({type_name(field.type)})" for field in columns.schema if field.name not in before
-    ]:
+    if new := [f"{field.name} ({described(field)})" for field in columns.schema if field.name not in before]:
         log.info("the table holds %d new column(s) from now on: %s", len(new), ", ".join(new[:_MAX_NAMED]))
-    if columns.schema != table.schema(branch):
+    kept = table.schema(branch)
+    if kept is None or not columns.schema.equals(kept, check_metadata=True):
         table.write_schema(branch, columns.schema)
 
 

@@ -108,7 +108,7 @@ def parts(
             if day in missing:
                 yield Part(day, 0, 0, None, is_missing=True)
             else:
-                yield from _finished(spool.take(day), day, scratch)
+                yield from _finished(spool.take(day), day, scratch, columns)
         first = end + timedelta(days=1)
 
 
@@ -203,11 +203,13 @@ def _agreed(before: Mapping[str, Any], now: Mapping[str, Any], origin: str) -> d
     return agreed
 
 
-def _finished(batches: Iterator[pa.RecordBatch], day: date, scratch: Path) -> Iterator[Part]:
+def _finished(
+    batches: Iterator[pa.RecordBatch], day: date, scratch: Path, columns: TableColumns
+) -> Iterator[Part]:
     """Yield a day's rows as Parquet files: the same rows give the same bytes."""
     groups = _groups(batches)
     for number in count():
-        part = _written(islice(groups, _GROUPS_PER_PART), day, number, scratch)
+        part = _written(islice(groups, _GROUPS_PER_PART), day, number, scratch, columns)
         if part.file or number == 0:
             yield part
         if not part.file:
@@ -230,7 +232,9 @@ def _groups(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.Table]:
         yield pa.Table.from_batches(held).combine_chunks()
 
 
-def _written(groups: Iterator[pa.Table], day: date, number: int, scratch: Path) -> Part:
+def _written(
+    groups: Iterator[pa.Table], day: date, number: int, scratch: Path, columns: TableColumns
+) -> Part:
     import pyarrow.parquet as pq
 
     first = next(groups, None)
@@ -238,7 +242,8 @@ def _written(groups: Iterator[pa.Table], day: date, number: int, scratch: Path) 
         return Part(day, number, 0, None)
     file, rows = scratch / f"{day}-{number}.parquet", 0
     # Checksums: a reader of some columns fetches ranges, which no checksum of the whole object covers.
-    with pq.ParquetWriter(file, first.schema, compression="zstd", write_page_checksum=True) as writer:
+    schema = columns.marked(first.schema)
+    with pq.ParquetWriter(file, schema, compression="zstd", write_page_checksum=True) as writer:
         for group in chain([first], groups):
             writer.write_table(group)
             rows += group.num_rows

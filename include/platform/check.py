@@ -29,6 +29,7 @@ from include.exceptions import BadData, MillraceError, Misconfigured, PipelineIn
 from include.excerpt import nearest, quote
 from include.exports.delta_types import check_names, delta_schema
 from include.ingestion.columns import TableColumns
+from include.ingestion.hashing import Hasher
 from include.ingestion.keys import wide
 from include.ingestion.partitioner import parts
 from include.ingestion.readers import pinned
@@ -59,11 +60,12 @@ _EXAMPLE_ROWS = 20
 
 
 class Given(NamedTuple):
-    """What the steps share: the pipeline's folder, the URLs of connections, and files that are broken."""
+    """What the steps share: the folder, the URLs of connections, files that are broken, a key for hashes."""
 
     folder: Path
     sql_url: SqlUrl
     broken: frozenset[str]
+    hasher: Hasher
 
 
 class Finding(NamedTuple):
@@ -104,8 +106,8 @@ def check(
     except MillraceError as error:
         yield Finding("source", "not read", str(error))
         return
-    given = Given(folder, sql_url, frozenset(broken))
-    rows = TableColumns.of(pipeline.feed(), folder)
+    given = Given(folder, sql_url, frozenset(broken), Hasher.throwaway())
+    rows = TableColumns.of(pipeline.feed(), folder, hasher=given.hasher)
     days = yield from _of_feed(given, rows, first, last)
     if days and pipeline.exports.delta:
         yield from _export(rows)
@@ -160,7 +162,8 @@ def _labelled(
         yield Finding("labels.source", "not read", str(error))
         return {}
     last = max(max(days), known[1]) if known else max(days)
-    labels = yield from _of_feed(given, TableColumns.of(feed, given.folder, keys=keys), min(days), last)
+    columns = TableColumns.of(feed, given.folder, keys=keys, hasher=given.hasher)
+    labels = yield from _of_feed(given, columns, min(days), last)
     try:
         joined, counts = _joined(pipeline, feed, days, labels)
     except MillraceError as error:

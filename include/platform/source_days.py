@@ -15,6 +15,7 @@ from include.contract.windows import TrainingWindow
 from include.exceptions import FileMissing
 from include.ingestion.columns import TableColumns
 from include.ingestion.files import find
+from include.ingestion.hashing import Hasher
 from include.ingestion.local_days import local_days
 from include.ingestion.partitioner import rows_of
 from include.ingestion.readers import DaysMissing, pinned, read
@@ -50,7 +51,7 @@ def _of_rows(feed: Feed, folder: Path) -> tuple[date, date] | None:
     import pyarrow.compute as pc
 
     bounds: list[date] = []
-    columns = TableColumns.of(feed, folder)
+    columns = TableColumns.of(feed, folder, hasher=Hasher.throwaway())
     for found in read(feed.source, FIRST_DAY, LAST_DAY, folder=folder, sql_url=None, columns=columns):
         if isinstance(found, DaysMissing):
             continue

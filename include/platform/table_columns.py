@@ -6,9 +6,10 @@ import getpass
 from argparse import ArgumentParser
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from typing import NamedTuple
 
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
 from rich.console import Console
 from rich.markup import escape
 
@@ -17,8 +18,8 @@ from include.contract.feed import Feed
 from include.excerpt import quote
 from include.ingestion.columns import TableColumns
 from include.ingestion.evolve import evolve
+from include.ingestion.hashing import Hasher, described
 from include.ingestion.held import held_types
-from include.ingestion.type_names import type_name
 from include.lake.client import Lake, LakeConnection
 from include.lake.table import Table
 from include.platform import cli
@@ -44,12 +45,11 @@ class Line(NamedTuple):
 
 def lines(feed: Feed, table: Table) -> Iterator[Line]:
     """Yield the columns of a table, in its order; those that it does not hold yet come last."""
-    columns = TableColumns(feed, held=held_types(table, feed.branch))
-    held = [] if columns.held is None else columns.held.names
+    columns = TableColumns(feed, held=held_types(table, feed.branch), hasher=Hasher.throwaway())
+    held = {} if columns.held is None else {column.name: column for column in columns.held}
     for name in dict.fromkeys([*held, *columns.declared]):
-        declared = columns.declared.get(name)
-        kind = type_name(columns.held.field(name).type) if columns.held and name in held else ""
-        yield Line(name, declared.type if declared else "", kind)
+        declared = described(columns.field(name)) if name in columns.declared else ""
+        yield Line(name, declared, described(held[name]) if name in held else "")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -59,8 +59,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("pipeline", help="its name, that of its folder")
     given = parser.parse_args(arguments)
     pipeline = loader.load(folder_of(given.pipeline, settings().pipelines))
-    lake, console = Lake(_connection(), pipeline.lake.repository), Console(highlight=False)
-    run = _show if given.command == "schema" else _evolve
+    connection, secret = _lake()
+    lake, console = Lake(connection, pipeline.lake.repository), Console(highlight=False)
+    run = _show if given.command == "schema" else partial(_evolve, secret=secret)
     return max(run(console, feed, Table(lake, feed.table)) for feed in pipeline.feeds)
 
 
@@ -80,11 +81,12 @@ def _show(console: Console, feed: Feed, table: Table) -> int:
     return int(bool(odd))
 
 
-def _evolve(console: Console, feed: Feed, table: Table) -> int:
+def _evolve(console: Console, feed: Feed, table: Table, *, secret: SecretStr) -> int:
     now = datetime.now(UTC).isoformat(timespec="seconds")
     run = RunIdentity(dag_id=f"{feed.pipeline_name}.evolve", run_id=f"{getpass.getuser()}__{now}")
+    hasher = Hasher.of(secret) if feed.hashed else None
     with console.status(f"rewriting {table.name}"):
-        done = evolve(feed, table, run=run)
+        done = evolve(feed, table, run=run, hasher=hasher)
     if done.commit is None:
         console.print(f"contract and table {table.name!r} agree: nothing to change")
         return 0
@@ -94,12 +96,16 @@ def _evolve(console: Console, feed: Feed, table: Table) -> int:
     return 0
 
 
-def _connection() -> LakeConnection:
-    """Return the lake of lakectl's variables, or of the embedded stack where they are not set."""
+def _lake() -> tuple[LakeConnection, SecretStr]:
+    """Return the lake of lakectl's variables, or of the embedded stack where they are not set.
+
+    With it comes the secret of hashes: that of the settings, or of the stack.
+    """
     try:
-        return LakeConnection.of(LakeLogin())
+        return LakeConnection.of(LakeLogin()), settings().privacy.secret
     except ValidationError:
-        return Stack(settings()).connection()
+        stack = Stack(settings())
+        return stack.connection(), stack.privacy_secret()
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from include.contract import code, loader
 from include.exceptions import Fault, Misconfigured, PipelineInvalid
@@ -25,6 +26,51 @@ def test_a_good_pipeline_is_read_with_its_defaults(tmp_path: Path) -> None:
     spec = loader.load(write_pipeline(tmp_path))
     assert (spec.name, spec.model.features.all) == ("orders", ["amount", "kind"])
     assert (spec.training.window.days, spec.schedule.ingest, spec.lake.branch) == (90, "@daily", "main")
+
+
+@pytest.mark.parametrize(
+    ("name", "repository"),
+    [("orders", "orders"), ("a_b__c_", "a-b--c-"), ("abc", "abc"), ("a" * 63, "a" * 63)],
+)
+def test_a_repository_that_is_left_out_has_the_pipelines_name(
+    tmp_path: Path, name: str, repository: str
+) -> None:
+    folder = write_pipeline(tmp_path, name)
+    without_repository(folder)
+    assert loader.load(folder).lake.repository == repository
+    assert loader.load(folder).tables[0] == (repository, "main", "orders")
+
+
+@pytest.mark.parametrize("name", ["ab", "a"])
+def test_a_name_that_is_too_short_for_a_repository_needs_one(tmp_path: Path, name: str) -> None:
+    folder = write_pipeline(tmp_path, name)
+    without_repository(folder)
+    assert faults(folder) == [
+        Fault(
+            "lake.repository",
+            f"is left out, and {name!r} is too short for a repository; name one of 3 to 63 lower-case "
+            "letters, digits and '-'",
+        )
+    ]
+
+
+def test_a_wrong_name_is_one_fault_without_a_repository_too(tmp_path: Path) -> None:
+    folder = write_pipeline(tmp_path, "my-orders")
+    without_repository(folder)
+    assert [fault.path for fault in faults(folder)] == ["name"]
+
+
+def test_a_folder_that_cannot_be_a_name_is_told_the_nearest(tmp_path: Path) -> None:
+    folder = write_pipeline(tmp_path, "my_orders").rename(tmp_path / "my-orders")
+    shown = "'my_orders' differs from its folder 'my-orders'; make them equal, such as 'my_orders'"
+    assert faults(folder) == [Fault("name", shown)]
+
+
+def without_repository(folder: Path) -> None:
+    file = folder / "pipeline.yaml"
+    raw = yaml.safe_load(file.read_text())
+    del raw["lake"]["repository"]
+    file.write_text(yaml.safe_dump(raw))
 
 
 def test_the_shipped_pipelines_are_valid() -> None:

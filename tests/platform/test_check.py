@@ -16,7 +16,7 @@ from include.platform.check import Finding, check, main
 from include.platform.source_urls import url_of
 from include.settings import Settings
 from tests.support import delta
-from tests.support.pipeline import Row, day, orders, write_csv, write_parquet, write_pipeline
+from tests.support.pipeline import SUITE, Row, day, orders, write_csv, write_parquet, write_pipeline
 from tests.support.workbooks import table, write_xlsx
 
 MODEL = """
@@ -260,3 +260,23 @@ def test_columns_that_the_contract_names_are_kept_as_in_a_load(tmp_path: Path) -
     found = run(pipeline(tmp_path, rows, source={"extra": "drop"}))
     assert faults(found) == []
     assert found[1].seen == "240 rows in 60 of 60 day(s), 5 columns"
+
+
+def test_a_column_to_hash_needs_no_secret_in_a_dry_run(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [{**row, "email": f"MARKED-{row['id']}"} for row in orders(*range(60))]
+    suite = {
+        "partitions": SUITE["partitions"],
+        "rows": [
+            {"type": "expect_column_value_lengths_to_equal", "kwargs": {"column": "email", "value": 64}},
+            {"type": "expect_column_values_to_match_regex", "kwargs": {"column": "email", "regex": "MARKED"}},
+        ],
+    }
+    hashed: dict[str, Any] = {"columns": {"email": "string"}, "privacy": {"hash": ["email"]}}
+    found = run(pipeline(tmp_path, rows, suite=suite, **hashed))
+
+    [fault] = faults(found)
+    assert "240 of 240" in fault
+    assert "regex" in fault
+    assert "MARKED-" not in f"{found} {capsys.readouterr()}"

@@ -59,6 +59,13 @@ def test_columns_that_are_dropped_are_not_looked_at(tmp_path: Path) -> None:
     assert source_days(contract.model_copy(update={"source": source}).feed(), folder) == (day(0), day(0))
 
 
+def test_columns_that_are_hashed_need_no_secret(tmp_path: Path) -> None:
+    hashed = {"columns": {"id": "integer"}, "privacy": {"hash": ["id"]}}
+    folder = pipeline(tmp_path, {"orders.csv": orders(0, 3)}, "orders.csv", **hashed)
+
+    assert source_days(loader.load(folder).feed(), folder) == (day(0), day(3))
+
+
 def test_a_time_with_a_format_is_read_as_the_contract_says(tmp_path: Path) -> None:
     rows = [{**row, "when": "31.03.2024"} for row in orders(0)]
     columns = {"time": {"type": "timestamp", "from": "when", "format": "%d.%m.%Y"}}

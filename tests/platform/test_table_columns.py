@@ -5,15 +5,18 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
+from pydantic import SecretStr
 
 from include.exceptions import Misconfigured
+from include.ingestion.hashing import Hasher
 from include.lake.client import Lake
 from include.platform.table_columns import Line, lines, main
-from include.settings import Settings
+from include.settings import PrivacyGroup, Settings
 from include.tracking.server import TrackingServer
 from tests.support.ingest import IngestRun
-from tests.support.pipeline import orders, write_csv, write_pipeline
+from tests.support.pipeline import day, orders, write_csv, write_pipeline
 
 
 @pytest.fixture
@@ -60,6 +63,29 @@ def test_evolve_makes_them_agree(loaded: IngestRun, capsys: pytest.CaptureFixtur
     assert main(["evolve", "orders"]) == 0
     assert "contract and table agree: nothing to change" in _text(capsys)
     assert loaded.table.schema("main").field("id").type == "string"  # type: ignore[union-attr]
+
+
+def test_evolve_hashes_a_column_with_the_secret_of_the_settings(
+    loaded: IngestRun, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    section = {"repository": loaded.lake.repository, "table": "orders"}
+    pipelines = loaded.folder.parent.parent / "hashed"
+    write_pipeline(pipelines, lake=section, columns={"id": "integer"}, privacy={"hash": ["id"]})
+    secret = SecretStr("0123456789abcdef" * 2)
+    settings = Settings(pipelines=pipelines, privacy=PrivacyGroup(secret=secret))
+    monkeypatch.setattr("include.platform.table_columns.settings", lambda: settings)
+
+    assert main(["schema", "orders"]) == 1
+    assert main(["evolve", "orders"]) == 0
+    assert "id: integer is hash of integer now" in _text(capsys)
+    assert main(["schema", "orders"]) == 0
+    [(_, rows)] = loaded.table.partitions("main", day(0), day(0))
+    expected = Hasher.of(secret).hash(pa.array([0, 1, 2, 3]), "").values
+    assert rows.column("id").combine_chunks().equals(expected)
+
+    monkeypatch.setattr("include.platform.table_columns.settings", lambda: Settings(pipelines=pipelines))
+    with pytest.raises(Misconfigured, match="MILLRACE_PRIVACY_SECRET is not set"):
+        main(["evolve", "orders"])
 
 
 def test_a_table_before_its_first_load_says_so(loaded: IngestRun, capsys: pytest.CaptureFixture[str]) -> None:

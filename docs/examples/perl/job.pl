@@ -20,7 +20,7 @@ my ($spec, $run) = map { read_json($_) } qw(MILLRACE_JOB MILLRACE_RUN);
 my ($name, $until, $commit) = @$spec{qw(pipeline_name until commit)};
 my $contract = contract("/contracts/$name.json");
 my $model = $contract->{model};
-$Services::repository = $contract->{lake}{repository};
+$Services::repository = $contract->{lake}{repository} // $contract->{name} =~ tr/_/-/r;
 my ($table, $branch) = ($contract->{lake}{table}, $contract->{lake}{branch} // 'main');
 my %jobs = (train => \&train, evaluate => \&evaluate, score => \&score, measure => \&measure);
 my $job = $jobs{$ARGV[0] // ''} or refuse(64, 'Misconfigured', "no such job: @ARGV");

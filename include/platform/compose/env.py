@@ -45,6 +45,10 @@ VARIABLES: Mapping[str, tuple[str, Callable[[], str]]] = {
     ),
     "LAKE_SECRET_ACCESS_KEY": ("Its secret.", _key),
     "LAKE_ENCRYPT_KEY": ("Encrypts the keys that lakeFS keeps.", _key),
+    "PRIVACY_SECRET": (
+        "Key of the hashes of personal columns (privacy.hash); with another one, rows no longer match.",
+        _key,
+    ),
     "POSTGRES_PASSWORD": ("The superuser of PostgreSQL; counts when the database is made.", _password),
     "AIRFLOW_DB_PASSWORD": ("Airflow's own user of PostgreSQL.", _password),
     "MLFLOW_DB_PASSWORD": ("MLflow's.", _password),
@@ -60,8 +64,9 @@ DATA_KEYS = (
     "LAKE_SECRET_ACCESS_KEY",
     "LAKE_ENCRYPT_KEY",
     "MLFLOW_PASSWORD",
+    "PRIVACY_SECRET",
 )
-"""Secrets without whose values the data, and any backup of it, cannot be read."""
+"""Secrets without whose values the data, and any backup of it, cannot be read, or not be added to."""
 
 _LINE = re.compile(r"^(?:export\s+)?([A-Za-z_]\w*)\s*=\s*(.*?)\s*$")
 

@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from pydantic import SecretStr
+
 from include.platform import airflow_config
 from include.platform.embedded import mlflow_login, postgres
 from include.platform.embedded.gateway import Gateway
@@ -39,6 +41,11 @@ def deployment(settings: Settings, secrets: Secrets) -> str:
     return settings.deployment or secrets.deployment
 
 
+def privacy_secret(settings: Settings, secrets: Secrets) -> SecretStr:
+    """Return the secret of hashes: the one in the settings, else the one that was generated."""
+    return settings.privacy.secret or SecretStr(secrets.privacy_secret)
+
+
 def environment(
     settings: Settings, secrets: Secrets, database: str, gateway: Gateway | None = None
 ) -> dict[str, str]:
@@ -54,6 +61,7 @@ def environment(
         **own,
         **_python(settings, inherited),
         "MILLRACE_DEPLOYMENT": deployment(settings, secrets),
+        "MILLRACE_PRIVACY_SECRET": privacy_secret(settings, secrets).get_secret_value(),
         **_services(settings, secrets, gateway),
         **_airflow(settings, secrets, database, airflow_config.sections(settings.runtime)),
         # With more threads than cores, computing on the few rows of a day costs less than waiting for a core.

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+from pydantic import SecretStr
 
 from include.exceptions import Misconfigured, Unavailable
 from include.lake.client import LakeConnection
@@ -33,7 +34,7 @@ from include.platform.embedded import (
     stack_secrets,
 )
 from include.platform.embedded.deaths import Deaths
-from include.platform.embedded.environment import HOST, deployment, environment, urls
+from include.platform.embedded.environment import HOST, deployment, environment, privacy_secret, urls
 from include.platform.embedded.gateway import Gateway
 from include.platform.embedded.processes import Record
 from include.platform.embedded.stack_secrets import Secrets
@@ -265,6 +266,10 @@ class Stack:
             access_key_id=secrets.lake_access_key_id,
             secret_access_key=secrets.lake_secret_access_key,
         )
+
+    def privacy_secret(self) -> SecretStr:
+        """Return the secret of hashes."""
+        return privacy_secret(self.settings, stack_secrets.ensure(self.settings.var))
 
     def tracking(self) -> TrackingServer:
         """Return MLflow with the login of Airflow and its jobs."""

@@ -27,6 +27,8 @@ class Secrets:
     mlflow_password: str
     """Of `WORKER`."""
     mlflow_secret_key: str
+    privacy_secret: str
+    """Of the hashes of personal columns: with another one, new rows no longer match those that are there."""
     deployment: str
     """Identifies this stack among others. Not a secret, but generated once like the rest."""
 
@@ -98,6 +100,7 @@ def _generate_added() -> dict[str, str]:
         "lake_encryption_key": secrets.token_urlsafe(32),
         "mlflow_password": secrets.token_urlsafe(30),
         "mlflow_secret_key": secrets.token_urlsafe(32),
+        "privacy_secret": secrets.token_urlsafe(48),
         "deployment": secrets.token_hex(16),
     }
 

@@ -20,6 +20,7 @@ from rich.markup import escape
 from include.contract import loader
 from include.contract.code import MODEL
 from include.contract.loader import CONTRACT
+from include.contract.text import as_name
 from include.exceptions import Misconfigured, PipelineInvalid
 from include.excerpt import quote
 from include.platform import cli
@@ -91,7 +92,7 @@ def _free_folder(name: str, pipelines: Path) -> Path:
     if not _NAME.fullmatch(name):
         raise Misconfigured(
             f"NAME={quote(name)} is not a name of a pipeline; use lower-case letters, digits and '_', "
-            "beginning with a letter, at most 63"
+            f"beginning with a letter, at most 63{as_name(name)}"
         )
     folder = pipelines / name
     if folder.exists() or folder.is_symlink():

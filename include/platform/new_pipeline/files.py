@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 
 from include.contract.data import Reader
+from include.contract.text import repository_of
 from include.ingestion.type_names import type_name
 from include.platform.new_pipeline.columns import Column, Type
 from include.platform.new_pipeline.origin import Origin
@@ -50,7 +51,7 @@ def contract(name: str, origin: Origin, sample: Sample, roles: Roles, windows: W
         "owner": _user(),
         "columns": columns_section(sample),
         "source": source(origin, sample, roles),
-        "lake": {"repository": repository(name), "table": name},
+        "lake": lake(name),
         "schedule": {"ingest": "@daily", "monitor": "0 2 * * *"} if origin.is_dated else on_demand,
         "model": {
             "target": roles.target.name,
@@ -176,10 +177,10 @@ def readme(name: str, origin: Origin, sample: Sample, roles: Roles, reasons: lis
     )
 
 
-def repository(name: str) -> str:
-    """Return the name of a pipeline's repository, which has no `_` and at least three characters."""
-    plain = name.replace("_", "-").strip("-")
-    return plain if len(plain) >= 3 else f"{plain}-lake"
+def lake(name: str) -> dict[str, str]:
+    """Return the section `lake`; a name that is too short for a repository gets one beside it."""
+    is_short = repository_of(name) is None
+    return {**({"repository": f"{name.replace('_', '-')}-lake"} if is_short else {}), "table": name}
 
 
 def _user() -> str:

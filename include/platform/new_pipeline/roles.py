@@ -201,7 +201,10 @@ def _reasons_to_leave_out(column: Column, target: Column) -> Iterator[str]:
     if column.type.is_time:
         yield "is another time; derive features such as hour or weekday in the data"
     if is_personal(column):
-        yield "looks personal: neither a feature nor in the suite; privacy.drop keeps it out of the lake"
+        yield (
+            "looks personal: neither a feature nor in the suite; privacy.drop, or privacy.hash where tables "
+            "are joined by it, keeps it out of the lake"
+        )
     if _is_id(column):
         yield "is an identifier: almost every row has a value of its own"
     if column.type is Type.STRING and column.note.startswith(("holds numbers", "has spaces")):

@@ -18,6 +18,7 @@ from include.governance.ledger import Ledger
 from include.governance.promotion import evaluate_gate, promote
 from include.ingestion import day_ranges
 from include.ingestion.check import check, require
+from include.ingestion.hashing import Hasher
 from include.ingestion.ingestion import Ingestion
 from include.ingestion.load import load
 from include.ingestion.quarantine import quarantine
@@ -105,6 +106,7 @@ class Loop:
             first=first,
             last=last,
             run=run,
+            hasher=self._hasher,
         )
         loaded: LoadResult | None = None
         result: ValidationResult | None = None
@@ -243,6 +245,11 @@ class Loop:
     def table(self) -> Table:
         """The pipeline's table."""
         return Table(self.lake, self.pipeline.lake.table, self.pipeline.since)
+
+    @cached_property
+    def _hasher(self) -> Hasher:
+        """What columns are hashed with: a key that ends with the trial, as its tables do."""
+        return Hasher.throwaway()
 
     @cached_property
     def _registry(self) -> Registry:

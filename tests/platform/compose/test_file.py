@@ -97,6 +97,15 @@ def tasks(service: dict[str, Any]) -> bool:
     return "DOCKER_HOST" in service.get("environment", {})
 
 
+def test_the_secret_of_hashes_is_where_tasks_run_and_nowhere_else() -> None:
+    told = {name for name, one in SERVICES.items() if "MILLRACE_PRIVACY_SECRET" in one.get("environment", {})}
+    assert (
+        told
+        == {name for name, one in SERVICES.items() if tasks(one)}
+        == {"airflow-scheduler", "airflow-worker"}
+    )
+
+
 def test_no_secret_has_a_default() -> None:
     lines = [
         line for line in TEXT.splitlines() if re.search(r"(?i)(password|secret|_key\b|key_id)\w*:", line)

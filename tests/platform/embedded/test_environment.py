@@ -6,12 +6,13 @@ import json
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 from sqlalchemy.engine import make_url
 
 from include.platform.embedded import stack_secrets
 from include.platform.embedded.environment import environment
 from include.platform.embedded.gateway import Gateway
-from include.settings import AirflowGroup, LakeFSGroup, MLflowGroup, Settings
+from include.settings import MIN_SECRET, AirflowGroup, LakeFSGroup, MLflowGroup, PrivacyGroup, Settings
 
 
 def made(var: Path, database: str = "/sockets", **fields: object) -> dict[str, str]:
@@ -83,6 +84,16 @@ def test_a_stack_is_told_from_all_others_wherever_it_lies(tmp_path: Path) -> Non
     assert len({first, other, ""}) == 3
     assert made(tmp_path / "first")["MILLRACE_DEPLOYMENT"] == first
     assert made(tmp_path / "first", deployment="ours")["MILLRACE_DEPLOYMENT"] == "ours"
+
+
+def test_hashes_have_the_secret_that_was_generated_unless_one_is_set(tmp_path: Path) -> None:
+    generated = stack_secrets.ensure(tmp_path).privacy_secret
+
+    assert made(tmp_path)["MILLRACE_PRIVACY_SECRET"] == generated
+    assert len(generated) >= MIN_SECRET
+    own = made(tmp_path, privacy=PrivacyGroup(secret=SecretStr("of-before-" * 4)))
+    assert own["MILLRACE_PRIVACY_SECRET"] == "of-before-" * 4
+    assert stack_secrets.ensure(tmp_path).privacy_secret == generated
 
 
 def test_tasks_log_in_to_mlflow_and_hold_no_password_of_a_person(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from include.contract import loader
 from include.contract.pipeline import Pipeline
 from include.exceptions import MillraceError
 from include.platform.check import check
+from include.platform.new_pipeline import files
 from include.platform.new_pipeline.__main__ import Written, main, new_pipeline
 from include.settings import Settings
 from include.yaml_text import read_yaml
@@ -243,6 +244,18 @@ def test_a_name_that_no_pipeline_has_is_refused(tmp_path: Path, name: str) -> No
         new_pipeline(name, str(plain(tmp_path)), "returned", None, pipelines=tmp_path / "pipelines")
 
 
+def test_the_nearest_name_is_proposed(tmp_path: Path) -> None:
+    with pytest.raises(
+        MillraceError, match=r"NAME='my-pipeline' is not .*, at most 63, such as 'my_pipeline'$"
+    ):
+        new_pipeline("my-pipeline", str(plain(tmp_path)), "returned", None, pipelines=tmp_path / "pipelines")
+
+
+def test_the_repository_is_written_only_where_the_name_is_too_short_for_it() -> None:
+    assert files.lake("my_orders") == {"table": "my_orders"}
+    assert files.lake("ab") == {"repository": "ab-lake", "table": "ab"}
+
+
 def test_nothing_is_overwritten(tmp_path: Path) -> None:
     folder = make(tmp_path, plain(tmp_path)).folder
     (folder / "model.py").write_text("mine")
@@ -285,7 +298,7 @@ def test_the_command_prints_a_line_for_each_choice(
     lines = capsys.readouterr().out.splitlines()
     assert [line for line in lines if line.startswith("left out")] == [
         "left out         order_id  is an identifier: almost every row has a value of its own",
-        "left out         email  looks personal: neither a feature nor in the suite; privacy.drop keeps it "
-        "out of the lake",
+        "left out         email  looks personal: neither a feature nor in the suite; privacy.drop, or "
+        "privacy.hash where tables are joined by it, keeps it out of the lake",
     ]
     assert lines[-2].strip().startswith("next:    make check PIPELINE=orders")
