@@ -43,10 +43,11 @@ doctor: setup ## Find what keeps the platform from running, and what to do about
 airflow: setup ## Run Airflow's CLI on the platform (ARGS="dags list")
 	@$(BIN)/python -m include.platform.embedded airflow $(ARGS)
 
-new-pipeline: setup ## Write a pipeline for data that is there (NAME=bikes FROM=data.csv TARGET=late TIME=…)
+new-pipeline: setup ## Write a pipeline for data that is there (NAME=bikes FROM=data.csv TARGET=late TIME=… TABLE=… QUERY=… FIRST=… LAST=…)
 	@test -n "$$NAME" && test -n "$$FROM" && test -n "$$TARGET" || { \
 		echo 'say what to write: make new-pipeline NAME=bikes FROM=data.csv TARGET=late' >&2; exit 2; }; \
-	$(BIN)/python -m include.platform.new_pipeline --time="$$TIME" -- "$$NAME" "$$FROM" "$$TARGET"
+	PYTHONPATH=plugins $(BIN)/python -m include.platform.new_pipeline --time="$$TIME" --table="$$TABLE" \
+		--query="$$QUERY" --first="$$FIRST" --last="$$LAST" -- "$$NAME" "$$FROM" "$$TARGET"
 
 pipelines: setup ## List the pipelines, each with the state of its contract; fails if one is broken
 	@$(BIN)/python -m include.platform.pipelines

@@ -101,7 +101,8 @@ class Source(Section):
     uri: Location | None = Field(
         None,
         description="parquet, csv, jsonl, excel: a path or URI of a file, a folder, or a pattern with `*`; "
-        "`{dt}`, or `{dt:%Y%m%d}`, becomes the partition's date. delta: the folder of the table.",
+        "`{dt}`, or `{dt:%Y%m%d}`, becomes the partition's date; "
+        "`%-m` and `%-d` have no leading zero. delta: the folder of the table.",
     )
     missing: OnMissing = Field(
         OnMissing.FAIL, description="What to do about a day without a file: fail, skip the day, or wait."

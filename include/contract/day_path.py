@@ -1,4 +1,7 @@
-"""The day in a source's path: `{dt}`, or `{dt:%Y%m%d}` with the letters of `strftime` that make up a day."""
+"""The day in a source's path: `{dt}`, or `{dt:%Y%m%d}` with the letters of `strftime` that make up a day.
+
+`%-m` and `%-d` are months and days without a leading zero, as Spark writes numbers into names of folders.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +12,11 @@ from urllib.parse import unquote
 from include.excerpt import quote
 
 _DAY = re.compile(r"\{dt(?::([^{}]*))?\}")
-_LETTERS = "Yymdj"
-_DIGITS = {"Y": 4, "y": 2, "m": 2, "d": 2, "j": 3}
+_LETTERS = ("Y", "y", "m", "d", "j", "-m", "-d")
+_DIGITS = {"Y": "{4}", "y": "{2}", "m": "{2}", "d": "{2}", "j": "{3}", "-m": "{1,2}", "-d": "{1,2}"}
+_LETTER = r"%(-?\w)"
+_BESIDE_A_NUMBER = re.compile(r"%-\w[%\d*]|(%-?\w|[\d*])%-|%-\w\}[\d{*]|[\d}*]\{dt:%-")
+"""A number of one digit or two is distinguished from another only by what stands between them."""
 _ISO = "%Y-%m-%d"
 
 
@@ -21,10 +27,16 @@ def check_day_path(path: str) -> str:
             f"{quote(path)} holds {quote(odd[0])}; write the day as '{{dt}}', or with a format as "
             "'{dt:%Y%m%d}'"
         )
-    letters = _letters(path)
-    if unknown := sorted(letters - set(_LETTERS)):
+    found = _raw_letters(path)
+    if unknown := sorted(found - set(_LETTERS)):
         allowed = ", ".join(f"%{letter}" for letter in _LETTERS)
         raise ValueError(f"{quote(path)} holds {quote('%' + unknown[0])}, which no day has; use {allowed}")
+    if found & {"-m", "-d"} and _BESIDE_A_NUMBER.search(path):
+        raise ValueError(
+            f"{quote(path)} has '%-m' or '%-d' beside another number or '*', so that its end is unknown; "
+            "write a character between them, as in '{dt:%Y-%-m-%-d}'"
+        )
+    letters = _letters(path)
     if _DAY.search(path) and not letters & {"Y", "y"}:
         raise ValueError(f"{quote(path)} names a day without its year; add it, as in '{{dt:%Y%m%d}}'")
     if "d" in letters and "m" not in letters:
@@ -40,6 +52,17 @@ def is_dated(path: str) -> bool:
 def names_day(path: str, column: str) -> bool:
     """Return whether a part of the path gives the day as a column's value, as `column={dt}` does."""
     return bool(re.search(rf"(^|/){re.escape(column)}=\{{dt(:[^{{}}]*)?\}}(/|$)", path)) and _has_days(path)
+
+
+def day_column(path: str) -> str | None:
+    """Return the column of a folder's name that holds the day: `dt` of `dt={dt}`, `day` of `day={dt:%d}`.
+
+    `names_day` is true of it: the whole day takes its place.
+    """
+    for found in re.finditer(r"(?:^|/)([^/={}]+)=(\{dt(?::[^{}]*)?\})(?=/|$)", path):
+        if _has_days(found[2]):
+            return unquote(found[1])
+    return None
 
 
 def path_of(path: str, day: date) -> str:
@@ -58,7 +81,7 @@ def day_in(path: str, found: str) -> date | None:
     match = re.search(_pattern(place), found)
     if match is None:
         return None
-    letters = re.findall(r"%(\w)", "".join(map(_form, _DAY.finditer(place))))
+    letters = re.findall(r"%-?(\w)", "".join(map(_form, _DAY.finditer(place))))
     given = dict(zip(letters, match.groups(), strict=True))
     if "j" not in given:
         given = {"m": "01", "d": "01", **given}
@@ -83,10 +106,9 @@ def _literal(text: str) -> str:
 
 
 def _digits(form: str) -> str:
-    pieces = re.split(r"%(\w)", form)
+    pieces = re.split(_LETTER, form)
     return "".join(
-        rf"(\d{{{_DIGITS[piece]}}})" if number % 2 else re.escape(piece)
-        for number, piece in enumerate(pieces)
+        rf"(\d{_DIGITS[piece]})" if number % 2 else re.escape(piece) for number, piece in enumerate(pieces)
     )
 
 
@@ -111,5 +133,10 @@ def _has_days(path: str) -> bool:
 
 
 def _letters(path: str) -> set[str]:
-    """Return the letters after each % of the path's formats."""
-    return set(re.findall(r"%(.?)", "".join(map(_form, _DAY.finditer(path)))))
+    """Return the letters of the path's formats, whether they are written with leading zeros or not."""
+    return {letter.removeprefix("-") for letter in _raw_letters(path)}
+
+
+def _raw_letters(path: str) -> set[str]:
+    """Return what stands after each % of the path's formats."""
+    return set(re.findall(r"%(-?.?)", "".join(map(_form, _DAY.finditer(path)))))

@@ -33,6 +33,29 @@ _ISO_DAY = re.compile(r"\d{4}-\d{2}-\d{2}([ T].*)?")
 _ELSEWHERE = "set source.delta.version to one of these, or to null for the newest"
 
 
+def is_table(uri: str) -> bool:
+    """Return whether a path or URI is the folder of a table; what cannot be looked at is none."""
+    from deltalake import DeltaTable
+    from deltalake.exceptions import DeltaError
+
+    with suppress(DeltaError, OSError):
+        return DeltaTable.is_deltatable(uri)
+    return False
+
+
+def newest_value(source: Source, folder: Path) -> pa.RecordBatch:
+    """Return the greatest value of `source.partition_by`, as a batch of one row and one column."""
+    import pyarrow as pa
+    from deltalake import QueryBuilder
+
+    table = _opened(source, folder, source.delta.version)
+    with _failures(source):
+        query = f"select max({_identifier(source.partition_by)}) as newest from source"  # noqa: S608 - quoted
+        stream = QueryBuilder(_SESSION).register("source", table).execute(query)
+        with pa.RecordBatchReader.from_stream(stream) as batches:
+            return next(batch for batch in batches if batch.num_rows)
+
+
 def newest_version(source: Source, folder: Path) -> int:
     """Return the version that a table has now; raises FileMissing, Misconfigured, BadData or Transient."""
     return int(_opened(source, folder, None).version())
@@ -110,7 +133,7 @@ def _where(table: DeltaTable, column: str, first: date, last: date) -> str:
     schema = pa.schema(table.schema().to_arrow())
     if column not in schema.names:
         return ""
-    kind, name = schema.field(column).type, '"' + column.replace('"', '""') + '"'
+    kind, name = schema.field(column).type, _identifier(column)
     if pa.types.is_string(kind):
         if column not in table.metadata().partition_columns:
             return ""
@@ -121,6 +144,10 @@ def _where(table: DeltaTable, column: str, first: date, last: date) -> str:
         return ""
     start, end = first - timedelta(days=1), last + timedelta(days=2)
     return f" where {name} >= '{start}' and {name} < '{end}' or {name} is null"
+
+
+def _identifier(column: str) -> str:
+    return '"' + column.replace('"', '""') + '"'
 
 
 @contextmanager

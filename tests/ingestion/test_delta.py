@@ -321,3 +321,16 @@ def test_a_source_at_a_version_is_that_version_after_the_next_was_written(
     append(folder / "table", orders(0, count=2))
     shop = IngestRun(folder, lake, tracking)
     assert (shop.load(0).rows, shop.load(0).source_version) == (4, "0")
+
+
+def test_the_newest_value_is_that_of_the_version(table: Path) -> None:
+    times = [row["time"] for row in orders(0, count=2)]
+    uri = f"file://{table}"
+    assert delta.newest_value(source(uri, 0), Path()).to_pylist() == [{"newest": max(times)}]
+
+
+def test_a_folder_without_a_log_is_no_table(table: Path) -> None:
+    assert delta.is_table(f"file://{table}")
+    assert not delta.is_table(f"file://{table.parent}")
+    assert not delta.is_table(f"file://{table}/none")
+    assert not delta.is_table("nowhere://a/b")

@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
 from include.exceptions import BadData, FileMissing, Misconfigured
 from include.platform.new_pipeline.__main__ import new_pipeline
-from tests.support.own_data import orders, write
+from include.platform.new_pipeline.places import Asked
+from tests.support.delta import log_of
+from tests.support.own_data import Row, orders, write
+from tests.support.places import database, delta_table
 from tests.wrong_inputs.table import MARK, NUMBER, rows
 
 
 def written(
-    given: Callable[[Path], object], *, name: str = "orders", time: str | None = None
+    given: Callable[[Path], object], *, name: str = "orders", time: str | None = None, **asked: Any
 ) -> Callable[[Path], object]:
     def give(tmp: Path) -> None:
         pipelines = tmp / "pipelines"
+        said = Asked(sql_url=lambda _: f"sqlite:///{tmp}/shop.db", **asked)
         try:
-            new_pipeline(name, str(given(tmp)), "returned", time, pipelines=pipelines)
+            new_pipeline(name, str(given(tmp)), "returned", time, pipelines=pipelines, asked=said)
         finally:
             assert not pipelines.exists() or not list(pipelines.iterdir())
 
@@ -43,6 +48,26 @@ def changed(**columns: Callable[[int], Any]) -> Callable[[Path], Path]:
         )
 
     return given
+
+
+def shop(rows: list[Row] | None = None, *, time: str = "TEXT") -> Callable[[Path], str]:
+    """A connection to a database with the orders."""
+
+    def given(tmp: Path) -> str:
+        database(tmp / "shop.db", rows, time=time)
+        return "sql:shop"
+
+    return given
+
+
+def timed(time: Callable[[datetime], object]) -> list[Row]:
+    return [{**row, "created": time(row["created"])} for row in orders()]
+
+
+def broken_table(tmp: Path) -> Path:
+    table = delta_table(tmp / "orders")
+    log_of(table, 1).write_text(MARK)
+    return table
 
 
 def in_a_file(tmp: Path) -> None:
@@ -162,5 +187,88 @@ WRONG = rows(
         written(text(HEAD + f"2024-01-01,{MARK},1\n2024-01-02,{MARK},0\n" * 20)),
         BadData,
         "no column is left to predict 'returned' from: 'a' has the same value in every row",
+    ),
+    ("no table or query", written(shop()), Misconfigured, "takes one of QUERY and TABLE; name a table"),
+    (
+        "a query without days",
+        written(shop(), query="select * from orders"),
+        Misconfigured,
+        "QUERY has no ':start' and ':end', between which it has to return the rows",
+    ),
+    (
+        "a query that writes",
+        written(shop(), query="delete from orders where :start < :end"),
+        Misconfigured,
+        "QUERY: begins with 'delete'; a source only reads",
+    ),
+    (
+        "a query without rows",
+        written(shop(), query="select * from orders where created between :start and :end"),
+        BadData,
+        "name days that have some, as in FIRST=2024-01-01 LAST=2024-03-31",
+    ),
+    (
+        "a column of a query twice",
+        written(shop(), query="select *, kind from orders where :start < :end", last=date(2024, 2, 9)),
+        BadData,
+        "QUERY: column 'kind' is there twice; give each a name of its own",
+    ),
+    (
+        "no such table",
+        written(shop(), table="order"),
+        Misconfigured,
+        "the query of TABLE is refused (SQLITE_ERROR): no such table: order",
+    ),
+    (
+        "more than a table",
+        written(shop(), table='orders"; drop table orders'),
+        Misconfigured,
+        "cannot be written into a query as a name; use letters",
+    ),
+    ("a connection of no name", written(lambda _: "sql:a b", table="a"), Misconfigured, "FROM: 'a b' is not"),
+    (
+        "times as numbers",
+        written(shop(timed(lambda time: int(time.timestamp())), time="INT"), table="orders"),
+        Misconfigured,
+        "the time column created is int64 in the database, which is not compared with times; write QUERY",
+    ),
+    (
+        "a row of the table without a time",
+        written(shop([*orders(), orders()[0] | {"created": None}]), table="orders"),
+        BadData,
+        "time 'created' is empty in 1 of 961 rows; every row needs its time",
+    ),
+    (
+        "a query of files",
+        written(text(HEAD), query="select 1"),
+        Misconfigured,
+        "QUERY and TABLE are for FROM=sql:<connection>; leave them out, or correct FROM",
+    ),
+    ("days of files", written(text(HEAD), last=date(2024, 2, 9)), Misconfigured, "leave them out, as files"),
+    (
+        "days in the wrong order",
+        written(lambda _: "python:a:b", first=date(2024, 2, 9), last=date(2024, 2, 1)),
+        Misconfigured,
+        "FIRST=2024-02-09 is after LAST=2024-02-01; set the earlier day as FIRST",
+    ),
+    ("no function", written(lambda _: "python:a"), Misconfigured, "FROM: 'a' is not valid; use 'module:"),
+    (
+        "no module",
+        written(lambda _: "python:tests.nowhere:read"),
+        Misconfigured,
+        "import of FROM 'tests.nowhere:read' failed with ModuleNotFoundError",
+    ),
+    (
+        "a function of texts",
+        written(lambda _: "python:tests.support.places:returns_list"),
+        Misconfigured,
+        "yielded a str; it must yield pyarrow.RecordBatch",
+    ),
+    ("a broken table", written(broken_table), BadData, "its log or one of its files is damaged"),
+    (
+        "a day that has no end",
+        written(lambda tmp: f"{tmp}/{{dt:%Y%-m%-d}}.csv"),
+        Misconfigured,
+        "has '%-m' or '%-d' beside another number or '*', so that its end is unknown; write a character",
     ),
 )

@@ -42,8 +42,10 @@ def build(model):
 '''
 
 
-def contract(name: str, origin: Origin, sample: Sample, roles: Roles, windows: Windows) -> str:
-    """Return `pipeline.yaml`."""
+def contract(
+    name: str, origin: Origin, sample: Sample, roles: Roles, windows: Windows, *, is_daily: bool
+) -> str:
+    """Return `pipeline.yaml`; it `is_daily` where more rows come each day."""
     on_demand = {"ingest": None, "train": None, "monitor": None}
     sections: dict[str, Any] = {
         "name": name,
@@ -52,7 +54,7 @@ def contract(name: str, origin: Origin, sample: Sample, roles: Roles, windows: W
         "columns": columns_section(sample),
         "source": source(origin, sample, roles),
         "lake": lake(name),
-        "schedule": {"ingest": "@daily", "monitor": "0 2 * * *"} if origin.is_dated else on_demand,
+        "schedule": {"ingest": "@daily", "monitor": "0 2 * * *"} if is_daily else on_demand,
         "model": {
             "target": roles.target.name,
             "time": roles.time.name,
@@ -82,7 +84,7 @@ def source(origin: Origin, sample: Sample, roles: Roles) -> dict[str, Any]:
     """Return the section `source`."""
     found: dict[str, Any] = {
         "reader": origin.reader.value,
-        "uri": origin.uri,
+        **origin.keys,
         "partition_by": roles.time.name,
         "timezone": "UTC",
     }
@@ -166,7 +168,7 @@ def readme(name: str, origin: Origin, sample: Sample, roles: Roles, reasons: lis
             f"Which rows have `{roles.target.name}` 1? Written by `make new-pipeline`; say here where the "
             "data comes from, and what the target means.",
             "",
-            f"- **Data**: `{origin.uri}`, of which {sample.rows:,} rows were looked at.",
+            f"- **Data**: `{origin.shown}`, of which {sample.rows:,} rows were looked at.",
             f"- **Target** `{roles.target.name}`, **time** `{roles.time.name}`.",
             "",
             "## Why it is so",

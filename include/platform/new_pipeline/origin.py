@@ -6,12 +6,13 @@ import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path, PurePosixPath
 from urllib.parse import quote as percent
 
 from include.contract.data import Reader
-from include.contract.day_path import any_day, check_day_path, is_dated
-from include.exceptions import BadData, FileMissing, Misconfigured
+from include.contract.day_path import any_day, check_day_path, day_in, is_dated
+from include.exceptions import BadData, Misconfigured
 from include.excerpt import quote
 from include.ingestion.files import CODECS, SourceFile, find, opened
 from include.platform.new_pipeline.reason import Reason
@@ -26,6 +27,10 @@ _DATES = (
     (r"(?<!\d)\d{4}-\d\d-\d\d(?!\d)", "{dt}"),
     (r"(?<!\d)\d{4}/\d\d/\d\d(?!\d)", "{dt:%Y/%m/%d}"),
     (r"year=\d{4}/month=\d\d/day=\d\d(?!\d)", "year={dt:%Y}/month={dt:%m}/day={dt:%d}"),
+    (
+        r"year=\d{4}/month=\d\d?/day=\d\d?(?!\d)",
+        "year={dt:%Y}/month={dt:%-m}/day={dt:%-d}",
+    ),
     (r"(?<!\d)(?:19|20)\d\d[01]\d[0-3]\d(?!\d)", "{dt:%Y%m%d}"),
     (r"(?<!\d)\d{4}-\d\d(?!-?\d)", "{dt:%Y-%m}"),
     (r"(?<!\d)\d{4}/\d\d(?!/?\d)", "{dt:%Y/%m}"),
@@ -35,13 +40,27 @@ _DATES = (
 
 @dataclass(frozen=True)
 class Origin:
-    """Files of one kind, in the order of their paths; `size` is their bytes as they are stored."""
+    """Where the data lies: `keys` say so in the contract's section `source`.
 
-    uri: str
+    `files` are of one kind, in the order of their days and paths, and `size` is their bytes as they are
+    stored; a table, a query and a function have none.
+    """
+
     reader: Reader
+    keys: dict[str, str]
     files: tuple[SourceFile, ...]
     size: int
     reasons: tuple[Reason, ...]
+
+    @property
+    def uri(self) -> str:
+        """What names the files; empty without any."""
+        return self.keys.get("uri", "")
+
+    @property
+    def shown(self) -> str:
+        """What people call it."""
+        return self.uri or self.keys.get("callable") or f"connection {self.keys['conn_id']}"
 
     @property
     def is_dated(self) -> bool:
@@ -59,16 +78,14 @@ def locate(given: str) -> Origin:
         raise Misconfigured("FROM is blank; name a file, a folder or a pattern, as in FROM=data.csv")
     uri, why = _uri(given)
     try:
-        files = find(any_day(check_day_path(uri)), Path())
+        files = _in_order(uri, find(any_day(check_day_path(uri)), Path()))
     except ValueError as error:
         raise Misconfigured(f"FROM: {error}") from None
-    except (FileMissing, Misconfigured) as error:  # which speak of the contract's key
-        raise type(error)(str(error).replace("source.uri", "FROM")) from None
     sizes = [file.system.get_file_info(file.path).size or 0 for file in files]
     reader = _reader(files)
     return Origin(
-        uri=uri,
         reader=reader,
+        keys={"uri": uri},
         files=tuple(files),
         size=sum(sizes),
         reasons=(
@@ -78,15 +95,32 @@ def locate(given: str) -> Origin:
     )
 
 
+def _in_order(uri: str, files: list[SourceFile]) -> list[SourceFile]:
+    """Return files in the order of their days; that of their paths has `month=10` before `month=9`."""
+    return (
+        sorted(files, key=lambda file: (day_in(uri, file.path) or date.min, file.path))
+        if is_dated(uri)
+        else files
+    )
+
+
 def _uri(given: str) -> tuple[str, str]:
     if "://" in given:
         return given, "as FROM says"
-    path = Path(given).expanduser().absolute()
-    path = Path(*_without_dots(path.parts))
+    path = _absolute(given)
     if path.is_dir():
         form, why = _form(path)
         return _file_uri(f"{path}/{form}" if form else f"{path}"), why
     return _file_uri(str(path)), "the data stays where it is; other machines need a URI such as s3://…"
+
+
+def uri_of(path: str) -> str:
+    """Return the URI of a path, which is relative to the working folder."""
+    return _file_uri(str(_absolute(path)))
+
+
+def _absolute(path: str) -> Path:
+    return Path(*_without_dots(Path(path).expanduser().absolute().parts))
 
 
 def _without_dots(parts: Iterable[str]) -> list[str]:

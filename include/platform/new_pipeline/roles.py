@@ -26,7 +26,7 @@ _PERSONAL = re.compile(
     r"(first|last|sur|full|user|given|family)[_ ]?name|licen[cs]e|tax_?id|ip_?addr",
     re.IGNORECASE,
 )
-ALLOWED_TARGETS = "0, 1 or empty, or words for true and false such as yes and no"
+ALLOWED_TARGETS = "0, 1 or empty, true and false, or in CSV words for them such as yes and no"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,13 +53,13 @@ def assign(columns: Sequence[Column], *, target: str, time: str | None) -> Roles
     that they name cannot have this role.
     """
     target_column, target_reason = _target(columns, target)
-    time_column, time_reason = _time([one for one in columns if one is not target_column], time)
+    found_time, time_reason = time_column([one for one in columns if one is not target_column], time)
     numerical: list[Column] = []
     categorical: list[Column] = []
     left_out: list[Column] = []
     reasons: list[Reason] = []
     for column in columns:
-        if column in (time_column, target_column):
+        if column in (found_time, target_column):
             continue
         role, why = _role(column, target_column)
         reasons.append(Reason(role, column.name, why))
@@ -71,7 +71,7 @@ def assign(columns: Sequence[Column], *, target: str, time: str | None) -> Roles
             + "; add a column of numbers or categories"
         )
     return Roles(
-        time=time_column,
+        time=found_time,
         target=target_column,
         numerical=tuple(numerical),
         categorical=tuple(categorical),
@@ -106,14 +106,25 @@ def _target(columns: Sequence[Column], name: str) -> tuple[Column, Reason]:
         kinds = column.distinct
         raise BadData(
             f"{shown} is {column.type.value} and holds {kinds:,} different value(s) in {column.rows:,} rows; "
-            f"a binary task allows {ALLOWED_TARGETS}, and both must occur: derive such a column in the data, "
-            "for instance whether a count is above a limit, and name it as TARGET"
+            f"a binary task allows {ALLOWED_TARGETS}, and both must occur: {_way(column)}"
         )
     if column.distinct < 2:
         raise BadData(f"{shown} has the same value in all rows; there is nothing to learn: give more rows")
     share = f"{positives(column):,} of {column.rows - column.nulls:,} are 1"
     unknown = f"; {column.nulls:,} empty, which no training uses" if column.nulls else ""
     return column, Reason("target", column.name, f"{known}; {share}{unknown}")
+
+
+def _way(column: Column) -> str:
+    """Return how a binary target is made of a column that is none."""
+    derive = "derive a column in the data (in QUERY, by 'case when … then 1 else 0 end') that is 1"
+    if column.distinct < 2:
+        return "give rows of the other class, too"
+    if column.distinct == 2:
+        return f"{derive} for the value that is to be found and 0 for the other one, and name it as TARGET"
+    if column.type.is_number:
+        return f"{derive} where a count or an amount is above a limit, else 0, and name it as TARGET"
+    return f"{derive} for the class that matters and 0 for all others, and name it as TARGET"
 
 
 def positives(target: Column) -> int:
@@ -124,7 +135,8 @@ def positives(target: Column) -> int:
     return int(pc.sum(target.values.cast(pa.float64())).as_py() or 0)
 
 
-def _time(columns: Sequence[Column], name: str | None) -> tuple[Column, Reason]:
+def time_column(columns: Sequence[Column], name: str | None) -> tuple[Column, Reason]:
+    """Return the column that decides the day of a row; raises Misconfigured or BadData where none can."""
     candidates = [column for column in columns if column.type.is_time]
     if name:
         column, why = _find(columns, name, "TIME"), "as TIME says"

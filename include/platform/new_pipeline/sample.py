@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from datetime import date
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from include.contract.data import Reader, Source
+from include.contract.day_path import day_column, day_in
 from include.contract.dialect import UTF_8
 from include.exceptions import BadData
 from include.excerpt import quote
@@ -15,7 +17,7 @@ from include.ingestion.arrow_types import plain
 from include.ingestion.files import SourceFile, first_line, opened, opened_text
 from include.ingestion.readers import read_files
 from include.ingestion.text_values import TextForm, null_words
-from include.platform.new_pipeline.columns import Column, column_of_text, column_of_values
+from include.platform.new_pipeline.columns import Column, Type, column_of_text, column_of_values
 from include.platform.new_pipeline.origin import Origin
 from include.platform.new_pipeline.reason import Reason
 from include.platform.new_pipeline.sniff import Dialect, encoding_of, names_in, sniff
@@ -33,15 +35,17 @@ _MAX_FILES = 12
 """Files that are looked into: the first, the last, and some between."""
 
 
-_Read = tuple[tuple[Column, ...], float, Dialect | None]
-"""Columns, the share of the data that was read, and the dialect of CSV."""
+_Counts = list[tuple[SourceFile, int]]
+_Read = tuple[tuple[Column, ...], float, Dialect | None, _Counts]
+"""Columns, the share of the data that was read, the dialect of CSV, and the rows of each file."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Sample:
     """The columns of the sampled rows; `share` is the part of the data that was read, about.
 
-    `dialect` is that of CSV files.
+    `dialect` is that of CSV files. Of a source that is read by days, `days` are those that were read,
+    `earliest` is the first that would have been, and a day of too many rows leaves it without whole days.
     """
 
     columns: tuple[Column, ...]
@@ -49,6 +53,9 @@ class Sample:
     share: float
     dialect: Dialect | None
     reasons: tuple[Reason, ...]
+    days: tuple[date, date] | None = None
+    earliest: date | None = None
+    has_whole_days: bool = True
 
     @property
     def is_whole(self) -> bool:
@@ -56,10 +63,14 @@ class Sample:
         return self.share == 1
 
 
-def read_sample(origin: Origin) -> Sample:
-    """Return a sample of the origin's rows; raises BadData if it has none, or is not a table."""
+def read_sample(origin: Origin, time: str | None = None) -> Sample:
+    """Return a sample of the origin's rows; raises BadData if it has none, or is not a table.
+
+    `time` is the name of the time column, where it is known.
+    """
     files = _some(origin.files)
-    columns, share, dialect = _READ[origin.reader](files, origin)
+    columns, share, dialect, counts = _READ[origin.reader](files, origin)
+    columns = _with_day(columns, origin, counts, time)
     rows = columns[0].rows if columns else 0
     if not rows:
         raise BadData(f"{files[0].name} has a header and no rows; provide rows")
@@ -69,6 +80,21 @@ def read_sample(origin: Origin) -> Sample:
         why = f"{len(files)} of {len(origin.files):,} files were looked into; the rest may differ"
     reasons = (Reason("sample", where, why), *(dialect.reasons if dialect else ()))
     return Sample(columns=columns, rows=rows, share=share, dialect=dialect, reasons=reasons)
+
+
+def _with_day(
+    columns: tuple[Column, ...], origin: Origin, counts: _Counts, time: str | None
+) -> tuple[Column, ...]:
+    """Return the columns, and the day of the path where it is the only time, or the one that is wanted."""
+    import pyarrow as pa
+
+    name = day_column(origin.uri)
+    if name is None or any(one.name == name for one in columns):
+        return columns
+    if name != time and any(one.type.is_time for one in columns):
+        return columns
+    days = [pa.repeat(pa.scalar(day_in(origin.uri, file.path), pa.date32()), rows) for file, rows in counts]
+    return (*columns, Column(name=name, type=Type.DATE, values=pa.chunked_array(days, pa.date32())))
 
 
 def _some(files: tuple[SourceFile, ...]) -> list[SourceFile]:
@@ -84,6 +110,7 @@ def _read_csv(files: list[SourceFile], origin: Origin) -> _Read:
 
     dialect: Dialect | None = None
     tables, wholes, stored = [], [], 0
+    counts: _Counts = []
     for file in files:
         raw, is_whole = _beginning(file, SAMPLE_BYTES // len(files))
         if dialect is None:
@@ -93,6 +120,7 @@ def _read_csv(files: list[SourceFile], origin: Origin) -> _Read:
         own = replace(dialect, names=names_in(text, dialect, file.name)) if dialect.has_header else dialect
         if own.names or not is_whole:  # else it is blank
             tables.append(_table(text, own, file, is_whole=is_whole))
+            counts.append((file, tables[-1].num_rows))
         wholes.append(is_whole)
         stored += len(raw)
     if dialect is None:  # not reached: `find` refuses a path without files
@@ -102,7 +130,7 @@ def _read_csv(files: list[SourceFile], origin: Origin) -> _Read:
     share = 1.0 if is_all else min(0.99, stored / max(origin.size, 1))
     form = TextForm(dialect.decimal, dialect.thousands, null_words=null_words())
     columns = tuple(column_of_text(name, table.column(name), form) for name in table.column_names)
-    return columns, share, dialect
+    return columns, share, dialect, counts
 
 
 def header_of(file: SourceFile, dialect: Dialect) -> tuple[str, ...]:
@@ -199,36 +227,47 @@ def _read_parquet(files: list[SourceFile], origin: Origin) -> _Read:
     import pyarrow.parquet as pq
 
     batches: list[pa.RecordBatch] = []
+    counts: _Counts = []
     total = 0
     for file in files:
         with opened(file) as content:
             found = pq.ParquetFile(content, coerce_int96_timestamp_unit="us")
             total += found.metadata.num_rows
             rows = _rows_of_a_file(found.metadata.num_columns, files)
-            batches += _first(found.iter_batches(batch_size=min(65_536, rows)), rows, file.name)
-    table = _together(batches, files)
+            own = list(_first(found.iter_batches(batch_size=min(65_536, rows)), rows, file.name))
+            batches += own
+            counts.append((file, sum(map(len, own))))
+    table = together(batches, files[0].name)
     share = table.num_rows / total * len(files) / len(origin.files)
-    return _columns(table), share, None
+    return columns_of(table), share, None, counts
 
 
 def _read_rows(files: list[SourceFile], origin: Origin) -> _Read:
     """Read files whose number of rows is only known at their end."""
     source = Source(reader=origin.reader, uri=origin.uri, partition_by="-")
     batches: list[pa.RecordBatch] = []
+    counts: _Counts = []
     is_all = len(files) == len(origin.files)
     for file in files:
         found = (batch for _, batch in read_files(source, [file]))
         first = next(found, None)
         if first is not None:
             rows = _rows_of_a_file(first.num_columns, files)
-            batches += _first(chain([first], found), rows, file.name)
+            own = list(_first(chain([first], found), rows, file.name))
+            batches += own
+            counts.append((file, sum(map(len, own))))
             is_all = is_all and next(found, None) is None and sum(map(len, batches)) < rows
-    table = _together(batches, files)
-    return _columns(table), 1.0 if is_all else min(0.99, len(files) / len(origin.files)), None
+    table = together(batches, files[0].name)
+    return columns_of(table), 1.0 if is_all else min(0.99, len(files) / len(origin.files)), None, counts
 
 
 def _rows_of_a_file(columns: int, files: list[SourceFile]) -> int:
-    return max(1, min(SAMPLE_ROWS, _SAMPLE_CELLS // max(columns, 1)) // len(files))
+    return max(1, most_rows(columns) // len(files))
+
+
+def most_rows(columns: int) -> int:
+    """Return how many rows of so many columns a sample has at most."""
+    return max(1, min(SAMPLE_ROWS, _SAMPLE_CELLS // max(columns, 1)))
 
 
 def _first(batches: Iterable[pa.RecordBatch], rows: int, name: str) -> Iterator[pa.RecordBatch]:
@@ -240,21 +279,23 @@ def _first(batches: Iterable[pa.RecordBatch], rows: int, name: str) -> Iterator[
             return
 
 
-def _together(batches: list[pa.RecordBatch], files: list[SourceFile]) -> pa.Table:
+def together(batches: list[pa.RecordBatch], name: str) -> pa.Table:
+    """Return the rows of batches as one table; raises BadData if there are none, or types differ."""
     import pyarrow as pa
 
     if not any(map(len, batches)):
-        raise BadData(f"{files[0].name} has no rows; provide rows")
+        raise BadData(f"{name} has no rows; provide rows")
     tables = [pa.Table.from_batches([batch]) for batch in batches]
     try:
         return pa.concat_tables(tables, promote_options="permissive")
     except pa.ArrowInvalid:
         raise BadData(
-            "columns have other types in other files; write all files with one type for each column"
+            f"{name}: columns have other types in other rows; give each column one type in all of them"
         ) from None
 
 
-def _columns(table: pa.Table) -> tuple[Column, ...]:
+def columns_of(table: pa.Table) -> tuple[Column, ...]:
+    """Return the columns of a table, each with its type in the contract."""
     return tuple(column_of_values(name, table.column(name)) for name in table.column_names)
 
 

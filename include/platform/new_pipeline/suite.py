@@ -17,10 +17,13 @@ Entry = dict[str, Any]
 
 
 def suite(
-    roles: Roles, days: Sequence[Day], *, is_gapless: bool
+    roles: Roles, days: Sequence[Day], *, is_gapless: bool, has_whole_days: bool = True
 ) -> tuple[dict[str, list[Entry]], tuple[Reason, ...]]:
-    """Return the two lists of a suite, and why they are so; without gaps, every day has to have rows."""
-    least, most = _rows_a_day(days, is_gapless)
+    """Return the two lists of a suite, and why they are so; without gaps, every day has to have rows.
+
+    Without whole days the sample does not say how many.
+    """
+    least, most = _rows_a_day(days, is_gapless) if has_whole_days else (1, None)
     features = [one for one in roles.features if one.name != roles.time.name]
     ruled = features[:MAX_COLUMNS]
     rows = [
@@ -28,13 +31,13 @@ def suite(
         _entry("expect_column_values_to_be_in_set", roles.target, value_set=[0, 1]),
         *(entry for column in ruled for entry in _rules(column)),
     ]
-    bounds = {"column": "rows", "min_value": least, "max_value": most}
+    bounds = {"column": "rows", "min_value": least, **({} if most is None else {"max_value": most})}
     partitions = [{"type": "expect_column_values_to_be_between", "kwargs": bounds}]
     counts = [day.rows for day in days]
     reasons = [
         Reason(
             "rows a day",
-            f"{least:,} to {most:,}",
+            f"{least:,} to {most:,}" if most is not None else f"{least:,} or more",
             f"the days of the sample have {min(counts):,} to {max(counts):,}"
             + (", and some have none" if least == 0 else ""),
         ),

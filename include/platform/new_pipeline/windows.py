@@ -58,7 +58,7 @@ def days_of(time: Column, target: Column) -> list[Day]:
     truth = target.values.cast(pa.float64())
     table = pa.table(
         {
-            "day": _local(time).cast(pa.date32(), safe=False),
+            "day": local_times(time).cast(pa.date32(), safe=False),
             "labelled": pc.is_valid(truth).cast(pa.int64()),
             "positive": pc.fill_null(truth, 0.0),
         }
@@ -70,7 +70,8 @@ def days_of(time: Column, target: Column) -> list[Day]:
     ]
 
 
-def _local(time: Column) -> pa.ChunkedArray:
+def local_times(time: Column) -> pa.ChunkedArray:
+    """Return the times of a column in UTC, without a zone."""
     import pyarrow as pa
 
     if time.type is Type.TIMESTAMPTZ:
@@ -87,7 +88,7 @@ def estimated(days: Sequence[Day], sample: Sample, origin: Origin) -> list[Day]:
         return list(days)
     counts = ("rows", "labelled", "positive")
     middle = {name: round(median(getattr(day, name) for day in days)) for name in counts}
-    first, known = days[0].day, {day.day: day for day in days}
+    first, known = sample.earliest or days[0].day, {day.day: day for day in days}
     span = (days[-1].day - first).days + 1
     if len(origin.files) == 1:
         span = min(_MOST_DAYS, max(span, round(span / sample.share)))

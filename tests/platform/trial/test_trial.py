@@ -14,6 +14,7 @@ from include.contract import loader
 from include.exceptions import Misconfigured
 from include.lake.client import Lake
 from include.platform.new_pipeline.__main__ import new_pipeline
+from include.platform.new_pipeline.places import Asked
 from include.platform.trial.__main__ import CLOSED, FAILED, WRONG, Plan, main, plan
 from include.platform.trial.lab import Lab, lab
 from include.platform.trial.loop import Loop
@@ -21,6 +22,7 @@ from include.platform.trial.outcome import Outcome
 from include.platform.trial.report import show
 from include.settings import Settings
 from tests.support.own_data import FIRST, Row, orders, write
+from tests.support.places import database, delta_table, partitions
 
 LAST = FIRST.date() + timedelta(days=39)
 
@@ -46,11 +48,13 @@ def pipeline(parent: Path, name: str, rows: list[Row], **changes: str) -> Path:
     return folder
 
 
-def run(folder: Path, place: Lab, says: list[str] | None = None) -> Outcome:
+def run(
+    folder: Path, place: Lab, says: list[str] | None = None, url: str | None = None, last: date | None = None
+) -> Outcome:
     found = loader.load(folder)
-    days = plan(found, folder, None, None)
+    days = plan(found, folder, last and FIRST.date(), last)
     steps: list[str] = [] if says is None else says
-    return Loop(found, folder, place, steps.append).run(days.first, days.trained_until, days.last)
+    return Loop(found, folder, place, steps.append, url).run(days.first, days.trained_until, days.last)
 
 
 def shown(outcome: Outcome) -> str:
@@ -79,6 +83,28 @@ def test_the_loop_closes_on_own_data(tmp_path: Path, place: Lab) -> None:
     assert "40 day(s) with 960 rows" in table
     assert "version 1, trained until 2024-02-04: roc_auc 0." in table
     assert "the loop closed" in table
+
+
+@pytest.mark.parametrize("kind", ["delta", "table", "function", "hive"])
+def test_the_loop_closes_on_what_is_not_a_file(tmp_path: Path, place: Lab, kind: str) -> None:
+    url = database(tmp_path / "shop.db") if kind == "table" else None
+    given = {
+        "delta": lambda: str(delta_table(tmp_path / "orders")),
+        "table": lambda: "sql:shop",
+        "function": lambda: "python:tests.support.places:read",
+        "hive": lambda: str(partitions(tmp_path / "orders")),
+    }[kind]()
+    asked = Asked(
+        table="orders" if url else "",
+        last=LAST if kind == "function" else None,
+        sql_url=lambda _: str(url),
+    )
+    written = new_pipeline(kind, given, "returned", None, pipelines=tmp_path / "pipelines", asked=asked)
+
+    outcome = run(written.folder, place, url=url, last=LAST if written.days else None)
+
+    assert outcome.is_closed
+    assert sum(one.rows for one in outcome.ingested) == 960
 
 
 def test_bad_days_are_quarantined_alone_and_the_others_come_in(tmp_path: Path, place: Lab) -> None:
