@@ -147,12 +147,16 @@ def test_the_contract_of_the_readme_is_ten_lines_of_the_real_one() -> None:
     assert set(yaml.safe_load(block)) <= set(Pipeline.model_fields)
 
 
-def keys(section: type[BaseModel], path: str = "") -> Iterator[tuple[str, FieldInfo]]:
-    """Every key of the contract with its field, sections before what is in them."""
+def keys(
+    section: type[BaseModel], path: str = "", seen: set[type[BaseModel]] | None = None
+) -> Iterator[tuple[str, FieldInfo]]:
+    """Every key of the contract with its field, sections before what is in them, each of them once."""
+    seen = set() if seen is None else seen
     for name, field in section.model_fields.items():
         yield f"{path}{field.alias or name}", field
-        if (inner := section_of(field.annotation)) is not None:
-            yield from keys(inner, f"{path}{name}.")
+        if (inner := section_of(field.annotation)) is not None and inner not in seen:
+            seen.add(inner)
+            yield from keys(inner, f"{path}{name}.", seen)
 
 
 def section_of(annotation: Any) -> type[BaseModel] | None:

@@ -48,7 +48,8 @@ def pipelines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pipelines]:
     found = Pipelines(tmp_path_factory.mktemp("good"), tmp_path_factory.mktemp("pipelines"))
     for name in NAMES:
         source = {"reader": "python", "uri": None, "callable": f"include.pipelines.{name}.source:read"}
-        folder = write_pipeline(found.good, name, source=source, lake={"table": name})
+        labels = {"source": {**source, "partition_by": "decided"}, "keys": ["id"]}
+        folder = write_pipeline(found.good, name, source=source, lake={"table": name}, labels=labels)
         (folder / "source.py").write_text(SOURCE)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MILLRACE_PIPELINES", str(found.folder))
@@ -132,7 +133,7 @@ def test_a_dag_that_cannot_be_built_is_named_and_the_others_stay(
     assert dags == dags_of("alpha", "zulu")
     for stage in STAGES:
         assert f"building the DAG 'middle.{stage}' failed" in report
-    assert f"{pipelines.folder}/middle/pipeline.yaml: 3 fault(s)" in report
+    assert f"{pipelines.folder}/middle/pipeline.yaml: 4 fault(s)" in report
 
 
 @pytest.mark.parametrize("error", [error for error in EXCEPTIONS if error[0] not in "BG"])

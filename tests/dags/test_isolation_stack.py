@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.broken import ON_A_STACK
-from tests.support.dags import STAGES
+from tests.support.dags import ALWAYS
 from tests.support.faults import wait_until
 from tests.support.pipeline import write_pipeline
 from tests.support.stack import RunningStack, database_folder, run_stack
@@ -17,7 +17,7 @@ from tests.support.stack import RunningStack, database_folder, run_stack
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(1200)]
 
 NAMES = ("alpha", "middle", "zulu")
-OTHERS = {f"{name}.{stage}" for name in ("alpha", "zulu") for stage in STAGES}
+OTHERS = {f"{name}.{stage}" for name in ("alpha", "zulu") for stage in ALWAYS}
 
 
 def write_good(folder: Path, name: str) -> Path:

@@ -12,7 +12,7 @@ import pytest
 from include.contract import loader
 from include.settings import ROOT, settings
 from include.tracking.server import TrackingServer
-from tests.support.dags import STAGES
+from tests.support.dags import ALWAYS
 from tests.support.guide import commands, exported, section, session, shell
 from tests.support.lake import LakeServer
 from tests.support.pipeline import day, orders, write_csv, write_pipeline
@@ -61,7 +61,7 @@ def test_every_dag_appears(folders: str, airflow: StockAirflow) -> None:
 
     rows = airflow.rows("dags", "list")
     found = {row["dag_id"] for row in rows if row["fileloc"].startswith(f"{ROOT}/dags/")}
-    assert found == {f"{name}.{stage}" for name in loader.names(settings().pipelines) for stage in STAGES}
+    assert found == {f"{name}.{stage}" for name in loader.names(settings().pipelines) for stage in ALWAYS}
     assert ("theirs" in {row["dag_id"] for row in rows}) == (folders == FOLDERS[1])
     assert "millrace" in {row["name"] for row in airflow.rows("plugins")}
     for command, shown in session(section(PAGE, "Check that it works")):

@@ -7,6 +7,7 @@ from pathlib import Path
 from uuid import uuid4
 
 from include.contract import loader
+from include.contract.feed import Stage
 from include.contract.pipeline import Pipeline
 from include.exceptions import BadData
 from include.ingestion.check import check
@@ -37,21 +38,25 @@ class IngestRun:
         default_factory=lambda: RunIdentity(dag_id="orders.ingest", run_id=f"manual__{uuid4().hex[:8]}")
     )
 
+    stage: Stage = Stage.INGEST
+
     @property
     def pipeline(self) -> Pipeline:
         return loader.load(self.folder)
 
     @property
     def table(self) -> Table:
-        return Table(self.lake, self.pipeline.lake.table, self.pipeline.since)
+        feed = self.pipeline.feed(self.stage)
+        return Table(self.lake, feed.table, feed.since)
 
     @property
     def experiment(self) -> Experiment:
-        return validation_runs(self.tracking, self.pipeline.name)
+        return validation_runs(self.tracking, self.pipeline.name, self.stage.value)
 
     def ingestion(self, first: int, last: int | None = None, *, new_from: int | None = None) -> Ingestion:
         return Ingestion(
             pipeline=self.pipeline,
+            stage=self.stage,
             folder=self.folder,
             table=self.table,
             branch=BRANCH,
