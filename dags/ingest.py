@@ -7,8 +7,8 @@ with the commit, the days and the number of rows. Ingesting a day again replaces
 **Flow**: `wait_for_files`, which only `source.missing: wait` adds, waits for the files of the days.
 `open_branch` creates a branch for this run, `load` streams the source into it, `validate` runs the Great
 Expectations suite on the branch, `publish` merges it: the one moment at which readers see anything,
-atomically for all days. `export`, which only `exports.delta` adds, then writes the commits that the Delta Lake
-table lacks, a version for each; it is skipped if there is none.
+atomically for all days. `export`, which only `exports.delta` adds, then writes the commits that the Delta
+Lake table lacks, a version for each; it is skipped if there is none.
 
 **When red**: `load` or `validate` is red when the data is bad; then `quarantine` has kept the branch
 (`quarantine-…`) with the reason in its commit, and readers still see the former state. Bad data loses

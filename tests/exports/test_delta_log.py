@@ -92,7 +92,9 @@ def test_a_log_without_the_last_commit_is_refused(shop: Exported) -> None:
     shop.delta().optimize.z_order(["id"])
     shop.delta().create_checkpoint()
     (shop.folder / "_delta_log" / f"{0:020}.json").unlink()
-    with pytest.raises(Misconfigured, match="names no commit of the lake: .* or what the last export logged"):
+    with pytest.raises(
+        Misconfigured, match=r"names no commit of the lake: .* or what the last export logged"
+    ):
         shop.export()
 
 
@@ -101,7 +103,7 @@ def test_a_table_that_somebody_else_made_is_refused(tmp_path: Path, lake: Lake) 
     shop.put({0: orders(0)})
     write_deltalake(shop.uri, rows(9), partition_by=["dt"])
     before = files(shop.folder)
-    with pytest.raises(Misconfigured, match="version 0 of .* was written by somebody else"):
+    with pytest.raises(Misconfigured, match=r"version 0 of .* was written by somebody else"):
         shop.export()
     assert files(shop.folder) == before
 
@@ -112,7 +114,7 @@ def test_a_folder_with_something_else_is_refused(tmp_path: Path, lake: Lake, nam
     shop.put({0: orders(0)})
     (shop.folder / name).parent.mkdir(parents=True)
     (shop.folder / name).write_text("somebody's")
-    with pytest.raises(Misconfigured, match="is not a Delta Lake table, and not empty: .* is in it"):
+    with pytest.raises(Misconfigured, match=r"is not a Delta Lake table, and not empty: .* is in it"):
         shop.export()
     assert list(files(shop.folder)) == [str(shop.folder / name)]
 
@@ -129,7 +131,7 @@ def test_a_folder_whose_disk_may_not_be_there_is_not_made(tmp_path: Path, lake: 
     uri = (tmp_path / "disk/warehouse").as_uri()
     shop = Exported(lake, tmp_path, sections={"exports": {"delta": {"uri": uri}}})
     shop.put({0: orders(0)})
-    with pytest.raises(Misconfigured, match="cannot be created: there is no folder .*/disk'; create it"):
+    with pytest.raises(Misconfigured, match=r"cannot be created: there is no folder .*/disk'; create it"):
         shop.export()
     assert not (tmp_path / "disk").exists()
 

@@ -364,7 +364,7 @@ def test_a_branch_that_lost_the_exported_commit_is_named(
 def test_a_pipeline_without_the_section_exports_nothing(tmp_path: Path, lake: Lake) -> None:
     shop = Exported(lake, tmp_path, sections={"exports": None})
     shop.put({0: orders(0)})
-    with pytest.raises(Misconfigured, match="exports nothing; set exports.delta"):
+    with pytest.raises(Misconfigured, match=r"exports nothing; set exports\.delta"):
         shop.export()
 
 
