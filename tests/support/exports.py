@@ -34,14 +34,12 @@ class Exported:
     lake: Lake
     parent: Path
     sections: Mapping[str, Any] = field(default_factory=dict)
+    uri: str = ""
 
     def __post_init__(self) -> None:
+        self.uri = self.uri or self.folder.as_uri()
         given = {"lake": {"repository": self.lake.repository}, "exports": {"delta": {"uri": self.uri}}}
         self.pipeline_folder = write_pipeline(self.parent / "pipelines", **{**given, **self.sections})
-
-    @property
-    def uri(self) -> str:
-        return (self.parent / "warehouse").as_uri()
 
     @property
     def folder(self) -> Path:
