@@ -178,7 +178,7 @@ class DeltaLog:
     def _overtaken(self) -> Iterator[None]:
         """Raise Overtaken for any failure beside which there is a new version.
 
-        A store may have made the version although its answer was lost, and no error is documented to tell of
+        A store may have made the version although its answer was lost, and no error is documented to report
         another writer; the log itself says it.
         """
         try:

@@ -53,7 +53,7 @@ class Quarantined(Record):
 def find_quarantine(table: Table, pipeline_name: str, branch: str) -> Quarantined:
     """Return a quarantine of a pipeline's table by its branch.
 
-    Raises Absent if there is no such branch, Misconfigured if it is no quarantine, or that of another
+    Raises Absent if there is no such branch, Misconfigured if it is not a quarantine, or that of another
     pipeline or table. The messages name the quarantines that there are.
     """
     if not branch.startswith(PREFIX):

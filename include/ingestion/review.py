@@ -126,7 +126,7 @@ def _add_columns(ingestion: Ingestion, quarantined: Quarantined, head: str) -> N
 
 
 def _check_needs(quarantined: Quarantined, report: Report, link: str) -> None:
-    """Raise BadData for what the contract itself needs: every later step would fail, whoever accepts it."""
+    """Raise BadData for what the contract itself needs: every later step would fail otherwise."""
     if faults := [check.sentence() for check in report.checks if check.is_implied and not check.passed]:
         raise BadData(
             f"{quarantined.branch!r} cannot be accepted: the contract needs what the rows lack: "

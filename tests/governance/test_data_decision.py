@@ -10,82 +10,18 @@ from uuid import uuid4
 import pytest
 
 from include.exceptions import Absent, BadData, Conflict, Misconfigured
-from include.governance import data_decision
-from include.governance.data_decision import accept, discard, look_up, rules_of
-from include.governance.ledger import Event, Ledger
+from include.governance.ledger import Event
 from include.ingestion import quarantined as claims
-from include.ingestion.quarantined import Quarantined
-from include.ingestion.review import Review, review
 from include.lake.client import Lake
 from include.lake.idempotency import CommitResult
-from include.run_identity import RunIdentity
 from include.tracking.names import ledger_runs
 from include.tracking.server import TrackingServer
 from tests.support.death import killed_after
+from tests.support.decide import KEPT, Decider, content
 from tests.support.ingest import BRANCH, IngestRun
-from tests.support.pipeline import day, orders, write_csv, write_pipeline
+from tests.support.pipeline import orders, write_csv, write_pipeline
 
-KEPT = "quarantine-test"
 PONY = "kind: expect_column_values_to_be_in_set (value_set=['book', 'toy']) failed for 4 of 8 rows"
-
-
-class Decider:
-    """One run of the decide DAG, task by task."""
-
-    def __init__(self, shop: IngestRun, name: str) -> None:
-        self.shop = shop
-        self.run = RunIdentity(dag_id=f"{shop.pipeline.name}.decide", run_id=name)
-        self.ledger = Ledger(ledger_runs(shop.tracking, shop.pipeline.name))
-        self.branch = f"accept-{name}"
-        self.found: Quarantined | None = None
-        self.reviewed: Review | None = None
-
-    def find(self, branch: str = KEPT) -> Quarantined | None:
-        self.found = look_up(self.shop.table, self.shop.pipeline.name, branch, self.ledger, self.run)
-        return self.found
-
-    def review(self) -> Review:
-        assert self.found
-        days = self.found.all_days
-        ingestion = self.shop.ingestion((days[0] - day(0)).days, (days[-1] - day(0)).days)
-        own = type(ingestion)(**{**vars(ingestion), "branch": self.branch, "run": self.run})
-        self.reviewed = review(own, self.found, self.shop.experiment)
-        return self.reviewed
-
-    def publish(self) -> CommitResult:
-        assert self.found
-        assert self.reviewed
-        return accept(
-            self.shop.table,
-            self.found,
-            self.reviewed,
-            branch=self.branch,
-            into="main",
-            reason="a pony is fine",
-            person="ada",
-            metadata={"failed_rules": rules_of(self.reviewed)},
-            ledger=self.ledger,
-            run=self.run,
-        )
-
-    def accept(self) -> CommitResult:
-        self.find()
-        self.review()
-        return self.publish()
-
-    def discard(self) -> None:
-        assert self.found
-        discard(
-            self.shop.table,
-            self.found,
-            reason="a test feed",
-            person="bob",
-            ledger=self.ledger,
-            run=self.run,
-        )
-
-    def decided(self) -> list[tuple[Event, str, str]]:
-        return [(entry.event, entry.reason, entry.by) for entry in self.ledger.entries()]
 
 
 @pytest.fixture
@@ -96,10 +32,6 @@ def shop(tmp_path: Path, lake: Lake, tracking: TrackingServer) -> IngestRun:
     write_csv(folder / "orders.csv", [*orders(0), *({**row, "kind": "pony"} for row in orders(1))])
     assert run.quarantine(run.faults(0, 1), 0, 1) == KEPT
     return run
-
-
-def content(shop: IngestRun, ref: str = "main") -> dict[str, list[int]]:
-    return {str(one): rows["id"].to_pylist() for one, rows in shop.table.partitions(ref, day(0), day(99))}
 
 
 BOTH = {"2024-03-01": [0, 1, 2, 3], "2024-03-02": [100, 101, 102, 103]}
@@ -194,7 +126,8 @@ def test_of_two_decisions_at_once_one_wins_and_the_other_is_told(
     one, two = Decider(shop, "one"), Decider(shop, "two")
     one.find(), one.review(), two.find()
     first, second = (one.publish, two.discard) if accepts_first else (two.discard, one.publish)
-    holder, looked = claims._holder, list[Any]()
+    holder = claims._holder
+    looked: list[int] = []
 
     def late(*given: Any) -> Any:
         found = holder(*given)
@@ -298,10 +231,6 @@ def test_the_quarantine_of_another_pipeline_is_refused(shop: IngestRun, tmp_path
         Decider(other, "one").find()
     with pytest.raises(Absent, match="'others' has none in"):
         Decider(other, "one").find("quarantine-nothing")
-
-
-def test_a_quarantine_is_only_looked_at_by_the_module_of_decisions() -> None:
-    assert {event.value for event in data_decision._EVENTS} == {"data accepted", "data discarded"}
 
 
 def test_a_failed_load_leaves_a_quarantine_that_nobody_can_accept(shop: IngestRun) -> None:

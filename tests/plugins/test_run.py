@@ -350,16 +350,6 @@ def test_what_is_learned_from_had_its_labels_when_the_named_day_was_over() -> No
     assert until(context(until="2013-03-07"), NEW_YORK, DAILY, month) == date(2013, 3, 7)  # `pin` bounds it
 
 
-def test_a_run_of_the_schedule_looks_back_and_no_further_than_since() -> None:
-    week, last = timedelta(days=7), date(2013, 4, 1)
-    assert days(of_tick(TWO_AM), NEW_YORK, DAILY, refresh=week) == (date(2013, 3, 25), last)
-    assert days(of_tick(TWO_AM), NEW_YORK, DAILY, refresh=week, since=date(2013, 3, 30))[0] == date(
-        2013, 3, 30
-    )
-    assert days(of_tick(TWO_AM, "backfill"), NEW_YORK, DAILY, refresh=week) == (last, last)
-    assert days(context(end="2013-04-01"), NEW_YORK, DAILY, refresh=week) == (last, last)
-
-
 def test_identity_is_the_same_for_every_try_but_for_the_try() -> None:
     first = identity(context(logical=TWO_AM))
     assert (first.key, first.try_number) == ("flights.ingest/r1", 2)
@@ -400,7 +390,7 @@ def test_only_a_run_of_the_schedule_reads_days_again(
 def test_days_that_are_read_again_are_logged_and_exist(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     assert read_from(of_tick(TWO_AM), date(1900, 1, 3), refresh=WEEK, since=None) == date(1900, 1, 1)
-    assert caplog.messages == ["days 1900-01-01..1900-01-02 are read again: schedule.refresh"]
+    assert caplog.messages == ["days 1900-01-01..1900-01-02 are read again: the contract's `refresh`"]
 
 
 @pytest.mark.parametrize(("user", "expected"), [("ada", "ada"), (None, "")])

@@ -55,7 +55,7 @@ Say = Callable[[str], None]
 class Loop:
     """A pipeline's loop in a lab; what it has shown is in `outcome`.
 
-    `say` is called with the name of each step before it begins.
+    `say` is called with the name of each step before it begins, `url_of` for the URL of a connection.
     """
 
     pipeline: Pipeline
@@ -63,6 +63,7 @@ class Loop:
     lab: Lab
     say: Say
     outcome: Outcome = field(default_factory=Outcome)
+    url_of: Callable[[str], str] = field(default_factory=lambda: cache(url_of))  # it takes seconds
     _halvings: int = 0
 
     def run(self, first: date, trained_until: date, last: date) -> Outcome:
@@ -111,7 +112,7 @@ class Loop:
         loaded: LoadResult | None = None
         result: ValidationResult | None = None
         try:
-            loaded = load(ingestion, sql_url=_sql_url(feed.source))
+            loaded = load(ingestion, sql_url=self._sql_url(feed.source))
             result = check(ingestion, validation_runs(self.lab.tracking, self.pipeline.name, stage))
             require(result, ingestion)
         except BadData as error:
@@ -246,6 +247,9 @@ class Loop:
         """The pipeline's table."""
         return Table(self.lake, self.pipeline.lake.table, self.pipeline.since)
 
+    def _sql_url(self, source: Source) -> str | None:
+        return self.url_of(str(source.conn_id)) if source.reader is Reader.SQL else None
+
     @cached_property
     def _hasher(self) -> Hasher:
         """What columns are hashed with: a key that ends with the trial, as its tables do."""
@@ -262,14 +266,6 @@ class Loop:
     @cached_property
     def _services(self) -> Services:
         return Services(lake=self.lab.lake, tracking=self.lab.tracking, pipelines=self.folder.parent)
-
-
-def _sql_url(source: Source) -> str | None:
-    return _url_of(str(source.conn_id)) if source.reader is Reader.SQL else None
-
-
-_url_of = cache(url_of)
-"""Airflow takes seconds for each connection."""
 
 
 def _reads_by_day(feed: Feed) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -54,7 +54,8 @@ def run(
     found = loader.load(folder)
     days = plan(found, folder, last and FIRST.date(), last)
     steps: list[str] = [] if says is None else says
-    return Loop(found, folder, place, steps.append, url).run(days.first, days.trained_until, days.last)
+    loop = Loop(found, folder, place, steps.append, url_of=lambda _: str(url))
+    return loop.run(days.first, days.trained_until, days.last)
 
 
 def shown(outcome: Outcome) -> str:
@@ -88,12 +89,13 @@ def test_the_loop_closes_on_own_data(tmp_path: Path, place: Lab) -> None:
 @pytest.mark.parametrize("kind", ["delta", "table", "function", "hive"])
 def test_the_loop_closes_on_what_is_not_a_file(tmp_path: Path, place: Lab, kind: str) -> None:
     url = database(tmp_path / "shop.db") if kind == "table" else None
-    given = {
+    places: dict[str, Callable[[], str]] = {
         "delta": lambda: str(delta_table(tmp_path / "orders")),
         "table": lambda: "sql:shop",
         "function": lambda: "python:tests.support.places:read",
         "hive": lambda: str(partitions(tmp_path / "orders")),
-    }[kind]()
+    }
+    given = places[kind]()
     asked = Asked(
         table="orders" if url else "",
         last=LAST if kind == "function" else None,

@@ -7,9 +7,16 @@ from typing import Any
 import pytest
 from airflow.sdk import BaseOperator
 
+from millrace.operators.decide import AcceptOperator, DiscardOperator, FindQuarantineOperator, ReviewOperator
 from millrace.operators.export import ExportOperator
 from millrace.operators.governance import GateOperator, PromoteOperator, RegisterOperator
-from millrace.operators.ingest import LoadOperator, PublishOperator, QuarantineOperator, ValidateOperator
+from millrace.operators.ingest import (
+    LoadOperator,
+    PublishOperator,
+    QuarantineOperator,
+    ReportBadDaysOperator,
+    ValidateOperator,
+)
 from millrace.operators.lakefs import (
     LakeFSCherryPickOperator,
     LakeFSCommitOperator,
@@ -65,7 +72,12 @@ CASES: list[tuple[type[BaseOperator], dict[str, Any]]] = [
     (LakeFSImportOperator, {"branch": T, "sources": {"s3://b/": T}, "message": T, "metadata": {"a": T}}),
     (LoadOperator, {"pipeline_name": T, **DAYS}),
     (ValidateOperator, {"pipeline_name": T, **DAYS}),
-    (QuarantineOperator, {"pipeline_name": T, "branch": T}),
+    (QuarantineOperator, {"pipeline_name": T, "new_from": T, **DAYS}),
+    (ReportBadDaysOperator, {"pipeline_name": T, "checked_by": "validate"}),
+    (FindQuarantineOperator, {"pipeline_name": T, "quarantine": T, "skipped": T}),
+    (ReviewOperator, {"pipeline_name": T, "found_by": "find", "branch": T}),
+    (AcceptOperator, {"pipeline_name": T, "found_by": "f", "reviewed_by": "v", "branch": T, "reason": T}),
+    (DiscardOperator, {"pipeline_name": T, "found_by": "find", "reason": T}),
     (ExportOperator, {"pipeline_name": T}),
     (PublishOperator, {"pipeline_name": T, "repository": T, "source": T, "into": T, "metadata": {"a": T}}),
     (ProcessJobOperator, {"pipeline_name": T, "job": "train", "job_args": {"commit": T}}),
