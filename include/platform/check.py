@@ -161,9 +161,12 @@ def _labelled(
     except MillraceError as error:
         yield Finding("labels.source", "not read", str(error))
         return {}
-    last = max(max(days), known[1]) if known else max(days)
+    first, last = known or (min(days), max(days))
+    first, last = max(min(days), first), max(max(days), last)
     columns = TableColumns.of(feed, given.folder, keys=keys, hasher=given.hasher)
-    labels = yield from _of_feed(given, columns, min(days), last)
+    labels = yield from _of_feed(given, columns, first, last)
+    if not labels or not any(frame is not None for frame in days.values()):
+        return {}  # both are reported
     try:
         joined, counts = _joined(pipeline, feed, days, labels)
     except MillraceError as error:

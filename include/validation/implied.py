@@ -27,13 +27,13 @@ def implied(rows: pd.DataFrame, feed: Feed) -> list[Check]:
     """
     checks = [_exists(name, key, rows) for name, key in feed.required.items()]
     checks += [
-        _values("numbers", name, "model.features.numerical", _no_numbers(rows[name]))
+        _values("be_numbers", name, "model.features.numerical", _no_numbers(rows[name]))
         for name, key in feed.required.items()
         if name in feed.numbers and name in rows
     ]
     target = feed.target
     if target is not None and target in rows:
-        checks.append(_values("0_or_1", target, feed.required[target], _no_labels(rows[target])))
+        checks.append(_values("be_0_or_1", target, feed.required[target], _no_labels(rows[target])))
     if feed.stage is Stage.LABELS:
         checks += _of_keys(rows, feed)
     return checks
@@ -43,8 +43,8 @@ def _of_keys(rows: pd.DataFrame, feed: Feed) -> list[Check]:
     """Return whether each label names its row, and no two of the day say different things about one."""
     there = [name for name in feed.keys if name in rows]
     single = {name: _no_single(rows[name]) for name in there}
-    checks = [_values("single", name, "labels.keys", odd) for name, odd in single.items()]
-    checks += [_values("not_null", name, "labels.keys", rows[name].isna()) for name in there]
+    checks = [_values("be_single", name, "labels.keys", odd) for name, odd in single.items()]
+    checks += [_values("not_be_null", name, "labels.keys", rows[name].isna()) for name in there]
     if len(there) == len(feed.keys) and feed.target in rows and not any(odd.any() for odd in single.values()):
         odd = _contradicted(rows, list(feed.keys), rows[feed.target])
         checks.append(_values("agree_on_the_target", ", ".join(feed.keys), "labels.keys", odd))
@@ -79,7 +79,7 @@ def _exists(name: str, key: str, rows: pd.DataFrame) -> Check:
 def _values(what: str, name: str, key: str, odd: pd.Series) -> Check:
     count = int(odd.sum())
     return Check(
-        type=f"expect_column_values_to_be_{what}",
+        type=f"expect_column_values_to_{what}",
         columns=name,
         rule=key,
         severity="critical",

@@ -87,7 +87,7 @@ def test_a_day_without_labels_is_no_fault(labels: IngestRun) -> None:
         ([{"id": 1, "decided": "2024-03-01"}], "returned: expect_column_to_exist (model.target)"),
         (
             outcomes(1, None, 3),
-            "id: expect_column_values_to_be_not_null (labels.keys) failed for 1 of 3 rows",
+            "id: expect_column_values_to_not_be_null (labels.keys) failed for 1 of 3 rows",
         ),
         (
             [*outcomes(1, 2, 1), *outcomes(1, target=0)],

@@ -59,7 +59,7 @@ def run(folder: Path, place: Lab) -> tuple[Loop, Outcome]:
     found = loader.load(folder)
     days = plan(found, folder, None, None)
     loop = Loop(found, folder, place, lambda _: None)
-    return loop, loop.run(days.first, days.trained_until, days.last)
+    return loop, loop.run(days.first, days.trained_until, days.trained_until + timedelta(days=1))
 
 
 def test_rows_and_labels_of_two_files_make_a_champion_and_a_correction_another_training_set(
