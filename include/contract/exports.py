@@ -47,7 +47,7 @@ def _check_folder(uri: str) -> str:
     fault = ""
     scheme, found, rest = uri.partition("://")
     if not found:
-        fault = "is no URI"
+        fault = "is not a URI"
     elif scheme == "lakefs":
         fault = "is the lake itself, where the table is already"
     elif scheme not in _SCHEMES:

@@ -47,8 +47,8 @@ def test_a_folder_is_a_uri(uri: str) -> None:
 @pytest.mark.parametrize(
     ("uri", "message"),
     [
-        ("warehouse/orders", "is no URI"),
-        ("/srv/orders", "is no URI; write a URI of a folder, such as 's3://warehouse/orders'"),
+        ("warehouse/orders", "is not a URI"),
+        ("/srv/orders", "is not a URI; write a URI of a folder, such as 's3://warehouse/orders'"),
         ("lakefs://orders/main/orders", "is the lake itself"),
         ("https://host/orders", "has a scheme that cannot be written to; use one of file, s3,"),
         ("s3://key:secret@host/orders", "holds a login; credentials are those of the environment"),
