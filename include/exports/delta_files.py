@@ -102,8 +102,8 @@ def _stats(file: pq.FileMetaData, schema: pa.Schema) -> dict[str, Any]:
     """
     nulls: dict[str, int] = {}
     ranges: dict[str, tuple[str | int, str | int]] = {}
-    for number, column in enumerate(file.row_group(0).to_dict()["columns"] if file.num_row_groups else []):
-        if (name := column["path_in_schema"]) not in schema.names:
+    for number in range(file.num_columns):
+        if (name := file.schema.column(number).path) not in schema.names:
             continue  # a part of a list or structure
         found = [file.row_group(group).column(number).statistics for group in range(file.num_row_groups)]
         if all(one is not None and one.has_null_count for one in found):

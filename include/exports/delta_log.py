@@ -178,8 +178,8 @@ class DeltaLog:
     def _overtaken(self) -> Iterator[None]:
         """Raise Overtaken for any failure beside which there is a new version.
 
-        A store may have made the version although its answer was lost, and no error is documented to report
-        another writer; the log itself says it.
+        A store may have made the version although its answer was lost, and no error is documented to mean
+        another writer; the log itself shows it.
         """
         try:
             yield
