@@ -75,8 +75,10 @@ def named_columns(feed: Feed, folder: Path) -> frozenset[str]:
 def _name(raw: Mapping[str, Any], folder: Path) -> Iterator[Fault]:
     name = at(raw, "name")
     if isinstance(name, str) and name != folder.name:
-        shown = f"{quote(name)} differs from its folder {quote(folder.name)}"
-        yield Fault("name", f"{shown}; make them equal{as_name(folder.name)}")
+        near = as_name(folder.name)
+        yield Fault(
+            "name", f"{quote(name)} differs from its folder {quote(folder.name)}; make them equal{near}"
+        )
 
 
 def _repository(raw: Mapping[str, Any]) -> Iterator[Fault]:

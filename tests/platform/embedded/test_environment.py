@@ -74,7 +74,10 @@ def test_the_parts_read_the_settings_they_were_started_with(
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
 
-    assert Settings() == settings.model_copy(update={"deployment": stack_secrets.ensure(tmp_path).deployment})
+    generated = stack_secrets.ensure(tmp_path)
+    privacy = PrivacyGroup(secret=SecretStr(generated.privacy_secret))
+    own = {"deployment": generated.deployment, "privacy": privacy}
+    assert Settings() == settings.model_copy(update=own)
 
 
 def test_a_stack_is_told_from_all_others_wherever_it_lies(tmp_path: Path) -> None:
