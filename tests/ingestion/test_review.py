@@ -55,8 +55,8 @@ def test_absent_rows_are_not_accepted(shop: IngestRun) -> None:
     ("lines", "message"),
     [
         (
-            "columns: {amount: string}",
-            "column 'amount' of 'quarantine-test' is float, and by now string",
+            "columns: {id: string}",
+            "column 'id' of 'quarantine-test' is integer, and by now string",
         ),
         (
             "columns: {coupon: string}",
