@@ -20,7 +20,7 @@ when another run published other rows of the same day in the meantime, or anothe
 `wait_for_files` when a file has not come within `source.missing_timeout`: clear it once the file is there.
 When `export` is red, the data is published all the same: clear `export` alone, or let the next run catch up.
 
-**Look** at the log of the red task (rule, column and count), then at the report in MLflow that it links to.
+**Look** at the log of the red task in Airflow (rule, column and count), then at the report in MLflow that it links to.
 
 **Run again**: fix the source, then clear `open_branch` with everything downstream: it starts on a new branch.
 To ingest other days, trigger the DAG with `start` and `end`, or create a backfill of these days; this also

@@ -14,7 +14,7 @@ there is one, and checks what the join needs: keys that are there, and one targe
 is red when another run published other labels of the same day in the meantime, `wait_for_files` when a file
 has not come within `labels.source.missing_timeout`: clear it once the file is there.
 
-**Look** at the log of the red task (rule, column and count), then at the report in MLflow that it links to.
+**Look** at the log of the red task in Airflow (rule, column and count), then at the report in MLflow that it links to.
 
 **Run again**: fix the source, then clear `open_branch` with everything downstream: it starts on a new branch.
 For corrections of earlier days, trigger the DAG with `start` and `end`, or let `labels.refresh` look back.

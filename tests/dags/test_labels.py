@@ -38,10 +38,11 @@ def dags(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
 def test_only_a_pipeline_with_labels_has_the_dag(dags: dict[str, Any]) -> None:
     assert {name for name in dags if name.startswith("plain")} == {
         "plain.ingest",
+        "plain.decide",
         "plain.train",
         "plain.monitor",
     }
-    assert "later.labels" in dags
+    assert {"later.labels", "later.decide_labels"} <= dags.keys()
 
 
 def test_it_has_the_steps_of_ingest_and_an_asset_of_its_own(dags: dict[str, Any]) -> None:
@@ -56,3 +57,11 @@ def test_it_has_the_steps_of_ingest_and_an_asset_of_its_own(dags: dict[str, Any]
     assert [one.uri for one in ingest.get_task("publish").outlets] == ["lakefs://orders/main/later"]
     assert labels.max_active_runs == 1  # runs that look back would get in each other's way
     assert str(labels.timezone) == "Europe/Berlin"  # of the rows, as the labels name none
+
+
+def test_people_decide_about_labels_in_a_dag_with_the_asset_of_labels(dags: dict[str, Any]) -> None:
+    rows, labels = dags["later.decide"], dags["later.decide_labels"]
+    assert labels.task_ids == rows.task_ids
+    assert {task.stage for task in labels.tasks} == {"labels"}
+    assert [one.uri for one in labels.get_task("publish").outlets] == ["lakefs://orders/main/later_labels"]
+    assert [one.uri for one in rows.get_task("publish").outlets] == ["lakefs://orders/main/later"]
