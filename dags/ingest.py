@@ -22,13 +22,28 @@ To ingest other days, trigger the DAG with `start` and `end`, or create a backfi
 fills in days that were missed, unless `schedule.since` lets cron catch up by itself.
 """
 
-from millrace.dags.builder import for_each_pipeline
-from millrace.dags.ingestion import ingestion_dag
+from airflow.sdk import chain
+
+from millrace.dags.builder import for_each_pipeline, stage_dag
+from millrace.dags.ingestion import ingestion_steps
+from millrace.dags.params import INTERVAL_PARAMS
 
 
 def build(pipeline):
     """Build the DAG of one pipeline."""
-    ingestion_dag(pipeline, pipeline.feed(), doc=__doc__, cron=pipeline.schedule.ingest)
+    with stage_dag(
+        pipeline,
+        "ingest",
+        doc=__doc__,
+        cron=pipeline.schedule.ingest,
+        params=INTERVAL_PARAMS,
+        max_active_runs=4,
+        since=pipeline.schedule.since,
+    ):
+        steps = ingestion_steps(pipeline, pipeline.feed())
+
+        chain(*steps.wait_for_files, steps.open_branch, steps.load, steps.validate, steps.publish)
+        [steps.load, steps.validate] >> steps.quarantine
 
 
 for_each_pipeline("ingest", build)
