@@ -20,21 +20,38 @@ when another run published other rows of the same day in the meantime, or anothe
 `wait_for_files` when a file has not come within `source.missing_timeout`: clear it once the file is there.
 When `export` is red, the data is published all the same: clear `export` alone, or let the next run catch up.
 
-**Look** at the log of the red task in Airflow (rule, column and count), then at the report in MLflow that it links to.
+**Look** at the log of the red task (rule, column and count), then at the report in MLflow that it links to.
 
 **Run again**: fix the source, then clear `open_branch` with everything downstream: it starts on a new branch.
 To ingest other days, trigger the DAG with `start` and `end`, or create a backfill of these days; this also
 fills in days that were missed, unless `schedule.since` lets cron catch up by itself.
 """
 
-from millrace.dags.builder import for_each_pipeline
-from millrace.dags.ingestion import ingestion_dag
+from airflow.sdk import chain
+
+from millrace.dags.builder import export, for_each_pipeline, stage_dag
+from millrace.dags.ingestion import ingestion_steps
+from millrace.dags.params import INTERVAL_PARAMS
 
 
 def build(pipeline):
     """Build the DAG of one pipeline."""
     schedule = pipeline.schedule
-    ingestion_dag(pipeline, pipeline.feed(), doc=__doc__, cron=schedule.ingest, refresh=schedule.refresh)
+    with stage_dag(
+        pipeline,
+        "ingest",
+        doc=__doc__,
+        cron=schedule.ingest,
+        params=INTERVAL_PARAMS,
+        max_active_runs=1 if schedule.refresh else 4,  # runs that look back would get in each other's way
+        since=schedule.since,
+        refresh=schedule.refresh,
+    ):
+        steps = ingestion_steps(pipeline, pipeline.feed())
+
+        chain(*steps.wait_for_files, steps.open_branch, steps.load, steps.validate, steps.publish)
+        steps.publish >> [*export(pipeline), *steps.report_bad_days]
+        [steps.load, steps.validate] >> steps.quarantine
 
 
 for_each_pipeline("ingest", build)

@@ -1,15 +1,14 @@
-"""The DAG of an ingestion: the same steps for rows and for labels, each into a table of its own."""
+"""The steps of an ingestion: the same for rows and for labels, each into a table of its own."""
 
 from __future__ import annotations
 
-from datetime import timedelta
+from typing import NamedTuple
 
-from airflow.sdk import chain
+from airflow.sdk import BaseOperator
 
 from include.contract.feed import DECIDE, Feed, Stage
 from include.contract.pipeline import Pipeline
-from millrace.dags.builder import export, feed_asset, report_bad_days, stage_dag, wait_for_files
-from millrace.dags.params import INTERVAL_PARAMS
+from millrace.dags.builder import feed_asset, report_bad_days, wait_for_files
 from millrace.operators.ingest import (
     LoadOperator,
     OpenBranchOperator,
@@ -18,7 +17,7 @@ from millrace.operators.ingest import (
     ValidateOperator,
 )
 
-__all__ = ["DECIDE", "Stage", "ingestion_dag"]
+__all__ = ["DECIDE", "Stage", "ingestion_steps"]
 
 _DAYS = {"first": "{{ first_day() }}", "last": "{{ last_day() }}", "new_from": "{{ new_day() }}"}
 _NEW_DAYS = {"first": "{{ new_day() }}", "last": "{{ last_day() }}"}
@@ -26,38 +25,35 @@ _LOADED = "{{ result('load').%s }}"
 _GOOD_ROWS = "{{ result('load').rows - result('validate').left_out_rows }}"
 
 
-def ingestion_dag(
-    pipeline: Pipeline, feed: Feed, *, doc: str, cron: str | None, refresh: timedelta | None = None
-) -> None:
-    """Build the DAG that brings a feed of a pipeline.
+class Steps(NamedTuple):
+    """The tasks of an ingestion; the lists are empty unless the contract waits, or leaves bad days out."""
 
-    Runs of the schedule read as many days again as `refresh` says; as these would get in each other's way,
-    there is then one run at a time.
-    """
+    wait_for_files: list[BaseOperator]
+    open_branch: BaseOperator
+    load: BaseOperator
+    validate: BaseOperator
+    publish: BaseOperator
+    report_bad_days: list[BaseOperator]
+    quarantine: BaseOperator
+
+
+def ingestion_steps(pipeline: Pipeline, feed: Feed) -> Steps:
+    """Return the tasks that bring a feed of a pipeline, within its DAG; the caller orders them."""
     lake, branch = pipeline.lake, f"{feed.stage.value}-{{{{ partition() }}}}-{{{{ run_hash() }}}}"
     works_for = {"pipeline_name": pipeline.name, "stage": feed.stage.value}
-    with stage_dag(
-        pipeline,
-        feed.stage.value,
-        doc=doc,
-        cron=cron,
-        params=INTERVAL_PARAMS,
-        max_active_runs=1 if refresh else 4,
-        since=pipeline.schedule.since,
-        source=feed.source,
-        refresh=refresh,
-    ):
-        open_branch = OpenBranchOperator(
+    return Steps(
+        wait_for_files=wait_for_files(feed, **_NEW_DAYS),
+        open_branch=OpenBranchOperator(
             task_id="open_branch", repository=lake.repository, branch=branch, source=lake.branch, replace=True
-        )
-        load = LoadOperator(
+        ),
+        load=LoadOperator(
             task_id="load",
             branch=branch,
             execution_timeout=feed.source.timeout,
             **works_for,
             **_DAYS,
-        )
-        validate = ValidateOperator(
+        ),
+        validate=ValidateOperator(
             task_id="validate",
             branch=branch,
             loaded=_LOADED % "commit",
@@ -65,8 +61,8 @@ def ingestion_dag(
             execution_timeout=pipeline.validation.timeout,
             **works_for,
             **_DAYS,
-        )
-        publish = PublishOperator(
+        ),
+        publish=PublishOperator(
             task_id="publish",
             repository=lake.repository,
             source=branch,
@@ -79,12 +75,9 @@ def ingestion_dag(
             },
             outlets=[feed_asset(feed, lake)],
             **works_for,
-        )
-        quarantine = QuarantineOperator(
+        ),
+        report_bad_days=report_bad_days(pipeline, feed, checked_by="validate"),
+        quarantine=QuarantineOperator(
             task_id="quarantine", branch=branch, trigger_rule="one_failed", **works_for, **_DAYS
-        )
-
-        exports = export(pipeline) if feed.stage is Stage.INGEST else []
-        chain(*wait_for_files(feed, **_NEW_DAYS), open_branch, load, validate, publish)
-        publish >> [*exports, *report_bad_days(pipeline, feed, checked_by="validate")]
-        [load, validate] >> quarantine
+        ),
+    )
