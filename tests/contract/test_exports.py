@@ -23,7 +23,9 @@ def exporting(uri: str) -> dict[str, Any]:
 
 def faults(parent: Path, name: str = "orders", **sections: Any) -> list[tuple[str, str]]:
     found = loader.read(write_pipeline(parent, name, **sections))
-    return [tuple(fault) for fault in found.faults] if isinstance(found, PipelineInvalid) else []
+    return (
+        [(fault.path, fault.message) for fault in found.faults] if isinstance(found, PipelineInvalid) else []
+    )
 
 
 @pytest.mark.parametrize(
@@ -182,7 +184,7 @@ def test_columns_that_it_cannot_have_are_named(
 
 
 def test_a_date_that_decides_the_day_may_be_called_dt(tmp_path: Path) -> None:
-    sections = {"source": {"partition_by": "dt"}, "columns": {"dt": "date"}}
+    sections: dict[str, Any] = {"source": {"partition_by": "dt"}, "columns": {"dt": "date"}}
     assert faults(tmp_path, exports=exporting("s3://warehouse/orders"), **sections) == []
 
 

@@ -6,6 +6,7 @@ import json
 import re
 import sqlite3
 from collections.abc import Callable, Mapping
+from datetime import time
 from pathlib import Path
 from typing import Any
 
@@ -260,3 +261,15 @@ def test_columns_that_the_contract_names_are_kept_as_in_a_load(tmp_path: Path) -
     found = run(pipeline(tmp_path, rows, source={"extra": "drop"}))
     assert faults(found) == []
     assert found[1].seen == "240 rows in 60 of 60 day(s), 5 columns"
+
+
+def test_a_column_that_the_export_cannot_hold_is_named(tmp_path: Path) -> None:
+    rows = [{**row, "at": time(5, 30)} for row in orders(*range(3))]
+    source, exports = (
+        {"reader": "parquet", "uri": "orders.parquet"},
+        {"delta": {"uri": "s3://warehouse/orders"}},
+    )
+    folder = pipeline(tmp_path, source=source, exports=exports)
+    write_parquet(folder / "orders.parquet", rows)
+    (found, *_) = faults(run(folder, last=2))
+    assert "column 'at' is 'time64[us]', which a Delta Lake table cannot hold; declare" in found
