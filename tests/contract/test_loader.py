@@ -105,8 +105,8 @@ def test_every_fault_of_a_file_is_told_at_once(tmp_path: Path) -> None:
         Fault("owner", "is missing"),
         Fault(
             "ownr",
-            "is not a known key; did you mean 'owner'? allowed: columns, description, gate, lake, model, "
-            "monitoring, name, owner, privacy, schedule, source, tags, training, validation",
+            "is not a known key; did you mean 'owner'? allowed: columns, description, exports, gate, lake, "
+            "model, monitoring, name, owner, privacy, schedule, source, tags, training, validation",
         ),
         Fault(
             "schedule.ingest",

@@ -269,7 +269,8 @@ def test_of_two_exports_at_once_each_commit_is_written_once(
     if not is_first:
         shop.export()
         commits += [shop.put({1: orders(1)}), shop.put({2: orders(2)})]
-    write, other = DeltaLog.write, list[Any]()
+    write = DeltaLog.write
+    other: list[str] = []
 
     def overtaken(self: DeltaLog, *given: Any, **named: Any) -> None:
         if not other:

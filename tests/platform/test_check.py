@@ -6,6 +6,7 @@ import json
 import re
 import sqlite3
 from collections.abc import Callable, Mapping
+from datetime import time
 from pathlib import Path
 from typing import Any
 
@@ -280,3 +281,15 @@ def test_a_column_to_hash_needs_no_secret_in_a_dry_run(
     assert "240 of 240" in fault
     assert "regex" in fault
     assert "MARKED-" not in f"{found} {capsys.readouterr()}"
+
+
+def test_a_column_that_the_export_cannot_hold_is_named(tmp_path: Path) -> None:
+    rows = [{**row, "at": time(5, 30)} for row in orders(*range(3))]
+    source, exports = (
+        {"reader": "parquet", "uri": "orders.parquet"},
+        {"delta": {"uri": "s3://warehouse/orders"}},
+    )
+    folder = pipeline(tmp_path, source=source, exports=exports)
+    write_parquet(folder / "orders.parquet", rows)
+    (found, *_) = faults(run(folder, last=2))
+    assert "column 'at' is 'time64[us]', which a Delta Lake table cannot hold; declare" in found
