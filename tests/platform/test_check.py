@@ -273,7 +273,7 @@ def test_a_column_to_hash_needs_no_secret_in_a_dry_run(
             {"type": "expect_column_values_to_match_regex", "kwargs": {"column": "email", "regex": "MARKED"}},
         ],
     }
-    hashed = {"columns": {"email": "string"}, "privacy": {"hash": ["email"]}}
+    hashed: dict[str, Any] = {"columns": {"email": "string"}, "privacy": {"hash": ["email"]}}
     found = run(pipeline(tmp_path, rows, suite=suite, **hashed))
 
     [fault] = faults(found)
