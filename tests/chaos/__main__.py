@@ -40,6 +40,7 @@ from urllib3.exceptions import HTTPError
 from include.contract.reserved import predictions_table
 from include.exceptions import MillraceError
 from include.lake.table import Table
+from include.platform.demo.airflow import RunFailed
 from include.platform.embedded.stack import PARTS, Stack
 from include.tracking.names import experiments, monitoring_runs
 from include.tracking.registry import Alias, Registry
@@ -119,13 +120,22 @@ class Chaos:
         for step in STEPS[dag_id]:
             if step in victims and self._reach(dag_id, run_id, step):
                 self._do_harm(victims[step], step)
-        state = self._patiently(lambda: self.running.airflow.wait(dag_id, run_id))
+        state = self._end_of(dag_id, run_id)
         if self.harm is Harm.FULL and state == "failed":
             self.running.airflow.start(dag_id, run_id, conf)  # clears what has failed
-            state = self._patiently(lambda: self.running.airflow.wait(dag_id, run_id))
+            state = self._end_of(dag_id, run_id)
         if state != "success":
             self.faults.append(f"{dag_id} {run_id} ended as {state}")
         self.faults += [f"after {dag_id} {run_id}: {fault}" for fault in self._patiently(self._invariants)]
+
+    def _end_of(self, dag_id: str, run_id: str) -> str:
+        """Wait until a run ends, and return how; name the tasks that keep it if it does not."""
+        try:
+            return self._patiently(lambda: self.running.airflow.wait(dag_id, run_id))
+        except RunFailed as error:
+            tasks = self._patiently(lambda: self.running.airflow.tasks(dag_id, run_id))
+            states = ", ".join(f"{task.task_id} {task.state}" for task in tasks)
+            return f"{error} ({states})"
 
     def _reach(self, dag_id: str, run_id: str, step: str) -> bool:
         """Wait until a step runs; return False if it has ended before that was seen."""
