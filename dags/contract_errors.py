@@ -9,6 +9,6 @@ from pathlib import Path
 
 from millrace.dags.builder import raise_errors
 
-STAGES = ("ingest", "labels", "decide", "train", "monitor")
+STAGES = ("ingest", "labels", "decide", "decide_labels", "train", "monitor")
 
 raise_errors(Path(__file__).with_name(f"{stage}.py") for stage in STAGES)

@@ -22,7 +22,7 @@ class Stage(StrEnum):
     LABELS = "labels"
 
 
-DECIDE = {Stage.INGEST: "decide", Stage.LABELS: "decide_labels"}
+_DECIDE = {Stage.INGEST: "decide", Stage.LABELS: "decide_labels"}
 """The stages in which people decide about quarantined data of an ingestion."""
 
 
@@ -63,7 +63,7 @@ class Feed:
     @property
     def decided_by(self) -> str:
         """The id of the DAG in which people decide about quarantined data of this feed."""
-        return f"{self.pipeline_name}.{DECIDE[self.stage]}"
+        return f"{self.pipeline_name}.{_DECIDE[self.stage]}"
 
     def reading(self, source: Source) -> Feed:
         """Return the feed with another source, such as one version of it."""

@@ -9,7 +9,7 @@ from include.settings import ROOT
 STAGES = tuple(sorted(file.stem for file in (ROOT / "dags").glob("*.py") if file.stem != "contract_errors"))
 """The stages of a pipeline, each with a DAG file of its name."""
 
-ALWAYS = tuple(stage for stage in STAGES if stage != "labels")
+ALWAYS = tuple(stage for stage in STAGES if "labels" not in stage)
 """Those that every pipeline has, whatever its contract says."""
 
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from airflow.sdk import BaseOperator
 
-from include.contract.feed import DECIDE, Feed, Stage
+from include.contract.feed import Feed, Stage
 from include.contract.pipeline import Pipeline
 from millrace.dags.builder import feed_asset, report_bad_days, wait_for_files
 from millrace.operators.ingest import (
@@ -17,7 +17,7 @@ from millrace.operators.ingest import (
     ValidateOperator,
 )
 
-__all__ = ["DECIDE", "Stage", "ingestion_steps"]
+__all__ = ["Stage", "ingestion_steps"]
 
 _DAYS = {"first": "{{ first_day() }}", "last": "{{ last_day() }}", "new_from": "{{ new_day() }}"}
 _NEW_DAYS = {"first": "{{ new_day() }}", "last": "{{ last_day() }}"}
