@@ -35,8 +35,8 @@ def _target(raw: Mapping[str, Any]) -> Iterator[Fault]:
     if isinstance(target, str) and target in declarations(raw, "columns"):
         yield Fault(
             f"columns.{target}",
-            f"{quote(target)} is the target, which the labels bring: it is not a column of the rows; declare "
-            "it under labels.columns",
+            f"{quote(target)} is the target, which the labels bring, and not the rows; declare it "
+            "under labels.columns",
         )
     for name in sorted(texts([target, at(raw, "labels.target")]) & texts([keys])):
         yield Fault("labels.keys", f"{quote(name)} is the target; name columns that rows and labels share")

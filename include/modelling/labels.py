@@ -49,8 +49,10 @@ class LabelCounts:
     def explain(self, pipeline_name: str) -> str:
         """Return what keeps rows from having a label, and what to do, as the end of a message."""
         if not self.labels:
-            run = f"run {pipeline_name}.labels first"
-            return f"; table {self.table!r} has no label of these days or later: {run}"
+            return (
+                f"; table {self.table!r} has no label of these days or later: run "
+                f"{pipeline_name}.labels first"
+            )
         return (
             f"; {self.waiting} row(s) wait for their label, and {self.orphan} of {self.labels} label(s) have "
             f"no row here: run {pipeline_name}.labels for more days, or correct labels.keys"

@@ -45,8 +45,8 @@ def test_a_pipeline_has_one_feed_or_two(tmp_path: Path) -> None:
 
 def test_the_target_is_no_column_of_the_rows(tmp_path: Path) -> None:
     assert faults(tmp_path, columns={"returned": "integer"}) == [
-        "columns.returned: 'returned' is the target, which the labels bring: it is not a column of the rows; "
-        "declare it under labels.columns"
+        "columns.returned: 'returned' is the target, which the labels bring, and not the rows; declare "
+        "it under labels.columns"
     ]
 
 
