@@ -6,10 +6,11 @@ from include.contract import loader
 from include.exceptions import BadData, Conflict
 from include.excerpt import excerpt, quote
 from include.ingestion.check import report_on, store
+from include.ingestion.columns import TableColumns
 from include.ingestion.day_ranges import written
+from include.ingestion.hashing import Mark, described
 from include.ingestion.ingestion import Ingestion
 from include.ingestion.quarantined import Quarantined
-from include.ingestion.type_names import arrow_type, type_name
 from include.lake.partitions import Parts, copy_days, differing, parts_of
 from include.tracking.runs import Experiment
 from include.validation.report import Report
@@ -93,13 +94,12 @@ def _check_columns(ingestion: Ingestion, quarantined: Quarantined, kept: Parts, 
     """Raise Conflict if the quarantined rows have other columns than contract and table say by now."""
     feed, table = ingestion.feed, ingestion.table
     ours, theirs = table.schema(quarantined.commit), table.schema(head)
-    types = {} if theirs is None else dict(zip(theirs.names, theirs.types, strict=True))
-    types |= {name: arrow_type(column) for name, column in feed.columns.items()}
+    columns = TableColumns(feed, held=theirs, hasher=ingestion.hasher)
+    known = {*feed.columns, *feed.hashed, *(theirs.names if theirs else ())}
     for field in ours or ():
-        if (now := types.get(field.name, field.type)) != field.type:
-            raise _changed(
-                quarantined, field.name, f"is {type_name(field.type)}, and by now {type_name(now)}"
-            )
+        now = columns.field(field.name) if field.name in known else field
+        if now.type != field.type or Mark.of(now) != Mark.of(field):
+            raise _changed(quarantined, field.name, f"is {described(field)}, and by now {described(now)}")
     for day, items in kept.items():
         with table.opened(quarantined.commit, items[0]) as file:
             names = set(file.schema_arrow.names)

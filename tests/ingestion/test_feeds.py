@@ -11,7 +11,7 @@ import pytest
 from pydantic import SecretStr
 
 from include.contract.feed import Stage
-from include.exceptions import Misconfigured
+from include.exceptions import Conflict, Misconfigured
 from include.governance.ledger import Event
 from include.lake.client import Lake
 from include.modelling.labels import Rows
@@ -80,6 +80,7 @@ def test_a_bad_day_of_labels_is_left_out_until_a_person_accepts_it(feeds: Make) 
     rules = [{"type": "expect_column_mean_to_be_between", "kwargs": MEAN}]
     suite = {"partitions": SUITE["partitions"], "rows": rules}
     rows, labels = feeds(
+        **HASHED,
         validation={"publish": "good_partitions"},
         labels={"source": SOURCE, "keys": ["id"], "suite": "outcomes.yaml"},
     )
@@ -99,6 +100,19 @@ def test_a_bad_day_of_labels_is_left_out_until_a_person_accepts_it(feeds: Make) 
     decider.accept()
     assert list(content(labels)) == [str(day(0)), str(day(1))]
     assert [event for event, *_ in decider.decided()] == [Event.DATA_ACCEPTED]
+
+
+def test_values_that_are_to_be_hashed_by_now_are_accepted_no_more(feeds: Make) -> None:
+    rows, _ = feeds()
+    suite = rows.folder / "expectations.yaml"
+    suite.write_text(suite.read_text().replace("book", "pony"))
+    assert rows.quarantine(rows.faults(0, 1), 0, 1) == KEPT
+    with (rows.folder / "pipeline.yaml").open("a") as contract:
+        contract.write(f"columns: {HASHED['columns']}\nprivacy: {HASHED['privacy']}\n")
+    decider = Decider(rows, "one")
+    decider.find()
+    with pytest.raises(Conflict, match=r"column 'id' of '.*' is integer, and by now hash of integer"):
+        decider.review()
 
 
 MEAN = {"column": "returned", "min_value": 0, "max_value": 0.4}
