@@ -37,8 +37,16 @@ def review(ingestion: Ingestion, quarantined: Quarantined, validations: Experime
 
     The verdict decides nothing. What no person can accept is refused: BadData for rows that could not be
     read, or lack what the contract itself needs, and where there are none; Conflict if the days have been
-    published with other rows since, or the columns have other types by now.
+    published with other rows since, or the columns have other types by now. Then the branch is removed.
     """
+    try:
+        return _reviewed(ingestion, quarantined, validations)
+    except (BadData, Conflict):
+        ingestion.table.lake.delete_branch(ingestion.branch)
+        raise
+
+
+def _reviewed(ingestion: Ingestion, quarantined: Quarantined, validations: Experiment) -> Review:
     table, lake, branch = ingestion.table, ingestion.table.lake, ingestion.branch
     table.check_writer(ingestion.into, ingestion.pipeline.name, loader.names(ingestion.folder.parent))
     kept = parts_of(table, quarantined.commit, set(quarantined.all_days))

@@ -113,6 +113,7 @@ def test_values_that_are_to_be_hashed_by_now_are_accepted_no_more(feeds: Make) -
     decider.find()
     with pytest.raises(Conflict, match=r"column 'id' of '.*' is integer, and by now hash of integer"):
         decider.review()
+    assert sorted(rows.lake.list_branches()) == ["main", KEPT]
 
 
 MEAN = {"column": "returned", "min_value": 0, "max_value": 0.4}
