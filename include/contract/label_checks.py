@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from include.contract.raw import at, declaration, declarations, texts
+from include.contract.reserved import COLUMNS
 from include.exceptions import Fault
 from include.excerpt import quote
 
@@ -28,6 +29,7 @@ def check_labels(raw: Mapping[str, Any]) -> Iterator[Fault]:
     yield from _columns(raw)
     yield from _partition(raw)
     yield from _hashed(raw)
+    yield from _reserved(raw)
 
 
 def _target(raw: Mapping[str, Any]) -> Iterator[Fault]:
@@ -89,3 +91,12 @@ def _hashed(raw: Mapping[str, Any]) -> Iterator[Fault]:
     for path in ("labels.target", "labels.source.partition_by"):
         if texts([column := at(raw, path)]) & texts([at(raw, "privacy.hash")]):
             yield Fault(path, f"{quote(column)} is hashed by privacy.hash, and its values are needed here")
+
+
+def _reserved(raw: Mapping[str, Any]) -> Iterator[Fault]:
+    """Yield a fault for each name that Millrace uses itself; keys are columns of the rows, too."""
+    named = [(path, at(raw, path)) for path in ("labels.target", "labels.source.partition_by")]
+    named += [(f"labels.columns.{name}", name) for name in declarations(raw, "labels.columns")]
+    for path, column in named:
+        if isinstance(column, str) and (reason := COLUMNS.get(column)):
+            yield Fault(path, f"{quote(column)} {reason}")

@@ -65,7 +65,7 @@ def _time_limit(value: timedelta) -> timedelta:
 
 def _whole_days(value: timedelta) -> timedelta:
     if value % timedelta(days=1):
-        raise ValueError(f"{value} is not a whole number of days; partitions are days")
+        raise ValueError(f"{value} is not a whole number of days; write days, such as '7d'")
     if value > _CENTURY:
         raise ValueError(f"{value.days} days are more than {_CENTURY.days}")
     return value

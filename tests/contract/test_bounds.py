@@ -38,7 +38,7 @@ CASES: tuple[tuple[str, Any, str], ...] = (
     ("name", "Größe 2", "at most 63, such as 'gr_e_2'"),
     ("name", "a\nb", "holds the control character U+000A; remove it, such as 'a_b'"),
     ("lake.table", "My Orders", "at most 63, such as 'my_orders'"),
-    ("lake.repository", None, "Input should be a valid string"),
+    ("lake.repository", None, "None: input should be a valid string"),
     ("lake.repository", "Orders", "'Orders' is not valid; use 3 to 63 lower-case letters, digits and '-'"),
     ("lake.repository", "ab", "'ab' is not valid; use 3 to 63"),
     ("lake.table", "a-b", "'a-b' is not valid; use lower-case letters"),
@@ -221,7 +221,7 @@ CASES: tuple[tuple[str, Any, str], ...] = (
         "1899-12-31",
         "1899-12-31 is outside of 1900-01-01 to 2199-12-31; write a day between",
     ),
-    ("schedule.refresh", "36h", "is not a whole number of days; partitions are days"),
+    ("schedule.refresh", "36h", "is not a whole number of days; write days, such as '7d'"),
     ("schedule.refresh", "400d", "'400d' is longer than 366 days; write a shorter duration"),
     ("schedule.refresh", 7, "7 is not a valid duration; write a whole number and s, m, h, d or w"),
     ("source.skip_days[1]", ["2024-12-25", "Christmas"], "'Christmas' is not a day; write it as 2024-03-31"),
@@ -351,7 +351,7 @@ def test_the_page_has_a_row_for_each_kind_of_what_is_refused_now() -> None:
     sections = {path.partition(".")[0] for path, _, _ in REFUSED_NOW}
     assert len(REFUSED_NOW) > 30
     assert sections == {*Pipeline.model_fields} - {
-        *("name", "description", "tags", "privacy", "columns", "labels")
+        *("name", "description", "tags", "privacy", "columns", "labels", "exports")
     }
 
 
@@ -421,6 +421,13 @@ COLUMN_KEYS = {
     "columns": "columns.{}",
 }
 """The keys that name columns of the table, and the path of the fault."""
+LABEL_KEYS = {
+    "labels.keys": "labels.keys[0]",
+    "labels.target": "labels.target",
+    "labels.source.partition_by": "labels.source.partition_by",
+    "labels.columns": "labels.columns.{}",
+}
+"""The same of the table of labels."""
 
 
 def column_keys(section: Any, above: str = "") -> Iterator[str]:
@@ -436,8 +443,9 @@ def column_keys(section: Any, above: str = "") -> Iterator[str]:
 
 
 def test_every_key_that_names_a_column_is_tried_below() -> None:
-    of_sources = {"privacy.drop", "columns.source"}
-    assert set(column_keys(Pipeline)) == {*COLUMN_KEYS, *of_sources}
+    of_sources = {"privacy.drop", "columns.source", "labels.columns.source"}
+    declared = {"privacy.hash"}  # each has a key in `columns`
+    assert set(column_keys(Pipeline)) == {*COLUMN_KEYS, *LABEL_KEYS, *of_sources, *declared}
 
 
 @pytest.mark.parametrize("column", COLUMNS)
@@ -452,6 +460,22 @@ def test_a_column_whose_name_is_taken_is_refused_wherever_it_is_named(
     folder = written(tmp_path, changed(key, value))
     (folder / "expectations.yaml").write_text(yaml.safe_dump({**SUITE, "rows": [rule]}))
     assert [text for path, text in faults_of(folder) if path == COLUMN_KEYS[key].format(column)] == [
+        f"{column!r} {COLUMNS[column]}"
+    ]
+
+
+@pytest.mark.parametrize("column", COLUMNS)
+@pytest.mark.parametrize("key", LABEL_KEYS)
+def test_a_column_of_labels_whose_name_is_taken_is_refused(tmp_path: Path, key: str, column: str) -> None:
+    source = {"reader": "csv", "uri": "outcomes.csv", "partition_by": "decided"}
+    labels: dict[str, Any] = {"source": source, "keys": ["id"]}
+    name = key.removeprefix("labels.")
+    if name == "source.partition_by":
+        source["partition_by"] = column
+    else:
+        labels[name] = {"keys": [column], "columns": {column: "float"}}.get(name, column)
+    folder = write_pipeline(tmp_path, labels=labels)
+    assert [text for path, text in faults_of(folder) if path == LABEL_KEYS[key].format(column)] == [
         f"{column!r} {COLUMNS[column]}"
     ]
 

@@ -101,12 +101,13 @@ def test_every_fault_of_a_file_is_told_at_once(tmp_path: Path) -> None:
             "'returned' is the target; a feature equal to it would leak the answer",
         ),
         Fault("model.seed", "'seven': input should be a valid integer, unable to parse string as an integer"),
-        Fault("monitoring.window", "1 day, 12:00:00 is not a whole number of days; partitions are days"),
+        Fault("monitoring.window", "1 day, 12:00:00 is not a whole number of days; write days, such as '7d'"),
         Fault("owner", "is missing"),
         Fault(
             "ownr",
-            "is not a known key; did you mean 'owner'? allowed: columns, description, exports, gate, lake, "
-            "model, monitoring, name, owner, privacy, schedule, source, tags, training, validation",
+            "is not a known key; did you mean 'owner'? allowed: columns, description, exports, gate, "
+            "labels, lake, model, monitoring, name, owner, privacy, schedule, source, tags, training, "
+            "validation",
         ),
         Fault(
             "schedule.ingest",
@@ -116,7 +117,7 @@ def test_every_fault_of_a_file_is_told_at_once(tmp_path: Path) -> None:
             "source.partition_bye",
             "is not a known key; did you mean 'partition_by'? allowed: callable, conn_id, csv, delta, excel, "
             "extra, invalid_time, late, max_days, max_dropped, missing, missing_timeout, partition_by, "
-            "query, reader, timeout, timezone, uri",
+            "query, reader, skip_days, timeout, timezone, uri",
         ),
         Fault(
             "source.timezone",

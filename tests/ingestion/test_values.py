@@ -219,7 +219,7 @@ def monitored(shop: IngestRun, columns: list[str]) -> pd.DataFrame:
     if missing:
         predictions.write(BRANCH, missing, Scorer(Half(), model()), commit=commit)
     scored = shop.lake.commit(BRANCH, "score", {})
-    return predictions.join(window, columns, commit=commit, predictions_commit=scored or commit)
+    return predictions.join(window, columns, commit=commit, predictions_commit=scored or commit).rows
 
 
 @given(put=tables())

@@ -40,6 +40,7 @@ CALLS: dict[str, Callable[[Lake, Path], object]] = {
     "create_first_user": lambda lake, _: lake.create_first_user("admin"),
     "ensure_repository": lambda lake, _: lake.ensure_repository("local://x"),
     "ensure_repository_below": lambda lake, _: lake.ensure_repository_below("local://x"),
+    "storage_namespace": lambda lake, _: lake.storage_namespace(),
     "resolve": lambda lake, _: lake.resolve("main"),
     "get_commit": lambda lake, _: lake.get_commit("main"),
     "ref_exists": lambda lake, _: lake.ref_exists("main"),

@@ -291,5 +291,6 @@ def test_a_column_that_the_export_cannot_hold_is_named(tmp_path: Path) -> None:
     )
     folder = pipeline(tmp_path, source=source, exports=exports)
     write_parquet(folder / "orders.parquet", rows)
-    (found, *_) = faults(run(folder, last=2))
-    assert "column 'at' is 'time64[us]', which a Delta Lake table cannot hold; declare" in found
+    found = faults(run(folder, last=2))
+    expected = "exports.delta: not written: column 'at' is 'time64[us]', which a Delta Lake table cannot hold"
+    assert any(one.startswith(expected) for one in found), found

@@ -61,7 +61,7 @@ def test_evolve_makes_them_agree(loaded: IngestRun, capsys: pytest.CaptureFixtur
     assert re.search(r"id: integer is string now 1 part\(s\) written again, commit [0-9a-f]{12}", found)
     assert main(["schema", "orders"]) == 0
     assert main(["evolve", "orders"]) == 0
-    assert "contract and table agree: nothing to change" in _text(capsys)
+    assert "contract and table 'orders' agree: nothing to change" in _text(capsys)
     assert loaded.table.schema("main").field("id").type == "string"  # type: ignore[union-attr]
 
 
