@@ -98,5 +98,5 @@ def test_rows_and_labels_of_two_files_make_a_champion_and_a_correction_another_t
             rows = of.frame(commit, *days, ["order_id", "returned"]).rows
             return dict(zip(rows["order_id"], rows["returned"].fillna(-1), strict=True))
 
-        changed = {key for key, value in targets(before).items() if targets(after)[key] != value}
-        assert changed == {known["order_id"]}
+        older, newer = targets(before), targets(after)
+        assert {key for key in older if older[key] != newer[key]} == {known["order_id"]}
