@@ -177,7 +177,8 @@ def _dropped(raw: Mapping[str, Any]) -> Iterator[Fault]:
 
 def _hashed(raw: Mapping[str, Any]) -> Iterator[Fault]:
     """Yield the faults of columns to hash: what is hashed has to be the same text in every file and table."""
-    declared, columns = declarations(raw, "columns"), _hashed_columns(raw)
+    declared = {**declarations(raw, "labels.columns"), **declarations(raw, "columns")}
+    columns = _hashed_columns(raw)
     for number, column in enumerate(columns):
         path, shown = f"privacy.hash[{number}]", quote(column)
         if not isinstance(column, str):  # reported by the models
@@ -272,7 +273,8 @@ def _export(raw: Mapping[str, Any], folder: Path) -> Iterator[Fault]:
     """Yield the faults of the folder, and of the columns that a Delta Lake table cannot have."""
     if not isinstance(uri := at(raw, "exports.delta.uri"), str):
         return
-    yield from own_faults(uri, at(raw, "source.uri"), folder)
+    sources = {path: at(raw, path) for path in ("source.uri", "labels.source.uri")}
+    yield from own_faults(uri, sources, folder)
     time, names = at(raw, "source.partition_by"), sorted(_columns(raw))
     yield from (
         Fault(_export_path(raw, name), f"{quote(name)} {fault}") for name, fault in unfit_names(names)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from os.path import normpath
 from pathlib import Path
 from typing import NamedTuple
@@ -56,16 +56,18 @@ def _real(path: str) -> tuple[str, ...]:
     return tuple(part for part in path.split("/") if part)
 
 
-def own_faults(uri: object, source_uri: object, folder: Path) -> Iterator[Fault]:
-    """Yield the faults of an export into the pipeline's own source, or into the platform's own data."""
+def own_faults(uri: object, sources: Mapping[str, object], folder: Path) -> Iterator[Fault]:
+    """Yield the faults of an export into the pipeline's own sources, or into the platform's own data.
+
+    `sources` are their URIs by the keys that give them.
+    """
     export = _place(uri, folder)
     if export is None:
         return
-    source = _place(source_uri, folder)
-    if source is not None and export.overlaps(source):
-        yield Fault(
-            KEY, f"{quote(uri)} and source.uri, {quote(source_uri)}, lie within each other; {_CHOOSE}"
-        )
+    for key, source_uri in sources.items():
+        source = _place(source_uri, folder)
+        if source is not None and export.overlaps(source):
+            yield Fault(KEY, f"{quote(uri)} and {key}, {quote(source_uri)}, lie within each other; {_CHOOSE}")
     if export.overlaps(place_of(str(settings().var))):
         yield Fault(
             KEY, f"{quote(uri)} overlaps with MILLRACE_VAR, the folder of lake, databases and logs; {_CHOOSE}"
@@ -77,16 +79,15 @@ def shared_faults(pipelines: Iterable[Pipeline], folder: Path) -> Iterator[tuple
     pipelines = list(pipelines)
     exports = {one.name: place for one in pipelines if (place := _export_of(one))}
     for number, one in enumerate(pipelines if exports else ()):
-        source, export = _place(one.source.uri, folder / one.name), exports.get(one.name)
+        export = exports.get(one.name)
+        read = {feed.source.uri: _place(feed.source.uri, folder / one.name) for feed in one.feeds}
         for position, other in enumerate(pipelines):
             theirs = exports.get(other.name)
             if theirs is None or other is one:
                 continue
-            if source is not None and theirs.overlaps(source):
-                yield (
-                    other.name,
-                    _shared(other, f"what pipeline {one.name!r} reads, {quote(one.source.uri)},"),
-                )
+            for uri, source in read.items():
+                if source is not None and theirs.overlaps(source):
+                    yield other.name, _shared(other, f"what pipeline {one.name!r} reads, {quote(uri)},")
             if export is not None and theirs.overlaps(export) and position > number:
                 yield other.name, _shared(other, f"the export of pipeline {one.name!r}")
 

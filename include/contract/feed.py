@@ -153,7 +153,8 @@ def _with_keys(
 
 def _hashed(pipeline: Pipeline) -> dict[str, Column]:
     """Return the columns that are hashed, in each table of the pipeline that has one of the name."""
-    return {name: Column(type=pipeline.columns[name].type) for name in pipeline.privacy.hash}
+    declared = {**(pipeline.labels.columns if pipeline.labels else {}), **pipeline.columns}
+    return {name: Column(type=declared[name].type) for name in pipeline.privacy.hash}
 
 
 def _since(columns: Mapping[str, Column]) -> dict[str, date]:

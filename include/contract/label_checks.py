@@ -94,7 +94,12 @@ def _hashed(raw: Mapping[str, Any]) -> Iterator[Fault]:
 
 
 def _reserved(raw: Mapping[str, Any]) -> Iterator[Fault]:
-    """Yield a fault for each name that Millrace uses itself; keys are columns of the rows, too."""
+    """Yield a fault for each name that is dropped, or that Millrace uses itself; keys are checked as rows."""
+    dropped = texts([at(raw, "privacy.drop")])
+    for name in (name for name in declarations(raw, "labels.columns") if name in dropped):
+        yield Fault(
+            f"labels.columns.{name}", f"{quote(name)} is dropped by privacy.drop; name another column"
+        )
     named = [(path, at(raw, path)) for path in ("labels.target", "labels.source.partition_by")]
     named += [(f"labels.columns.{name}", name) for name in declarations(raw, "labels.columns")]
     for path, column in named:

@@ -242,7 +242,7 @@ class TableColumns:
         import pyarrow as pa
 
         for name, kind in types.items():
-            if not (pa.types.is_null(kind) or pa.types.is_nested(kind)) and self.wanted(name) is None:
+            if not (pa.types.is_null(kind) or pa.types.is_nested(kind)) and name not in self._wanted:
                 self.learned[name] = kind
 
     @property

@@ -18,6 +18,7 @@ from include.ingestion.columns import TableColumns
 from include.ingestion.hashing import Hasher, Mark, described
 from include.ingestion.held import held_types
 from include.ingestion.text_values import TextForm
+from include.ingestion.type_names import type_name
 from include.lake.exact import Converted, exact
 from include.lake.merge import publish
 from include.lake.table import Table
@@ -50,11 +51,12 @@ def evolve(feed: Feed, table: Table, *, run: RunIdentity, hasher: Hasher | None 
     if held is None:
         raise Absent(f"table {table.name!r} holds no columns yet; its first load takes those of the contract")
     columns = TableColumns(feed, held=held, hasher=hasher)
-    for name in columns.declared:
+    said = dict.fromkeys([*columns.declared, *feed.hashed])
+    for name in said:
         columns.check_mark(name, may_evolve=True)
     changed = {
         name: (described(held.field(name)), described(columns.field(name)))
-        for name in columns.declared
+        for name in said
         if name in held.names and _differs(held, name, columns)
     }
     if not changed:
@@ -106,8 +108,8 @@ def _rewrite(table: Table, branch: str, columns: TableColumns, changed: Mapping[
         name, count = next(iter(odd.items()))
         raise BadData(
             f"column {quote(name)} of table {table.name!r}: {count} value(s) do not fit "
-            f"{columns.declared[name].type}; declare a type that they fit, or take columns.{name} out of the "
-            "contract, load their days again, and put it back"
+            f"{type_name(columns.wanted(name))}; declare a type that they fit, or take columns.{name} out of "
+            "the contract, load their days again, and put it back"
         )
     return number
 

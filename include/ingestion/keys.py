@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 from include.contract.feed import Feed
 from include.exceptions import Misconfigured
+from include.ingestion.columns import TableColumns
+from include.ingestion.hashing import Mark, unlike
 from include.ingestion.held import held_types
 from include.ingestion.type_names import type_name
 from include.lake.exact import family
@@ -35,6 +37,18 @@ def key_types(feed: Feed, table: Table, ref: str, held: pa.Schema | None) -> dic
         elif name not in feed.columns:
             found[name] = wide(kind)
     return found
+
+
+def check_hashed_keys(columns: TableColumns, table: Table, ref: str) -> None:
+    """Raise Misconfigured if the other table has a key as values, or as other hashes, than a load brings."""
+    feed = columns.feed
+    others = held_types(Table(table.lake, feed.partner), ref) if feed.partner else None
+    for name in feed.keys:
+        if others is None or name not in others.names:
+            continue
+        held, mark = Mark.of(others.field(name)), columns.mark(name)
+        if held != mark:
+            raise Misconfigured(f"table {feed.partner!r}: {unlike(name, held, mark, feed.pipeline_name)}")
 
 
 def _check(feed: Feed, name: str, ours: pa.DataType, theirs: pa.DataType) -> None:

@@ -15,7 +15,7 @@ from include.ingestion.columns import TableColumns
 from include.ingestion.hashing import described
 from include.ingestion.held import held_types
 from include.ingestion.ingestion import Ingestion
-from include.ingestion.keys import key_types
+from include.ingestion.keys import check_hashed_keys, key_types
 from include.ingestion.partitioner import Part, parts
 from include.ingestion.readers import pinned, version_of
 from include.ingestion.results import LoadResult
@@ -45,6 +45,7 @@ def load(ingestion: Ingestion, *, sql_url: str | None = None) -> LoadResult:
     keys = key_types(feed, table, branch, held)
     columns = TableColumns.of(feed, ingestion.folder, held, keys, ingestion.hasher)
     columns.check_held()
+    check_hashed_keys(columns, table, branch)
     stored = table.parts(branch, first, last)
     strays = Strays(feed.source, feed.at)
     with TemporaryDirectory(prefix="millrace-") as scratch:

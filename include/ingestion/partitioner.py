@@ -16,7 +16,7 @@ from itertools import chain, count, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from include.contract.feed import Feed, Stage
+from include.contract.feed import Feed
 from include.exceptions import BadData
 from include.excerpt import nearest, quote
 from include.ingestion.arrow_types import plain
@@ -283,11 +283,11 @@ def _check_columns(found: SourceBatch, feed: Feed, columns: TableColumns) -> Non
     """Raise BadData for missing and repeated columns.
 
     Names are quoted only where they are certainly names: without a header they are values of the first row.
-    Labels need not have what is dropped of the rows.
+    Where there are two tables, what is dropped need not be in both.
     """
     names = found.batch.schema.names
     time = columns.source_name_of(feed.source.partition_by)
-    dropped = feed.dropped if feed.stage is Stage.INGEST else ()
+    dropped = feed.dropped if feed.partner is None else ()
     required = {f"{feed.at}source.partition_by": (time,), "privacy.drop": dropped}
     for key, needed in required.items():
         if missing := [name for name in needed if name not in names]:

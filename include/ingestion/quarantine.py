@@ -74,6 +74,17 @@ def set_aside(
     return kept
 
 
+def put_back(ingestion: Ingestion, loaded: str) -> None:
+    """Give the branch the days and columns of a commit again, of which an earlier try has set some aside."""
+    table, branch = ingestion.table, ingestion.branch
+    copy_days(table, branch, ingestion.days, loaded)
+    schema = table.schema(loaded)
+    if schema is not None and schema != table.schema(branch):
+        table.write_schema(branch, schema)
+    metadata = {**ingestion.run.metadata(), PIPELINE: ingestion.pipeline.name}
+    table.lake.commit(branch, f"{ingestion.run.dag_id}: judge all days again", metadata)
+
+
 def find_record(commits: Iterable[Commit]) -> Commit | None:
     """Return the record of a quarantine among its commits, newest first; None if it has none."""
     return next((commit for commit in islice(commits, _MAX_COMMITS) if DAYS in commit.metadata), None)

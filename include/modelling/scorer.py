@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from include.contract.model import Features, Model
 from include.contract.pipeline import Pipeline
 from include.exceptions import BadData
+from include.excerpt import quote
 from include.modelling import features
 from include.modelling.estimator import probabilities, trusted_types
 from include.tracking.names import Artifact
@@ -55,4 +56,10 @@ def trained_model(pipeline: Pipeline, training_run: RunLog) -> Model:
         raise BadData(
             f"{Artifact.FEATURES} of run {training_run.id!r} lists no features; train again"
         ) from error
+    personal = {*pipeline.privacy.hash, *pipeline.privacy.drop}
+    if hidden := [name for name in used.all if name in personal]:
+        raise BadData(
+            f"run {training_run.id!r} used {quote(hidden[0])} as a feature, whose values privacy.hash or "
+            "privacy.drop hides by now; train again"
+        )
     return pipeline.model.model_copy(update={"features": used})

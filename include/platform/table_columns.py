@@ -48,7 +48,8 @@ def lines(feed: Feed, table: Table) -> Iterator[Line]:
     columns = TableColumns(feed, held=held_types(table, feed.branch), hasher=Hasher.throwaway())
     held = {} if columns.held is None else {column.name: column for column in columns.held}
     for name in dict.fromkeys([*held, *columns.declared]):
-        declared = described(columns.field(name)) if name in columns.declared else ""
+        is_said = name in columns.declared or name in feed.hashed
+        declared = described(columns.field(name)) if is_said else ""
         yield Line(name, declared, described(held[name]) if name in held else "")
 
 
@@ -85,6 +86,11 @@ def _evolve(console: Console, feed: Feed, table: Table, *, secret: SecretStr) ->
     now = datetime.now(UTC).isoformat(timespec="seconds")
     run = RunIdentity(dag_id=f"{feed.pipeline_name}.evolve", run_id=f"{getpass.getuser()}__{now}")
     hasher = Hasher.of(secret) if feed.hashed else None
+    if held_types(table, feed.branch) is None:
+        console.print(
+            f"table {table.name!r} holds no columns yet: its first load takes those of the contract"
+        )
+        return 0
     with console.status(f"rewriting {table.name}"):
         done = evolve(feed, table, run=run, hasher=hasher)
     if done.commit is None:

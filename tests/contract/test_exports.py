@@ -189,3 +189,11 @@ def test_a_date_that_decides_the_day_may_be_called_dt(tmp_path: Path) -> None:
 def test_a_wrong_value_beside_is_reported_once(tmp_path: Path) -> None:
     found = faults(tmp_path, source={"uri": 7}, exports={"delta": {"uri": 7}})
     assert sorted(path for path, _ in found) == [KEY, "source.uri"]
+
+
+def test_labels_are_not_read_from_the_export(tmp_path: Path) -> None:
+    source = {"reader": "delta", "uri": "file:///srv/warehouse/orders", "partition_by": "decided"}
+    labels = {"source": source, "keys": ["id"]}
+    ((path, text),) = faults(tmp_path, labels=labels, exports=exporting("file:///srv/warehouse"))
+    assert path == KEY
+    assert "labels.source.uri" in text

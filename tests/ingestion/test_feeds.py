@@ -13,12 +13,14 @@ from pydantic import SecretStr
 from include.contract.feed import Stage
 from include.exceptions import Conflict, Misconfigured
 from include.governance.ledger import Event
+from include.ingestion.evolve import evolve
+from include.ingestion.hashing import Mark
 from include.lake.client import Lake
 from include.modelling.labels import Rows
 from include.settings import PrivacyGroup, Settings
 from include.tracking.server import TrackingServer
 from tests.support.decide import KEPT, Decider, content
-from tests.support.ingest import IngestRun
+from tests.support.ingest import BRANCH, IngestRun
 from tests.support.pipeline import SUITE, Row, day, orders, write_csv, write_pipeline
 
 SOURCE = {"reader": "csv", "uri": "outcomes.csv", "partition_by": "decided"}
@@ -74,6 +76,62 @@ def test_keys_that_are_hashed_meet_and_no_table_has_the_values(feeds: Make) -> N
     for run in (rows, labels):  # the labels do not declare `mail`
         frame = run.table.frame("main", day(0), day(1))
         assert {len(value) for name in ("id", "mail") for value in frame[name]} == {64}
+        kept = run.table.schema("main")
+        assert kept is not None
+        assert all(Mark.of(kept.field(name)) for name in ("id", "mail"))
+
+
+def test_a_column_of_labels_holds_no_values_beside_hashes(feeds: Make) -> None:
+    rows, labels = feeds(**HASHED)
+    write_csv(labels.folder / "outcomes.csv", outcomes(0, 1))
+    publish(rows, 0, 1)
+    publish(labels, 0, 0)
+    contract = labels.folder / "pipeline.yaml"
+    contract.write_text(contract.read_text().replace("- mail\n", ""))
+    assert labels.pipeline.privacy.hash == ["id"]
+    with pytest.raises(Misconfigured, match="the table holds hashes of column 'mail'"):
+        labels.load(1)
+
+
+def test_keys_are_hashed_in_both_tables_or_in_none(feeds: Make) -> None:
+    rows, labels = feeds()
+    write_csv(labels.folder / "outcomes.csv", outcomes(0, 1))
+    publish(rows, 0, 1)
+    with (rows.folder / "pipeline.yaml").open("a") as contract:
+        contract.write(f"columns: {HASHED['columns']}\nprivacy: {HASHED['privacy']}\n")
+    with pytest.raises(Misconfigured, match=r"table 'orders': .*the table holds the values of column 'id'"):
+        labels.load(0)
+    evolve(rows.pipeline.feed(), rows.table, run=rows.run)
+    labels.lake.delete_branch(BRANCH)  # as `open_branch` does
+    publish(labels, 0, 1)
+    found = Rows(rows.pipeline, rows.table).frame("main", day(0), day(1), ["amount", "returned"])
+    assert found.counts is not None
+    assert found.counts.matched == 8
+
+
+def test_labels_that_were_loaded_as_values_are_hashed_by_evolve(feeds: Make) -> None:
+    rows, labels = feeds()
+    write_csv(labels.folder / "outcomes.csv", outcomes(0, 1))
+    publish(rows, 0, 1)
+    publish(labels, 0, 1)
+    with (rows.folder / "pipeline.yaml").open("a") as contract:
+        contract.write(f"columns: {HASHED['columns']}\nprivacy: {HASHED['privacy']}\n")
+    for run in (rows, labels):
+        done = evolve(run.pipeline.feed(run.stage), run.table, run=run.run)
+        assert sorted(done.columns) == ["id", "mail"]
+        assert MAIL not in str(run.table.frame("main", day(0), day(1)).to_dict())
+
+
+@pytest.mark.parametrize("key", ["drop", "hash"])
+def test_a_personal_column_of_the_labels_alone_is_kept_out(feeds: Make, key: str) -> None:
+    labels: dict[str, Any] = {"source": SOURCE, "keys": ["id"]}
+    declared = {"columns": {"mail": "string"}} if key == "hash" else {}
+    rows, outcome = feeds(labels={**labels, **declared}, privacy={key: ["mail"]})
+    write_csv(rows.folder / "orders.csv", [{name: row[name] for name in KEPT_COLUMNS} for row in orders(0)])
+    write_csv(outcome.folder / "outcomes.csv", outcomes(0))
+    publish(rows, 0, 0)
+    publish(outcome, 0, 0)
+    assert MAIL not in str(outcome.table.frame("main", day(0), day(0)).to_dict())
 
 
 def test_a_bad_day_of_labels_is_left_out_until_a_person_accepts_it(feeds: Make) -> None:

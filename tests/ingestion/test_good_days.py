@@ -226,3 +226,20 @@ def test_a_day_about_which_a_person_has_decided_is_reported_no_more(shop: Ingest
     result = ingest(shop)
     shop.lake.delete_branch(KEPT)
     require_all(result, shop.pipeline.feed(), shop.lake)
+
+
+def test_a_suite_that_was_corrected_meanwhile_brings_the_day_back(shop: IngestRun) -> None:
+    base, loaded = shop.lake.resolve("main"), shop.load(0, 2).commit
+    assert shop.check(0, 2, loaded=loaded, base=base).left_out == "2024-03-02"
+    (shop.folder / "expectations.yaml").write_text("partitions: " + str(SUITE["partitions"]))
+    assert shop.check(0, 2, loaded=loaded, base=base).left_out == ""
+    shop.publish()
+    assert sorted(content(shop, "main")) == ["2024-03-01", "2024-03-02", "2024-03-03"]
+
+
+def test_a_run_of_skipped_days_alone_has_nothing_to_check(shop: IngestRun) -> None:
+    contract = shop.folder / "pipeline.yaml"
+    contract.write_text(contract.read_text().replace("source:", "source:\n  skip_days: [2024-03-01]"))
+    rule = {"type": "expect_table_row_count_to_be_between", "kwargs": {"min_value": 1}}
+    (shop.folder / "expectations.yaml").write_text(f"partitions: [{rule}]")
+    assert shop.faults(0) == []

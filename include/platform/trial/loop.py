@@ -185,6 +185,8 @@ class Loop:
 
     def monitor(self, day: date) -> None:
         """Score and measure a day with the champion of now, and apply the policy."""
+        if day in self.pipeline.source.skip_days:
+            return
         version = self._registry.version_of(self.pipeline.name, Alias.CHAMPION)
         run = self._identity("monitor", f"{day}")
         at = PinResult(commit=self.lake.resolve(self.pipeline.lake.branch), until=day, tag="")

@@ -10,6 +10,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 
 from include.contract.feed import Stage
 from include.contract.pipeline import Pipeline
+from include.exceptions import BadData
 from include.lake.table import Table
 from include.tracking.names import validation_runs
 from millrace.operators.pipeline import PipelineOperator
@@ -112,7 +113,8 @@ class ReviewOperator(_DecisionOperator):
         from include.ingestion.review import review
 
         pipeline, quarantined = self.load_pipeline(), self.quarantined(context)
-        days = quarantined.all_days
+        if not (days := quarantined.all_days):
+            raise BadData(f"{quarantined.branch!r} holds no day that could be accepted; discard it")
         ingestion = Ingestion(
             pipeline=pipeline,
             folder=self.folder,
