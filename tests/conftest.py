@@ -69,6 +69,15 @@ def tracking(tmp_path_factory: pytest.TempPathFactory) -> TrackingServer:
     return TrackingServer(uri=make_store(tmp_path_factory.mktemp("mlflow")))
 
 
+@pytest.fixture(autouse=True)
+def _store_of_the_test(request: pytest.FixtureRequest) -> None:
+    """Let MLflow look models up in that store again, after other tests have made stores of their own."""
+    if "tracking" in request.fixturenames:
+        import mlflow
+
+        mlflow.set_tracking_uri(request.getfixturevalue("tracking").uri)
+
+
 @pytest.fixture(scope="session")
 def month(lake_server: LakeServer) -> Lake:
     """A repository whose `main` holds a month of orders; tests that change it take a branch."""
