@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import date
 
 from include.ingestion.ingestion import Ingestion
-from include.lake.partitions import differing, parts_of
 
 
 def judged_days(ingestion: Ingestion, commit: str, base: str) -> list[date]:
@@ -14,7 +13,6 @@ def judged_days(ingestion: Ingestion, commit: str, base: str) -> list[date]:
     Of days that are read again these are the ones whose rows differ between `base` and `commit`: an old day
     that never had rows, or whose rows stay, says nothing about the new ones.
     """
-    days, table = ingestion.days, ingestion.table
-    again = {day for day in days if ingestion.is_read_again(day)}
-    changed = differing(parts_of(table, base, again), parts_of(table, commit, again))
-    return [day for day in days if day not in again or day in changed]
+    again = {day for day in ingestion.days if ingestion.is_read_again(day)}
+    changed = ingestion.table.changed_days(base, commit) if again else set()
+    return [day for day in ingestion.days if day not in again or day in changed]

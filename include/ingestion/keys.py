@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from include.contract.feed import Feed
@@ -17,36 +18,33 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
-def key_types(feed: Feed, table: Table, ref: str, held: pa.Schema | None) -> dict[str, pa.DataType]:
+def partner_keys(feed: Feed, table: Table, ref: str) -> dict[str, pa.Field]:
+    """Return the keys that the other table holds at a ref, each as the column that it is there."""
+    others = held_types(Table(table.lake, feed.partner), ref) if feed.partner else None
+    return {name: others.field(name) for name in feed.keys if others is not None and name in others.names}
+
+
+def key_types(feed: Feed, partner: Mapping[str, pa.Field], held: pa.Schema | None) -> dict[str, pa.DataType]:
     """Return the types of keys that only the other table knows: neither the contract nor this table does.
 
     So the table that is loaded first decides, and what is loaded into the other is brought to its types or
-    refused. `held` are the columns of this table. Raises Misconfigured if both hold a key, and no value of
-    one can be that of the other.
+    refused. `partner` are the keys of the other table, `held` the columns of this one. Raises Misconfigured
+    if both hold a key, and no value of one can be that of the other.
     """
-    if feed.partner is None:
-        return {}
-    others = held_types(Table(table.lake, feed.partner), ref)
     found: dict[str, pa.DataType] = {}
-    for name in feed.keys:
-        if others is None or name not in others.names:
-            continue
-        kind = others.field(name).type
+    for name, column in partner.items():
         if held is not None and name in held.names:
-            _check(feed, name, held.field(name).type, kind)
+            _check(feed, name, held.field(name).type, column.type)
         elif name not in feed.columns:
-            found[name] = wide(kind)
+            found[name] = wide(column.type)
     return found
 
 
-def check_hashed_keys(columns: TableColumns, table: Table, ref: str) -> None:
+def check_hashed_keys(columns: TableColumns, partner: Mapping[str, pa.Field]) -> None:
     """Raise Misconfigured if the other table has a key as values, or as other hashes, than a load brings."""
     feed = columns.feed
-    others = held_types(Table(table.lake, feed.partner), ref) if feed.partner else None
-    for name in feed.keys:
-        if others is None or name not in others.names:
-            continue
-        held, mark = Mark.of(others.field(name)), columns.mark(name)
+    for name, column in partner.items():
+        held, mark = Mark.of(column), columns.mark(name)
         if held != mark:
             raise Misconfigured(f"table {feed.partner!r}: {unlike(name, held, mark, feed.pipeline_name)}")
 

@@ -15,7 +15,7 @@ from include.ingestion.columns import TableColumns
 from include.ingestion.hashing import described
 from include.ingestion.held import held_types
 from include.ingestion.ingestion import Ingestion
-from include.ingestion.keys import check_hashed_keys, key_types
+from include.ingestion.keys import check_hashed_keys, key_types, partner_keys
 from include.ingestion.partitioner import Part, parts
 from include.ingestion.readers import pinned, version_of
 from include.ingestion.results import LoadResult
@@ -42,10 +42,11 @@ def load(ingestion: Ingestion, *, sql_url: str | None = None) -> LoadResult:
     feed = pinned(ingestion.feed, ingestion.folder)
     version = version_of(feed.source)
     held = held_types(table, branch)
-    keys = key_types(feed, table, branch, held)
+    partner = partner_keys(feed, table, branch)
+    keys = key_types(feed, partner, held)
     columns = TableColumns.of(feed, ingestion.folder, held, keys, ingestion.hasher)
     columns.check_held()
-    check_hashed_keys(columns, table, branch)
+    check_hashed_keys(columns, partner)
     stored = table.parts(branch, first, last)
     strays = Strays(feed.source, feed.at)
     with TemporaryDirectory(prefix="millrace-") as scratch:

@@ -8,12 +8,9 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import Context
 from airflow.sdk.exceptions import AirflowSkipException
 
-from include.contract.feed import Stage
-from include.contract.pipeline import Pipeline
 from include.exceptions import BadData
-from include.lake.table import Table
 from include.tracking.names import validation_runs
-from millrace.operators.pipeline import PipelineOperator
+from millrace.operators.pipeline import FeedOperator
 from millrace.operators.short_circuit import ShortCircuitMixin
 from millrace.run import identity, set_event_extra, triggered_by
 from millrace.ui.links import ReportLink
@@ -23,22 +20,7 @@ if TYPE_CHECKING:
     from include.ingestion.quarantined import Quarantined
 
 
-class _FeedOperator(PipelineOperator):
-    """Base of the operators that work on what one ingestion has brought.
-
-    :param stage: the ingestion: of rows or of labels.
-    """
-
-    def __init__(self, *, stage: str = Stage.INGEST.value, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.stage = stage
-
-    def feed_table(self, pipeline: Pipeline) -> Table:
-        """Return the table that the ingestion brings rows to."""
-        return self.connect_table(pipeline, Stage(self.stage))
-
-
-class FindQuarantineOperator(ShortCircuitMixin, _FeedOperator):
+class FindQuarantineOperator(ShortCircuitMixin, FeedOperator):
     """Looks up a quarantine, and skips the tasks of the other decision; returns a `Quarantined`.
 
     Skips all of them if an earlier try of this run has decided already. Raises Absent or Misconfigured, with
@@ -49,7 +31,7 @@ class FindQuarantineOperator(ShortCircuitMixin, _FeedOperator):
     :param skipped: the task to skip: the first one of the decision that was not taken.
     """
 
-    template_fields: Sequence[str] = (*PipelineOperator.template_fields, "quarantine", "skipped")
+    template_fields: Sequence[str] = (*FeedOperator.template_fields, "quarantine", "skipped")
 
     def __init__(self, *, quarantine: str, skipped: str, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -72,7 +54,7 @@ class FindQuarantineOperator(ShortCircuitMixin, _FeedOperator):
         return found.to_json()
 
 
-class _DecisionOperator(_FeedOperator):
+class _DecisionOperator(FeedOperator):
     """Base of the operators that work on the quarantine which another task has found.
 
     :param found_by: the task that returned the `Quarantined`.
@@ -118,7 +100,7 @@ class ReviewOperator(_DecisionOperator):
         ingestion = Ingestion(
             pipeline=pipeline,
             folder=self.folder,
-            stage=Stage(self.stage),
+            stage=self.feed_stage,
             table=self.feed_table(pipeline),
             branch=self.branch,
             first=min(days),

@@ -19,7 +19,7 @@ from include.settings import settings
 from include.tracking.names import validation_runs
 from millrace.hooks.sql import SqlHook
 from millrace.operators.lakefs import LakeFSCreateBranchOperator, LakeFSMergeOperator
-from millrace.operators.pipeline import PipelineOperator
+from millrace.operators.pipeline import FeedOperator
 from millrace.run import identity
 from millrace.ui.links import ReportLink
 from millrace.xcom import FAULT, pull_result
@@ -28,18 +28,17 @@ if TYPE_CHECKING:
     from include.ingestion.ingestion import Ingestion
 
 
-class _BranchOperator(PipelineOperator):
+class _BranchOperator(FeedOperator):
     """Base of the operators that work on the days of one ingest branch.
 
     :param branch: the branch.
     :param first: the first day (ISO date).
     :param last: the last day, included.
-    :param stage: the ingestion: of rows or of labels.
     :param new_from: the first day that no earlier run has read; default: all days are new.
     """
 
     template_fields: Sequence[str] = (
-        *PipelineOperator.template_fields, "branch", "first", "last", "new_from"
+        *FeedOperator.template_fields, "branch", "first", "last", "new_from"
     )  # fmt: skip
 
     def __init__(
@@ -49,11 +48,9 @@ class _BranchOperator(PipelineOperator):
         first: str,
         last: str,
         new_from: str | None = None,
-        stage: str = Stage.INGEST.value,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.stage = stage
         self.branch = branch
         self.first = first
         self.last = last
@@ -63,12 +60,12 @@ class _BranchOperator(PipelineOperator):
         """Return what the steps of this run's ingestion share."""
         from include.ingestion.ingestion import Ingestion
 
-        pipeline, stage = self.load_pipeline(), Stage(self.stage)
+        pipeline = self.load_pipeline()
         return Ingestion(
             pipeline=pipeline,
-            stage=stage,
+            stage=self.feed_stage,
             folder=self.folder,
-            table=self.connect_table(pipeline, stage),
+            table=self.feed_table(pipeline),
             branch=self.branch,
             first=date.fromisoformat(self.first),
             last=date.fromisoformat(self.last),
@@ -219,22 +216,20 @@ class QuarantineOperator(_BranchOperator):
         return quarantine(self.ingestion(context), reasons=reasons, report=report).to_json()
 
 
-class ReportBadDaysOperator(PipelineOperator):
+class ReportBadDaysOperator(FeedOperator):
     """Fails if `validate` left days out, after the good ones are published, until a person has decided.
 
     Raises BadData with the days, their quarantine and the failed rules; it passes once the quarantine is
     gone, as its rows were accepted or discarded.
 
     :param checked_by: the task that returned the `ValidationResult`.
-    :param stage: the ingestion: of rows or of labels.
     """
 
     operator_extra_links = (ReportLink(),)
 
-    def __init__(self, *, checked_by: str, stage: str = Stage.INGEST.value, **kwargs: Any) -> None:
+    def __init__(self, *, checked_by: str, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.checked_by = checked_by
-        self.stage = stage
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Report the days."""
@@ -245,7 +240,7 @@ class ReportBadDaysOperator(PipelineOperator):
         result = ValidationResult.parse(found, source=f"the result of the task {self.checked_by!r}")
         context["ti"].xcom_push(FAULT, {"reasons": list(result.reasons), "link": result.link})
         pipeline = self.load_pipeline()
-        require_all(result, pipeline.feed(Stage(self.stage)), self.connect_lake(pipeline))
+        require_all(result, pipeline.feed(self.feed_stage), self.connect_lake(pipeline))
         return {"left_out": ""}
 
 

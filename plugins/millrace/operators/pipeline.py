@@ -89,3 +89,23 @@ class PipelineOperator(PipelineMixin, BaseOperator):
     # Airflow wraps only a constructor that the operator's own class defines (BaseOperatorMeta).
     def __init__(self, *, pipeline_name: str, **kwargs: Any) -> None:
         super().__init__(pipeline_name=pipeline_name, **kwargs)
+
+
+class FeedOperator(PipelineOperator):
+    """Base of the operators that work on what one ingestion of a pipeline brings.
+
+    :param stage: the ingestion: of rows or of labels.
+    """
+
+    def __init__(self, *, stage: str = Stage.INGEST.value, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.stage = stage
+
+    @property
+    def feed_stage(self) -> Stage:
+        """The ingestion."""
+        return Stage(self.stage)
+
+    def feed_table(self, pipeline: Pipeline) -> Table:
+        """Return the table that the ingestion brings rows to."""
+        return self.connect_table(pipeline, self.feed_stage)
