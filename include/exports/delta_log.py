@@ -159,7 +159,7 @@ class DeltaLog:
     def _named(self, metadata: Mapping[str, str]) -> dict[str, str]:
         repository, _, table = self.owner
         named = {f"{_PREFIX}{name}": value for name, value in metadata.items()}
-        # The one key that Spark and Databricks show in the history of a table.
+        # The key that Delta's own documentation names for what users add to a commit.
         shown = {"userMetadata": f"lakefs://{repository}/{metadata['commit']}/{table}/"}
         return {**named, **dict(zip(_OWNER, self.owner, strict=True)), **shown}
 
